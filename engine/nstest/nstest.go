@@ -6,6 +6,7 @@
 //		ns := nstest.New(t)
 //		nstest.EnableConntrack(t, ns)
 //		events := ns.Start(t, "conntrack -E -e DESTROY")
+//		events.WaitSubscribed(5 * time.Second)
 //		nstest.FillConntrack(t, ns, 10)
 //		ns.Run(t, "conntrack -F")
 //		events.WaitOutput("DESTROY.*src=10.0.0.10 ", 5*time.Second)

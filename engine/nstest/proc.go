@@ -18,7 +18,9 @@ import (
 // replaces itself). The command is split at blanks; args follow it as they are.
 func (ns *NS) Cmd(command string, args ...string) *exec.Cmd {
 	words := append([]string{"netns", "exec", ns.name}, strings.Fields(command)...)
-	return exec.Command("ip", append(words, args...)...)
+	cmd := exec.Command("ip", append(words, args...)...)
+	cmd.WaitDelay = 5 * time.Second // a grandchild that keeps the output open does not keep the test
+	return cmd
 }
 
 // Run runs a program inside the namespace and returns its standard output. The test fails unless it exits with 0.
@@ -46,13 +48,12 @@ type Proc struct {
 }
 
 // Start starts a program inside the namespace. When the test ends it is killed, with the processes it started;
-// if the test failed, its output is logged.
+// if the test failed, the end of its output is logged.
 func (ns *NS) Start(t testing.TB, command string, args ...string) *Proc {
 	t.Helper()
 	p := &Proc{t: t, cmd: ns.Cmd(command, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.cmd.WaitDelay = 5 * time.Second // a grandchild that keeps the output open does not keep the test
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func (ns *NS) Start(t testing.TB, command string, args ...string) *Proc {
 		syscall.Kill(-p.PID(), syscall.SIGKILL) // the whole group; it may have ended by itself
 		<-p.ended
 		if t.Failed() {
-			t.Logf("%s: %v\n%s", p.cmd, p.cmd.ProcessState, p.Output())
+			t.Logf("%s: %v\n%s", p.cmd, p.cmd.ProcessState, p.lastWords())
 		}
 	})
 	return p
@@ -88,10 +89,10 @@ func (p *Proc) WaitOutput(expr string, timeout time.Duration) []string {
 			return match
 		}
 		if ended {
-			p.t.Fatalf("%s ended (%v) without output like %q:\n%s", p.cmd, p.cmd.ProcessState, expr, p.Output())
+			p.t.Fatalf("%s ended (%v) without output like %q:\n%s", p.cmd, p.cmd.ProcessState, expr, p.lastWords())
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("%s: no output like %q in %v:\n%s", p.cmd, expr, timeout, p.Output())
+			p.t.Fatalf("%s: no output like %q in %v:\n%s", p.cmd, expr, timeout, p.lastWords())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -111,7 +112,7 @@ func (p *Proc) Wait(timeout time.Duration) *os.ProcessState {
 	select {
 	case <-p.ended:
 	case <-time.After(timeout):
-		p.t.Fatalf("%s has not ended in %v:\n%s", p.cmd, timeout, p.Output())
+		p.t.Fatalf("%s has not ended in %v:\n%s", p.cmd, timeout, p.lastWords())
 	}
 	return p.cmd.ProcessState
 }
@@ -121,6 +122,16 @@ func (p *Proc) Stop(sig os.Signal) *os.ProcessState {
 	p.t.Helper()
 	p.Signal(sig)
 	return p.Wait(20 * time.Second)
+}
+
+// lastWords is the end of the output, short enough for the report of a failure.
+func (p *Proc) lastWords() string {
+	const enough = 4 << 10
+	out := p.Output()
+	if len(out) <= enough {
+		return out
+	}
+	return "[...] " + out[len(out)-enough:]
 }
 
 func (p *Proc) hasEnded() bool {
