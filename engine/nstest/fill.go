@@ -14,7 +14,7 @@ import (
 
 // Names and numbers are those of linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_common.h and netlink.h.
 const (
-	ipctnlMsgCtNew = unix.NFNL_SUBSYS_CTNETLINK<<8 | 0
+	ipctnlMsgCtNew = unix.NFNL_SUBSYS_CTNETLINK << 8 // message 0 of the subsystem
 
 	ctaTupleOrig, ctaTupleReply, ctaStatus, ctaTimeout = 1, 2, 3, 7
 	ctaTupleIP, ctaTupleProto                          = 1, 2

@@ -153,7 +153,7 @@ func TestFilledEntriesEndInEvents(t *testing.T) {
 
 func TestFillConntrackMillion(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a million entries take a second and 400 MB of kernel memory")
+		t.Skip("a million entries take seconds and 400 MB of kernel memory")
 	}
 	Need(t, "nf_conntrack", "tool:conntrack")
 	ConntrackMax(t, 1_100_000)

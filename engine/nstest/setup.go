@@ -44,18 +44,25 @@ func Veth(t testing.TB, a, b *NS, nameA, addrA, nameB, addrB string) {
 	if err := ip("-n", a.name, "link", "add", nameA, "type", "veth", "peer", "name", nameB, "netns", b.name); err != nil {
 		t.Fatal(err)
 	}
-	a.plug(t, nameA, addrA)
-	b.plug(t, nameB, addrB)
+	a.plug(t, nameA)
+	b.plug(t, nameB)
+	a.address(t, nameA, addrA)
+	b.address(t, nameB, addrB)
 }
 
-func (ns *NS) plug(t testing.TB, device, addr string) {
+func (ns *NS) plug(t testing.TB, device string) {
 	t.Helper()
 	if _, err := exec.LookPath("ethtool"); err == nil {
 		ns.Run(t, "ethtool -K "+device+" gro off gso off tso off")
 	}
+	ns.Run(t, "ip link set "+device+" up")
+}
+
+// address follows plug at both ends: given earlier, an IPv6 address answers no neighbour solicitation at first.
+func (ns *NS) address(t testing.TB, device, addr string) {
+	t.Helper()
 	if addr != "" {
 		// nodad: an IPv6 address is usable at once. IPv4 takes the flag and ignores it.
 		ns.Run(t, "ip address add "+addr+" dev "+device+" nodad")
 	}
-	ns.Run(t, "ip link set "+device+" up")
 }
