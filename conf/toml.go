@@ -1,0 +1,146 @@
+// The grammar of TOML: a section is a table, an option a key of it. What stands above the first table, and stacks,
+// belong to [global].
+
+package conf
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// tomlReader puts a decoded file into the model.
+type tomlReader struct {
+	*builder
+	keys *tomlKey
+	seen map[string]bool // paths read: a file's list of keys names some more than once
+}
+
+func (b *builder) readTOML(text string) {
+	keys, deep := scanTOML(text)
+	if deep > 0 {
+		b.stop(b.at(deep), fmt.Sprintf("nests more than %d levels deep; a section is a table and an option a key of it", maxDepth))
+		return
+	}
+	var root map[string]any
+	meta, err := toml.Decode(text, &root)
+	if err != nil {
+		line, message := 0, err.Error()
+		if e, ok := err.(toml.ParseError); ok {
+			line, message = e.Position.Line, e.Message
+		}
+		b.stop(b.at(line), "is not valid TOML: "+shorten(message, 4*maxShown))
+		return
+	}
+	r := &tomlReader{builder: b, keys: keys, seen: map[string]bool{}}
+	for _, path := range meta.Keys() {
+		r.key(path, root)
+	}
+}
+
+// key reads what a path leads to: an option of [global], a section or an option of one.
+func (r *tomlReader) key(path toml.Key, root map[string]any) {
+	table, ok := root[path[0]].(map[string]any)
+	if !ok {
+		if r.first(path[:1]) {
+			r.assign(globalName, path[:1], root[path[0]])
+		}
+		return
+	}
+	r.section(path[0], r.at(r.keys.find(path[:1]).line))
+	if len(path) > 1 && r.first(path[:2]) {
+		r.assign(path[0], path[:2], table[path[1]])
+	}
+}
+
+func (r *tomlReader) first(path toml.Key) bool {
+	id := path.String()
+	again := r.seen[id]
+	r.seen[id] = true
+	return !again
+}
+
+// assign reads an option, whose name is the path's last part.
+func (r *tomlReader) assign(section string, path toml.Key, decoded any) {
+	key := r.keys.find(path)
+	pos, name := r.at(key.line), path[len(path)-1]
+	if name == "stack" {
+		r.stacksOf(section, decoded, key)
+		return
+	}
+	value, complaint := r.value(decoded, key)
+	if complaint != "" {
+		r.fail(pos, section, name, complaint)
+		return
+	}
+	r.option(r.section(section, pos), Option{Name: name, Value: value, Pos: pos})
+}
+
+// stacksOf reads the option stack, a string or a list of strings.
+func (r *tomlReader) stacksOf(section string, decoded any, key *tomlKey) {
+	pos := r.at(key.line)
+	if section != globalName {
+		r.fail(pos, section, "stack", "belongs to [global]; move it there")
+		return
+	}
+	r.stacks = true
+	list, ok := decoded.([]any)
+	if !ok {
+		list = []any{decoded}
+	}
+	for i, item := range list {
+		text, ok := item.(string)
+		if !ok {
+			r.fail(r.at(key.itemLine(i)), "", "stack", `is a string like "ct1:NFCT,ipfix1:IPFIX" or a list of such strings`)
+			continue
+		}
+		r.stack(text, r.at(key.itemLine(i)))
+	}
+	if ok && len(list) == 0 {
+		r.fail(pos, "", "stack", "is an empty list, so there is nothing to run")
+	}
+}
+
+// value turns what the library decoded into a Value, or says why an option cannot have it.
+func (r *tomlReader) value(decoded any, key *tomlKey) (v Value, complaint string) {
+	v.Pos = r.at(key.line)
+	switch d := decoded.(type) {
+	case string:
+		v.Kind, v.Text = String, d
+	case int64:
+		v.Kind, v.Text = Int, strconv.FormatInt(d, 10)
+	case float64:
+		v.Kind, v.Text = Float, formatFloat(d)
+	case bool:
+		v.Kind, v.Text = Bool, strconv.FormatBool(d)
+	case []any:
+		v.Kind = List
+		for i, item := range d {
+			element, complaint := r.value(item, &tomlKey{line: key.itemLine(i)})
+			if complaint != "" {
+				return v, complaint
+			}
+			v.List = append(v.List, element)
+		}
+	case time.Time:
+		return v, "has the wrong type, a date or time; no option takes one: put it in quotes"
+	case map[string]any:
+		return v, "is a table inside a section; a section holds plain values and lists"
+	default: // []map[string]any
+		return v, "is a list of tables; a section is one table in single brackets"
+	}
+	return v, ""
+}
+
+// formatFloat writes a number so that TOML reads it as a float again.
+func formatFloat(f float64) string {
+	text := strings.ToLower(strconv.FormatFloat(f, 'g', -1, 64))
+	text = strings.TrimPrefix(text, "+")
+	if !strings.ContainsAny(text, ".en") { // e: exponent, n: inf and nan
+		text += ".0"
+	}
+	return text
+}
