@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// A Binder ties one plugin's keys to one stack. It is valid during Bind only.
+type Binder struct {
+	inst  *Instance
+	chain *builder
+	seg   *segment // where the plugin's gifts go
+	up    []*column
+	step  *step
+
+	describe *Manual // set while a manual is being made: nothing is upstream
+	problems []string
+}
+
+// Need binds a key that the plugin cannot do without. If no plugin before gives it, the stack does not fit and is refused.
+func Need[T any](p *Binder, k Key[T]) Col[T] {
+	p.note(&p.manual().Needs, k.info)
+	if c := find[T](p, k.info); c != nil {
+		return Col[T]{c}
+	}
+	if p.describe == nil {
+		p.problems = append(p.problems, fmt.Sprintf("%s needs %s, which no plugin before it gives", p.inst, k.info.Name))
+		p.chain.missing = append(p.chain.missing, k.info.Name)
+	}
+	return missing[T](p, k.info)
+}
+
+// Want binds a key that the plugin uses where it is there. If nobody gives it, no row has it.
+func Want[T any](p *Binder, k Key[T]) Col[T] {
+	p.note(&p.manual().Wants, k.info)
+	if c := find[T](p, k.info); c != nil {
+		return Col[T]{c}
+	}
+	return missing[T](p, k.info)
+}
+
+// Give binds a key that the plugin fills for the rows that have the group.
+func Give[T any](p *Binder, g Group, k Key[T]) Col[T] { return give[T](p, g, k.info, false) }
+
+// GiveExtra is Give for a key that ulogd2's plugin of the same name lacks. Outputs that print every key leave it out unless asked.
+func GiveExtra[T any](p *Binder, g Group, k Key[T]) Col[T] { return give[T](p, g, k.info, true) }
+
+func give[T any](p *Binder, g Group, k *KeyInfo, extra bool) Col[T] {
+	p.note(&p.manual().Gives, k)
+	c := newColumn[T](k)
+	c.giver, c.extra, c.group = p.inst.String(), extra, g.g
+	p.seg.cols = append(p.seg.cols, c)
+	p.chain.given = append(p.chain.given, c)
+	return Col[T]{c}
+}
+
+// Group makes a group of keys that come and go together.
+func (p *Binder) Group() Group {
+	g := Group{p.seg.group()}
+	if p.seg.bits > 64 && p.describe == nil {
+		p.problems = append(p.problems, fmt.Sprintf("%s: the stack has more than 64 groups of keys; split it in two", p.inst))
+	}
+	return g
+}
+
+// GroupOf returns the group of a bound key, for a plugin that gives a key exactly where another is there. It is made anew
+// if nobody gives that key, and then no row has it.
+func GroupOf[T any](p *Binder, c Col[T]) Group {
+	if c.c.group != nil && c.c.group.seg == p.seg || c.c.group != nil && p.seg.parent == c.c.group.seg {
+		return Group{c.c.group}
+	}
+	return p.Group()
+}
+
+// All returns every key of the plugins before, in stack order, as ulogd2's outputs without keys of their own take them.
+// A name given twice appears twice and both show the nearest giver's value. Opaque keys are left out; extra ones are
+// marked. The fields returned count as read.
+func (p *Binder) All(pick func(Field) bool) []Field {
+	var out []Field
+	p.manual().TakesAll = true
+	fam := p.Family()
+	for _, c := range p.up {
+		if c.inner || c.key.Type == Opaque {
+			continue
+		}
+		near := p.nearest(c.key.Name)
+		for _, f := range fieldsOf(near, fam) {
+			f.Extra = c.extra
+			if pick(f) {
+				near.wanted = true
+				p.note(&p.manual().Wants, near.key)
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// Named returns the key of that name, a time key under its own name (nanoseconds) or as NAME.sec and NAME.usec. It counts as read.
+func (p *Binder) Named(name string) (Field, bool) {
+	for _, base := range []string{name, strings.TrimSuffix(name, ".sec"), strings.TrimSuffix(name, ".usec")} {
+		c := p.nearest(base)
+		if c == nil || c.key.Type == Opaque {
+			continue
+		}
+		for _, f := range fieldsOf(c, p.Family()) {
+			if f.Name == name {
+				c.wanted = true
+				p.note(&p.manual().Wants, c.key)
+				return f, true
+			}
+		}
+		if c.key.Type == TimeType && base == name {
+			c.wanted = true
+			p.note(&p.manual().Wants, c.key)
+			return Field{Name: name, Key: c.key, Extra: c.extra, Giver: c.giver, part: wholeTime, c: c}, true
+		}
+	}
+	return Field{}, false
+}
+
+// Names returns the names that Named takes here, for a message that proposes one.
+func (p *Binder) Names() []string {
+	var names []string
+	for _, c := range p.up {
+		if c.key.Type != Opaque && !c.inner {
+			names = append(names, c.key.Name)
+		}
+	}
+	sort.Strings(names)
+	return slices.Compact(names)
+}
+
+// Problem reports why the plugin cannot be used in this stack or with these settings.
+func (p *Binder) Problem(format string, args ...any) {
+	p.problems = append(p.problems, fmt.Sprintf("%s: ", p.inst)+fmt.Sprintf(format, args...))
+}
+
+// Restart says that the plugin takes records in and gives new ones of its own: what it gives from here on, and what the
+// plugins behind it see, is filled into the emitter's batches.
+func (p *Binder) Restart() *Emitter {
+	p.seg = &segment{}
+	p.up = nil
+	p.chain.segment(p.seg)
+	p.step.emitter = &Emitter{seg: p.seg, inst: p.inst}
+	return p.step.emitter
+}
+
+// Stats returns the counters of the plugin's instance.
+func (p *Binder) Stats() *Stats { return p.inst.Stats }
+
+// Env returns what the engine offers to instances. Its log is usable now; the rest once the instance is opened.
+func (p *Binder) Env() *Env { return p.inst.env }
+
+// Settings returns the engine's own options of the instance.
+func (p *Binder) Settings() *Settings { return &p.inst.Settings }
+
+func (p *Binder) nearest(name string) *column {
+	for i := len(p.up) - 1; i >= 0; i-- {
+		if p.up[i].key.Name == name && !p.up[i].inner {
+			return p.up[i]
+		}
+	}
+	return nil
+}
+
+// find returns the column of the nearest plugin that gives the key, through a conversion if its type is another one.
+func find[T any](p *Binder, k *KeyInfo) *column {
+	c := p.nearest(k.Name)
+	if c == nil {
+		return nil
+	}
+	c.wanted = true
+	if c.key.Type == k.Type && (k.Type != Opaque || c.key == k) {
+		return c
+	}
+	if !c.key.Type.Integer() || !k.Type.Integer() {
+		p.problems = append(p.problems, fmt.Sprintf("%s takes %s as %s, but %s gives it as %s", p.inst, k.Name, k.Type, c.giver, c.key.Type))
+		return nil
+	}
+	to := newColumn[T](k)
+	to.giver, to.group, to.inner, to.wanted = c.giver, c.group, true, true
+	p.seg.cols = append(p.seg.cols, to)
+	p.step.convs = append(p.step.convs, &conversion{from: c, to: to})
+	return to
+}
+
+func missing[T any](p *Binder, k *KeyInfo) Col[T] {
+	c := newColumn[T](k)
+	p.seg.cols = append(p.seg.cols, c)
+	return Col[T]{c}
+}
+
+func (p *Binder) manual() *Manual {
+	if p.describe != nil {
+		return p.describe
+	}
+	return &p.step.manual
+}
+
+func (p *Binder) note(list *[]*KeyInfo, k *KeyInfo) {
+	if !slices.Contains(*list, k) {
+		*list = append(*list, k)
+	}
+}

@@ -1,0 +1,72 @@
+package engine
+
+// column is one key at one place of a stack: who gives it, which presence bit it follows, whether anybody reads it.
+type column struct {
+	key    *KeyInfo
+	giver  string // instance id and plugin, for explanations
+	extra  bool   // ulogd2's plugin of that name lacks the key
+	wanted bool
+	inner  bool // made by the engine (a conversion): not shown by outputs that take every key
+	group  *group
+	slot   int // set when the segment is laid out
+	make   func() any
+	copy   func(dst *Batch, di Row, src *Batch, si Row)
+}
+
+// group is a set of keys that come and go together, and their presence bit.
+type group struct {
+	bit int
+	seg *segment
+}
+
+// A Group names keys that come and go together: one presence bit serves them all.
+type Group struct{ g *group }
+
+// Mask returns the group's presence bit, to be or-ed into the words of [Batch.Have].
+func (g Group) Mask() uint64 {
+	if g.g == nil {
+		return 0
+	}
+	return 1 << g.g.bit
+}
+
+// Col is a key bound to its place in the batches of one stack. The zero Col is not usable: Need, Want and Give make them.
+type Col[T any] struct{ c *column }
+
+// Of returns the column's values in b, one per row. Where the key is missing or unwanted this is an array that is never
+// read or never written, so that callers need no test.
+func (c Col[T]) Of(b *Batch) *[BatchSize]T { return b.cols[c.c.slot].(*[BatchSize]T) }
+
+// Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives the key.
+func (c Col[T]) Mask() uint64 {
+	if c.c.group == nil {
+		return 0
+	}
+	return 1 << c.c.group.bit
+}
+
+// Has tells whether row r of b has the key.
+func (c Col[T]) Has(b *Batch, r Row) bool { return b.have[r]&c.Mask() != 0 }
+
+// Wanted tells whether anybody reads the key. It is known once all of the stack is bound: ask when opening, or later.
+func (c Col[T]) Wanted() bool { return c.c.wanted }
+
+// Given tells whether anybody gives the key.
+func (c Col[T]) Given() bool { return c.c.group != nil }
+
+func newColumn[T any](k *KeyInfo) *column {
+	c := &column{key: k, make: func() any { return new([BatchSize]T) }}
+	c.copy = func(dst *Batch, di Row, src *Batch, si Row) {
+		to, from := dst.cols[c.slot].(*[BatchSize]T), src.cols[c.slot].(*[BatchSize]T)
+		to[di] = from[si]
+		switch p := any(&to[di]).(type) { // bytes move too
+		case *String:
+			*p = String(dst.AddText(src.Bytes(Span(*p))))
+		case *Raw:
+			*p = Raw(dst.AddText(src.Bytes(Span(*p))))
+		case *RawText:
+			*p = RawText(dst.AddText(src.Bytes(Span(*p))))
+		}
+	}
+	return c
+}

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Env is what the engine offers to an instance.
+type Env struct {
+	Log   *slog.Logger // names the instance and its plugin
+	Stats *Stats
+	// Own is where outputs enter their sessions, so that inputs can leave out the traffic that exporting makes.
+	Own *OwnTraffic
+
+	tasks    *tasks
+	deadline *atomic.Int64
+}
+
+func newEnv(m *Machine, inst *Instance) *Env {
+	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}}
+	if m != nil {
+		e.Log, e.Own, e.tasks = m.log.With("id", inst.ID, "plugin", inst.Plugin.Name), m.own, &m.tasks
+		e.deadline = &m.deadline
+	}
+	return e
+}
+
+// Go runs f on a goroutine of the engine's, for what may take long and must not stop the records, such as connecting. The context
+// ends when the daemon closes; f must then return. f shares nothing with the instance but channels or atomics.
+func (e *Env) Go(f func(ctx context.Context)) { e.tasks.run(f) }
+
+// tasks are the goroutines that instances asked for.
+type tasks struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func (t *tasks) run(f func(context.Context)) {
+	t.wg.Go(func() { f(t.ctx) })
+}
+
+// A Session is one connection or socket pair of the daemon's own.
+type Session struct {
+	Protocol      uint8 // IP protocol number
+	Local, Remote netip.AddrPort
+}
+
+// OwnTraffic knows the daemon's own sessions.
+type OwnTraffic struct {
+	mu   sync.Mutex
+	list atomic.Pointer[[]OwnTuple]
+}
+
+// OwnTuple is a session in the form that inputs compare records with, either direction.
+type OwnTuple struct {
+	Protocol              uint8
+	LocalPort, RemotePort uint16
+	Local, Remote         Addr
+}
+
+// Add enters a session.
+func (o *OwnTraffic) Add(s Session) {
+	o.change(func(l []OwnTuple) []OwnTuple { return append(l, tupleOf(s)) })
+}
+
+// Remove takes a session out. Flows of a closed session may still be reported, so callers remove late or never.
+func (o *OwnTraffic) Remove(s Session) {
+	o.change(func(l []OwnTuple) []OwnTuple {
+		if i := slices.Index(l, tupleOf(s)); i >= 0 {
+			return slices.Delete(l, i, i+1)
+		}
+		return l
+	})
+}
+
+// Tuples returns the sessions as of now; the slice is not changed afterwards.
+func (o *OwnTraffic) Tuples() []OwnTuple {
+	if l := o.list.Load(); l != nil {
+		return *l
+	}
+	return nil
+}
+
+// maxOwn bounds the memory of past sessions: an output that reconnects for a year must not fill it.
+const maxOwn = 64
+
+func (o *OwnTraffic) change(f func([]OwnTuple) []OwnTuple) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := f(slices.Clone(o.Tuples()))
+	if len(l) > maxOwn {
+		l = l[len(l)-maxOwn:]
+	}
+	o.list.Store(&l)
+}
+
+func tupleOf(s Session) OwnTuple {
+	return OwnTuple{s.Protocol, s.Local.Port(), s.Remote.Port(), AddrFrom(s.Local.Addr().Unmap()), AddrFrom(s.Remote.Addr().Unmap())}
+}

@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// input is the running side of one input instance: one goroutine, which reads batches and runs them through the stacks that begin with it.
+type input struct {
+	m      *Machine
+	inst   *Instance
+	impl   Input
+	seg    *segment
+	shared bool // several stacks: each gets a fork of the batch
+	chains []*chain
+	given  []*column
+	manual Manual
+	convs  []*conversion
+	mail   mailbox
+	done   chan struct{}
+	err    error
+}
+
+// shutdownTimeout limits the final flush when the inputs end by themselves; Stop sets its own.
+const shutdownTimeout = 10 * time.Second
+
+func (in *input) run() {
+	defer close(in.done)
+	err := in.loop()
+	if err != nil && !errors.Is(err, io.EOF) {
+		in.err = err
+		in.inst.env.Log.Error("input ends", "error", err)
+	}
+	in.mail.run()
+	in.m.inputEnded()
+	for _, c := range in.chains {
+		c.flush()
+	}
+}
+
+// inputEnded starts the clock of the final flush when no input is left.
+func (m *Machine) inputEnded() {
+	if m.running.Add(-1) == 0 {
+		m.setDeadline(shutdownTimeout)
+	}
+}
+
+func (in *input) loop() error {
+	var next time.Time
+	stopping := false
+	for {
+		now := time.Now()
+		if !now.Before(next) {
+			in.tick(now)
+			next = now.Add(tickEvery)
+			select {
+			case <-in.m.stopping:
+				if s, ok := in.impl.(Stopper); ok && now.UnixNano() < in.m.deadline.Load() {
+					if !stopping {
+						s.Stop()
+					}
+					stopping = true
+				} else {
+					return nil
+				}
+			default:
+			}
+		}
+		in.mail.run()
+		b := in.seg.pool.get()
+		b.dropped, b.filtered = 0, 0
+		b.clock = now.UnixNano()
+		err := in.impl.Read(b, next)
+		in.count(b)
+		if b.n > 0 {
+			in.dispatch(b)
+		}
+		b.release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (in *input) count(b *Batch) {
+	if all := b.n + b.dropped + b.filtered; all > 0 {
+		st := in.inst.Stats
+		st.Made.Add(all)
+		st.Out.Add(b.n)
+		if b.filtered > 0 {
+			st.Filtered.Add(b.filtered)
+		}
+	}
+}
+
+func (in *input) dispatch(b *Batch) {
+	if !in.shared {
+		in.chains[0].run(b)
+		return
+	}
+	for _, c := range in.chains {
+		f := c.seg.fork(b)
+		c.run(f)
+		f.release()
+	}
+}
+
+func (in *input) tick(now time.Time) {
+	if t, ok := in.impl.(Ticker); ok {
+		t.Tick(now)
+	}
+	for _, c := range in.chains {
+		c.tick(now)
+	}
+}
+
+func (in *input) signal(sig Signal, seq int64) {
+	if s, ok := in.impl.(Signaler); ok {
+		s.Signal(sig)
+	}
+	for _, c := range in.chains {
+		c.signal(sig, seq)
+	}
+}

@@ -1,0 +1,67 @@
+package engine
+
+import "fmt"
+
+// Settings are the options that the engine itself offers to instances.
+type Settings struct {
+	Queue    int    // rows that may wait for an output; 0 runs it on the goroutine of its input
+	WhenFull string // "", "block" or "drop"
+	Compat   string // "ulogd2" restores the values that ulogd2 gets wrong
+}
+
+// DefaultQueue is how many records wait for an output that may block.
+const DefaultQueue = 65536
+
+// An Instance is a plugin with an id and settings. Inputs and outputs that several stacks name by one id are one instance.
+type Instance struct {
+	ID       string
+	Plugin   *Plugin
+	Options  Options
+	Settings Settings
+	Stats    *Stats
+
+	impl any
+	env  *Env
+}
+
+// NewInstance makes an instance with default settings; its Options take the configured ones.
+func NewInstance(p *Plugin, id string) *Instance {
+	inst := &Instance{ID: id, Plugin: p, Stats: &Stats{}, impl: p.New()}
+	switch x := inst.impl.(type) {
+	case Input:
+		if p.Kind != InputKind {
+			panic(fmt.Sprintf("engine: %s is no %s", p.Name, p.Kind))
+		}
+		x.Options(&inst.Options)
+	case Filter:
+		x.Options(&inst.Options)
+	default:
+		panic(fmt.Sprintf("engine: %s %s implements neither Input nor Filter nor Output", p.Kind, p.Name))
+	}
+	if p.Kind == OutputKind {
+		def := 0
+		if p.MayBlock {
+			def = DefaultQueue
+		}
+		Int(&inst.Options, &inst.Settings.Queue, "queue", def, "records that may wait for this output, on a goroutine of its own; 0: none, it runs with its input")
+		inst.Options.Enum(&inst.Settings.WhenFull, "when_full", "", []string{"block", "drop"}, "what happens when the queue is full; unset: block for inputs that can wait (files, reliable NFCT), drop and count for the others")
+	}
+	inst.Options.Enum(&inst.Settings.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore the values that ulogd2 2.0.8 gets wrong (see the table of differences)")
+	return inst
+}
+
+// Validate checks the settings without any I/O.
+func (i *Instance) Validate() error {
+	if i.Settings.Queue < 0 {
+		return fmt.Errorf("queue: must not be negative, is %d", i.Settings.Queue)
+	}
+	if v, ok := i.impl.(Validator); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+// CompatULOGD2 tells whether ulogd2's wrong values are asked for.
+func (s *Settings) CompatULOGD2() bool { return s.Compat == "ulogd2" }
+
+func (i *Instance) String() string { return i.ID + ":" + i.Plugin.Name }

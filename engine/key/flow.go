@@ -1,0 +1,65 @@
+package key
+
+import "ulogd/engine"
+
+// What a flow is: given by NFCT from conntrack and by FLOW from packets, under the same names. "orig" is the direction of the first packet.
+var (
+	OrigSaddr    = key[engine.Addr]("orig.ip.saddr", iana(8), "", "source address")
+	OrigDaddr    = key[engine.Addr]("orig.ip.daddr", iana(12), "", "destination address")
+	OrigProtocol = key[uint8]("orig.ip.protocol", iana(4), "", "IP protocol")
+	OrigSport    = cim[uint16]("orig.l4.sport", "src_port", iana(7), "", "source port")
+	OrigDport    = cim[uint16]("orig.l4.dport", "dest_port", iana(11), "", "destination port")
+	OrigOctets   = key[uint64]("orig.raw.pktlen", iana(85), "octets", "layer-3 octets")
+	OrigPackets  = key[uint64]("orig.raw.pktcount", iana(86), "packets", "packets")
+
+	ReplySaddr    = key[engine.Addr]("reply.ip.saddr", iana(8), "", "source address of replies; differs from orig.ip.daddr behind destination NAT")
+	ReplyDaddr    = key[engine.Addr]("reply.ip.daddr", iana(12), "", "destination address of replies; differs from orig.ip.saddr behind source NAT")
+	ReplyProtocol = key[uint8]("reply.ip.protocol", iana(4), "", "IP protocol of replies")
+	ReplySport    = key[uint16]("reply.l4.sport", iana(7), "", "source port of replies")
+	ReplyDport    = key[uint16]("reply.l4.dport", iana(11), "", "destination port of replies")
+	ReplyOctets   = key[uint64]("reply.raw.pktlen", iana(85), "octets", "layer-3 octets of replies")
+	ReplyPackets  = key[uint64]("reply.raw.pktcount", iana(86), "packets", "packets of replies")
+
+	FlowStart     = key[engine.Time]("flow.start", iana(156), "ns", "when the flow began")
+	FlowEnd       = key[engine.Time]("flow.end", iana(157), "ns", "when the flow ended, or its newest packet")
+	FlowEndReason = key[uint8]("flow.end.reason", iana(136), "", "why the record was made: 1 idle timeout, 2 active timeout, 3 end of flow detected, 4 forced end, 5 lack of resources")
+
+	OrigTOS       = key[uint8]("orig.ip.tos", iana(5), "", "type of service octet of the first packet")
+	ReplyTOS      = key[uint8]("reply.ip.tos", iana(5), "", "type of service octet of the first reply")
+	OrigTCPFlags  = key[uint16]("orig.tcp.flags", iana(6), "", "OR of the TCP flags of all packets (RFC 9565)")
+	ReplyTCPFlags = key[uint16]("reply.tcp.flags", iana(6), "", "OR of the TCP flags of all replies (RFC 9565)")
+	ReplyStart    = key[engine.Time]("reply.flow.start", none, "ns", "first packet of the reply direction")
+	ReplyEnd      = key[engine.Time]("reply.flow.end", none, "ns", "newest packet of the reply direction")
+	OrigMACSaddr  = key[engine.MAC]("orig.mac.saddr", iana(56), "", "source hardware address of the first packet")
+	OrigMACDaddr  = key[engine.MAC]("orig.mac.daddr", iana(80), "", "destination hardware address of the first packet")
+
+	RouteNextHop = key[engine.Addr]("route.nexthop", iana(15), "", "gateway towards the destination")
+	RouteSrcPlen = key[uint8]("route.src.plen", iana(9), "bits", "prefix length of the source's route")
+	RouteDstPlen = key[uint8]("route.dst.plen", iana(13), "bits", "prefix length of the destination's route")
+)
+
+// What only conntrack knows.
+var (
+	CTMark   = key[uint32]("ct.mark", nf(4), "", "connection mark")
+	CTID     = key[uint32]("ct.id", nf(6), "", "identifier of the conntrack entry")
+	CTEvent  = key[uint32]("ct.event", nf(1003), "", "1 new, 2 update, 4 destroyed")
+	CTZone   = key[uint16]("ct.zone", nf(1004), "", "conntrack zone")
+	CTLabels = key[engine.Label]("ct.labels", nf(1005), "", "connection labels, 128 bits")
+	CTStatus = key[uint32]("ct.status", nf(1006), "", "status bits (IPS_*): 2 seen reply, 4 assured, 16 source NAT, 32 destination NAT")
+	CTHelper = key[engine.String]("ct.helper", nf(1007), "", "name of the helper that follows the connection")
+	// CTTCPState counts as linux/netfilter/nf_conntrack_tcp.h does.
+	CTTCPState  = key[uint8]("ct.tcp.state", nf(1008), "", "state of a TCP connection: 1 SYN_SENT, 3 ESTABLISHED, 7 TIME_WAIT, 8 CLOSE ...")
+	CTSecCtx    = key[engine.String]("ct.secctx", nf(1009), "", "security context")
+	CTRecovered = key[bool]("ct.recovered", nf(1010), "", "the end was not seen: counters are the last that were known")
+	CTLabelText = key[engine.String]("ct.labels.str", none, "", "names of the connection labels that are set, by connlabel.conf")
+	CTOffload   = key[bool]("ct.offload", nf(1011), "", "the connection was handled by a flowtable or by hardware")
+	CTZoneOrig  = key[uint16]("ct.zone.orig", nf(1012), "", "conntrack zone of the original direction only")
+	CTZoneReply = key[uint16]("ct.zone.reply", nf(1013), "", "conntrack zone of the reply direction only")
+)
+
+// What NFACCT reads of a named counter.
+var (
+	SumName    = key[engine.String]("sum.name", nf(1014), "", "name of the counter")
+	SumPackets = key[uint64]("sum.pkts", iana(86), "packets", "packets counted")
+	SumOctets  = key[uint64]("sum.bytes", iana(85), "octets", "octets counted")
+)

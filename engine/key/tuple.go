@@ -1,0 +1,28 @@
+package key
+
+import "ulogd/engine"
+
+// Tuple is what makes a packet part of a flow, as one column: FLOW hashes and compares it as it is.
+type Tuple struct {
+	Src, Dst     engine.Addr
+	Sport, Dport uint16 // 0 where there are none; ICMP and ICMPv6: Dport is type*256+code
+	Proto        uint8
+	TOS          uint8
+	Version      uint8 // 4 or 6
+	Frag         uint8 // FragWhole ...
+}
+
+// Where in its datagram a packet is.
+const (
+	FragWhole uint8 = iota // not fragmented
+	FragFirst              // the first fragment: it has the ports
+	FragLater              // a later one: it has none
+)
+
+// What BASE makes of a packet for FLOW in one go.
+var (
+	FlowTuple  = key[Tuple]("flow.tuple", none, "", "addresses, ports, protocol, type of service and IP version as one value")
+	FlowOctets = key[uint32]("flow.octets", none, "octets", "layer-3 length as the IP header says, or the length on the wire where it says 0")
+	FlowFragID = key[uint32]("flow.fragid", none, "", "IP identification of a fragment")
+	FlowHash   = key[uint32]("flow.hash", none, "", "keyed hash of flow.tuple")
+)

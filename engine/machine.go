@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A StackSpec names the instances of one stack, input first.
+type StackSpec struct {
+	Name      string
+	Instances []*Instance
+}
+
+// A Machine is a set of stacks, bound and ready to be opened and run.
+type Machine struct {
+	log     *slog.Logger
+	own     *OwnTraffic
+	tasks   tasks
+	inputs  []*input
+	outputs []*output
+	insts   []*Instance // in the order of the stacks, each once
+	opened  []*Instance
+	stacks  []*Stack
+	segs    []*segment
+	running atomic.Int32 // inputs that have not ended
+
+	deadline atomic.Int64 // when flushing must end, nanoseconds since 1970; 0 while running
+	sigSeq   atomic.Int64
+	stopping chan struct{}
+	stopOnce sync.Once
+	ended    chan struct{} // closed when every output has flushed
+}
+
+// Open opens all instances: outputs, then filters, then inputs. If one fails, those already open are closed again.
+func (m *Machine) Open() error {
+	m.tasks.ctx, m.tasks.cancel = context.WithCancel(context.Background())
+	for _, kind := range []Kind{OutputKind, FilterKind, InputKind} {
+		for _, inst := range m.insts {
+			if inst.Plugin.Kind != kind {
+				continue
+			}
+			m.opened = append(m.opened, inst)
+			if o, ok := inst.impl.(Opener); ok {
+				if err := o.Open(inst.env); err != nil {
+					m.close()
+					return fmt.Errorf("%s: %w", inst, err)
+				}
+			}
+		}
+		if kind != FilterKind {
+			continue
+		}
+		for _, st := range m.stages() {
+			if o, ok := st.stage.(Opener); ok && st.inst.Plugin.Kind == FilterKind {
+				if err := o.Open(st.inst.env); err != nil {
+					m.close()
+					return fmt.Errorf("%s: %w", st.inst, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Start starts the goroutines.
+func (m *Machine) Start() {
+	m.stopping, m.ended = make(chan struct{}), make(chan struct{})
+	for _, o := range m.outputs {
+		o.done = make(chan struct{})
+		if o.queue != nil {
+			go o.run()
+		}
+	}
+	for _, in := range m.inputs {
+		in.done = make(chan struct{})
+		for _, c := range in.chains {
+			c.each(func(s *step) {
+				if s.deal != nil {
+					s.deal.start()
+				}
+			})
+		}
+		go in.run()
+	}
+	go func() {
+		for _, in := range m.inputs {
+			<-in.done
+		}
+		for _, o := range m.outputs {
+			<-o.done
+		}
+		close(m.ended)
+	}()
+}
+
+// Ended is closed when all inputs have come to their end and all outputs have flushed.
+func (m *Machine) Ended() <-chan struct{} { return m.ended }
+
+// Stop ends the inputs. What they have read goes through the stacks and out, until the timeout; then what is left is
+// counted as dropped.
+func (m *Machine) Stop(timeout time.Duration) {
+	m.stopOnce.Do(func() {
+		m.setDeadline(timeout)
+		close(m.stopping)
+	})
+}
+
+// setDeadline limits the flush that has begun; the first call counts.
+func (m *Machine) setDeadline(timeout time.Duration) {
+	if m.deadline.CompareAndSwap(0, time.Now().Add(timeout).UnixNano()) {
+		time.AfterFunc(timeout, m.giveUp)
+	}
+}
+
+// giveUp counts what still waits in queues when the time is over.
+func (m *Machine) giveUp() {
+	for _, o := range m.outputs {
+		if o.queue != nil {
+			o.queue.giveUp(o.inst.Stats.Drop("shutdown_timeout", "records still queued when the shutdown timeout ended"))
+		}
+	}
+}
+
+// Wait waits for the end of all stacks, at most until grace after the deadline that Stop has set, and closes every instance. It returns
+// the first error that ended an input, if any.
+func (m *Machine) Wait() error {
+	select {
+	case <-m.ended:
+	case <-m.stopping:
+		select {
+		case <-m.ended:
+		case <-time.After(time.Until(time.Unix(0, m.deadline.Load())) + grace):
+			m.log.Error("shutdown timeout: an output did not finish; what it held is lost", "remedy", "raise shutdown_timeout, or see which output hangs in the summary")
+			return fmt.Errorf("shutdown timed out")
+		}
+	}
+	m.close()
+	for _, in := range m.inputs {
+		if in.err != nil {
+			return fmt.Errorf("%s: %w", in.inst, in.err)
+		}
+	}
+	return nil
+}
+
+// grace is what an output that already writes may take beyond the deadline.
+const grace = 500 * time.Millisecond
+
+// close closes what was opened, from input to output.
+func (m *Machine) close() {
+	m.tasks.cancel()
+	for _, kind := range []Kind{InputKind, FilterKind, OutputKind} {
+		for _, inst := range m.opened {
+			if c, ok := inst.impl.(Closer); ok && inst.Plugin.Kind == kind {
+				if err := c.Close(); err != nil {
+					inst.env.Log.Error("close", "error", err)
+				}
+			}
+		}
+		if kind == FilterKind {
+			for _, st := range m.stages() {
+				if c, ok := st.stage.(Closer); ok && st.inst.Plugin.Kind == kind {
+					if err := c.Close(); err != nil {
+						st.inst.env.Log.Error("close", "error", err)
+					}
+				}
+			}
+		}
+	}
+	m.opened = nil
+	m.tasks.wg.Wait()
+}
+
+// Signal tells every instance of a signal, each between two batches.
+func (m *Machine) Signal(sig Signal) {
+	seq := m.sigSeq.Add(1)
+	for _, in := range m.inputs {
+		in.mail.put(func() { in.signal(sig, seq) })
+	}
+	for _, o := range m.outputs {
+		if o.queue != nil {
+			o.mail.put(func() { o.signal(sig, seq) })
+		}
+	}
+}
+
+// Snapshot reads all counters, without stopping anything.
+func (m *Machine) Snapshot() []Snapshot {
+	out := make([]Snapshot, len(m.insts))
+	for i, inst := range m.insts {
+		out[i] = inst.Stats.snapshot()
+		out[i].ID, out[i].Plugin, out[i].Kind = inst.ID, inst.Plugin.Name, inst.Plugin.Kind.String()
+	}
+	return out
+}
+
+// Deadline returns the time by which a flush must have ended; zero while the daemon runs.
+func (e *Env) Deadline() time.Time {
+	if e.deadline == nil || e.deadline.Load() == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, e.deadline.Load())
+}
+
+// stages returns every step of every stack that has a stage, copies included.
+func (m *Machine) stages() []*step {
+	var out []*step
+	var walk func(*step)
+	walk = func(s *step) {
+		if s.stage != nil {
+			out = append(out, s)
+		}
+		if s.deal != nil {
+			for _, sh := range s.deal.shards {
+				sh.chain.each(walk)
+			}
+		}
+	}
+	for _, in := range m.inputs {
+		for _, c := range in.chains {
+			c.each(walk)
+		}
+	}
+	return out
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// tickEvery is how often plugins are told the time, and so the longest that a Read may wait.
+const tickEvery = 100 * time.Millisecond
+
+// output is the running side of one output instance: opened once, fed by every stack that names it. With a queue it has a goroutine
+// of its own; without one it runs on its feeders', one at a time.
+type output struct {
+	m       *Machine
+	inst    *Instance
+	queue   *queue
+	mu      sync.Mutex // guards the instance where several goroutines feed it without a queue
+	feeders atomic.Int32
+	ticked  time.Time
+	sigSeq  int64
+	done    chan struct{} // closed when the instance has flushed
+	mail    mailbox
+}
+
+// port is where one stack ends in an output.
+type port struct {
+	out   *output
+	seg   *segment
+	stage Stage
+	own   bool
+	block bool // a full queue stalls this stack's input instead of dropping
+}
+
+func (p *port) consume(b *Batch) {
+	if p.out.queue != nil {
+		p.out.queue.push(p, b)
+		return
+	}
+	p.out.mu.Lock()
+	p.deliver(b)
+	p.out.mu.Unlock()
+}
+
+func (p *port) deliver(b *Batch) {
+	n := b.n
+	b.dropped = 0
+	p.stage.Consume(b)
+	if !p.own {
+		p.out.inst.Stats.Out.Add(n - b.dropped)
+	}
+}
+
+// tick tells an output without a queue the time, once per interval however many feeders it has.
+func (p *port) tick(now time.Time) {
+	if p.out.queue != nil {
+		return
+	}
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	if now.Sub(p.out.ticked) >= tickEvery/2 {
+		p.out.tick(now)
+	}
+}
+
+func (o *output) tick(now time.Time) {
+	o.ticked = now
+	if t, ok := o.inst.impl.(Ticker); ok {
+		t.Tick(now)
+	}
+}
+
+// signal passes a signal on once, whichever feeder brings it.
+func (o *output) signal(sig Signal, seq int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if x, ok := o.inst.impl.(Signaler); ok && o.sigSeq != seq {
+		x.Signal(sig)
+	}
+	o.sigSeq = seq
+}
+
+// feederDone is called by each feeder at its end. The last one lets the output flush.
+func (o *output) feederDone() {
+	if o.feeders.Add(-1) != 0 {
+		return
+	}
+	if o.queue != nil {
+		o.queue.close()
+		return
+	}
+	o.finish()
+}
+
+func (o *output) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if f, ok := o.inst.impl.(Flusher); ok {
+		f.Flush()
+	}
+	close(o.done)
+}
+
+// run feeds the instance from its queue until the queue is closed and empty.
+func (o *output) run() {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		it, state := o.queue.pop()
+		switch state {
+		case gotItem:
+			o.mu.Lock()
+			it.port.deliver(it.b)
+			o.mu.Unlock()
+			o.inst.Stats.Held.Add(-it.n)
+			it.b.release()
+		case queueEmpty:
+			select {
+			case <-o.queue.wake:
+			case <-ticker.C:
+			}
+		case queueClosed:
+			o.mail.run()
+			o.finish()
+			return
+		}
+		if now := time.Now(); now.Sub(o.ticked) >= tickEvery {
+			o.mu.Lock()
+			o.tick(now)
+			o.mu.Unlock()
+		}
+		o.mail.run()
+	}
+}

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"time"
+)
+
+// Kind is where in a stack a plugin stands.
+type Kind uint8
+
+// The kinds of plugins: the first of a stack is an input, the last an output, those between are filters.
+const (
+	InputKind Kind = iota
+	FilterKind
+	OutputKind
+)
+
+func (k Kind) String() string { return [...]string{"input", "filter", "output"}[k] }
+
+// An Input reads records. Its methods are called in the order Options, Validate, Bind, Open, Read ..., Close, from one goroutine at a time.
+type Input interface {
+	// Options declares the settings; they have their values when Validate or Bind is called.
+	Options(o *Options)
+	// Bind declares the keys, once, however many stacks the instance feeds.
+	Bind(p *Binder)
+	// Read adds records to b and returns no later than deadline; none is fine. io.EOF means that there are no more
+	// (records may come with it); any other error ends the input and, with it, its stacks.
+	Read(b *Batch, deadline time.Time) error
+}
+
+// A Filter makes one Stage per stack; its settings are shared by all stacks that name the instance.
+type Filter interface {
+	Options(o *Options)
+	Bind(p *Binder) Stage
+}
+
+// An Output is opened once, however many stacks name it; each of them has a Stage of its own, which knows where in that stack's
+// batches the keys are.
+type Output interface {
+	Options(o *Options)
+	Bind(p *Binder) Stage
+}
+
+// A Stage is a filter or an output at one place of one stack.
+type Stage interface {
+	// Consume handles the rows of b before it returns. A filter may shorten the row list and fill the columns it gives.
+	// It is not called without rows.
+	Consume(b *Batch)
+}
+
+// What follows is optional, for instances and, where said, for stages.
+
+// A Validator checks settings against each other, without any I/O: `ulogd -t` needs neither root nor sockets.
+type Validator interface{ Validate() error }
+
+// An Opener opens sockets and files. Outputs are opened before filters and filters before inputs, so that nobody receives before being ready.
+type Opener interface{ Open(env *Env) error }
+
+// A Ticker (instance of an input or output, or any stage) is called about ten times a second, between batches.
+type Ticker interface{ Tick(now time.Time) }
+
+// A Flusher (output instance, or any stage) hands on or writes out all that it holds. It is called once, when the records in front of
+// it have come to their end, from input to output.
+type Flusher interface{ Flush() }
+
+// A Closer releases what Open acquired. It may be called without Open, after a failed start.
+type Closer interface{ Close() error }
+
+// A Stopper (input) is asked to end: what is already on its way to the process is still returned by Read, then io.EOF.
+type Stopper interface{ Stop() }
+
+// Signal is what an operator can tell running instances.
+type Signal uint8
+
+// Reopen is SIGHUP (rotate files, resolve names again, reconnect), Dump is SIGUSR2 (read all counters now).
+const (
+	Reopen Signal = iota
+	Dump
+)
+
+// A Signaler is told of signals between batches, on the goroutine that runs it.
+type Signaler interface{ Signal(s Signal) }
+
+// A Backpressured input can be stalled without losing anything, such as a file; by default outputs then block it
+// instead of dropping. It is asked when the settings are known.
+type Backpressured interface{ Backpressure() bool }
+
+// A Sharder is a filter that can run as several copies, each with its share of the records. The engine runs the rest of the stack,
+// from the filter on, as many times, on goroutines of their own.
+type Sharder interface {
+	// Shards returns how many copies are to run.
+	Shards() int
+	// Deal binds the dealer, which runs in front of the copies.
+	Deal(p *Binder) Dealer
+}
+
+// A Dealer says which copy takes a row: the high bits of its hash choose.
+type Dealer interface {
+	Hash(b *Batch) *[BatchSize]uint32
+}
+
+// A Querier (filter stage) answers questions of the control socket, such as `ulogd flows`, in chunks: each call of yield is one line
+// of the answer. It runs between batches.
+type Querier interface {
+	Query(name string, args []string, yield func(line []byte)) error
+}
+
+// Plugin describes a plugin to the registry.
+type Plugin struct {
+	Name string
+	Kind Kind
+	Doc  string // what it does: a first line, then paragraphs
+	New  func() any
+	// MayBlock says of an output that a write can take long: it gets a queue and a goroutine of its own by default.
+	MayBlock bool
+	// Refuse, where set, says why the plugin is recognised but not offered; the rest is then unused.
+	Refuse string
+}

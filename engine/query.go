@@ -1,0 +1,51 @@
+package engine
+
+import "fmt"
+
+// Query asks the filter or output instance id, or the only one that understands the question, and hands on its answer line by line. It runs on the
+// goroutines that own the instance's stages, between batches, and returns when all have answered.
+func (m *Machine) Query(id, name string, args []string, yield func(line []byte)) error {
+	asked := 0
+	ask := func(s *step, mail *mailbox) error {
+		q, ok := s.stage.(Querier)
+		if !ok || id != "" && s.inst.ID != id {
+			return nil
+		}
+		asked++
+		done := make(chan error, 1)
+		mail.put(func() { done <- q.Query(name, args, yield) })
+		select {
+		case err := <-done:
+			return err
+		case <-m.ended:
+			return fmt.Errorf("the daemon is stopping")
+		}
+	}
+	for _, in := range m.inputs {
+		for _, c := range in.chains {
+			var err error
+			c.each(func(s *step) {
+				if err == nil {
+					err = ask(s, &in.mail)
+				}
+				if s.deal == nil {
+					return
+				}
+				for _, sh := range s.deal.shards {
+					sh.chain.each(func(s *step) {
+						if err == nil {
+							err = ask(s, &sh.mail)
+						}
+					})
+				}
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if asked == 0 {
+		return fmt.Errorf("no instance answers %q", name)
+	}
+	return nil
+}

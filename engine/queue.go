@@ -1,0 +1,117 @@
+package engine
+
+import "sync"
+
+// queue holds batches for an output that may block. It is bounded in rows. A batch that is well filled waits as it is; the rows of
+// sparse ones are copied together, so that a queue of n rows never pins more memory than n rows need.
+type queue struct {
+	max  int
+	full *Drop
+	held *Counter
+
+	mu     sync.Mutex
+	room   sync.Cond // for feeders that wait
+	wake   chan struct{}
+	items  []item
+	rows   int
+	closed bool
+	abort  bool // at the end of the shutdown timeout: nobody waits any more
+}
+
+type item struct {
+	port    *port
+	b       *Batch
+	n       int
+	compact bool
+}
+
+// sparse is how few rows make a batch worth copying instead of pinning its columns and bytes.
+const sparse = 64
+
+func newQueue(max int, st *Stats) *queue {
+	q := &queue{max: max, wake: make(chan struct{}, 1), held: &st.Held, full: st.Drop("queue_full", "records that found the output's queue full")}
+	q.room.L = &q.mu
+	return q
+}
+
+// push adds the rows of b, or drops and counts them if there is no room and the stack does not wait.
+func (q *queue) push(p *port, b *Batch) {
+	q.mu.Lock()
+	for q.rows > 0 && q.rows+b.n > q.max && p.block && !q.abort {
+		q.room.Wait()
+	}
+	if q.rows > 0 && q.rows+b.n > q.max || q.abort {
+		q.mu.Unlock()
+		q.full.Add(b.n)
+		return
+	}
+	q.rows += b.n
+	q.held.Add(b.n)
+	switch last := len(q.items) - 1; {
+	case last < 0 || b.n > sparse:
+		b.hold()
+		q.items = append(q.items, item{port: p, b: b, n: b.n})
+	case q.items[last].compact && q.items[last].port == p && q.items[last].n+b.n <= BatchSize:
+		p.seg.appendTo(q.items[last].b, b)
+		q.items[last].n += b.n
+	default:
+		c := p.seg.compact.get()
+		p.seg.appendTo(c, b)
+		q.items = append(q.items, item{port: p, b: c, n: b.n, compact: true})
+	}
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+type popState uint8
+
+const (
+	gotItem popState = iota
+	queueEmpty
+	queueClosed
+)
+
+// pop takes the oldest batch. The caller takes its rows off the held counter when they are dealt with, and releases it.
+func (q *queue) pop() (item, popState) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		if q.closed {
+			return item{}, queueClosed
+		}
+		return item{}, queueEmpty
+	}
+	it := q.items[0]
+	q.items[0] = item{}
+	q.items = q.items[1:]
+	q.rows -= it.n
+	q.room.Broadcast()
+	return it, gotItem
+}
+
+// close says that no feeder is left.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// giveUp empties the queue at the end of the shutdown timeout, counting what it held, and lets waiting feeders go.
+func (q *queue) giveUp(late *Drop) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.abort = true
+	for _, it := range q.items {
+		late.Add(it.n)
+		q.held.Add(-it.n)
+	}
+	q.items, q.rows = nil, 0
+	q.room.Broadcast()
+}

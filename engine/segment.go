@@ -1,0 +1,119 @@
+package engine
+
+// segment is the part of a stack in which records keep their shape: from an input, or from a filter that makes new
+// records, to the next such filter or the output. It knows the layout of its batches.
+type segment struct {
+	parent *segment // the input's segment, where several stacks share an input
+	cols   []*column
+	bits   int // presence bits used, the parent's included
+	slots  []func() any
+	base   int // slots that alias the parent's
+	laid   bool
+
+	pool    pool // batches to fill, or to fork into
+	views   pool // row lists over the columns of another batch
+	compact pool // batches with storage of their own for every column
+}
+
+func (s *segment) group() *group {
+	g := &group{bit: s.bits, seg: s}
+	s.bits++
+	return g
+}
+
+// layout gives every column its slot. Wanted columns get their own; columns that nobody reads share one per type,
+// and so do those that nobody gives.
+func (s *segment) layout() {
+	if s.laid {
+		return
+	}
+	s.laid = true
+	if s.parent != nil {
+		s.parent.layout()
+		s.slots = append(s.slots, s.parent.slots...)
+		s.base = len(s.slots)
+	}
+	shared := map[Type]int{}
+	opaque := map[*KeyInfo]int{}
+	for _, c := range s.cols {
+		if c.wanted && c.group != nil {
+			c.slot = s.add(c.make)
+			continue
+		}
+		if c.key.Type == Opaque { // structs differ in shape: share by key only
+			if _, ok := opaque[c.key]; !ok {
+				opaque[c.key] = s.add(c.make)
+			}
+			c.slot = opaque[c.key]
+			continue
+		}
+		// What nobody gives must read as zero, so it does not share with what nobody reads.
+		k := c.key.Type
+		if c.group == nil {
+			k |= 0x80
+		}
+		if _, ok := shared[k]; !ok {
+			shared[k] = s.add(c.make)
+		}
+		c.slot = shared[k]
+	}
+	s.pool.make = func() *Batch { return s.newBatch(s.base) }
+	s.compact.make = func() *Batch { return s.newBatch(0) }
+	s.views.make = func() *Batch { return &Batch{} }
+}
+
+func (s *segment) add(make func() any) int {
+	s.slots = append(s.slots, make)
+	return len(s.slots) - 1
+}
+
+// newBatch makes a batch with storage for the columns from slot first on.
+func (s *segment) newBatch(first int) *Batch {
+	b := &Batch{cols: make([]any, len(s.slots))}
+	for i := first; i < len(s.slots); i++ {
+		b.cols[i] = s.slots[i]()
+	}
+	b.have = &b.own
+	return b
+}
+
+// fork makes a batch of s that shares the columns, bytes and clock of its parent's batch b and has its own row list and
+// presence words, so that a stack may filter and add keys while other stacks read the same input.
+func (s *segment) fork(b *Batch) *Batch {
+	f := s.pool.get()
+	b.hold()
+	f.parent = b
+	copy(f.cols[:s.base], b.cols)
+	f.rows, f.n = b.rows, b.n
+	f.own = *b.have
+	f.data, f.clock, f.replay = b.data, b.clock, b.replay
+	return f
+}
+
+// view makes a batch that shares everything of b but the row list, which is empty.
+func (s *segment) view(b *Batch) *Batch {
+	v := s.views.get()
+	b.hold()
+	v.parent = b
+	v.cols, v.have = b.cols, b.have
+	v.data, v.text, v.clock, v.replay = b.data, b.text, b.clock, b.replay
+	return v
+}
+
+// appendTo copies the rows of b, which belongs to s, behind those of the compact batch dst.
+func (s *segment) appendTo(dst, b *Batch) {
+	for _, r := range b.Rows() {
+		to := Row(dst.n)
+		dst.rows[dst.n] = to
+		dst.n++
+		dst.have[to] = b.have[r]
+		for at := s; at != nil; at = at.parent {
+			for _, c := range at.cols {
+				if c.wanted && c.group != nil && b.have[r]&(1<<c.group.bit) != 0 {
+					c.copy(dst, to, b, r)
+				}
+			}
+		}
+	}
+	dst.clock, dst.replay = b.clock, b.replay
+}

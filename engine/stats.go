@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A Counter is a number that any goroutine may add to and read.
+type Counter struct {
+	Name string
+	Doc  string
+	n    atomic.Int64
+}
+
+// Add adds n, which may be negative for what is held.
+func (c *Counter) Add(n int) { c.n.Add(int64(n)) }
+
+// Set replaces the value.
+func (c *Counter) Set(n int64) { c.n.Store(n) }
+
+// Load returns the value.
+func (c *Counter) Load() int64 { return c.n.Load() }
+
+// A Drop counts records that were given up, by one reason.
+type Drop struct{ Counter }
+
+// Rows counts n rows of b as dropped. The stage takes them off the row list itself.
+func (d *Drop) Rows(b *Batch, n int) {
+	d.Add(n)
+	b.dropped += n
+}
+
+// Stats are the counters of one instance. Of records they satisfy, whenever the instance is between two batches:
+//
+//	In + Made = Out + Absorbed + Filtered + Dropped (all reasons) + Held
+//
+// Lost counts what never arrived, as far as it is known: it is not part of the sum.
+type Stats struct {
+	In       Counter // records taken from the plugin before
+	Made     Counter // records that an input read, or that a filter or output made of others
+	Out      Counter // records handed on, or written by an output
+	Absorbed Counter // records that went into others: packets into flows
+	Filtered Counter // records that a filter is there to take out
+	Held     Counter // records that wait inside: in a queue, a cache, a buffer
+
+	mu    sync.Mutex
+	drops []*Drop
+	lost  []*Counter
+	more  []*Counter
+}
+
+// Drop returns the counter of records dropped by a reason, named in snake_case.
+func (s *Stats) Drop(name, doc string) *Drop {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.drops {
+		if d.Name == name {
+			return d
+		}
+	}
+	d := &Drop{Counter{Name: name, Doc: doc}}
+	s.drops = append(s.drops, d)
+	return d
+}
+
+// Lost returns the counter of records that never arrived, by where they were lost.
+func (s *Stats) Lost(name, doc string) *Counter { return s.counter(&s.lost, name, doc) }
+
+// Counter returns a counter that informs and is not part of the sum, such as connections made.
+func (s *Stats) Counter(name, doc string) *Counter { return s.counter(&s.more, name, doc) }
+
+func (s *Stats) counter(list *[]*Counter, name, doc string) *Counter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range *list {
+		if c.Name == name {
+			return c
+		}
+	}
+	c := &Counter{Name: name, Doc: doc}
+	*list = append(*list, c)
+	return c
+}
+
+// A Reading is the value of one named counter.
+type Reading struct {
+	Name  string `json:"name"`
+	Value int64  `json:"value"`
+}
+
+// A Snapshot is the state of one instance's counters.
+type Snapshot struct {
+	ID       string    `json:"id"`
+	Plugin   string    `json:"plugin"`
+	Kind     string    `json:"kind"`
+	In       int64     `json:"in"`
+	Made     int64     `json:"made"`
+	Out      int64     `json:"out"`
+	Absorbed int64     `json:"absorbed"`
+	Filtered int64     `json:"filtered"`
+	Dropped  int64     `json:"dropped"`
+	Held     int64     `json:"held"`
+	Lost     int64     `json:"lost"`
+	Drops    []Reading `json:"drops,omitempty"`
+	Losses   []Reading `json:"losses,omitempty"`
+	Counters []Reading `json:"counters,omitempty"`
+}
+
+// Open returns how far the sum is from closing: 0 when every record is accounted for.
+func (s Snapshot) Open() int64 {
+	return s.In + s.Made - s.Out - s.Absorbed - s.Filtered - s.Dropped - s.Held
+}
+
+func (s *Stats) snapshot() (o Snapshot) {
+	o.In, o.Made, o.Out = s.In.Load(), s.Made.Load(), s.Out.Load()
+	o.Absorbed, o.Filtered, o.Held = s.Absorbed.Load(), s.Filtered.Load(), s.Held.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.drops {
+		o.Dropped += d.Load()
+		o.Drops = append(o.Drops, Reading{d.Name, d.Load()})
+	}
+	for _, c := range s.lost {
+		o.Lost += c.Load()
+		o.Losses = append(o.Losses, Reading{c.Name, c.Load()})
+	}
+	for _, c := range s.more {
+		o.Counters = append(o.Counters, Reading{c.Name, c.Load()})
+	}
+	return o
+}
