@@ -49,7 +49,8 @@ type Stage interface {
 
 // What follows is optional, for instances and, where said, for stages.
 
-// A Validator checks settings against each other, without any I/O: `ulogd -t` needs neither root nor sockets.
+// A Validator checks settings against each other, without any I/O: `ulogd -t` needs neither root nor sockets. Its error begins with the name of
+// the option that is wrong and a colon; errors.Join makes several of it.
 type Validator interface{ Validate() error }
 
 // An Opener opens sockets and files. Outputs are opened before filters and filters before inputs, so that nobody receives before being ready.

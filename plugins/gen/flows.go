@@ -1,0 +1,91 @@
+package gen
+
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
+
+// servers are the services that synthetic clients talk to: protocol, port, and how many in a hundred records.
+var servers = []struct {
+	proto uint8
+	port  uint16
+	share uint64
+}{{6, 443, 50}, {6, 80, 12}, {6, 22, 5}, {17, 53, 20}, {17, 443, 8}, {17, 123, 5}}
+
+// service picks one by a number from 0 to 99.
+func service(n uint64) (proto uint8, port uint16) {
+	for _, s := range servers {
+		if n < s.share {
+			return s.proto, s.port
+		}
+		n -= s.share
+	}
+	return 6, 443
+}
+
+// The networks of synthetic hosts are those set aside for documentation and private use (RFC 1918, 5737, 3849).
+const (
+	clients4 = 10<<24 | 1<<8             // 10.0.1.0 and up
+	servers4 = 198<<24 | 51<<16 | 100<<8 // 198.51.100.0/24
+	net6     = 0x20010db8 << 32          // 2001:db8::/64
+)
+
+// addresses draws a client and a server.
+func addresses(x uint64, hosts int, is6 bool) (client, server engine.Addr) {
+	h, s := x%uint64(hosts), x>>32&0x7f
+	if is6 {
+		return engine.Addr{Hi: net6, Lo: 0x10000 + h}, engine.Addr{Hi: net6 + 1, Lo: 1 + s}
+	}
+	return engine.Addr4(uint32(clients4 + h)), engine.Addr4(uint32(servers4 + s))
+}
+
+// bindFlows binds the keys of finished connections and returns what fills rows with them.
+func bindFlows(p *engine.Binder, g *gen) func(*engine.Batch, int) {
+	all := p.Group()
+	var (
+		saddr, daddr   = engine.Give(p, all, key.OrigSaddr), engine.Give(p, all, key.OrigDaddr)
+		proto          = engine.Give(p, all, key.OrigProtocol)
+		sport, dport   = engine.Give(p, all, key.OrigSport), engine.Give(p, all, key.OrigDport)
+		octets, pkts   = engine.Give(p, all, key.OrigOctets), engine.Give(p, all, key.OrigPackets)
+		rsaddr, rdaddr = engine.Give(p, all, key.ReplySaddr), engine.Give(p, all, key.ReplyDaddr)
+		rproto         = engine.Give(p, all, key.ReplyProtocol)
+		rsport, rdport = engine.Give(p, all, key.ReplySport), engine.Give(p, all, key.ReplyDport)
+		rocts, rpkts   = engine.Give(p, all, key.ReplyOctets), engine.Give(p, all, key.ReplyPackets)
+		mark, id       = engine.Give(p, all, key.CTMark), engine.Give(p, all, key.CTID)
+		event          = engine.Give(p, all, key.CTEvent)
+		start, end     = engine.Give(p, all, key.FlowStart), engine.Give(p, all, key.FlowEnd)
+		family         = engine.Give(p, all, key.OOBFamily)
+		etype          = engine.Give(p, all, key.OOBProtocol)
+		reason         = engine.Give(p, all, key.FlowEndReason)
+	)
+	bits := all.Mask()
+	return func(b *engine.Batch, n int) {
+		have := b.Have()
+		src, dst, pr, sp, dp := saddr.Of(b), daddr.Of(b), proto.Of(b), sport.Of(b), dport.Of(b)
+		oct, pk, rsrc, rdst, rpr := octets.Of(b), pkts.Of(b), rsaddr.Of(b), rdaddr.Of(b), rproto.Of(b)
+		rsp, rdp, roct, rpk := rsport.Of(b), rdport.Of(b), rocts.Of(b), rpkts.Of(b)
+		mk, ids, ev, st, en := mark.Of(b), id.Of(b), event.Of(b), start.Of(b), end.Of(b)
+		fam, et, why := family.Of(b), etype.Of(b), reason.Of(b)
+		for i := range n {
+			r := engine.Row(i)
+			x := g.rng.next()
+			is6 := x>>40%100 < uint64(g.ipv6)
+			src[r], dst[r] = addresses(x, g.hosts, is6)
+			pr[r], dp[r] = service(x >> 48 % 100)
+			sp[r] = uint16(32768 + x>>20%28232)
+			fam[r], et[r] = engine.FamilyIPv4, engine.EtherIPv4
+			if is6 {
+				fam[r], et[r] = engine.FamilyIPv6, engine.EtherIPv6
+			}
+			rsrc[r], rdst[r], rpr[r], rsp[r], rdp[r] = dst[r], src[r], pr[r], dp[r], sp[r]
+			k := 1 + x>>8&15
+			pk[r], oct[r] = k, 40+k*(x>>12&511)
+			rpk[r], roct[r] = k+2, 40+k*(x>>16&1023)
+			mk[r], ids[r], ev[r], why[r] = 0, uint32(x>>24), 4, 3
+			g.clock += int64(g.interval)
+			en[r] = engine.Time(g.clock)
+			st[r] = engine.Time(g.clock - int64(x>>30&0xffffffff))
+			have[r] = bits
+		}
+	}
+}
