@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -114,6 +115,16 @@ func printable(name string) string {
 		return q
 	}
 	return name
+}
+
+// plain makes a message of others, which may repeat anything, fit to be shown.
+func plain(message string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, shorten(message, 4*maxShown))
 }
 
 // shorten cuts a text to a number of bytes.

@@ -32,7 +32,7 @@ func (b *builder) readTOML(text string) {
 		if e, ok := err.(toml.ParseError); ok {
 			line, message = e.Position.Line, e.Message
 		}
-		b.stop(b.at(line), "is not valid TOML: "+shorten(message, 4*maxShown))
+		b.stop(b.at(line), "is not valid TOML: "+plain(message))
 		return
 	}
 	r := &tomlReader{builder: b, keys: keys, seen: map[string]bool{}}
@@ -45,7 +45,11 @@ func (b *builder) readTOML(text string) {
 func (r *tomlReader) key(path toml.Key, root map[string]any) {
 	table, ok := root[path[0]].(map[string]any)
 	if !ok {
-		if r.first(path[:1]) {
+		switch _, many := root[path[0]].([]map[string]any); {
+		case !r.first(path[:1]):
+		case many:
+			r.fail(r.at(r.keys.find(path[:1]).line), path[0], "", "is a list of tables; a section is one table: write its name in single brackets, once")
+		default:
 			r.assign(globalName, path[:1], root[path[0]])
 		}
 		return
@@ -73,7 +77,7 @@ func (r *tomlReader) assign(section string, path toml.Key, decoded any) {
 	}
 	value, complaint := r.value(decoded, key)
 	if complaint != "" {
-		r.fail(pos, section, name, complaint)
+		r.fail(value.Pos, section, name, complaint)
 		return
 	}
 	r.option(r.section(section, pos), Option{Name: name, Value: value, Pos: pos})
@@ -94,7 +98,7 @@ func (r *tomlReader) stacksOf(section string, decoded any, key *tomlKey) {
 	for i, item := range list {
 		text, ok := item.(string)
 		if !ok {
-			r.fail(r.at(key.itemLine(i)), "", "stack", `is a string like "ct1:NFCT,ipfix1:IPFIX" or a list of such strings`)
+			r.fail(r.at(key.itemLine(i)), "", "stack", `must be a string like "ct1:NFCT,ipfix1:IPFIX" or a list of such strings`)
 			continue
 		}
 		r.stack(text, r.at(key.itemLine(i)))
@@ -104,7 +108,7 @@ func (r *tomlReader) stacksOf(section string, decoded any, key *tomlKey) {
 	}
 }
 
-// value turns what the library decoded into a Value, or says why an option cannot have it.
+// value turns what the library decoded into a Value. If an option cannot have it, it says why, and v.Pos is where.
 func (r *tomlReader) value(decoded any, key *tomlKey) (v Value, complaint string) {
 	v.Pos = r.at(key.line)
 	switch d := decoded.(type) {
@@ -121,16 +125,14 @@ func (r *tomlReader) value(decoded any, key *tomlKey) (v Value, complaint string
 		for i, item := range d {
 			element, complaint := r.value(item, &tomlKey{line: key.itemLine(i)})
 			if complaint != "" {
-				return v, complaint
+				return element, complaint
 			}
 			v.List = append(v.List, element)
 		}
 	case time.Time:
 		return v, "has the wrong type, a date or time; no option takes one: put it in quotes"
-	case map[string]any:
+	default: // a table, or several
 		return v, "is a table inside a section; a section holds plain values and lists"
-	default: // []map[string]any
-		return v, "is a list of tables; a section is one table in single brackets"
 	}
 	return v, ""
 }
