@@ -1,0 +1,148 @@
+// What is behind the path: opening, reopening, closing.
+
+package logfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// target is an open file.
+type target struct {
+	fd      int // -1: a FIFO without a reader, or closed
+	path    string
+	regular bool
+	size    int64 // of a regular file, as far as this process knows
+	dev     uint64
+	ino     uint64
+}
+
+// A file-size limit must come back as an error of write(2), not end the process.
+var ignoreSizeSignal = sync.OnceFunc(func() { signal.Ignore(syscall.SIGXFSZ) })
+
+func (f *File) openTarget(now time.Time) (target, error) {
+	ignoreSizeSignal()
+	path := f.Path
+	if f.Name != nil {
+		path = unused(f.Name(now))
+	}
+	t, err := openPath(path)
+	if err == nil && t.size > 0 && f.Check != nil {
+		if err = f.Check(path); err != nil {
+			t.close()
+		}
+	}
+	return t, err
+}
+
+// openPath opens without waiting: for a FIFO's reader, or for a terminal that is stopped.
+func openPath(path string) (target, error) {
+	t := target{fd: -1, path: path}
+	flags := syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NONBLOCK | syscall.O_CLOEXEC
+	fd, err := syscall.Open(path, flags, 0o666)
+	switch fi, statErr := os.Stat(path); {
+	case errors.Is(err, syscall.ENXIO) && statErr == nil && fi.Mode()&os.ModeNamedPipe != 0:
+		return t, nil
+	case err != nil && path == "/dev/stdout": // a socket, such as the journal's
+		if fd, err = syscall.Dup(1); err == nil {
+			syscall.CloseOnExec(fd)
+		}
+	}
+	if err != nil {
+		return t, fmt.Errorf("open %s: %w", path, err)
+	}
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		syscall.Close(fd)
+		return t, fmt.Errorf("stat %s: %w", path, err)
+	}
+	t.fd, t.dev, t.ino = fd, st.Dev, st.Ino
+	if st.Mode&syscall.S_IFMT == syscall.S_IFREG {
+		t.regular, t.size = true, st.Size
+	}
+	return t, nil
+}
+
+// begin makes t the file that is written to.
+func (f *File) begin(t target) {
+	if f.torn && (t.dev != f.out.dev || t.ino != f.out.ino) {
+		// The rest of a record whose beginning is elsewhere would be half a record here.
+		f.torn = false
+		f.failed.Add(1)
+		f.forget(f.ends[0], 1)
+	}
+	f.out = t
+	f.head = nil
+	if f.Header != nil && (t.size == 0 || f.Sections) {
+		f.head = append(f.head, f.Header()...)
+	}
+	f.epoch++
+	f.Rotate.begun(time.Now())
+	if t.fd < 0 {
+		f.env.Log.Warn("nobody reads the FIFO; records are dropped until there is a reader", "file", t.path)
+		return
+	}
+	f.opened.Add(1)
+	f.write()
+}
+
+// findReader looks whether the FIFO has a reader now.
+func (f *File) findReader() {
+	if t, err := openPath(f.out.path); err == nil && t.fd >= 0 {
+		f.begin(t)
+		f.env.Log.Info("the FIFO has a reader", "file", t.path, "dropped", f.silent)
+		f.silent, f.complained = 0, time.Time{}
+	}
+}
+
+// reopen writes what has gathered to the old file and goes on with a new one.
+func (f *File) reopen(now time.Time) {
+	f.write()
+	t, err := f.openTarget(now)
+	if err != nil {
+		f.env.Log.Error("cannot reopen; the old file stays in use", "error", err)
+		return
+	}
+	f.finish()
+	f.begin(t)
+}
+
+// finish ends the file.
+func (f *File) finish() {
+	if f.out.fd < 0 {
+		return
+	}
+	if f.Footer != "" && !f.torn && len(f.head) == 0 {
+		if n, err := f.put([]byte(f.Footer)); err != nil {
+			f.out.cut(n)
+			f.env.Log.Error("cannot write the end of the file", "file", f.out.path, "error", err)
+		}
+	}
+	f.out.close()
+}
+
+// cut takes the last n octets, which this process wrote, off a regular file. It fails when somebody else has written behind them.
+func (t *target) cut(n int) bool {
+	if !t.regular || n == 0 {
+		return n == 0
+	}
+	pos, err := syscall.Seek(t.fd, 0, 1) // where the last write ended
+	var st syscall.Stat_t
+	if err != nil || syscall.Fstat(t.fd, &st) != nil || st.Size != pos || syscall.Ftruncate(t.fd, pos-int64(n)) != nil {
+		return false
+	}
+	t.size -= int64(n)
+	return true
+}
+
+func (t *target) close() {
+	if t.fd >= 0 {
+		syscall.Close(t.fd)
+		t.fd = -1
+	}
+}
