@@ -15,6 +15,9 @@ var (
 	RawMACAddrLen = key[uint16]("raw.mac.addrlen", none, "octets", "length of raw.mac.saddr")
 	RawWireLen    = key[uint32]("raw.wirelen", none, "octets", "length of the whole packet on the wire from its network header on, also where less was captured")
 
+	Raw = key[engine.Raw]("raw", none, "", "the record as the kernel sent it")
+	CT  = key[engine.Raw]("ct", none, "", "the connection as the kernel sent it")
+
 	OOBPrefix    = key[engine.String]("oob.prefix", nf(3), "", "prefix of the rule that logged the packet")
 	OOBTime      = key[engine.Time]("oob.time", iana(325), "ns", "when the packet was seen")
 	OOBMark      = key[uint32]("oob.mark", nf(4), "", "netfilter mark of the packet")

@@ -1,0 +1,12 @@
+// Package pwsniff recognises ulogd2's PWSNIFF filter, to say why there is none.
+package pwsniff
+
+import "ulogd/engine"
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "PWSNIFF", Kind: engine.FilterKind,
+		Doc:    "Not offered: ulogd2's PWSNIFF was meant to pick passwords out of POP3 and FTP connections.",
+		Refuse: "PWSNIFF was meant to pick passwords out of packets; ulogd2's never let a record pass, so no stack with it has ever logged anything. Remove the stack",
+	})
+}
