@@ -51,6 +51,9 @@ func give[T any](p *Binder, g Group, k *KeyInfo, extra bool) Col[T] {
 	p.note(&p.manual().Gives, k)
 	c := newColumn[T](k)
 	c.giver, c.extra, c.group = p.inst.String(), extra, g.g
+	if g.g != nil {
+		g.g.cols = append(g.g.cols, c)
+	}
 	p.seg.cols = append(p.seg.cols, c)
 	p.chain.given = append(p.chain.given, c)
 	return Col[T]{c}

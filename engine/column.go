@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // column is one key at one place of a stack: who gives it, which presence bit it follows, whether anybody reads it.
 type column struct {
 	key    *KeyInfo
@@ -15,8 +17,9 @@ type column struct {
 
 // group is a set of keys that come and go together, and their presence bit.
 type group struct {
-	bit int
-	seg *segment
+	bit  int
+	seg  *segment
+	cols []*column
 }
 
 // A Group names keys that come and go together: one presence bit serves them all.
@@ -28,6 +31,11 @@ func (g Group) Mask() uint64 {
 		return 0
 	}
 	return 1 << g.g.bit
+}
+
+// Wanted tells whether anybody reads a key of the group; like [Col.Wanted] it is known when the instance is opened.
+func (g Group) Wanted() bool {
+	return g.g != nil && slices.ContainsFunc(g.g.cols, func(c *column) bool { return c.wanted })
 }
 
 // Col is a key bound to its place in the batches of one stack. The zero Col is not usable: Need, Want and Give make them.

@@ -16,7 +16,6 @@ type input struct {
 	chains []*chain
 	given  []*column
 	manual Manual
-	convs  []*conversion
 	mail   mailbox
 	done   chan struct{}
 	err    error

@@ -70,10 +70,10 @@ func (o *Options) Given(name string) bool {
 }
 
 // Set gives an option a value.
-func (opt *Option) Set(v Value) (warning string, err error) {
-	warning, err = opt.set(v)
+func (o *Option) Set(v Value) (warning string, err error) {
+	warning, err = o.set(v)
 	if err == nil {
-		opt.Given = true
+		o.Given = true
 	}
 	return warning, err
 }

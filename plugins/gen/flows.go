@@ -41,7 +41,7 @@ func addresses(x uint64, hosts int, is6 bool) (client, server engine.Addr) {
 
 // bindFlows binds the keys of finished connections and returns what fills rows with them.
 func bindFlows(p *engine.Binder, g *gen) func(*engine.Batch, int) {
-	all := p.Group()
+	all := g.all
 	var (
 		saddr, daddr   = engine.Give(p, all, key.OrigSaddr), engine.Give(p, all, key.OrigDaddr)
 		proto          = engine.Give(p, all, key.OrigProtocol)

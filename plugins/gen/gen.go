@@ -34,6 +34,7 @@ type gen struct {
 	begun time.Time
 	clock int64
 	fill  func(b *engine.Batch, n int)
+	all   engine.Group
 }
 
 // epoch is 2024-01-01 00:00:00 UTC in nanoseconds.
@@ -64,6 +65,7 @@ func (g *gen) Validate() error {
 }
 
 func (g *gen) Bind(p *engine.Binder) {
+	g.all = p.Group()
 	g.rng = rng(g.seed)
 	g.clock = epoch
 	if g.mode == "packets" {
@@ -84,7 +86,11 @@ func (g *gen) Read(b *engine.Batch, deadline time.Time) error {
 	if g.count > 0 {
 		n = min(n, g.count-g.made)
 	}
-	g.fill(b, int(n))
+	if g.all.Wanted() {
+		g.fill(b, int(n))
+	} else {
+		g.clock += n * int64(g.interval)
+	}
 	b.Fill(int(n))
 	b.SetReplay(g.clock)
 	g.made += n

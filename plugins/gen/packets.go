@@ -12,7 +12,7 @@ const slot = 128
 
 // bindPackets binds the keys of packets and returns what fills rows with them.
 func bindPackets(p *engine.Binder, g *gen) func(*engine.Batch, int) {
-	all := p.Group()
+	all := g.all
 	var (
 		pkt, pktlen = engine.Give(p, all, key.RawPkt), engine.Give(p, all, key.RawPktLen)
 		count       = engine.Give(p, all, key.RawPktCount)

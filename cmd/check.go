@@ -1,0 +1,61 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"ulogd/conf"
+	"ulogd/engine"
+	"ulogd/stacks"
+)
+
+// check is -t: it reads the configuration and fits the stacks together, and opens nothing.
+func check(o *options, stdout, stderr io.Writer) int {
+	file, problems := conf.Load(o.config)
+	plan, more := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
+	problems = append(problems, more...)
+	problems.Sort()
+	for _, p := range problems {
+		fmt.Fprintln(stderr, describe(p))
+	}
+	if o.verbose && plan.Machine != nil {
+		plan.Explain(stdout)
+	}
+	if n := len(problems.Errors()); n > 0 {
+		fmt.Fprintf(stderr, "%s: %s\n", o.config, count(n, "error"))
+		return exitError
+	}
+	fmt.Fprintf(stdout, "%s: good, %s\n", o.config, count(len(plan.Stacks), "stack"))
+	return exitOK
+}
+
+func describe(p conf.Problem) string {
+	if p.Warning {
+		return "warning: " + p.Error()
+	}
+	return p.Error()
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func convertCommand(args []string, stdout, stderr io.Writer) int {
+	if len(args) != 1 {
+		fmt.Fprintln(stderr, "usage: ulogd convert FILE")
+		return exitError
+	}
+	file, problems := conf.Load(args[0])
+	for _, p := range problems {
+		fmt.Fprintln(stderr, describe(p))
+	}
+	if len(problems.Errors()) > 0 {
+		return exitError
+	}
+	stdout.Write(file.TOML(stacks.KindOf(file, &engine.Default)))
+	return exitOK
+}

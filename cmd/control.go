@@ -1,0 +1,138 @@
+package cmd
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"ulogd/conf"
+	"ulogd/engine"
+	"ulogd/stacks"
+)
+
+// control answers questions about the running daemon on a unix socket. A question is one line, a JSON list of words; the answer is the line "ok"
+// and text up to the end, or a line that begins with "error ".
+type control struct {
+	path    string
+	l       net.Listener
+	machine *engine.Machine
+	log     *slog.Logger
+}
+
+// listen opens the socket with mode 0600. One that a crash left behind is replaced; one that answers belongs to another daemon.
+func listen(path string, m *engine.Machine, log *slog.Logger) (*control, error) {
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("control socket %s: another daemon answers on it; give this one a path of its own", path)
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("control socket: %w", err)
+		}
+	}
+	old := syscall.Umask(0o177)
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	c := &control{path: path, l: l, machine: m, log: log}
+	go c.serve()
+	return c, nil
+}
+
+func (c *control) close() { c.l.Close() }
+
+func (c *control) serve() {
+	for {
+		conn, err := c.l.Accept()
+		if err != nil {
+			return
+		}
+		go c.answer(conn)
+	}
+}
+
+// questionTimeout bounds how long a client may take to ask or to read a chunk of its answer.
+const questionTimeout = 10 * time.Second
+
+func (c *control) answer(conn net.Conn) {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(questionTimeout))
+	line, err := bufio.NewReader(io.LimitReader(conn, 1<<16)).ReadBytes('\n')
+	if err != nil {
+		return
+	}
+	var words []string
+	if err := json.Unmarshal(line, &words); err != nil || len(words) == 0 {
+		fmt.Fprintln(conn, `error a question is a JSON list of words, such as ["stats"]`)
+		return
+	}
+	switch words[0] {
+	case "stats":
+		fmt.Fprintln(conn, "ok")
+		writeStats(conn, c.machine.Snapshot(), len(words) > 1 && words[1] == "--json")
+	default:
+		c.query(conn, words)
+	}
+}
+
+// query passes a question to the plugins. What they say is gathered first, so that a slow client does not hold up the records.
+func (c *control) query(conn net.Conn, words []string) {
+	var answer []byte
+	err := c.machine.Query("", words[0], words[1:], func(line []byte) {
+		answer = append(append(answer, line...), '\n')
+	})
+	if err != nil {
+		fmt.Fprintln(conn, "error", err)
+		return
+	}
+	conn.SetDeadline(time.Now().Add(questionTimeout))
+	fmt.Fprintln(conn, "ok")
+	conn.Write(answer)
+}
+
+// ask sends a question to the daemon that the configuration describes and copies its answer to w.
+func ask(config string, words []string, w io.Writer) error {
+	file, problems := conf.Load(config)
+	if errs := problems.Errors(); len(errs) > 0 && len(file.Global.Options) == 0 {
+		return errs[0]
+	}
+	var g stacks.Global
+	var opts engine.Options
+	g.Options(&opts)
+	if o, ok := file.Global.Lookup("control"); ok {
+		g.Control = o.Value.Text
+	}
+	if g.Control == "" {
+		return fmt.Errorf("%s has no control socket; set control = \"/run/ulogd.sock\" in [global] and restart the daemon", config)
+	}
+	conn, err := net.Dial("unix", g.Control)
+	if err != nil {
+		return fmt.Errorf("%w; is the daemon running, and may you read its socket?", err)
+	}
+	defer conn.Close()
+	question, err := json.Marshal(words)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write(append(question, '\n')); err != nil {
+		return err
+	}
+	r := bufio.NewReader(conn)
+	status, err := r.ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("the daemon did not answer: %w", err)
+	}
+	if status != "ok\n" {
+		return errors.New(status[:len(status)-1])
+	}
+	_, err = io.Copy(w, r)
+	return err
+}

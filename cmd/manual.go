@@ -1,0 +1,110 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"ulogd/conf"
+	"ulogd/engine"
+)
+
+func pluginsCommand(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 1 {
+		fmt.Fprintln(stderr, "usage: ulogd plugins [NAME]")
+		return exitError
+	}
+	if len(args) == 1 {
+		return manuals(args[0], stdout, stderr)
+	}
+	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
+	for _, p := range engine.Default.Plugins() {
+		first, _, _ := strings.Cut(p.Doc, "\n")
+		if p.Refuse != "" {
+			first = "not offered: " + p.Refuse
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind, first)
+	}
+	w.Flush()
+	return exitOK
+}
+
+// info is -i: PLUGIN may be the path of the shared object that ulogd2 has for it, such as ulogd_inpflow_NFCT.so.
+func info(plugin string, stdout, stderr io.Writer) int {
+	name := strings.TrimSuffix(filepath.Base(plugin), ".so")
+	if i := strings.LastIndexByte(name, '_'); i >= 0 && strings.HasPrefix(name, "ulogd_") {
+		name = name[i+1:]
+	}
+	return manuals(name, stdout, stderr)
+}
+
+// manuals prints the manual of every plugin of that name.
+func manuals(name string, stdout, stderr io.Writer) int {
+	var names []string
+	found := false
+	for _, p := range engine.Default.Plugins() {
+		names = append(names, p.Name)
+		if strings.EqualFold(p.Name, name) {
+			if found {
+				fmt.Fprintln(stdout)
+			}
+			manual(stdout, engine.Describe(p))
+			found = true
+		}
+	}
+	if found {
+		return exitOK
+	}
+	if near, ok := conf.Nearest(name, names); ok {
+		fmt.Fprintf(stderr, "ulogd: there is no plugin %s; did you mean %s?\n", name, near)
+	} else {
+		fmt.Fprintf(stderr, "ulogd: there is no plugin %s; `ulogd plugins` lists them\n", name)
+	}
+	return exitError
+}
+
+func manual(out io.Writer, m engine.Manual) {
+	fmt.Fprintf(out, "Name: %s\nKind: %s\n", m.Plugin.Name, m.Plugin.Kind)
+	if m.Plugin.Refuse != "" {
+		fmt.Fprintf(out, "Not offered: %s\n", m.Plugin.Refuse)
+		return
+	}
+	fmt.Fprintf(out, "\n%s\n", m.Plugin.Doc)
+	if len(m.Options) > 0 {
+		fmt.Fprintln(out, "\nOptions:")
+		for _, o := range m.Options {
+			def := ", unset"
+			if o.Default != "" {
+				def = ", default " + o.Default
+			}
+			fmt.Fprintf(out, "  %s (%s%s)\n      %s\n", o.Name, o.Type, def, o.Doc)
+		}
+	}
+	keys(out, "Keys needed", m.Needs)
+	keys(out, "Keys used where given", m.Wants)
+	if m.TakesAll {
+		fmt.Fprintln(out, "\nTakes every key of the plugins before it.")
+	}
+	keys(out, "Keys given", m.Gives)
+}
+
+func keys(out io.Writer, title string, list []*engine.KeyInfo) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n%s:\n", title)
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	for _, k := range list {
+		doc := k.Doc
+		if k.Unit != "" {
+			doc += " [" + k.Unit + "]"
+		}
+		if k.IE != (engine.IE{}) {
+			doc += ", IPFIX " + k.IE.String()
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", k.Name, k.Type, doc)
+	}
+	w.Flush()
+}

@@ -1,0 +1,11 @@
+// Command ulogd logs packets and flows of the Linux kernel: see the README.
+package main
+
+import (
+	"os"
+
+	"ulogd/cmd"
+	_ "ulogd/plugins"
+)
+
+func main() { os.Exit(cmd.Main()) }

@@ -1,0 +1,268 @@
+package stacks
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"ulogd/conf"
+	"ulogd/engine"
+)
+
+// builder gathers instances and problems while a file's stacks are read.
+type builder struct {
+	file      *conf.File
+	reg       *engine.Registry
+	instances map[string]*engine.Instance
+	compat    string
+	problems  conf.Problems
+}
+
+func (b *builder) errorf(pos conf.Pos, section, option, format string, args ...any) {
+	b.problems = append(b.problems, conf.Problem{Pos: pos, Section: section, Option: option, Text: fmt.Sprintf(format, args...)})
+}
+
+func (b *builder) warnf(pos conf.Pos, section, option, format string, args ...any) {
+	b.problems = append(b.problems, conf.Problem{Pos: pos, Section: section, Option: option, Text: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// stack finds or makes the instances of one stack.
+func (b *builder) stack(st conf.Stack) (insts []*engine.Instance, ok bool) {
+	if len(st.Elements) < 2 {
+		b.errorf(st.Pos, "", "stack", "%q needs an input and an output at least, such as ct1:NFCT,ipfix1:IPFIX", st.Text)
+		return nil, false
+	}
+	ok = true
+	for i, e := range st.Elements {
+		kind := engine.FilterKind
+		switch i {
+		case 0:
+			kind = engine.InputKind
+		case len(st.Elements) - 1:
+			kind = engine.OutputKind
+		}
+		inst := b.instance(st, e, kind)
+		if inst == nil {
+			ok = false
+			continue
+		}
+		if slices.Contains(insts, inst) {
+			b.errorf(st.Pos, "", "stack", "%s stands twice in one stack; give the second an id of its own", e.ID)
+			ok = false
+		}
+		insts = append(insts, inst)
+	}
+	return insts, ok
+}
+
+// instance returns the instance of an id, made at its first use. It is nil if there is a problem, which has been reported.
+func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *engine.Instance {
+	if inst, known := b.instances[e.ID]; known {
+		if inst != nil && (inst.Plugin.Name != e.Plugin || inst.Plugin.Kind != kind) {
+			b.errorf(st.Pos, "", "stack", "%s is the %s %s in another place and cannot be the %s %s too; use another id",
+				e.ID, inst.Plugin.Kind, inst.Plugin.Name, kind, e.Plugin)
+			return nil
+		}
+		return inst
+	}
+	b.instances[e.ID] = nil
+	plugin, ok := b.reg.Lookup(kind, e.Plugin)
+	if !ok {
+		b.unknownPlugin(st, e, kind)
+		return nil
+	}
+	if plugin.Refuse != "" {
+		b.errorf(st.Pos, "", "stack", "%s: %s", e.Plugin, plugin.Refuse)
+		return nil
+	}
+	inst := engine.NewInstance(plugin, e.ID)
+	inst.Settings.Compat = b.compat
+	if !b.configure(inst, st) {
+		return nil
+	}
+	b.instances[e.ID] = inst
+	return inst
+}
+
+func (b *builder) unknownPlugin(st conf.Stack, e conf.Element, kind engine.Kind) {
+	var names []string
+	for _, p := range b.reg.Plugins() {
+		if p.Name == e.Plugin {
+			b.errorf(st.Pos, "", "stack", "%s is an %s, so it stands %s; here %s:%s stands as %s", p.Name, p.Kind, place(p.Kind), e.ID, e.Plugin, kind)
+			return
+		}
+		if p.Kind == kind {
+			names = append(names, p.Name)
+		}
+	}
+	if near, ok := conf.Nearest(e.Plugin, names); ok {
+		b.errorf(st.Pos, "", "stack", "there is no %s plugin %s; did you mean %s?", kind, e.Plugin, near)
+		return
+	}
+	b.errorf(st.Pos, "", "stack", "there is no %s plugin %s; there are %s", kind, e.Plugin, strings.Join(names, ", "))
+}
+
+func place(k engine.Kind) string {
+	return [...]string{"first in a stack", "between input and output", "last in a stack"}[k]
+}
+
+// configure gives an instance the options of its section.
+func (b *builder) configure(inst *engine.Instance, st conf.Stack) bool {
+	sec, found := b.section(inst.ID)
+	ok := true
+	for _, o := range sec.Options {
+		opt, known := inst.Options.Lookup(o.Name)
+		if !known {
+			b.unknownOption(sec, o, inst.Options.List(), inst.Plugin.Name)
+			continue
+		}
+		warning, err := opt.Set(valueOf(o.Value))
+		if err != nil {
+			b.errorf(o.Pos, sec.Name, o.Name, "%v", err)
+			ok = false
+		} else if warning != "" {
+			b.warnf(o.Pos, sec.Name, o.Name, "%s", warning)
+		}
+	}
+	if !ok {
+		return false
+	}
+	for _, err := range split(inst.Validate()) {
+		ok = false
+		name, text, _ := strings.Cut(err.Error(), ": ")
+		if _, isOption := inst.Options.Lookup(name); !isOption {
+			name, text = "", err.Error()
+		}
+		pos := st.Pos
+		if o, set := sec.Lookup(name); set {
+			pos = o.Pos
+		} else if found {
+			pos = sec.Pos
+		} else {
+			text += fmt.Sprintf("; the section [%s] is missing", inst.ID)
+		}
+		b.errorf(pos, inst.ID, name, "%s", text)
+	}
+	return ok
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	return []error{err}
+}
+
+// unknownOption is an error in TOML and a warning in a ulogd.conf, where ulogd2 2.0.8 ignored them.
+func (b *builder) unknownOption(sec conf.Section, o conf.Option, known []*engine.Option, owner string) {
+	var names []string
+	for _, k := range known {
+		names = append(names, k.Name)
+	}
+	text := fmt.Sprintf("unknown option; %s has none of that name", owner)
+	if near, ok := conf.Nearest(o.Name, names); ok {
+		text = fmt.Sprintf("unknown option; did you mean %s?", near)
+	}
+	b.problems = append(b.problems, conf.Problem{Pos: o.Pos, Section: sec.Name, Option: o.Name, Text: text, Warning: b.file.Grammar == conf.Ulogd})
+}
+
+func (b *builder) section(name string) (conf.Section, bool) {
+	for _, s := range b.file.Sections {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return conf.Section{Name: name}, false
+}
+
+// unused warns of sections that no stack names, where they look like a slip of the pen.
+func (b *builder) unused() {
+	var bare []string // ids without a section
+	for id := range b.instances {
+		if _, ok := b.section(id); !ok {
+			bare = append(bare, id)
+		}
+	}
+	slices.Sort(bare)
+	for _, s := range b.file.Sections {
+		if _, used := b.instances[s.Name]; used {
+			continue
+		}
+		if near, ok := conf.Nearest(s.Name, bare); ok {
+			b.warnf(s.Pos, s.Name, "", "no stack names this section; did you mean [%s]?", near)
+		}
+	}
+}
+
+// bind lets the engine fit the stacks together and reports which do not, and why.
+func (b *builder) bind(log *slog.Logger, specs []engine.StackSpec, stacks []conf.Stack) (*engine.Machine, map[int]bool) {
+	m, errs := engine.Build(log, specs)
+	broken := map[int]bool{}
+	var said []string
+	for _, e := range errs {
+		broken[e.Stack] = true
+		text := e.Text + b.remedy(e.Missing)
+		pos := stacks[e.Stack].Pos
+		if line := fmt.Sprint(pos, text); !slices.Contains(said, line) { // copies of a stack's rest say the same
+			said = append(said, line)
+			b.errorf(pos, "", "stack", "%s", text)
+		}
+	}
+	return m, broken
+}
+
+// fresh makes the instances of the stacks that are left anew: what was bound for a broken stack must not stay.
+func (b *builder) fresh(specs []engine.StackSpec, stacks []conf.Stack) {
+	problems := b.problems
+	b.instances = map[string]*engine.Instance{}
+	for i, st := range stacks {
+		specs[i].Instances, _ = b.stack(st)
+	}
+	b.problems = problems
+}
+
+// remedy names the plugins that give the missing keys.
+func (b *builder) remedy(missing []string) string {
+	var names []string
+	for _, p := range b.reg.Plugins() {
+		if p.Kind == engine.OutputKind || p.Refuse != "" {
+			continue
+		}
+		for _, k := range engine.Describe(p).Gives {
+			if slices.Contains(missing, k.Name) && !slices.Contains(names, p.Name) {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; put one that gives it in front: " + strings.Join(names, ", ")
+}
+
+func valueOf(v conf.Value) engine.Value {
+	out := engine.Value{Text: v.Text}
+	switch v.Kind {
+	case conf.Word:
+		out.Kind = engine.Word
+	case conf.String:
+		out.Kind = engine.StringValue
+	case conf.Int:
+		out.Kind = engine.IntValue
+	case conf.Float:
+		out.Kind = engine.FloatValue
+	case conf.Bool:
+		out.Kind = engine.BoolValue
+	case conf.List:
+		out.Kind = engine.ListValue
+		for _, e := range v.List {
+			out.List = append(out.List, valueOf(e))
+		}
+	}
+	return out
+}

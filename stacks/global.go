@@ -1,0 +1,76 @@
+package stacks
+
+import (
+	"time"
+
+	"ulogd/conf"
+	"ulogd/engine"
+)
+
+// Global is the daemon's own settings.
+type Global struct {
+	LogFile         string
+	LogLevel        int
+	Control         string
+	ShutdownTimeout time.Duration
+	Compat          string
+}
+
+// Options declares the options of [global].
+func (g *Global) Options(o *engine.Options) {
+	o.String(&g.LogFile, "logfile", "", "where the daemon logs: a path, stdout or syslog; unset: standard error in the foreground, syslog with -d")
+	engine.Int(o, &g.LogLevel, "loglevel", 5, "least level that is logged: 1 debug, 3 info, 5 notice, 7 error, 8 fatal")
+	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats and ulogd flows; unset: none")
+	o.Seconds(&g.ShutdownTimeout, "shutdown_timeout", 10*time.Second, "how long SIGTERM waits for what was read to go out")
+	o.Enum(&g.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore everywhere the values that ulogd2 2.0.8 gets wrong")
+}
+
+func (b *builder) global(g *Global) {
+	var opts engine.Options
+	g.Options(&opts)
+	sec := b.file.Global
+	if sec.Name == "" {
+		sec.Name = "global"
+	}
+	for _, o := range sec.Options {
+		opt, known := opts.Lookup(o.Name)
+		if !known {
+			b.unknownOption(sec, o, opts.List(), "the daemon")
+			continue
+		}
+		if warning, err := opt.Set(valueOf(o.Value)); err != nil {
+			b.errorf(o.Pos, sec.Name, o.Name, "%v", err)
+		} else if warning != "" {
+			b.warnf(o.Pos, sec.Name, o.Name, "%s", warning)
+		}
+	}
+	b.compat = g.Compat
+}
+
+// KindOf returns how the options of a file are written in TOML: what [conf.File.TOML] asks.
+func KindOf(f *conf.File, reg *engine.Registry) func(section, option string) conf.Kind {
+	options := map[string]*engine.Options{"global": {}}
+	(&Global{}).Options(options["global"])
+	for _, st := range f.Stacks {
+		for i, e := range st.Elements {
+			kind := engine.FilterKind
+			switch i {
+			case 0:
+				kind = engine.InputKind
+			case len(st.Elements) - 1:
+				kind = engine.OutputKind
+			}
+			if p, ok := reg.Lookup(kind, e.Plugin); ok && p.Refuse == "" {
+				options[e.ID] = &engine.NewInstance(p, e.ID).Options
+			}
+		}
+	}
+	return func(section, option string) conf.Kind {
+		if o, ok := options[section]; ok {
+			if opt, ok := o.Lookup(option); ok {
+				return [...]conf.Kind{conf.Word, conf.String, conf.Int, conf.Float, conf.Bool, conf.List}[opt.Kind()]
+			}
+		}
+		return conf.Word
+	}
+}

@@ -1,0 +1,54 @@
+// Package stacks turns a configuration into a machine: it finds the plugins that the stacks name, gives their instances the options of their
+// sections, has the engine bind the keys, and says of everything that does not fit where it stands and what would mend it.
+package stacks
+
+import (
+	"log/slog"
+
+	"ulogd/conf"
+	"ulogd/engine"
+)
+
+// A Plan is a configuration that has been understood.
+type Plan struct {
+	Global  Global
+	Machine *engine.Machine
+	Stacks  []conf.Stack // those that are built, in the machine's order
+}
+
+// Build reads the stacks of a file. It does no I/O. All problems are returned at once; in a ulogd.conf a stack with an error is left out, as
+// ulogd2 does, and the plan holds the others.
+func Build(f *conf.File, reg *engine.Registry, log *slog.Logger) (*Plan, conf.Problems) {
+	b := &builder{file: f, reg: reg, instances: map[string]*engine.Instance{}}
+	p := &Plan{}
+	b.global(&p.Global)
+	var specs []engine.StackSpec
+	for _, st := range f.Stacks {
+		if insts, ok := b.stack(st); ok {
+			specs = append(specs, engine.StackSpec{Name: st.Text, Instances: insts})
+			p.Stacks = append(p.Stacks, st)
+		}
+	}
+	b.unused()
+	if len(f.Stacks) == 0 && len(b.problems) == 0 {
+		b.errorf(conf.Pos{File: f.Path}, "", "", `there is no stack; name one, such as stack="ct1:NFCT,ipfix1:IPFIX"`)
+	}
+	m, broken := b.bind(log, specs, p.Stacks)
+	if len(broken) > 0 && f.Grammar == conf.Ulogd {
+		specs, p.Stacks = without(specs, broken), without(p.Stacks, broken)
+		b.fresh(specs, p.Stacks)
+		m, _ = engine.Build(log, specs)
+	}
+	p.Machine = m
+	b.problems.Sort()
+	return p, b.problems
+}
+
+func without[T any](all []T, leave map[int]bool) (rest []T) {
+	for i, x := range all {
+		if !leave[i] {
+			rest = append(rest, x)
+		}
+	}
+	return rest
+}
