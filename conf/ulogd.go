@@ -81,6 +81,7 @@ func stackIDs(text string) map[string]bool {
 			ids[strings.TrimSpace(id)] = true
 		}
 	}
+	delete(ids, "") // that stack gets its error when it is read
 	return ids
 }
 
@@ -124,23 +125,12 @@ func (r *ulogdReader) assign(key word, rest string, pos Pos) {
 		r.warn(pos, r.section, "", "is no option: write name=value; the line is left out")
 		return
 	}
-	global := r.section == globalName
-	if global && key.text == "plugin" {
+	if r.section == globalName && key.text == "plugin" {
 		return // plugins are built in, there is nothing to load
 	}
 	value, rest := nextWord(rest, optionBlanks)
 	if key.text == "stack" {
-		if !global {
-			r.warn(pos, r.section, "stack", "belongs to [global] and is left out here; move it there")
-			return
-		}
-		if value.open {
-			r.stacks = true
-			r.fail(pos, "", "stack", "has an opening quote without a closing one")
-			return
-		}
-		r.warnOfRest("", key.text, value, rest, pos)
-		r.stack(value.text, pos)
+		r.assignStack(value, rest, pos)
 		return
 	}
 	if value.open {
@@ -159,14 +149,29 @@ func (r *ulogdReader) assign(key word, rest string, pos Pos) {
 	})
 }
 
+func (r *ulogdReader) assignStack(value word, rest string, pos Pos) {
+	if r.section != globalName {
+		r.warn(pos, r.section, "stack", "belongs to [global] and is left out here; move it there")
+		return
+	}
+	if value.open {
+		r.stacks = true
+		r.fail(pos, "", "stack", "has an opening quote without a closing one")
+		return
+	}
+	r.warnOfRest("", "stack", value, rest, pos)
+	r.stack(value.text, pos)
+}
+
 // warnOfRest warns of what stands after a value and is not a comment: it has no effect, which few expect.
 func (r *ulogdReader) warnOfRest(section, key string, value word, rest string, pos Pos) {
+	stack := key == "stack" && !value.quoted && strings.IndexAny(rest, blanks) == 0
 	rest = strings.TrimLeft(rest, blanks)
 	if rest == "" || rest[0] == '#' || rest[0] == ';' {
 		return
 	}
 	text := fmt.Sprintf("ends before %s, which has no effect; put the whole value in quotes", quote(rest))
-	if key == "stack" && !value.quoted {
+	if stack {
 		text = fmt.Sprintf("ends at the blank before %s; remove the blanks or put the whole stack in quotes", quote(rest))
 	}
 	r.warn(pos, section, key, text)
