@@ -40,10 +40,12 @@ type File struct {
 	ends  []int  // where in buf each record ends
 	torn  bool   // the beginning of the first record is written already
 	limit int    // size of buf from which on it is written
+	slow  bool   // the reader is behind
 	held  int    // records that the Held counter has
 	epoch int
 
 	complained time.Time // when the last error was logged
+	troubled   bool      // and the file has not worked since
 	silent     int       // records dropped since
 
 	bytes, opened                *engine.Counter
@@ -72,7 +74,7 @@ func (f *File) DeclareSync(o *engine.Options) {
 
 // Open opens the file. A FIFO without a reader is no error: it is tried again ten times a second.
 func (f *File) Open(env *engine.Env) error {
-	f.env, f.limit = env, writeAt
+	f.env = env
 	f.bytes = env.Stats.Counter("file_octets", "octets written to files")
 	f.opened = env.Stats.Counter("files_opened", "how often a file was opened")
 	f.failed = env.Stats.Drop("write_error", "records that the file could not take, such as when the disk was full")
@@ -92,12 +94,12 @@ func (f *File) Begin() []byte { return f.buf }
 // End says that buf ends with a whole record. It returns the buffer to go on with.
 func (f *File) End(buf []byte) []byte {
 	f.ends = append(f.ends, len(buf))
-	if len(buf) < f.limit && !f.Rotate.due(f.out.size+int64(len(buf))) {
+	if len(buf) < f.limit {
 		return buf
 	}
 	f.buf = buf
 	f.write()
-	if f.Rotate.due(f.out.size) {
+	if f.Rotate.full(&f.out) {
 		f.rotate(time.Now())
 	}
 	return f.buf
@@ -121,6 +123,10 @@ func (f *File) Tick(now time.Time) {
 		f.findReader()
 	}
 	f.write()
+	if r := &f.Rotate; now.After(r.retry) && !r.retry.IsZero() {
+		r.retry = time.Time{}
+		f.setLimit()
+	}
 	if f.Rotate.elapsed(now) {
 		f.rotate(now)
 	}
@@ -157,6 +163,17 @@ func (f *File) Close() error {
 	f.settle()
 	f.finish()
 	return nil
+}
+
+// setLimit says up to which size the buffer is filled before it is written.
+func (f *File) setLimit() {
+	f.limit = writeAt
+	if f.slow {
+		f.limit = maxStalled
+	}
+	if r := &f.Rotate; r.Size > 0 && f.out.regular && r.retry.IsZero() {
+		f.limit = min(f.limit, int(r.Size-f.out.size))
+	}
 }
 
 // settle brings the Held counter up to what is in the buffer.

@@ -3,7 +3,9 @@
 package logfile
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,30 +32,33 @@ func (r *Rotation) Declare(o *engine.Options) {
 	engine.Int(o, &r.Keep, "rotate_keep", 0, "how many files put aside are kept; older ones are removed; 0: all")
 }
 
-// due tells whether a file of that size is to be put aside.
-func (r *Rotation) due(size int64) bool {
-	return r.Size > 0 && size >= r.Size && (r.retry.IsZero() || time.Now().After(r.retry))
+// full tells whether the file is to be put aside for its size.
+func (r *Rotation) full(t *target) bool {
+	return r.Size > 0 && t.regular && t.size >= r.Size && r.retry.IsZero()
 }
 
-func (r *Rotation) elapsed(now time.Time) bool { return r.Every > 0 && !now.Before(r.next) }
+// elapsed tells whether the file is to be put aside for its age.
+func (r *Rotation) elapsed(now time.Time) bool {
+	return r.Every > 0 && !now.Before(r.next) && r.retry.IsZero()
+}
 
 func (r *Rotation) begun(now time.Time) { r.next, r.retry = now.Add(r.Every), time.Time{} }
 
-// rotate puts the file aside and begins a new one.
+// rotate puts the file aside and begins a new one. If that fails it is tried again after a minute.
 func (f *File) rotate(now time.Time) {
 	if !f.out.regular {
 		f.Rotate.begun(now)
 		return
 	}
-	aside := unused(dated(f.out.path, now))
-	if err := os.Rename(f.out.path, aside); err != nil {
+	err := os.Rename(f.out.path, unused(dated(f.out.path, now)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		f.env.Log.Error("cannot put the file aside; it goes on to grow", "error", err)
-		f.Rotate.next = now.Add(complainEvery)
-		f.Rotate.retry = f.Rotate.next
+	} else if f.reopen(now) {
+		f.removeOld()
 		return
 	}
-	f.reopen(now)
-	f.removeOld()
+	f.Rotate.retry = now.Add(complainEvery)
+	f.setLimit()
 }
 
 func (f *File) removeOld() {

@@ -83,8 +83,9 @@ func (f *File) begin(t target) {
 	}
 	f.epoch++
 	f.Rotate.begun(time.Now())
+	f.setLimit()
 	if t.fd < 0 {
-		f.env.Log.Warn("nobody reads the FIFO; records are dropped until there is a reader", "file", t.path)
+		f.complain("nobody reads the FIFO; records are dropped until there is a reader", syscall.ENXIO)
 		return
 	}
 	f.opened.Add(1)
@@ -95,21 +96,20 @@ func (f *File) begin(t target) {
 func (f *File) findReader() {
 	if t, err := openPath(f.out.path); err == nil && t.fd >= 0 {
 		f.begin(t)
-		f.env.Log.Info("the FIFO has a reader", "file", t.path, "dropped", f.silent)
-		f.silent, f.complained = 0, time.Time{}
 	}
 }
 
-// reopen writes what has gathered to the old file and goes on with a new one.
-func (f *File) reopen(now time.Time) {
+// reopen writes what has gathered to the old file and goes on with a new one, if it can be opened.
+func (f *File) reopen(now time.Time) bool {
 	f.write()
 	t, err := f.openTarget(now)
 	if err != nil {
 		f.env.Log.Error("cannot reopen; the old file stays in use", "error", err)
-		return
+		return false
 	}
 	f.finish()
 	f.begin(t)
+	return true
 }
 
 // finish ends the file.

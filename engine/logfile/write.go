@@ -20,11 +20,11 @@ func (f *File) write() {
 		return
 	}
 	if err := f.writeHead(); err != nil {
-		f.failedAfter(0, err)
+		f.done(0, err)
 		return
 	}
 	n, err := f.put(f.buf)
-	f.failedAfter(n, err)
+	f.done(n, err)
 }
 
 // writeHead writes what is left of the header.
@@ -56,8 +56,8 @@ func (f *File) put(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// failedAfter settles what becomes of the buffer when the first n octets of it were written and then err happened, or nothing.
-func (f *File) failedAfter(n int, err error) {
+// done settles what becomes of the buffer when its first n octets were written and then err happened, or nothing.
+func (f *File) done(n int, err error) {
 	whole, start := 0, 0
 	for whole < len(f.ends) && f.ends[whole] <= n {
 		start = f.ends[whole]
@@ -65,32 +65,39 @@ func (f *File) failedAfter(n int, err error) {
 	}
 	f.env.Stats.Out.Add(whole)
 	if err == nil {
-		f.buf, f.ends, f.torn, f.limit = f.buf[:0], f.ends[:0], false, writeAt
+		f.buf, f.ends, f.torn, f.slow = f.buf[:0], f.ends[:0], false, false
+		f.setLimit()
+		f.recovered()
 		return
 	}
-	if half := n - start; half > 0 || whole > 0 {
-		f.torn = half > 0
-		if f.torn && !errors.Is(err, syscall.EAGAIN) && f.out.cut(half) {
-			n, f.torn = start, false
-		}
+	half := n - start
+	switch {
+	case half == 0:
+		f.torn = f.torn && whole == 0
+	case f.torn && whole == 0: // the record began in an earlier write
+	case errors.Is(err, syscall.EAGAIN) || !f.out.cut(half):
+		f.torn = true
+	default:
+		n, f.torn = start, false
 	}
 	f.forget(n, whole)
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
-		f.limit = maxStalled
+		f.slow = true
 		if i := f.fit(); i < len(f.ends) {
 			f.drop(f.slowReader, i)
 			f.complain("the reader is too slow for all records", err)
 		}
 	case errors.Is(err, syscall.EPIPE):
 		f.out.close()
-		f.torn, f.limit = false, writeAt
+		f.torn, f.slow = false, false
 		f.drop(f.noReader, 0)
 		f.complain("the reader has gone; records are dropped until there is one", err)
 	default:
 		f.drop(f.failed, 0)
 		f.complain("cannot write; records are dropped until it works again", err)
 	}
+	f.setLimit()
 }
 
 // forget takes the first n octets and the first i records out of the buffer.
@@ -141,5 +148,13 @@ func (f *File) complain(text string, err error) {
 		return
 	}
 	f.env.Log.Error(text, "file", f.out.path, "error", err, "dropped", f.silent)
-	f.complained, f.silent = now, 0
+	f.complained, f.troubled, f.silent = now, true, 0
+}
+
+// recovered logs that a file which was complained of works.
+func (f *File) recovered() {
+	if f.troubled {
+		f.env.Log.Info("the file works again", "file", f.out.path, "dropped", f.silent)
+		f.troubled, f.silent = false, 0
+	}
 }
