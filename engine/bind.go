@@ -157,6 +157,14 @@ func (p *Binder) Stats() *Stats { return p.inst.Stats }
 // Env returns what the engine offers to instances. Its log is usable now; the rest once the instance is opened.
 func (p *Binder) Env() *Env { return p.inst.env }
 
+// Namespace returns the file of the network namespace that the stack's records come from, "" for the daemon's own.
+func (p *Binder) Namespace() string {
+	if n, ok := p.chain.impl().(Namespaced); ok {
+		return n.Namespace()
+	}
+	return ""
+}
+
 // Settings returns the engine's own options of the instance.
 func (p *Binder) Settings() *Settings { return &p.inst.Settings }
 

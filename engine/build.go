@@ -132,6 +132,14 @@ func (b *builder) output(s *step, inst *Instance) {
 	}
 }
 
+// impl returns the stack's input; nil while a manual is being made.
+func (b *builder) impl() Input {
+	if b.in == nil {
+		return nil
+	}
+	return b.in.impl
+}
+
 func (b *builder) binder(inst *Instance, s *step) *Binder {
 	b.missing = nil
 	return &Binder{inst: inst, chain: b, seg: b.seg, up: slices.Clone(b.given), step: s}

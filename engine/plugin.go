@@ -85,6 +85,10 @@ type Signaler interface{ Signal(s Signal) }
 // instead of dropping. It is asked when the settings are known.
 type Backpressured interface{ Backpressure() bool }
 
+// Namespaced is an input that may listen in another network namespace: Namespace returns the file that stands for it, or "". Interface
+// indexes in its records have their names there.
+type Namespaced interface{ Namespace() string }
+
 // A Sharder is a filter that can run as several copies, each with its share of the records. The engine runs the rest of the stack,
 // from the filter on, as many times, on goroutines of their own.
 type Sharder interface {
