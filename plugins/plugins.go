@@ -3,6 +3,14 @@ package plugins
 
 import (
 	_ "ulogd/plugins/gen"
+	_ "ulogd/plugins/hwhdr"
+	_ "ulogd/plugins/ip2bin"
+	_ "ulogd/plugins/ip2hbin"
+	_ "ulogd/plugins/ip2str"
+	_ "ulogd/plugins/mark"
+	_ "ulogd/plugins/nflog"
 	_ "ulogd/plugins/null"
 	_ "ulogd/plugins/print"
+	_ "ulogd/plugins/pwsniff"
+	_ "ulogd/plugins/ulog"
 )

@@ -1,0 +1,140 @@
+// Receiving: many datagrams with one system call, each with many packets, decoded until the batch is full.
+
+package nflog
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/mmsg"
+	"ulogd/engine/nlattr"
+)
+
+const (
+	// kernelBuffer is how much the kernel may gather in one datagram (NFULA_CFG_NLBUFSIZ, at most 128 KiB). With its bookkeeping it fits
+	// 128 KiB of kernel memory: one octet more, and the kernel takes 256 KiB and fills them.
+	kernelBuffer = 128<<10 - 1024
+	// slotSize holds the largest datagram.
+	slotSize = 128 << 10
+	// slots is how many datagrams a system call brings at most: more save nothing measurable.
+	slots = 16
+
+	// defaultBuffer is the receive buffer where none is configured: a burst of 50,000 packets or so.
+	defaultBuffer = 8 << 20
+
+	// alarmEvery limits log lines about losses.
+	alarmEvery = time.Minute
+)
+
+// backlog is what the last system call brought and no batch has taken yet. It lies in one block, which batches share.
+type backlog struct {
+	block    *engine.Block
+	next     int         // datagram to begin after rest
+	received int         // datagrams
+	rest     []byte      // messages left of the datagram before next
+	when     engine.Time // of the system call
+}
+
+// Read decodes the packets that are there into b, and waits for some if there are none.
+func (n *nflog) Read(b *engine.Batch, deadline time.Time) error {
+	if len(n.rest) == 0 && n.next == n.received {
+		if err := n.receive(deadline); err != nil || n.received == 0 {
+			return err
+		}
+	}
+	b.SetData(n.block)
+	n.fill(b)
+	return nil
+}
+
+// receive makes one system call. It returns io.EOF when the group is unbound and nothing is left.
+func (n *nflog) receive(deadline time.Time) error {
+	if n.block.Shared() {
+		n.block.Release()
+		n.block = n.blocks.Get()
+	}
+	var err error
+	n.next = 0
+	if n.stopping {
+		n.received, err = n.receiver.TryReceive(n.block.Data, slotSize)
+	} else {
+		if err := n.conn.SetReadDeadline(deadline); err != nil {
+			return err
+		}
+		n.received, err = n.receiver.WaitReceive(n.block.Data, slotSize)
+	}
+	now := time.Now()
+	n.when = engine.Time(now.UnixNano())
+	if errors.Is(err, mmsg.ErrOverrun) {
+		n.overrun(now)
+		return nil
+	}
+	if err == nil && n.stopping && n.received == 0 {
+		return io.EOF
+	}
+	return err
+}
+
+// fill decodes messages into rows until the batch is full or nothing is left.
+func (n *nflog) fill(b *engine.Batch) {
+	a := n.columns.of(b)
+	rows, bad := 0, 0
+	for rows < engine.BatchSize {
+		if len(n.rest) == 0 {
+			if n.next == n.received {
+				break
+			}
+			n.rest = n.receiver.Datagram(n.next)
+			n.next++
+			continue
+		}
+		var m nlattr.Message
+		m, n.rest = nlattr.NextMessage(n.rest)
+		switch m.Type {
+		case msgPacket:
+			if n.packet(&a, engine.Row(rows), m.Body, n.when) {
+				rows++
+			} else {
+				bad++
+			}
+		case nlattr.Malformed:
+			bad++
+		}
+	}
+	b.Fill(rows)
+	if bad > 0 {
+		n.malformed.Rows(b, bad)
+	}
+}
+
+// overrun deals with a full receive buffer. How many packets that cost shows in the numbers of those that follow.
+func (n *nflog) overrun(now time.Time) {
+	n.overruns.Add(1)
+	if n.granted < n.bufferMax {
+		n.growTo(min(2*n.granted, n.bufferMax))
+	}
+	if now.Before(n.nextAlarm) {
+		return
+	}
+	n.nextAlarm = now.Add(alarmEvery)
+	n.env.Log.Warn("packets are being lost: the receive buffer is full", "group", uint16(n.group), "buffer", n.granted, "lost_so_far", n.lost.Load(),
+		"remedy", "raise netlink_socket_buffer_size or netlink_socket_buffer_maxsize, log with a snaplen, or log fewer packets")
+}
+
+// growTo asks for a receive buffer and notes what was granted.
+func (n *nflog) growTo(octets int) {
+	if err := n.conn.SetReadBuffer(octets); err != nil {
+		n.env.Log.Warn("cannot set the receive buffer", "octets", octets, "error", err)
+	}
+	got, err := n.conn.ReadBuffer()
+	if err != nil {
+		n.env.Log.Warn("cannot ask for the receive buffer's size", "error", err)
+	}
+	n.granted = got / 2 // the kernel counts twice what was asked for, to cover its bookkeeping
+	if n.granted < octets {
+		n.env.Log.Warn("the receive buffer is smaller than asked for", "asked", octets, "granted", n.granted, "remedy", "run with CAP_NET_ADMIN, or raise net.core.rmem_max")
+		n.bufferMax = 0 // asking again at each overrun would change nothing
+	}
+}
