@@ -1,6 +1,13 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
+
+// Poison makes new batches hold garbage where no value was written, so that a plugin that reads a key without asking whether the row has it
+// is found out. Tests set it.
+var Poison bool
 
 // column is one key at one place of a stack: who gives it, which presence bit it follows, whether anybody reads it.
 type column struct {
@@ -12,6 +19,7 @@ type column struct {
 	group  *group
 	slot   int // set when the segment is laid out
 	make   func() any
+	poison func(col any)
 	copy   func(dst *Batch, di Row, src *Batch, si Row)
 }
 
@@ -64,6 +72,12 @@ func (c Col[T]) Given() bool { return c.c.group != nil }
 
 func newColumn[T any](k *KeyInfo) *column {
 	c := &column{key: k, make: func() any { return new([BatchSize]T) }}
+	c.poison = func(col any) {
+		garbage := unsafe.Slice((*byte)(unsafe.Pointer(col.(*[BatchSize]T))), unsafe.Sizeof([BatchSize]T{}))
+		for i := range garbage {
+			garbage[i] = 0x5a
+		}
+	}
 	c.copy = func(dst *Batch, di Row, src *Batch, si Row) {
 		to, from := dst.cols[c.slot].(*[BatchSize]T), src.cols[c.slot].(*[BatchSize]T)
 		to[di] = from[si]

@@ -109,10 +109,18 @@ func (m *Machine) Stop(timeout time.Duration) {
 	})
 }
 
-// setDeadline limits the flush that has begun; the first call counts.
+// setDeadline limits the flush that has begun. A later call can only bring the deadline nearer.
 func (m *Machine) setDeadline(timeout time.Duration) {
-	if m.deadline.CompareAndSwap(0, time.Now().Add(timeout).UnixNano()) {
-		time.AfterFunc(timeout, m.giveUp)
+	at := time.Now().Add(timeout).UnixNano()
+	for {
+		old := m.deadline.Load()
+		if old != 0 && old <= at {
+			return
+		}
+		if m.deadline.CompareAndSwap(old, at) {
+			time.AfterFunc(timeout, m.giveUp)
+			return
+		}
 	}
 }
 

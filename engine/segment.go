@@ -5,9 +5,9 @@ package engine
 type segment struct {
 	parent *segment // the input's segment, where several stacks share an input
 	cols   []*column
-	bits   int // presence bits used, the parent's included
-	slots  []func() any
-	base   int // slots that alias the parent's
+	bits   int       // presence bits used, the parent's included
+	slots  []*column // whose make makes the storage
+	base   int       // slots that alias the parent's
 	laid   bool
 
 	pool    pool // batches to fill, or to fork into
@@ -33,27 +33,18 @@ func (s *segment) layout() {
 		s.slots = append(s.slots, s.parent.slots...)
 		s.base = len(s.slots)
 	}
-	shared := map[Type]int{}
-	opaque := map[*KeyInfo]int{}
+	shared := map[sharing]int{}
 	for _, c := range s.cols {
 		if c.wanted && c.group != nil {
-			c.slot = s.add(c.make)
+			c.slot = s.add(c)
 			continue
 		}
-		if c.key.Type == Opaque { // structs differ in shape: share by key only
-			if _, ok := opaque[c.key]; !ok {
-				opaque[c.key] = s.add(c.make)
-			}
-			c.slot = opaque[c.key]
-			continue
-		}
-		// What nobody gives must read as zero, so it does not share with what nobody reads.
-		k := c.key.Type
-		if c.group == nil {
-			k |= 0x80
+		k := sharing{typ: c.key.Type, missing: c.group == nil}
+		if k.typ == Opaque {
+			k.key = c.key
 		}
 		if _, ok := shared[k]; !ok {
-			shared[k] = s.add(c.make)
+			shared[k] = s.add(c)
 		}
 		c.slot = shared[k]
 	}
@@ -62,8 +53,16 @@ func (s *segment) layout() {
 	s.views.make = func() *Batch { return &Batch{} }
 }
 
-func (s *segment) add(make func() any) int {
-	s.slots = append(s.slots, make)
+// sharing is which columns can be one: those of a type (structs differ in shape: of a key), but what nobody gives must
+// read as zero and so is kept apart from what nobody reads.
+type sharing struct {
+	typ     Type
+	key     *KeyInfo
+	missing bool
+}
+
+func (s *segment) add(c *column) int {
+	s.slots = append(s.slots, c)
 	return len(s.slots) - 1
 }
 
@@ -71,7 +70,10 @@ func (s *segment) add(make func() any) int {
 func (s *segment) newBatch(first int) *Batch {
 	b := &Batch{cols: make([]any, len(s.slots))}
 	for i := first; i < len(s.slots); i++ {
-		b.cols[i] = s.slots[i]()
+		b.cols[i] = s.slots[i].make()
+		if Poison && s.slots[i].group != nil {
+			s.slots[i].poison(b.cols[i])
+		}
 	}
 	b.have = &b.own
 	return b
@@ -87,6 +89,7 @@ func (s *segment) fork(b *Batch) *Batch {
 	f.rows, f.n = b.rows, b.n
 	f.own = *b.have
 	f.data, f.clock, f.replay = b.data, b.clock, b.replay
+	f.text = append(f.text[:0], b.text...) // what the input wrote; the stack's filters write behind it
 	return f
 }
 

@@ -30,9 +30,6 @@ func Build(f *conf.File, reg *engine.Registry, log *slog.Logger) (*Plan, conf.Pr
 		}
 	}
 	b.unused()
-	if len(f.Stacks) == 0 && len(b.problems) == 0 {
-		b.errorf(conf.Pos{File: f.Path}, "", "", `there is no stack; name one, such as stack="ct1:NFCT,ipfix1:IPFIX"`)
-	}
 	m, broken := b.bind(log, specs, p.Stacks)
 	if len(broken) > 0 && f.Grammar == conf.Ulogd {
 		specs, p.Stacks = without(specs, broken), without(p.Stacks, broken)
