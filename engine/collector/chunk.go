@@ -1,0 +1,48 @@
+// Where messages wait: in pieces of memory that hold many each, with a mark for every message.
+
+package collector
+
+// A Mark is what a queue knows of a message.
+type Mark struct {
+	Records int    // data records in it
+	Needs   uint64 // for the protocol: what the receiver must have been told before, one bit each
+	Brings  uint64 // for the protocol: what the message itself tells
+
+	length  uint16
+	session uint32 // the session it was sent in; 0 if it was not
+	end     int64  // octets that this session had taken with the message's last
+	sent    int64  // when, nanoseconds since 1970
+}
+
+// chunkSize is large enough for any message, and to make bookkeeping rare.
+const chunkSize = 128 << 10
+
+// A chunk is a run of messages, oldest first.
+type chunk struct {
+	data  []byte
+	marks []Mark
+	ends  []uint32 // where in data each message ends
+}
+
+func newChunk() *chunk { return &chunk{data: make([]byte, 0, chunkSize)} }
+
+func (c *chunk) fits(n int) bool { return len(c.data)+n <= cap(c.data) }
+
+func (c *chunk) add(msg []byte, m Mark) {
+	m.length = uint16(len(msg))
+	c.data = append(c.data, msg...)
+	c.marks = append(c.marks, m)
+	c.ends = append(c.ends, uint32(len(c.data)))
+}
+
+// begin returns where message i begins.
+func (c *chunk) begin(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return int(c.ends[i-1])
+}
+
+func (c *chunk) message(i int) []byte { return c.data[c.begin(i):c.ends[i]] }
+
+func (c *chunk) reset() { c.data, c.marks, c.ends = c.data[:0], c.marks[:0], c.ends[:0] }

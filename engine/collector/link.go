@@ -1,0 +1,164 @@
+// Keeping one session up.
+
+package collector
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"ulogd/engine"
+)
+
+// A Link keeps up a session with the first of its collectors that can be reached. It dials on a goroutine of the engine's;
+// its methods are called from one goroutine at a time.
+type Link struct {
+	env      *engine.Env
+	dials    []Dial // by preference
+	names    []string
+	interval time.Duration
+
+	session Session
+	active  int       // index of the collector that the session leads to
+	tried   time.Time // start of the last attempt
+	dialing bool
+	stale   bool // the attempt under way began before a Reset
+	result  chan dialed
+	failing bool // the last attempt failed, and the log says so
+	made    *engine.Counter
+}
+
+type dialed struct {
+	session Session
+	index   int
+	err     error
+}
+
+// NewLink makes a link to one collector, or to the first reachable one of several. It does not connect yet.
+func NewLink(env *engine.Env, interval time.Duration, names []string, dials ...Dial) *Link {
+	return &Link{
+		env: env, dials: dials, names: names, interval: interval, result: make(chan dialed, 1),
+		made: env.Stats.Counter("sessions", "sessions with collectors that came up"),
+	}
+}
+
+// Name says where the link leads.
+func (l *Link) Name() string { return strings.Join(l.names, " or ") }
+
+// Poll returns the session, nil while there is none, and whether it is new. It starts an attempt to connect when one is due.
+func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
+	if l.dialing {
+		select {
+		case r := <-l.result:
+			fresh = l.took(r)
+		default:
+		}
+	}
+	if l.session == nil && !l.dialing && (l.tried.IsZero() || now.Sub(l.tried) >= l.interval) {
+		l.dial(now, len(l.dials))
+	}
+	return l.session, fresh
+}
+
+// Better starts an attempt to reach a collector that is preferred to the present one, if there is one and an attempt is due. When it
+// succeeds, Poll returns the new session as fresh; the old one is the caller's to close.
+func (l *Link) Better(now time.Time) {
+	if l.session != nil && l.active > 0 && !l.dialing && now.Sub(l.tried) >= l.interval {
+		l.dial(now, l.active)
+	}
+}
+
+// Dialing tells whether an attempt is under way.
+func (l *Link) Dialing() bool { return l.dialing }
+
+// dial tries the first n collectors in their order.
+func (l *Link) dial(now time.Time, n int) {
+	l.tried, l.dialing = now, true
+	dials, result := l.dials[:n], l.result
+	l.env.Go(func(ctx context.Context) {
+		var errs []error
+		for i, dial := range dials {
+			s, err := dial(ctx)
+			if err == nil {
+				if ctx.Err() != nil { // nobody will come for it
+					s.Close()
+					return
+				}
+				result <- dialed{session: s, index: i}
+				return
+			}
+			errs = append(errs, err)
+		}
+		result <- dialed{err: errors.Join(errs...)}
+	})
+}
+
+func (l *Link) took(r dialed) (fresh bool) {
+	l.dialing = false
+	if l.stale {
+		l.stale = false
+		if r.session != nil {
+			r.session.Close()
+		}
+		l.tried = time.Time{}
+		return false
+	}
+	if r.err != nil {
+		if !l.failing && l.session == nil {
+			l.failing = true
+			l.env.Log.Warn("connect to collector "+l.Name()+": retrying", "error", r.err, "interval", l.interval)
+		}
+		return false
+	}
+	l.failing = false
+	l.session, l.active = r.session, r.index
+	l.env.Own.Add(l.session.Ends())
+	l.made.Add(1)
+	l.env.Log.Info("session with collector "+l.names[r.index]+" is up", "local", l.session.Ends().Local, "remote", l.session.Ends().Remote)
+	return true
+}
+
+// Break gives up the session.
+func (l *Link) Break(err error) {
+	if l.session == nil {
+		return
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("closed by the collector")
+	}
+	if err != nil {
+		l.env.Log.Warn("session with collector "+l.names[l.active]+" broke", "error", err)
+	}
+	l.session.Close()
+	l.session = nil
+}
+
+// Reset gives up the session and has the next Poll connect anew, whenever the last attempt was: the operator asked for it.
+func (l *Link) Reset() {
+	l.Break(nil)
+	l.tried, l.stale = time.Time{}, l.dialing
+}
+
+// Close ends the session and an attempt under way.
+func (l *Link) Close() error {
+	if l.dialing {
+		select {
+		case r := <-l.result:
+			if r.session != nil {
+				r.session.Close()
+			}
+		default:
+		}
+	}
+	if l.session == nil {
+		return nil
+	}
+	err := l.session.Close()
+	l.session = nil
+	return err
+}
+
+// Due returns when the next attempt to connect may begin.
+func (l *Link) Due() time.Time { return l.tried.Add(l.interval) }

@@ -1,0 +1,327 @@
+// The way to one collector: messages wait here until a session takes them, and a little longer.
+
+package collector
+
+import (
+	"time"
+
+	"ulogd/engine"
+)
+
+// A Protocol knows what of a message depends on the session and the moment it leaves in. Its methods run on the goroutine that pumps.
+type Protocol interface {
+	// Begin is told that a session has come up. Control messages may be sent from here.
+	Begin(q *Queue, now time.Time)
+	// Before may send, with Control, messages that must leave before one with this mark.
+	Before(q *Queue, m Mark, now time.Time)
+	// Stamp writes what is known only when the message leaves. at says what went before it.
+	Stamp(msg []byte, at Position, now time.Time)
+}
+
+// A Position counts what a session has been sent.
+type Position struct {
+	Records  uint32 // data records, modulo 2^32
+	Messages uint32 // control messages included
+}
+
+// A Queue keeps whole messages for one collector, in bounded memory. For streams it also keeps what was sent lately, and sends it again
+// when a session breaks.
+//
+// It counts records: Held while they wait, Out when a session has taken them, Made when they are sent again, dropped as buffer_full.
+type Queue struct {
+	link     *Link
+	protocol Protocol
+	env      *engine.Env
+	stats    *engine.Stats
+	max      int64 // octets of all chunks together
+	window   Window
+	full     *engine.Drop
+	resent   *engine.Counter
+
+	session  Session
+	number   uint32 // of the session, from 1
+	at       Position
+	taken    int64 // octets that the session has taken
+	chunks   []*chunk
+	free     []*chunk
+	waiting  int64  // octets of messages not sent yet
+	chunk    int    // the next message to send ...
+	message  int    // ... in this chunk
+	part     int    // ... of which the session has taken so many octets
+	control  []byte // messages without records, which go first
+	controls []uint16
+	begun    int      // octets of control that the session has taken
+	lengths  []uint16 // of the run being sent
+}
+
+// A Window is what a stream sends again after a break: the last octets, or all of a time, whichever is more. An acknowledgement means that the
+// peer's kernel has it, not its program.
+type Window struct {
+	Octets int64
+	Time   time.Duration
+}
+
+// NewQueue makes a queue of at most so many octets in front of the link.
+func NewQueue(env *engine.Env, link *Link, p Protocol, octets int64, w Window) *Queue {
+	return &Queue{
+		link: link, protocol: p, env: env, stats: env.Stats, max: max(octets, MinBuffer), window: w,
+		full:   env.Stats.Drop("buffer_full", "records that found the buffer of their collector full"),
+		resent: env.Stats.Counter("resent", "records sent again because their session broke; they count as made"),
+	}
+}
+
+// Session returns the session, nil while there is none.
+func (q *Queue) Session() Session { return q.session }
+
+// Waiting returns the octets of messages that no session has taken yet.
+func (q *Queue) Waiting() int64 { return q.waiting }
+
+// Position counts what the present session has been sent.
+func (q *Queue) Position() Position { return q.at }
+
+// Link returns the link that the queue writes to.
+func (q *Queue) Link() *Link { return q.link }
+
+// Add copies a message to the end of the queue. Without room its records are dropped and counted, and Add returns false.
+func (q *Queue) Add(msg []byte, m Mark) bool {
+	last := len(q.chunks) - 1
+	if last < 0 || !q.chunks[last].fits(len(msg)) {
+		c := q.room()
+		if c == nil {
+			q.full.Add(m.Records)
+			return false
+		}
+		q.chunks = append(q.chunks, c)
+		last++
+	}
+	q.chunks[last].add(msg, m)
+	q.waiting += int64(len(msg))
+	q.stats.Held.Add(m.Records)
+	return true
+}
+
+// room returns an empty chunk, at the cost of sent messages if need be, or nil.
+func (q *Queue) room() *chunk {
+	if n := len(q.free); n > 0 {
+		c := q.free[n-1]
+		q.free = q.free[:n-1]
+		return c
+	}
+	if int64(len(q.chunks))*chunkSize < max(q.max, 2*chunkSize) {
+		return newChunk()
+	}
+	if q.chunk == 0 {
+		return nil
+	}
+	q.forget()
+	return q.room()
+}
+
+// forget gives up the oldest chunk, all of whose messages were sent.
+func (q *Queue) forget() {
+	c := q.chunks[0]
+	copy(q.chunks, q.chunks[1:])
+	q.chunks = q.chunks[:len(q.chunks)-1]
+	q.chunk--
+	c.reset()
+	q.free = append(q.free, c)
+}
+
+// Control sends a message without records ahead of all that waits. It is lost with the session.
+func (q *Queue) Control(msg []byte) {
+	q.control = append(q.control, msg...)
+	q.controls = append(q.controls, uint16(len(msg)))
+}
+
+// Pump writes what the session takes, and sees to the session itself. It never blocks.
+func (q *Queue) Pump(now time.Time) {
+	s, fresh := q.link.Poll(now)
+	if fresh {
+		q.begin(s, now)
+	}
+	if q.session == nil {
+		return
+	}
+	if err := q.write(now); err != nil {
+		q.broke(err)
+	}
+}
+
+// Tick reads what the peer says, offers a preferred collector its chance, pumps, and lets go of what need not be sent again.
+func (q *Queue) Tick(now time.Time) {
+	if q.session != nil {
+		if err := q.session.Drain(); err != nil {
+			q.broke(err)
+		}
+		q.link.Better(now)
+	}
+	q.Pump(now)
+	q.trim(now)
+}
+
+func (q *Queue) begin(s Session, now time.Time) {
+	if q.session != nil { // a preferred collector has come back
+		q.rewind()
+		q.session.Shutdown()
+		q.session.Close()
+	}
+	q.session = s
+	q.number++
+	q.taken, q.at = 0, Position{}
+	q.dropControl()
+	q.protocol.Begin(q, now)
+}
+
+func (q *Queue) broke(err error) {
+	q.rewind()
+	q.session = nil
+	q.link.Break(err)
+}
+
+// Reset ends the session, after what it still takes, and connects anew: names are resolved again.
+func (q *Queue) Reset(now time.Time) {
+	q.Pump(now)
+	if q.session != nil { // the kernel delivers what it has; a message that has begun is sent again, whole
+		q.session.Shutdown()
+		q.session, q.part = nil, 0
+		q.dropControl()
+	}
+	q.link.Reset()
+}
+
+// write sends control messages, then data, until the session takes no more.
+func (q *Queue) write(now time.Time) error {
+	if done, err := q.session.Flush(); !done || err != nil {
+		return err
+	}
+	for {
+		if done, err := q.writeControl(now); !done || err != nil {
+			return err
+		}
+		p, n := q.run(now)
+		if n == 0 {
+			if len(q.controls) > 0 {
+				continue // they have to go first
+			}
+			q.restart()
+			return nil
+		}
+		q.lengths = q.lengths[:0]
+		for _, m := range q.chunks[q.chunk].marks[q.message : q.message+n] {
+			q.lengths = append(q.lengths, m.length)
+		}
+		taken, err := q.session.Send(p, q.lengths)
+		q.took(taken, now)
+		if err != nil || taken < len(p) {
+			return err
+		}
+	}
+}
+
+// writeControl sends the control messages and tells whether data may follow.
+func (q *Queue) writeControl(now time.Time) (bool, error) {
+	if len(q.controls) == 0 || q.part > 0 { // a message that has begun is finished first
+		return true, nil
+	}
+	if q.begun == 0 {
+		off := 0
+		for _, n := range q.controls {
+			q.protocol.Stamp(q.control[off:off+int(n)], q.at, now)
+			q.at.Messages++
+			off += int(n)
+		}
+	}
+	skip, off := 0, q.begun
+	for off >= int(q.controls[skip]) {
+		off -= int(q.controls[skip])
+		skip++
+	}
+	n, err := q.session.Send(q.control[q.begun:], q.controls[skip:])
+	q.begun += n
+	q.taken += int64(n)
+	if err != nil || q.begun < len(q.control) {
+		return false, err
+	}
+	q.dropControl()
+	return true, nil
+}
+
+func (q *Queue) dropControl() {
+	q.control, q.controls, q.begun = q.control[:0], q.controls[:0], 0
+}
+
+// maxRun bounds the messages stamped at a time, so that their time is that of sending.
+const maxRun = 64
+
+// run stamps the next messages of one chunk and returns their octets that are still to be sent, and their number.
+func (q *Queue) run(now time.Time) ([]byte, int) {
+	for q.chunk < len(q.chunks)-1 && q.message == len(q.chunks[q.chunk].marks) {
+		q.chunk, q.message = q.chunk+1, 0
+	}
+	if q.chunk == len(q.chunks) {
+		return nil, 0
+	}
+	c, at, n := q.chunks[q.chunk], q.at, 0
+	for n < maxRun && q.message+n < len(c.marks) && (n == 0 || len(q.controls) == 0) {
+		m := &c.marks[q.message+n]
+		if n > 0 || q.part == 0 {
+			q.protocol.Before(q, *m, now)
+			if len(q.controls) > 0 {
+				break
+			}
+			q.protocol.Stamp(c.message(q.message+n), at, now)
+		}
+		at.Records += uint32(m.Records)
+		at.Messages++
+		n++
+	}
+	if n == 0 {
+		return nil, 0
+	}
+	return c.data[c.begin(q.message)+q.part : c.ends[q.message+n-1]], n
+}
+
+// took notes that the session has taken n more octets.
+func (q *Queue) took(n int, now time.Time) {
+	q.taken += int64(n)
+	n += q.part
+	c, records := q.chunks[q.chunk], 0
+	for q.message < len(c.marks) && n >= int(c.marks[q.message].length) {
+		m := &c.marks[q.message]
+		n -= int(m.length)
+		m.session, m.sent = q.number, now.UnixNano()
+		m.end = q.taken - int64(n)
+		q.waiting -= int64(m.length)
+		q.at.Records += uint32(m.Records)
+		q.at.Messages++
+		records += m.Records
+		q.message++
+	}
+	q.part = n
+	q.stats.Out.Add(records)
+	q.stats.Held.Add(-records)
+}
+
+// restart reuses the memory of what was sent and need not be kept, while it is still in the processor's cache.
+func (q *Queue) restart() {
+	if q.window != (Window{}) || q.chunk != len(q.chunks)-1 {
+		return
+	}
+	for q.chunk > 0 {
+		q.forget()
+	}
+	q.chunks[0].reset()
+	q.message = 0
+}
+
+// Idle tells whether all that was added is sent, and, as far as the peer says so, received.
+func (q *Queue) Idle() bool {
+	if q.waiting > 0 {
+		return false
+	}
+	if q.session == nil {
+		return true
+	}
+	done, err := q.session.Flush()
+	return err == nil && done && q.session.Acked() >= q.taken
+}

@@ -1,0 +1,120 @@
+// What happens to messages after they were sent, and when their session breaks.
+
+package collector
+
+import "time"
+
+// rewind makes the messages that the broken session may have lost the next to send: those not acknowledged, and before them those of the window.
+func (q *Queue) rewind() {
+	q.part = 0
+	q.dropControl()
+	acked := q.session.Acked()
+	since := time.Now().Add(-q.window.Time).UnixNano()
+	var behind int64 // octets sent after the message looked at
+	records := 0
+	for {
+		ci, mi := q.chunk, q.message
+		if mi == 0 {
+			if ci == 0 {
+				break
+			}
+			ci--
+			mi = len(q.chunks[ci].marks)
+		}
+		if ci >= len(q.chunks) || mi == 0 {
+			break
+		}
+		m := &q.chunks[ci].marks[mi-1]
+		behind += int64(m.length)
+		lost := m.session == q.number && m.end > acked
+		if !lost && (behind > q.window.Octets && (m.sent < since || q.window.Time == 0)) {
+			break
+		}
+		q.chunk, q.message = ci, mi-1
+		q.waiting += int64(m.length)
+		records += m.Records
+	}
+	if records > 0 {
+		q.stats.Made.Add(records)
+		q.stats.Held.Add(records)
+		q.resent.Add(records)
+	}
+}
+
+// trim lets go of chunks that will not be sent again.
+func (q *Queue) trim(now time.Time) {
+	if q.chunk == 0 {
+		return
+	}
+	acked := int64(-1)
+	var behind int64
+	keep := q.chunk
+	for keep > 0 && behind < q.window.Octets {
+		keep--
+		behind += int64(len(q.chunks[keep].data))
+	}
+	for ; keep > 0; keep-- {
+		c := q.chunks[0]
+		last := c.marks[len(c.marks)-1]
+		if last.sent >= now.Add(-q.window.Time).UnixNano() && q.window.Time > 0 {
+			return
+		}
+		if last.session == q.number && q.session != nil {
+			if acked < 0 {
+				acked = q.session.Acked()
+			}
+			if last.end > acked {
+				return
+			}
+		}
+		q.forget()
+	}
+	for len(q.free) > 8 { // after a long absence, memory goes back
+		q.free = q.free[:len(q.free)-1]
+	}
+}
+
+// Finish pumps until everything is sent and received, or until the deadline of the final flush; what is left then is dropped and counted. It is
+// called once, at the end.
+func (q *Queue) Finish() {
+	const poll = 2 * time.Millisecond
+	q.Tick(time.Now())
+	for !q.Idle() && (q.session != nil || q.link.Dialing() || q.retryable()) {
+		if d := q.env.Deadline(); !d.IsZero() && !time.Now().Before(d) {
+			break
+		}
+		time.Sleep(poll)
+		q.Tick(time.Now())
+	}
+	if q.session != nil {
+		q.session.Shutdown()
+	}
+	q.abandon()
+}
+
+// retryable tells whether an attempt to connect will come due before the deadline.
+func (q *Queue) retryable() bool {
+	d := q.env.Deadline()
+	return q.waiting > 0 && (d.IsZero() || q.link.Due().Before(d))
+}
+
+// abandon counts what is still waiting as dropped.
+func (q *Queue) abandon() {
+	late := q.stats.Drop("collector_away", "records that their collector had not taken when the daemon ended")
+	records := 0
+	for i := q.chunk; i < len(q.chunks); i++ {
+		first := 0
+		if i == q.chunk {
+			first = q.message
+		}
+		for _, m := range q.chunks[i].marks[first:] {
+			records += m.Records
+		}
+	}
+	late.Add(records)
+	q.stats.Held.Add(-records)
+	q.chunks, q.chunk, q.message, q.part, q.waiting = nil, 0, 0, 0, 0
+}
+
+// Close ends the session.
+func (q *Queue) Close() error { return q.link.Close() }

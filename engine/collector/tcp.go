@@ -1,0 +1,149 @@
+// Sessions over TCP.
+
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
+)
+
+// dialTimeout bounds one attempt to connect; the kernel's own patience is two minutes.
+const dialTimeout = 10 * time.Second
+
+// TCP is a connected stream socket that is written without waiting.
+type TCP struct {
+	conn  *net.TCPConn
+	raw   syscall.RawConn
+	first uint64 // what the kernel counted as acknowledged before anything was sent: the SYN
+
+	// One attempt to write or read, kept here so that the closures that make them are allocated once.
+	p       []byte
+	n       int
+	err     error
+	attempt func(fd uintptr) bool
+	listen  func(fd uintptr) bool
+	scrap   [4096]byte
+}
+
+// DialTCP returns a Dial for streams.
+func DialTCP(to Address, source netip.Addr) Dial {
+	return func(ctx context.Context) (Session, error) {
+		conn, err := dialTCP(ctx, to, source)
+		if err != nil {
+			return nil, err
+		}
+		return newTCP(conn)
+	}
+}
+
+func dialTCP(ctx context.Context, to Address, source netip.Addr) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	if source.IsValid() {
+		d.LocalAddr = &net.TCPAddr{IP: source.AsSlice(), Zone: source.Zone()}
+	}
+	conn, err := d.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil
+}
+
+func newTCP(conn *net.TCPConn) (*TCP, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("access the stream socket: %w", err)
+	}
+	t := &TCP{conn: conn, raw: raw}
+	t.attempt = func(fd uintptr) bool {
+		t.n, t.err = unix.SendmsgN(int(fd), t.p, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		return true
+	}
+	t.listen = func(fd uintptr) bool {
+		t.n, _, t.err = unix.Recvfrom(int(fd), t.scrap[:], unix.MSG_DONTWAIT)
+		return true
+	}
+	t.first = t.acked()
+	return t, nil
+}
+
+// Send implements Session.
+func (t *TCP) Send(p []byte, _ []uint16) (int, error) {
+	done := 0
+	for done < len(p) {
+		t.p, t.n = p[done:], 0
+		err := t.raw.Write(t.attempt)
+		t.p = nil
+		if err == nil {
+			err = t.err
+		}
+		switch {
+		case err == nil:
+			done += t.n
+		case errors.Is(err, unix.EAGAIN):
+			return done, nil
+		case errors.Is(err, unix.EINTR):
+		default:
+			return done, fmt.Errorf("send to %s: %w", t.conn.RemoteAddr(), err)
+		}
+	}
+	return done, nil
+}
+
+// Drain implements Session.
+func (t *TCP) Drain() error {
+	for range 64 {
+		if err := t.raw.Read(t.listen); err != nil {
+			return err
+		}
+		switch {
+		case errors.Is(t.err, unix.EAGAIN), errors.Is(t.err, unix.EINTR):
+			return nil
+		case t.err != nil:
+			return fmt.Errorf("read from %s: %w", t.conn.RemoteAddr(), t.err)
+		case t.n == 0:
+			return io.EOF
+		}
+	}
+	return nil
+}
+
+// Flush implements Session.
+func (t *TCP) Flush() (bool, error) { return true, nil }
+
+// Acked implements Session. Linux keeps the number after a reset.
+func (t *TCP) Acked() int64 { return int64(t.acked() - t.first) }
+
+// acked reads tcpi_bytes_acked (RFC 4898 tcpEStatsAppHCThruOctetsAcked).
+func (t *TCP) acked() (n uint64) {
+	_ = t.raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			n = info.Bytes_acked
+		}
+	})
+	return n
+}
+
+// MaxMessage implements Session.
+func (t *TCP) MaxMessage() int { return 0 }
+
+// Ends implements Session.
+func (t *TCP) Ends() engine.Session {
+	return engine.Session{Protocol: unix.IPPROTO_TCP, Local: ends(t.conn.LocalAddr()), Remote: ends(t.conn.RemoteAddr())}
+}
+
+// Shutdown implements Session.
+func (t *TCP) Shutdown() error { return t.conn.CloseWrite() }
+
+// Close implements Session.
+func (t *TCP) Close() error { return t.conn.Close() }

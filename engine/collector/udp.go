@@ -1,0 +1,218 @@
+// Sessions of datagrams.
+
+package collector
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
+)
+
+// UDP is a connected datagram socket. Runs of messages of one length leave in one system call (UDP_SEGMENT, linux/udp.h).
+type UDP struct {
+	conn    *net.UDPConn
+	raw     syscall.RawConn
+	refused *engine.Counter
+
+	// One attempt to write, kept here so that the closure that makes it is allocated once.
+	p       []byte
+	segment int // octets of each datagram in p; 0: p is one datagram
+	oob     []byte
+	err     error
+	attempt func(fd uintptr) bool
+	plain   bool // the path does not take UDP_SEGMENT
+	scrap   [2048]byte
+}
+
+// DialUDP returns a Dial for datagrams. refused, if not nil, counts the times that the peer's host said nobody listens.
+func DialUDP(to Address, source netip.Addr, refused *engine.Counter) Dial {
+	return func(ctx context.Context) (Session, error) {
+		d := net.Dialer{}
+		if source.IsValid() {
+			d.LocalAddr = &net.UDPAddr{IP: source.AsSlice(), Zone: source.Zone()}
+		}
+		conn, err := d.DialContext(ctx, "udp", to.String())
+		if err != nil {
+			return nil, err
+		}
+		return newUDP(conn.(*net.UDPConn), refused)
+	}
+}
+
+func newUDP(conn *net.UDPConn, refused *engine.Counter) (*UDP, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("access the datagram socket: %w", err)
+	}
+	u := &UDP{conn: conn, raw: raw, refused: refused, oob: segmentMessage()}
+	u.attempt = func(fd uintptr) bool {
+		if u.segment == 0 {
+			_, u.err = unix.Write(int(fd), u.p)
+			return true
+		}
+		binary.NativeEndian.PutUint16(u.oob[unix.CmsgLen(0):], uint16(u.segment))
+		_, u.err = unix.SendmsgN(int(fd), u.p, u.oob, nil, 0)
+		return true
+	}
+	return u, nil
+}
+
+// segmentMessage makes the control message that tells the kernel how long each datagram of a write is: a struct cmsghdr, whose length
+// has the size of a pointer, and 16 bits.
+func segmentMessage() []byte {
+	oob := make([]byte, unix.CmsgSpace(2))
+	h := oob
+	if unix.SizeofCmsghdr == 16 {
+		binary.NativeEndian.PutUint64(h, uint64(unix.CmsgLen(2)))
+		h = h[8:]
+	} else {
+		binary.NativeEndian.PutUint32(h, uint32(unix.CmsgLen(2)))
+		h = h[4:]
+	}
+	binary.NativeEndian.PutUint32(h, unix.SOL_UDP)
+	binary.NativeEndian.PutUint32(h[4:], unix.UDP_SEGMENT)
+	return oob
+}
+
+// Limits of one segmented write: the kernel's number of segments, and what one IP packet could hold.
+const (
+	maxSegments      = 64
+	maxSegmentOctets = 65000
+)
+
+// Send implements Session.
+func (u *UDP) Send(p []byte, lengths []uint16) (int, error) {
+	done := 0
+	for len(lengths) > 0 {
+		n, octets := 1, int(lengths[0])
+		if !u.plain {
+			n, octets = segments(lengths)
+		}
+		err := u.write(p[done:done+octets], n, int(lengths[0]))
+		switch {
+		case err == nil:
+			done += octets
+			lengths = lengths[n:]
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+			return done, nil
+		case n > 1 && (errors.Is(err, unix.EIO) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EMSGSIZE)):
+			u.plain = true // no checksum offload on the way, or a path narrower than the message
+		default:
+			return done, fmt.Errorf("send to %s: %w", u.conn.RemoteAddr(), err)
+		}
+	}
+	return done, nil
+}
+
+// segments returns how many of the next messages one write can take, and their octets: equal ones, the last may be shorter.
+func segments(lengths []uint16) (n, octets int) {
+	for n < len(lengths) && n < maxSegments {
+		l := int(lengths[n])
+		if l > int(lengths[0]) || octets+l > maxSegmentOctets && n > 0 {
+			break
+		}
+		octets += l
+		n++
+		if l < int(lengths[0]) {
+			break
+		}
+	}
+	return n, octets
+}
+
+// write sends n datagrams. A refusal reported now belongs to an earlier datagram: it is counted, and the write tried again.
+func (u *UDP) write(p []byte, n, length int) error {
+	u.p, u.segment = p, 0
+	if n > 1 {
+		u.segment = length
+	}
+	for range 8 {
+		if err := u.raw.Write(u.attempt); err != nil {
+			return err
+		}
+		if !errors.Is(u.err, unix.ECONNREFUSED) && !errors.Is(u.err, unix.EINTR) {
+			break
+		}
+		if u.refused != nil && errors.Is(u.err, unix.ECONNREFUSED) {
+			u.refused.Add(1)
+		}
+	}
+	u.p = nil
+	if errors.Is(u.err, unix.ECONNREFUSED) {
+		return unix.EAGAIN
+	}
+	return u.err
+}
+
+// Drain implements Session. What a peer sends back is thrown away by the kernel once the socket's buffer is full, so reading it is
+// for the errors that it brings.
+func (u *UDP) Drain() error {
+	var code int
+	err := u.raw.Control(func(fd uintptr) { code, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
+	if err != nil {
+		return err
+	}
+	if code == int(unix.ECONNREFUSED) && u.refused != nil {
+		u.refused.Add(1)
+	}
+	for range 64 {
+		n := -1
+		if err := u.raw.Read(func(fd uintptr) bool {
+			n, _, _ = unix.Recvfrom(int(fd), u.scrap[:], unix.MSG_DONTWAIT)
+			return true
+		}); err != nil || n < 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// MaxMessage implements Session: the path's MTU less the headers (RFC 7011 section 10.3.3), or what fits a packet of 512 octets.
+func (u *UDP) MaxMessage() int {
+	is6 := u.Ends().Remote.Addr().Is6()
+	level, opt, headers := unix.IPPROTO_IP, unix.IP_MTU, 20+8
+	if is6 {
+		level, opt, headers = unix.IPPROTO_IPV6, unix.IPV6_MTU, 40+8
+	}
+	mtu := 0
+	if err := u.raw.Control(func(fd uintptr) { mtu, _ = unix.GetsockoptInt(int(fd), level, opt) }); err != nil || mtu <= headers {
+		mtu = 512
+	}
+	return min(mtu, 65535) - headers
+}
+
+// Flush implements Session.
+func (u *UDP) Flush() (bool, error) { return true, nil }
+
+// Acked implements Session.
+func (u *UDP) Acked() int64 { return 1<<63 - 1 }
+
+// Ends implements Session.
+func (u *UDP) Ends() engine.Session {
+	return engine.Session{Protocol: unix.IPPROTO_UDP, Local: ends(u.conn.LocalAddr()), Remote: ends(u.conn.RemoteAddr())}
+}
+
+// Shutdown implements Session.
+func (u *UDP) Shutdown() error { return nil }
+
+// Close implements Session.
+func (u *UDP) Close() error { return u.conn.Close() }
+
+func ends(a net.Addr) netip.AddrPort {
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		ap = a.AddrPort()
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
