@@ -12,7 +12,8 @@ type queue struct {
 	mu     sync.Mutex
 	room   sync.Cond // for feeders that wait
 	wake   chan struct{}
-	items  []item
+	items  []item // those from head on wait
+	head   int
 	rows   int
 	closed bool
 	abort  bool // at the end of the shutdown timeout: nobody waits any more
@@ -48,22 +49,32 @@ func (q *queue) push(p *port, b *Batch) {
 	q.rows += b.n
 	q.held.Add(b.n)
 	switch last := len(q.items) - 1; {
-	case last < 0 || b.n > sparse:
+	case last < q.head || b.n > sparse:
 		b.hold()
-		q.items = append(q.items, item{port: p, b: b, n: b.n})
+		q.append(item{port: p, b: b, n: b.n})
 	case q.items[last].compact && q.items[last].port == p && q.items[last].n+b.n <= BatchSize:
 		p.seg.appendTo(q.items[last].b, b)
 		q.items[last].n += b.n
 	default:
 		c := p.seg.compact.get()
 		p.seg.appendTo(c, b)
-		q.items = append(q.items, item{port: p, b: c, n: b.n, compact: true})
+		q.append(item{port: p, b: c, n: b.n, compact: true})
 	}
 	q.mu.Unlock()
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
+}
+
+// append adds an item, using the room at the front of the slice again before it grows.
+func (q *queue) append(it item) {
+	if len(q.items) == cap(q.items) && q.head > len(q.items)/2 {
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	q.items = append(q.items, it)
 }
 
 type popState uint8
@@ -78,15 +89,18 @@ const (
 func (q *queue) pop() (item, popState) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.items) == 0 {
+	if q.head == len(q.items) {
 		if q.closed {
 			return item{}, queueClosed
 		}
 		return item{}, queueEmpty
 	}
-	it := q.items[0]
-	q.items[0] = item{}
-	q.items = q.items[1:]
+	it := q.items[q.head]
+	q.items[q.head] = item{}
+	q.head++
+	if q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+	}
 	q.rows -= it.n
 	q.room.Broadcast()
 	return it, gotItem
@@ -108,10 +122,10 @@ func (q *queue) giveUp(late *Drop) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.abort = true
-	for _, it := range q.items {
+	for _, it := range q.items[q.head:] {
 		late.Add(it.n)
 		q.held.Add(-it.n)
 	}
-	q.items, q.rows = nil, 0
+	q.items, q.head, q.rows = nil, 0, 0
 	q.room.Broadcast()
 }
