@@ -1,0 +1,94 @@
+// Command figures runs the micro-benchmarks that have a figure to meet and fails when one misses it. It is a part of `make bench`.
+//
+// Machines differ and are shared: of three runs the best counts, and a figure is what a record may cost at the most.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// figure is one benchmark and what it must not exceed.
+type figure struct {
+	pkg, bench string
+	nanos      float64 // per record
+	what       string
+}
+
+var figures = []figure{
+	{"./stacks", "BenchmarkEngine/GEN-NULL", 10, "engine alone, GEN to a null output"},
+	{"./stacks", "BenchmarkEngine/three-filters", 10, "engine with three filters"},
+}
+
+func main() {
+	missed := 0
+	for _, f := range figures {
+		nanos, allocs, err := best(f)
+		verdict := "ok"
+		switch {
+		case err != nil:
+			verdict = "FAILED: " + err.Error()
+		case nanos > f.nanos:
+			verdict = "MISSED"
+		case allocs > 0:
+			verdict = "MISSED: it allocates"
+		}
+		if verdict != "ok" {
+			missed++
+		}
+		fmt.Printf("%-45s %8.2f ns a record, at most %6.1f; %.0f allocations  %s\n", f.what, nanos, f.nanos, allocs, verdict)
+	}
+	if missed > 0 {
+		fmt.Printf("%d of %d figures missed\n", missed, len(figures))
+		os.Exit(1)
+	}
+}
+
+// best runs a benchmark three times and returns the lowest time and allocations per record. A benchmark's operation is one
+// record, unless it reports the metric ns/record.
+func best(f figure) (nanos, allocs float64, err error) {
+	parts := strings.Split(f.bench, "/")
+	for i, p := range parts {
+		parts[i] = "^" + p + "$"
+	}
+	out, err := exec.Command("go", "test", "-run", "^$", "-bench", strings.Join(parts, "/"), "-benchmem", "-count", "3", f.pkg).CombinedOutput()
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w\n%s", err, out)
+	}
+	nanos = -1
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, "Benchmark") {
+			continue
+		}
+		n, a := measures(strings.Fields(line))
+		if nanos < 0 || n < nanos {
+			nanos, allocs = n, a
+		}
+	}
+	if nanos < 0 {
+		return 0, 0, fmt.Errorf("no benchmark of that name in %s", f.pkg)
+	}
+	return nanos, allocs, nil
+}
+
+// measures reads "value unit" pairs of a benchmark's line.
+func measures(words []string) (nanos, allocs float64) {
+	perRecord := false
+	for i := 2; i+1 < len(words); i += 2 {
+		v, _ := strconv.ParseFloat(words[i], 64)
+		switch words[i+1] {
+		case "ns/record":
+			nanos, perRecord = v, true
+		case "ns/op":
+			if !perRecord {
+				nanos = v
+			}
+		case "allocs/op":
+			allocs = v
+		}
+	}
+	return nanos, allocs
+}
