@@ -4,13 +4,17 @@ package plugins
 import (
 	_ "ulogd/plugins/gen"
 	_ "ulogd/plugins/hwhdr"
+	_ "ulogd/plugins/ifindex"
 	_ "ulogd/plugins/ip2bin"
 	_ "ulogd/plugins/ip2hbin"
 	_ "ulogd/plugins/ip2str"
+	_ "ulogd/plugins/logemu"
 	_ "ulogd/plugins/mark"
 	_ "ulogd/plugins/nflog"
 	_ "ulogd/plugins/null"
 	_ "ulogd/plugins/print"
+	_ "ulogd/plugins/printflow"
+	_ "ulogd/plugins/printpkt"
 	_ "ulogd/plugins/pwsniff"
 	_ "ulogd/plugins/ulog"
 )
