@@ -1,0 +1,123 @@
+package pcap
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+// source is a capture file on disk or a pipe, decompressed where its content says so.
+type source struct {
+	io.Reader
+	raw    *os.File
+	size   int64 // octets on disk; 0 if that is not known
+	read   int64 // octets read of them
+	unpack io.Closer
+}
+
+// maxWindow bounds what a zstd file may ask for; zstd's own limit is the same.
+const maxWindow = 128 << 20
+
+// openSource opens a file by its name, "-" being the standard input.
+func openSource(name string) (*source, error) {
+	s := &source{raw: os.Stdin}
+	if name != standardInput {
+		raw, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("open capture file: %w", err)
+		}
+		s.raw = raw
+	}
+	if err := s.start(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return s, nil
+}
+
+func (s *source) start() error {
+	info, err := s.raw.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() {
+		s.size = info.Size()
+		unix.Fadvise(int(s.raw.Fd()), 0, 0, unix.FADV_SEQUENTIAL) // only a hint
+	}
+	b := bufio.NewReaderSize((*counter)(s), 64<<10) // large reads of plain files pass it by
+	head, err := b.Peek(4)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return err
+		}
+		s.Reader, s.unpack = z, z
+	case isZstd(head):
+		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return err
+		}
+		s.Reader, s.unpack = z, z.IOReadCloser()
+	default:
+		s.Reader = b
+	}
+	return nil
+}
+
+// isZstd knows a frame of RFC 8878, and a skippable frame, with which parallel compressors begin.
+func isZstd(head []byte) bool {
+	return bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
+		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
+}
+
+// counter is the source's reader of the file itself.
+type counter source
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.raw.Read(p)
+	c.read += int64(n)
+	return n, err
+}
+
+// ready waits until a read returns at once: a pipe must have something, a file on disk always has. What comes compressed
+// through a pipe is not waited for, as the decompressor may hold more already: its read lasts until the writer goes on.
+func (s *source) ready(deadline time.Time) (bool, error) {
+	if s.size > 0 || s.unpack != nil {
+		return true, nil
+	}
+	return pollUntil(int(s.raw.Fd()), deadline)
+}
+
+// pollUntil waits until fd can be read, or reports an error or its end, but not past the deadline.
+func pollUntil(fd int, deadline time.Time) (bool, error) {
+	for {
+		left := max(0, time.Until(deadline))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int((left+time.Millisecond-1)/time.Millisecond))
+		if err == unix.EINTR {
+			continue
+		}
+		return n > 0, err
+	}
+}
+
+// Close closes the file, and leaves the standard input alone.
+func (s *source) Close() error {
+	if s.unpack != nil {
+		s.unpack.Close()
+	}
+	if s.raw == os.Stdin {
+		return nil
+	}
+	return s.raw.Close()
+}

@@ -1,0 +1,209 @@
+package pcap
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Link types: what stands in front of the network layer, by the numbers of tcpdump.org's list of link-layer header types.
+
+const (
+	linkNull      = 0
+	linkEthernet  = 1
+	linkPPP       = 9
+	linkRaw12     = 12 // DLT_RAW of most systems
+	linkRaw14     = 14 // DLT_RAW of OpenBSD
+	linkPPPSerial = 50
+	linkPPPoE     = 51
+	linkRaw       = 101
+	linkCiscoHDLC = 104
+	linkDot11     = 105
+	linkLoop      = 108
+	linkSLL       = 113
+	linkPrism     = 119
+	linkRadiotap  = 127
+	linkAVS       = 163
+	linkIPv4      = 228
+	linkIPv6      = 229
+	linkNFLOG     = 239
+	linkSLL2      = 276
+)
+
+const (
+	typeIPv4 = 0x0800
+	typeIPv6 = 0x86dd
+	typeMPLS = 0x8847
+	typeMPLM = 0x8848 // to many receivers
+)
+
+// header is what the link layer says of a packet.
+type header struct {
+	net       uint32 // where the network layer begins
+	ifindex   uint32 // the capturing host's, 0 if not told
+	etherType uint16 // of the network layer
+	src, dst  int16  // where the link addresses of six octets are, or -1
+}
+
+var be = binary.BigEndian
+
+// network reads the link header of a frame. It returns false if the frame ends in it or carries no data.
+func network(link uint16, b []byte) (header, bool) {
+	switch link {
+	case linkEthernet:
+		return ethernet(b)
+	case linkRaw, linkRaw12, linkRaw14, linkIPv4, linkIPv6:
+		return raw(b)
+	case linkSLL:
+		return sll(b)
+	case linkSLL2:
+		return sll2(b)
+	case linkNull, linkLoop:
+		return null(b)
+	case linkPPP, linkPPPSerial:
+		return ppp(b)
+	case linkPPPoE:
+		return pppoe(b)
+	case linkCiscoHDLC:
+		return ciscoHDLC(b)
+	case linkNFLOG:
+		return nflog(b)
+	case linkDot11:
+		return dot11(b, 0, false)
+	case linkRadiotap:
+		return radiotap(b)
+	case linkPrism, linkAVS:
+		return prism(b)
+	}
+	return header{}, false
+}
+
+// supported tells whether network can read a link type.
+func supported(link uint16) error {
+	switch link {
+	case linkEthernet, linkRaw, linkRaw12, linkRaw14, linkIPv4, linkIPv6, linkSLL, linkSLL2, linkNull, linkLoop,
+		linkPPP, linkPPPSerial, linkPPPoE, linkCiscoHDLC, linkNFLOG, linkDot11, linkRadiotap, linkPrism, linkAVS:
+		return nil
+	}
+	if name := linkNames[link]; name != "" {
+		return fmt.Errorf("link type %d (%s) is not supported", link, name)
+	}
+	return fmt.Errorf("link type %d is not supported", link)
+}
+
+// at makes a header without link addresses.
+func at(net int, etherType uint16) (header, bool) {
+	return header{net: uint32(net), etherType: etherType, src: -1, dst: -1}, true
+}
+
+func ethernet(b []byte) (header, bool) {
+	if len(b) < 14 {
+		return header{}, false
+	}
+	return header{net: 14, etherType: be.Uint16(b[12:]), src: 6, dst: 0}, true
+}
+
+// raw has no link header: IP's version tells what it is.
+func raw(b []byte) (header, bool) { return ipAt(b, 0) }
+
+func ipAt(b []byte, net int) (header, bool) {
+	if net < len(b) {
+		switch b[net] >> 4 {
+		case 4:
+			return at(net, typeIPv4)
+		case 6:
+			return at(net, typeIPv6)
+		}
+	}
+	return header{}, false
+}
+
+// sll is Linux' cooked header: packet type, hardware type, address length, 8 octets of address, EtherType.
+func sll(b []byte) (header, bool) {
+	if len(b) < 16 {
+		return header{}, false
+	}
+	h := header{net: 16, etherType: be.Uint16(b[14:]), src: -1, dst: -1}
+	if be.Uint16(b[4:]) == 6 {
+		h.src = 6
+	}
+	return h, true
+}
+
+// sll2 is EtherType, 2 octets unused, interface index, hardware type, packet type, address length, 8 octets of address.
+func sll2(b []byte) (header, bool) {
+	if len(b) < 20 {
+		return header{}, false
+	}
+	h := header{net: 20, etherType: be.Uint16(b), ifindex: be.Uint32(b[4:]), src: -1, dst: -1}
+	if b[11] == 6 {
+		h.src = 12
+	}
+	return h, true
+}
+
+// null is the BSDs' loopback header: the address family, in the order of the capturing host or, for loop, in network order.
+func null(b []byte) (header, bool) {
+	if len(b) < 4 {
+		return header{}, false
+	}
+	family := binary.LittleEndian.Uint32(b)
+	if family > 0xffff {
+		family = be.Uint32(b)
+	}
+	switch family {
+	case 2: // AF_INET everywhere
+		return at(4, typeIPv4)
+	case 10, 24, 28, 30: // AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin
+		return at(4, typeIPv6)
+	}
+	return header{}, false
+}
+
+// ppp is PPP with or without HDLC-like framing (RFC 1662), or Cisco HDLC, which serial lines' captures mix with it.
+func ppp(b []byte) (header, bool) {
+	if len(b) >= 4 && (b[0] == 0x0f || b[0] == 0x8f) && b[1] == 0 {
+		return ciscoHDLC(b)
+	}
+	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
+		return pppAt(b, 2)
+	}
+	return pppAt(b, 0)
+}
+
+// pppAt reads PPP's protocol; an odd first octet says that the high octet, a zero, was left out (RFC 1661, section 6.5).
+func pppAt(b []byte, pos int) (header, bool) {
+	if len(b) < pos+2 {
+		return header{}, false
+	}
+	protocol, net := be.Uint16(b[pos:]), pos+2
+	if b[pos]&1 != 0 {
+		protocol, net = uint16(b[pos]), pos+1
+	}
+	switch protocol {
+	case 0x0021:
+		return at(net, typeIPv4)
+	case 0x0057:
+		return at(net, typeIPv6)
+	case 0x0281:
+		return at(net, typeMPLS)
+	case 0x0283:
+		return at(net, typeMPLM)
+	}
+	return header{}, false
+}
+
+// pppoe is a session header (RFC 2516): version and type, code 0, session, length.
+func pppoe(b []byte) (header, bool) {
+	if len(b) < 6 || b[1] != 0 {
+		return header{}, false
+	}
+	return pppAt(b, 6)
+}
+
+// ciscoHDLC is an address, a zero, an EtherType.
+func ciscoHDLC(b []byte) (header, bool) {
+	if len(b) < 4 {
+		return header{}, false
+	}
+	return at(4, be.Uint16(b[2:]))
+}
