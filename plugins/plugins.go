@@ -12,6 +12,7 @@ import (
 	_ "ulogd/plugins/mark"
 	_ "ulogd/plugins/nflog"
 	_ "ulogd/plugins/null"
+	_ "ulogd/plugins/pcap"
 	_ "ulogd/plugins/print"
 	_ "ulogd/plugins/printflow"
 	_ "ulogd/plugins/printpkt"
