@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 )
 
 // A BuildError says why a stack does not fit together.
@@ -18,7 +19,7 @@ func (e *BuildError) Error() string { return e.Text }
 
 // Build binds the keys of all stacks and lays out their batches. It does no I/O. All problems are returned at once.
 func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
-	m := &Machine{log: log, own: &OwnTraffic{}}
+	m := &Machine{Patience: 10 * time.Second, log: log, own: &OwnTraffic{}}
 	uses := map[*Instance]int{}
 	for _, s := range specs {
 		uses[s.Instances[0]]++
@@ -42,7 +43,6 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 	for _, seg := range m.segs {
 		seg.layout()
 	}
-	m.running.Store(int32(len(m.inputs)))
 	return m, problems
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Env is what the engine offers to an instance.
@@ -16,22 +17,31 @@ type Env struct {
 	// Own is where outputs enter their sessions, so that inputs can leave out the traffic that exporting makes.
 	Own *OwnTraffic
 
-	tasks    *tasks
-	deadline *atomic.Int64
+	m       *Machine
+	flushBy atomic.Int64 // nanoseconds since 1970, once the instance flushes
 }
 
 func newEnv(m *Machine, inst *Instance) *Env {
 	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}}
 	if m != nil {
-		e.Log, e.Own, e.tasks = m.log.With("id", inst.ID, "plugin", inst.Plugin.Name), m.own, &m.tasks
-		e.deadline = &m.deadline
+		e.m, e.Log, e.Own = m, m.log.With("id", inst.ID, "plugin", inst.Plugin.Name), m.own
 	}
 	return e
 }
 
 // Go runs f on a goroutine of the engine's, for what may take long and must not stop the records, such as connecting. The context
 // ends when the daemon closes; f must then return. f shares nothing with the instance but channels or atomics.
-func (e *Env) Go(f func(ctx context.Context)) { e.tasks.run(f) }
+func (e *Env) Go(f func(ctx context.Context)) { e.m.tasks.run(f) }
+
+// Deadline returns the time by which a Flush must be over: what is not out by then is dropped and counted. It is zero while the daemon runs.
+func (e *Env) Deadline() time.Time {
+	for _, at := range []int64{e.m.deadline.Load(), e.flushBy.Load()} {
+		if at != 0 {
+			return time.Unix(0, at)
+		}
+	}
+	return time.Time{}
+}
 
 // tasks are the goroutines that instances asked for.
 type tasks struct {

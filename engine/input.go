@@ -21,9 +21,6 @@ type input struct {
 	err    error
 }
 
-// shutdownTimeout limits the final flush when the inputs end by themselves; Stop sets its own.
-const shutdownTimeout = 10 * time.Second
-
 func (in *input) run() {
 	defer close(in.done)
 	err := in.loop()
@@ -32,24 +29,16 @@ func (in *input) run() {
 		in.inst.env.Log.Error("input ends", "error", err)
 	}
 	in.mail.run()
-	in.m.inputEnded()
 	for _, c := range in.chains {
 		c.flush()
-	}
-}
-
-// inputEnded starts the clock of the final flush when no input is left.
-func (m *Machine) inputEnded() {
-	if m.running.Add(-1) == 0 {
-		m.setDeadline(shutdownTimeout)
 	}
 }
 
 func (in *input) loop() error {
 	var next time.Time
 	stopping := false
+	now := time.Now()
 	for {
-		now := time.Now()
 		if !now.Before(next) {
 			in.tick(now)
 			next = now.Add(tickEvery)
@@ -69,8 +58,11 @@ func (in *input) loop() error {
 		in.mail.run()
 		b := in.seg.pool.get()
 		b.dropped, b.filtered = 0, 0
-		b.clock = now.UnixNano()
 		err := in.impl.Read(b, next)
+		now = time.Now()
+		if !b.replay {
+			b.clock = now.UnixNano()
+		}
 		in.count(b)
 		if b.n > 0 {
 			in.dispatch(b)

@@ -17,6 +17,9 @@ type StackSpec struct {
 
 // A Machine is a set of stacks, bound and ready to be opened and run.
 type Machine struct {
+	// Patience is how long an output may try to hand over what it holds when its inputs have ended by themselves; Stop sets its own.
+	Patience time.Duration
+
 	log     *slog.Logger
 	own     *OwnTraffic
 	tasks   tasks
@@ -26,9 +29,8 @@ type Machine struct {
 	opened  []*Instance
 	stacks  []*Stack
 	segs    []*segment
-	running atomic.Int32 // inputs that have not ended
 
-	deadline atomic.Int64 // when flushing must end, nanoseconds since 1970; 0 while running
+	deadline atomic.Int64 // by when a stop must be over, nanoseconds since 1970; 0 while running
 	sigSeq   atomic.Int64
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -104,24 +106,10 @@ func (m *Machine) Ended() <-chan struct{} { return m.ended }
 // counted as dropped.
 func (m *Machine) Stop(timeout time.Duration) {
 	m.stopOnce.Do(func() {
-		m.setDeadline(timeout)
+		m.deadline.Store(time.Now().Add(timeout).UnixNano())
+		time.AfterFunc(timeout, m.giveUp)
 		close(m.stopping)
 	})
-}
-
-// setDeadline limits the flush that has begun. A later call can only bring the deadline nearer.
-func (m *Machine) setDeadline(timeout time.Duration) {
-	at := time.Now().Add(timeout).UnixNano()
-	for {
-		old := m.deadline.Load()
-		if old != 0 && old <= at {
-			return
-		}
-		if m.deadline.CompareAndSwap(old, at) {
-			time.AfterFunc(timeout, m.giveUp)
-			return
-		}
-	}
 }
 
 // giveUp counts what still waits in queues when the time is over.
@@ -204,14 +192,6 @@ func (m *Machine) Snapshot() []Snapshot {
 		out[i].ID, out[i].Plugin, out[i].Kind = inst.ID, inst.Plugin.Name, inst.Plugin.Kind.String()
 	}
 	return out
-}
-
-// Deadline returns the time by which a flush must have ended; zero while the daemon runs.
-func (e *Env) Deadline() time.Time {
-	if e.deadline == nil || e.deadline.Load() == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, e.deadline.Load())
 }
 
 // stages returns every step of every stack that has a stage, copies included.

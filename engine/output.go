@@ -96,6 +96,7 @@ func (o *output) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if f, ok := o.inst.impl.(Flusher); ok {
+		o.inst.env.flushBy.Store(time.Now().Add(o.m.Patience).UnixNano())
 		f.Flush()
 	}
 	close(o.done)

@@ -36,6 +36,7 @@ func Build(f *conf.File, reg *engine.Registry, log *slog.Logger) (*Plan, conf.Pr
 		b.fresh(specs, p.Stacks)
 		m, _ = engine.Build(log, specs)
 	}
+	m.Patience = p.Global.ShutdownTimeout
 	p.Machine = m
 	b.problems.Sort()
 	return p, b.problems
