@@ -2,12 +2,11 @@
 package print
 
 import (
-	"bufio"
-	"os"
 	"strconv"
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/logfile"
 )
 
 func init() {
@@ -22,38 +21,17 @@ hexadecimal, only where keys names it.`,
 }
 
 type print struct {
-	file string
+	logfile.File
 	keys engine.Selection
-
-	f       *os.File
-	w       *bufio.Writer
-	line    []byte
-	failed  *engine.Drop
-	env     *engine.Env
-	lastErr time.Time
 }
 
 func (p *print) Options(o *engine.Options) {
-	o.String(&p.file, "file", "", "file to append to; unset: standard output")
+	p.Declare(o, "/dev/stdout")
 	p.keys.Options(o)
 }
 
-func (p *print) Open(env *engine.Env) error {
-	p.env = env
-	p.f = os.Stdout
-	if p.file != "" {
-		f, err := os.OpenFile(p.file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			return err
-		}
-		p.f = f
-	}
-	p.w = bufio.NewWriterSize(p.f, 64<<10)
-	return nil
-}
-
 func (p *print) Bind(b *engine.Binder) engine.Stage {
-	p.failed = b.Stats().Drop("write_failed", "records that could not be written")
+	b.OwnAccounting()
 	s := &stage{print: p}
 	for _, f := range engine.Whole(p.keys.Fields(b)) {
 		if len(p.keys.Keys) > 0 || f.Type() != engine.RawType {
@@ -63,31 +41,6 @@ func (p *print) Bind(b *engine.Binder) engine.Stage {
 	return s
 }
 
-// Tick writes out what the lines of the last moment left in the buffer.
-func (p *print) Tick(time.Time) { p.Flush() }
-
-func (p *print) Flush() {
-	if err := p.w.Flush(); err != nil {
-		p.complain(err)
-	}
-}
-
-// complain logs a failed write, once a minute, and lets later lines try again.
-func (p *print) complain(err error) {
-	p.w.Reset(p.f)
-	if now := time.Now(); now.Sub(p.lastErr) > time.Minute {
-		p.lastErr = now
-		p.env.Log.Error("cannot print", "file", p.f.Name(), "error", err)
-	}
-}
-
-func (p *print) Close() error {
-	if p.f == nil || p.f == os.Stdout {
-		return nil
-	}
-	return p.f.Close()
-}
-
 // stage is PRINT at the end of one stack.
 type stage struct {
 	*print
@@ -95,29 +48,23 @@ type stage struct {
 }
 
 func (s *stage) Consume(b *engine.Batch) {
-	lost := 0
+	buf := s.Begin()
 	for _, r := range b.Rows() {
-		line := s.line[:0]
+		start := len(buf)
 		for i := range s.fields {
 			f := &s.fields[i]
 			if !f.Has(b, r) {
 				continue
 			}
-			if len(line) > 0 {
-				line = append(line, ' ')
+			if len(buf) > start {
+				buf = append(buf, ' ')
 			}
-			line = append(append(line, f.Name...), '=')
-			line = appendValue(line, f, b, r)
+			buf = append(append(buf, f.Name...), '=')
+			buf = appendValue(buf, f, b, r)
 		}
-		s.line = append(line, '\n')
-		if _, err := s.w.Write(s.line); err != nil {
-			s.complain(err)
-			lost++
-		}
+		buf = s.End(append(buf, '\n'))
 	}
-	if lost > 0 {
-		s.failed.Rows(b, lost)
-	}
+	s.Commit(buf)
 }
 
 func appendValue(line []byte, f *engine.Field, b *engine.Batch, r engine.Row) []byte {
