@@ -51,6 +51,14 @@ func (f *Field) Has(b *Batch, r Row) bool {
 	return f.c.group != nil && b.have[r]&(1<<f.c.group.bit) != 0
 }
 
+// Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives the key.
+func (f *Field) Mask() uint64 {
+	if f.c.group == nil {
+		return 0
+	}
+	return 1 << f.c.group.bit
+}
+
 // Uint returns the value of a whole-number field, sign extended, or of a time's part.
 func (f *Field) Uint(b *Batch, r Row) uint64 {
 	col := b.cols[f.c.slot]
