@@ -2,7 +2,9 @@
 package plugins
 
 import (
+	_ "ulogd/plugins/base"
 	_ "ulogd/plugins/gen"
+	_ "ulogd/plugins/gprint"
 	_ "ulogd/plugins/hwhdr"
 	_ "ulogd/plugins/ifindex"
 	_ "ulogd/plugins/ip2bin"
@@ -10,8 +12,8 @@ import (
 	_ "ulogd/plugins/ip2str"
 	_ "ulogd/plugins/logemu"
 	_ "ulogd/plugins/mark"
+	_ "ulogd/plugins/nfct"
 	_ "ulogd/plugins/nflog"
-	_ "ulogd/plugins/gprint"
 	_ "ulogd/plugins/null"
 	_ "ulogd/plugins/oprint"
 	_ "ulogd/plugins/pcap"

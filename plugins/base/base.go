@@ -1,0 +1,179 @@
+// Package base is the BASE filter: it decodes packets from the network header to the transport header.
+package base
+
+import "ulogd/engine"
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "BASE", Kind: engine.FilterKind,
+		Doc: `Decodes packets: ARP, IPv4, IPv6 with extension headers, TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6, AH and ESP.
+
+VLAN and QinQ tags, MPLS labels, PPPoE and SNAP in front of the network header are walked. With inner = true what counts is
+the packet inside IPIP, 6in4, GRE, VXLAN and Geneve.
+
+A header that is not there as a whole gives no keys; a later fragment has no transport header. With compat = ulogd2 the values
+that ulogd2 2.0.8 gets wrong come back: later fragments are read as transport headers, tcp.offset and tcp.reserved are 0, ICMP
+checksums and icmp.gateway have their octets swapped, a bare IP header is not read, nor are SCTP over IPv6, the SPI of AH and ESP,
+ARP in its own family and packets of the netdev family.`,
+		New: func() any { return &base{} },
+	})
+}
+
+// base holds the settings; each stack has a stage of its own.
+type base struct {
+	inner bool
+}
+
+func (f *base) Options(o *engine.Options) {
+	o.Bool(&f.inner, "inner", false, "read the packet inside IPIP, 6in4, GRE, VXLAN and Geneve tunnels instead of the outer one")
+}
+
+func (f *base) Bind(p *engine.Binder) engine.Stage {
+	return &stage{keys: bind(p), inner: f.inner, headers: headers{compat: p.Settings().CompatULOGD2()}}
+}
+
+// stage decodes one batch at a time in two steps. The first looks at each packet once: it finds the headers, sets the presence word,
+// and fills flow.tuple, flow.octets and tcp.flags, which the flow cache takes. The second goes once through the rows for each
+// header of which somebody reads a key.
+type stage struct {
+	*keys
+	inner   bool
+	headers headers
+	now     columns
+
+	// plain4 and plain6 are the presence words of packets that need no closer look, by protocol: TCP and UDP without
+	// options, fragments or tunnels.
+	plain4, plain6 [256]uint64
+
+	// extraBits are those of the keys that ulogd2 lacks.
+	extraBits uint64
+}
+
+// Open prepares what depends on the keys being bound.
+func (s *stage) Open(*engine.Env) error {
+	s.keys.open()
+	s.extraBits = s.flowBits | s.flagBits | s.fragBits | s.vlanBits
+	if s.inner {
+		return nil // any packet may be a tunnel
+	}
+	ip := s.ip.bits | s.ip.protocolBits | s.flowBits
+	for proto, bits := range map[uint8]uint64{protoTCP: s.tcp.bits | s.flagBits, protoUDP: s.udp.bits} {
+		s.plain4[proto] = bits | ip | s.ip4.bits
+		s.plain6[proto] = bits | ip | s.ip6.bits | s.ip6.nextBits
+	}
+	return nil
+}
+
+// The least that a TCP packet has. Shorter UDP packets take the general path too.
+const (
+	shortest4 = 20 + 20
+	shortest6 = 40 + 20
+)
+
+func (s *stage) Consume(b *engine.Batch) {
+	s.now = s.columns(b)
+	s.copies(b)
+	have, raw, family := b.Have(), s.raw.Of(b), s.family.Of(b)
+	there := s.raw.Mask()
+	for _, r := range b.Rows() {
+		if have[r]&there == 0 {
+			continue
+		}
+		p := b.Bytes(engine.Span(raw[r]))
+		switch {
+		case family[r] == engine.FamilyIPv4 && len(p) >= shortest4 && p[0] == 0x45:
+			if bits := s.plain4[p[9]]; bits != 0 && s.ipv4Plain(r, p) {
+				have[r] |= bits
+				continue
+			}
+		case family[r] == engine.FamilyIPv6 && len(p) >= shortest6 && p[0]>>4 == 6:
+			if bits := s.plain6[p[6]]; bits != 0 && s.ipv6Plain(r, p) {
+				have[r] |= bits
+				continue
+			}
+		}
+		have[r] |= s.packet(r, p, family[r])
+	}
+	s.headers.raw, s.headers.tuple = raw, s.now.tuple
+	for _, f := range s.fills {
+		f.fill(b, &s.headers)
+	}
+}
+
+// packet decodes any packet and returns the presence bits of what it has.
+func (s *stage) packet(r engine.Row, p []byte, family uint8) uint64 {
+	switch family {
+	case engine.FamilyIPv4:
+		return s.layers(r, p, engine.EtherIPv4)
+	case engine.FamilyIPv6:
+		return s.layers(r, p, engine.EtherIPv6)
+	case engine.FamilyARP:
+		if s.headers.compat {
+			return 0
+		}
+		return s.arp(r, p, arpNet(p))
+	case engine.FamilyBridge:
+		return s.layers(r, p, s.now.protocol[r])
+	case engine.FamilyNetdev:
+		bits := s.layers(r, p, s.now.protocol[r])
+		if s.headers.compat {
+			return bits & s.extraBits
+		}
+		return bits
+	}
+	return 0
+}
+
+// maxTunnels is how many tunnels inside each other are looked into; a packet made of more counts as that many deep.
+const maxTunnels = 16
+
+// layers decodes what begins with a header of the EtherType.
+func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
+	l := walk(p, 0, etherType)
+	var tags uint64
+	if l.tagged {
+		s.now.vlan[r], tags = l.vlan, s.vlanBits
+	}
+	if l.net > 0 {
+		s.as(r, l.etherType)
+	}
+	bits, inside := s.network(r, p, l.net, l.etherType)
+	for n := 0; s.inner && inside.etherType != 0 && n < maxTunnels; n++ {
+		l = walk(p, inside.net, inside.etherType)
+		tuple, octets, at := s.now.tuple[r], s.now.octets[r], s.headers.at[r]
+		in, next := s.network(r, p, l.net, l.etherType)
+		if in&s.flowBits == 0 { // not readable: the packet is what its outer header says
+			s.now.tuple[r], s.now.octets[r], s.headers.at[r] = tuple, octets, at
+			break
+		}
+		bits, inside = in, next
+		s.as(r, l.etherType)
+	}
+	return bits | tags
+}
+
+// network decodes the header at net, and says what begins behind it if that is a tunnel.
+func (s *stage) network(r engine.Row, p []byte, net int, etherType uint16) (bits uint64, inside link) {
+	switch etherType {
+	case engine.EtherIPv4:
+		return s.ipv4(r, p, net)
+	case engine.EtherIPv6:
+		return s.ipv6(r, p, net)
+	case engine.EtherARP:
+		return s.arp(r, p, net), link{}
+	}
+	return 0, link{}
+}
+
+// as notes what the packet turned out to be behind its tags or in its tunnel.
+func (s *stage) as(r engine.Row, etherType uint16) {
+	s.now.protocolOut[r] = etherType
+	switch etherType {
+	case engine.EtherIPv4:
+		s.now.familyOut[r] = engine.FamilyIPv4
+	case engine.EtherIPv6:
+		s.now.familyOut[r] = engine.FamilyIPv6
+	case engine.EtherARP:
+		s.now.familyOut[r] = engine.FamilyARP
+	}
+}

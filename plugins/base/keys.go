@@ -1,0 +1,155 @@
+package base
+
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
+
+// keys are the bound columns. Those of one header are filled together, by the type of the header's name.
+type keys struct {
+	raw        engine.Col[engine.Raw]
+	wireLen    engine.Col[uint32]
+	family     engine.Col[uint8]
+	protocolIn engine.Col[uint16]
+	vlanIn     engine.Col[uint16]
+
+	ip    ipKeys
+	ip4   ip4Keys
+	ip6   ip6Keys
+	tcp   tcpKeys
+	udp   udpKeys
+	icmp  icmpKeys
+	icmp6 icmp6Keys
+	arp   arpKeys
+	sctp  sctpKeys
+
+	// Filled while the headers are found.
+	fragOff6    engine.Col[uint16]
+	fragID6     engine.Col[uint32]
+	spi         engine.Col[uint32]
+	protocolOut engine.Col[uint16]
+	tuple       engine.Col[key.Tuple]
+	octets      engine.Col[uint32]
+	tcpFlags    engine.Col[uint16]
+	fragID      engine.Col[uint32]
+	vlan        engine.Col[uint16]
+	familyOut   engine.Col[uint8]
+
+	frag6Bits, spiBits, flowBits, flagBits, fragBits, vlanBits uint64
+
+	fills []filler // the headers of which somebody reads a key
+}
+
+// A filler fills the keys of one header.
+type filler interface {
+	wanted() bool
+	fill(b *engine.Batch, h *headers)
+}
+
+// bind gives the keys in the order of ulogd2's BASE, which is that of outputs that print all keys.
+func bind(p *engine.Binder) *keys {
+	k := &keys{
+		raw:        engine.Need(p, key.RawPkt),
+		wireLen:    engine.Want(p, key.RawWireLen),
+		family:     engine.Need(p, key.OOBFamily),
+		protocolIn: engine.Want(p, key.OOBProtocol),
+		vlanIn:     engine.Want(p, key.OOBVLAN),
+	}
+	frag, spi, flow, flags, fragID, vlan := p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
+	k.frag6Bits, k.spiBits, k.flowBits = frag.Mask(), spi.Mask(), flow.Mask()
+	k.flagBits, k.fragBits, k.vlanBits = flags.Mask(), fragID.Mask(), vlan.Mask()
+
+	k.ip.bind(p)
+	k.ip4.bind(p)
+	k.ip6.bind(p)
+	k.fragOff6 = engine.Give(p, frag, key.IP6FragOff)
+	k.fragID6 = engine.Give(p, frag, key.IP6FragID)
+	k.tcp.bind(p)
+	k.udp.bind(p)
+	k.icmp.bind(p)
+	k.icmp6.bind(p)
+	k.spi = engine.Give(p, spi, key.AHESPSPI)
+	k.protocolOut = engine.Give(p, engine.GroupOf(p, k.protocolIn), key.OOBProtocol)
+	k.arp.bind(p)
+	k.sctp.bind(p)
+
+	k.tcpFlags = engine.GiveExtra(p, flags, key.TCPFlags)
+	k.tuple = engine.GiveExtra(p, flow, key.FlowTuple)
+	k.octets = engine.GiveExtra(p, flow, key.FlowOctets)
+	k.fragID = engine.GiveExtra(p, fragID, key.FlowFragID)
+	k.vlan = engine.GiveExtra(p, vlan, key.OOBVLAN)
+	k.familyOut = engine.GiveExtra(p, engine.GroupOf(p, k.family), key.OOBFamily)
+	return k
+}
+
+// open finds out which headers are read.
+func (k *keys) open() {
+	k.fills = nil
+	for _, f := range []filler{&k.ip, &k.ip4, &k.ip6, &k.tcp, &k.udp, &k.icmp, &k.icmp6, &k.arp, &k.sctp} {
+		if f.wanted() {
+			k.fills = append(k.fills, f)
+		}
+	}
+}
+
+// anyWanted tells whether one of a header's keys is read.
+func anyWanted(cols ...interface{ Wanted() bool }) bool {
+	for _, c := range cols {
+		if c.Wanted() {
+			return true
+		}
+	}
+	return false
+}
+
+// columns are the arrays of the batch at hand that are filled packet by packet.
+type columns struct {
+	have        *[engine.BatchSize]uint64
+	wire        *[engine.BatchSize]uint32
+	protocol    *[engine.BatchSize]uint16
+	family      *[engine.BatchSize]uint8
+	fragOff6    *[engine.BatchSize]uint16
+	fragID6     *[engine.BatchSize]uint32
+	spi         *[engine.BatchSize]uint32
+	protocolOut *[engine.BatchSize]uint16
+	tuple       *[engine.BatchSize]key.Tuple
+	octets      *[engine.BatchSize]uint32
+	tcpFlags    *[engine.BatchSize]uint16
+	fragID      *[engine.BatchSize]uint32
+	vlan        *[engine.BatchSize]uint16
+	familyOut   *[engine.BatchSize]uint8
+}
+
+func (k *keys) columns(b *engine.Batch) columns {
+	return columns{
+		b.Have(),
+		k.wireLen.Of(b), k.protocolIn.Of(b), k.family.Of(b),
+		k.fragOff6.Of(b), k.fragID6.Of(b), k.spi.Of(b), k.protocolOut.Of(b),
+		k.tuple.Of(b), k.octets.Of(b), k.tcpFlags.Of(b), k.fragID.Of(b), k.vlan.Of(b), k.familyOut.Of(b),
+	}
+}
+
+// copies hands on what the input says. Tags and tunnels may change it packet by packet.
+func (k *keys) copies(b *engine.Batch) {
+	if k.protocolOut.Wanted() {
+		from, to := k.protocolIn.Of(b), k.protocolOut.Of(b)
+		for _, r := range b.Rows() {
+			to[r] = from[r]
+		}
+	}
+	if k.familyOut.Wanted() {
+		from, to := k.family.Of(b), k.familyOut.Of(b)
+		for _, r := range b.Rows() {
+			to[r] = from[r]
+		}
+	}
+	if k.vlan.Wanted() && k.vlanIn.Given() {
+		from, to, have := k.vlanIn.Of(b), k.vlan.Of(b), b.Have()
+		for _, r := range b.Rows() {
+			if have[r]&k.vlanIn.Mask() != 0 {
+				to[r] = from[r]
+				have[r] |= k.vlanBits
+			}
+		}
+	}
+}
