@@ -7,8 +7,8 @@ var (
 	OrigSaddr    = key[engine.Addr]("orig.ip.saddr", iana(8), "", "source address")
 	OrigDaddr    = key[engine.Addr]("orig.ip.daddr", iana(12), "", "destination address")
 	OrigProtocol = key[uint8]("orig.ip.protocol", iana(4), "", "IP protocol")
-	OrigSport    = cim[uint16]("orig.l4.sport", "src_port", iana(7), "", "source port")
-	OrigDport    = cim[uint16]("orig.l4.dport", "dest_port", iana(11), "", "destination port")
+	OrigSport    = key[uint16]("orig.l4.sport", iana(7), "", "source port")
+	OrigDport    = key[uint16]("orig.l4.dport", iana(11), "", "destination port")
 	OrigOctets   = key[uint64]("orig.raw.pktlen", iana(85), "octets", "layer-3 octets")
 	OrigPackets  = key[uint64]("orig.raw.pktcount", iana(86), "packets", "packets")
 
@@ -55,6 +55,12 @@ var (
 	CTOffload   = key[bool]("ct.offload", nf(1011), "", "the connection was handled by a flowtable or by hardware")
 	CTZoneOrig  = key[uint16]("ct.zone.orig", nf(1012), "", "conntrack zone of the original direction only")
 	CTZoneReply = key[uint16]("ct.zone.reply", nf(1013), "", "conntrack zone of the reply direction only")
+	// The master is the connection whose helper expected this one, such as an FTP control connection.
+	CTMasterSaddr    = key[engine.Addr]("ct.master.saddr", none, "", "source address of the master connection")
+	CTMasterDaddr    = key[engine.Addr]("ct.master.daddr", none, "", "destination address of the master connection")
+	CTMasterProtocol = key[uint8]("ct.master.protocol", nf(1017), "", "IP protocol of the master connection")
+	CTMasterSport    = key[uint16]("ct.master.sport", nf(1018), "", "source port of the master connection")
+	CTMasterDport    = key[uint16]("ct.master.dport", nf(1019), "", "destination port of the master connection")
 )
 
 // What NFACCT reads of a named counter.
