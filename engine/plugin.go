@@ -103,10 +103,12 @@ type Dealer interface {
 	Hash(b *Batch) *[BatchSize]uint32
 }
 
-// A Querier (filter stage) answers questions of the control socket, such as `ulogd flows`, in chunks: each call of yield is one line
-// of the answer. It runs between batches.
+// A Querier (filter stage) answers questions of the control socket, such as `ulogd flows`, a chunk at a time so that no answer holds up the
+// records for long. It runs between batches.
 type Querier interface {
-	Query(name string, args []string, yield func(line []byte)) error
+	// Query calls yield for each line of the chunk that begins at from, 0 at first, and returns where the next one
+	// begins, or a negative number when there is no more.
+	Query(name string, args []string, from int, yield func(line []byte)) (next int, err error)
 }
 
 // Plugin describes a plugin to the registry.

@@ -12,14 +12,23 @@ func (m *Machine) Query(id, name string, args []string, yield func(line []byte))
 			return nil
 		}
 		asked++
-		done := make(chan error, 1)
-		mail.put(func() { done <- q.Query(name, args, yield) })
-		select {
-		case err := <-done:
-			return err
-		case <-m.ended:
-			return fmt.Errorf("the daemon is stopping")
+		for from := 0; from >= 0; {
+			var err error
+			done := make(chan struct{})
+			mail.put(func() {
+				from, err = q.Query(name, args, from, yield)
+				close(done)
+			})
+			select {
+			case <-done:
+			case <-m.ended:
+				return fmt.Errorf("the daemon is stopping")
+			}
+			if err != nil {
+				return err
+			}
 		}
+		return nil
 	}
 	for _, in := range m.inputs {
 		for _, c := range in.chains {
