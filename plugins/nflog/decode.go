@@ -55,7 +55,6 @@ func (n *nflog) packet(a *arrays, r engine.Row, body []byte, now engine.Time) bo
 	a.mark[r] = 0
 	a.label[r] = uint8(n.label)
 	a.hwType[r] = 0
-	a.raw[r] = engine.Raw(n.span(body))
 	macLen := ^uint16(0)
 	var kind uint16
 	var v []byte
@@ -127,7 +126,6 @@ func (n *nflog) packet(a *arrays, r engine.Row, body []byte, now engine.Time) bo
 				have |= n.hasVLAN
 			}
 		case attrCT:
-			a.ct[r] = engine.Raw(n.span(v))
 			n.connection(a, r, v)
 			have |= n.hasCT
 		case nlattr.Malformed:

@@ -9,9 +9,9 @@ import (
 
 // columns are the keys, and the presence bits of those that come and go.
 type columns struct {
-	rawMAC, rawPkt, raw, rawSaddr, ct engine.Col[engine.Raw]
-	prefix                            engine.Col[engine.String]
-	time                              engine.Col[engine.Time]
+	rawMAC, rawPkt, rawSaddr engine.Col[engine.Raw]
+	prefix                   engine.Col[engine.String]
+	time                     engine.Col[engine.Time]
 
 	pktLen, pktCount, mark             engine.Col[uint32]
 	ifIn, ifOut, physIn, physOut       engine.Col[uint32]
@@ -54,8 +54,6 @@ func (c *columns) bind(p *engine.Binder, n *nflog) {
 	c.hwType = engine.Give(p, mac, key.RawType)
 	c.rawSaddr = engine.Give(p, saddr, key.RawMACSaddr)
 	c.saddrLen = engine.Give(p, saddr, key.RawMACAddrLen)
-	c.raw = engine.Give(p, all, key.Raw)
-	c.ct = engine.Give(p, ct, key.CT)
 
 	c.physIn = engine.GiveExtra(p, physIn, key.OOBIfPhysIn)
 	c.physOut = engine.GiveExtra(p, physOut, key.OOBIfPhysOut)
@@ -77,9 +75,9 @@ func (c *columns) bind(p *engine.Binder, n *nflog) {
 
 // arrays are the columns of one batch.
 type arrays struct {
-	rawMAC, rawPkt, raw, rawSaddr, ct *[engine.BatchSize]engine.Raw
-	prefix                            *[engine.BatchSize]engine.String
-	time                              *[engine.BatchSize]engine.Time
+	rawMAC, rawPkt, rawSaddr *[engine.BatchSize]engine.Raw
+	prefix                   *[engine.BatchSize]engine.String
+	time                     *[engine.BatchSize]engine.Time
 
 	pktLen, pktCount, mark             *[engine.BatchSize]uint32
 	ifIn, ifOut, physIn, physOut       *[engine.BatchSize]uint32
@@ -95,7 +93,7 @@ type arrays struct {
 
 func (c *columns) of(b *engine.Batch) arrays {
 	return arrays{
-		c.rawMAC.Of(b), c.rawPkt.Of(b), c.raw.Of(b), c.rawSaddr.Of(b), c.ct.Of(b),
+		c.rawMAC.Of(b), c.rawPkt.Of(b), c.rawSaddr.Of(b),
 		c.prefix.Of(b), c.time.Of(b),
 		c.pktLen.Of(b), c.pktCount.Of(b), c.mark.Of(b),
 		c.ifIn.Of(b), c.ifOut.Of(b), c.physIn.Of(b), c.physOut.Of(b),

@@ -3,6 +3,7 @@
 package printpkt
 
 import (
+	"math/bits"
 	"strconv"
 
 	"ulogd/engine"
@@ -90,10 +91,12 @@ func (l *line) transport(t []byte, proto uint8) []byte {
 			return append(t, incomplete...)
 		}
 		return l.ports(t, l.sctpSport, l.sctpDport)
-	case protoAH:
+	case protoAH, protoESP:
+		// IPv6's last header may be ESP where the protocol behind the headers is not known; ulogd2 then says AH.
+		if get(l, l.ipProto) == protoESP {
+			return l.ipsec(append(t, "PROTO=ESP "...))
+		}
 		return l.ipsec(append(t, "PROTO=AH "...))
-	case protoESP:
-		return l.ipsec(append(t, "PROTO=ESP "...))
 	}
 	return appendNumber(t, "PROTO=", proto)
 }
@@ -149,7 +152,11 @@ func (l *line) icmp(t []byte) []byte {
 	case 5: // redirect
 		t = append(l.gatewayOr0().AppendText(append(t, "GATEWAY="...), false), ' ')
 	case 12: // parameter problem: the pointer is the first octet of the same word
-		t = appendNumber(t, "PARAMETER=", l.gatewayOr0().V4()>>24)
+		word := l.gatewayOr0().V4()
+		if l.compat {
+			word = bits.ReverseBytes32(word) // BASE has turned it around, as ulogd2's does
+		}
+		t = appendNumber(t, "PARAMETER=", word>>24)
 	}
 	return t
 }
