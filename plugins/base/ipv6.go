@@ -79,8 +79,11 @@ func (s *stage) extensions(r engine.Row, p []byte, t *key.Tuple) chain {
 			}
 			length = int(rest[1])*8 + 8
 		case protoESP:
-			if s.headers.compat && (len(rest) < 2 || int(rest[1])*8+8 > len(rest)) {
-				return c // ulogd2 takes it for an extension header that is cut
+			if s.headers.compat { // ulogd2 takes it for an extension header, and the last one that it can read
+				if len(rest) >= 2 && int(rest[1])*8+8 <= len(rest) {
+					c.have |= s.ip6.nextBits
+				}
+				return c
 			}
 			fallthrough
 		default:
