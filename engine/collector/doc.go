@@ -5,7 +5,7 @@
 //	queue := collector.NewQueue(env, link, protocol, settings.Buffer)
 //	queue.Add(message, collector.Mark{Records: 30}) // in Consume
 //	queue.Pump(now)                                  // after adding, and in Tick
-//	queue.Finish()                                   // in Flush: until all is out, or the deadline
+//	collector.Finish(queue)                          // in Flush: until all is out, or the deadline
 //
 // A Link keeps up one session; a Queue holds whole messages in front of it and writes, at the moment of sending,
 // what is known only then (Protocol.Stamp). Everything but dialing runs on the goroutine of the output.

@@ -38,25 +38,28 @@ type Queue struct {
 	full     *engine.Drop
 	resent   *engine.Counter
 
-	session  Session
-	number   uint32 // of the session, from 1
-	at       Position
-	taken    int64 // octets that the session has taken
-	chunks   []*chunk
-	free     []*chunk
-	waiting  int64  // octets of messages not sent yet
-	chunk    int    // the next message to send ...
-	message  int    // ... in this chunk
-	part     int    // ... of which the session has taken so many octets
-	control  []byte // messages without records, which go first
-	controls []uint16
-	begun    int      // octets of control that the session has taken
-	lengths  []uint16 // of the run being sent
+	session Session
+	number  uint32 // of the session, from 1
+	at      Position
+	taken   int64 // octets that the session has taken
+	chunks  []*chunk
+	free    []*chunk
+	waiting int64    // octets of messages not sent yet
+	chunk   int      // the next message to send ...
+	message int      // ... in this chunk
+	part    int      // ... of which the session has taken so many octets
+	lengths []uint16 // of the run being sent
+
+	control        []byte   // messages of the protocol's own, which go first
+	controls       []uint16 // their lengths
+	controlRecords []uint16 // and data records
+	begun          int      // octets of control that the session has taken
 }
 
 // A Window is what a stream sends again after a break: the last octets, or all of a time, whichever is more. An acknowledgement means that the
 // peer's kernel has it, not its program.
 type Window struct {
+	Acked  bool // keep at least what is not acknowledged: the session is a stream
 	Octets int64
 	Time   time.Duration
 }
@@ -127,10 +130,12 @@ func (q *Queue) forget() {
 	q.free = append(q.free, c)
 }
 
-// Control sends a message without records ahead of all that waits. It is lost with the session.
-func (q *Queue) Control(msg []byte) {
+// Control sends a message of the protocol's own, such as templates, ahead of all that waits. What data records it has count in the
+// session's position and nowhere else. It is lost with the session.
+func (q *Queue) Control(msg []byte, records int) {
 	q.control = append(q.control, msg...)
 	q.controls = append(q.controls, uint16(len(msg)))
+	q.controlRecords = append(q.controlRecords, uint16(records))
 }
 
 // Pump writes what the session takes, and sees to the session itself. It never blocks.
@@ -225,9 +230,10 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 	}
 	if q.begun == 0 {
 		off := 0
-		for _, n := range q.controls {
+		for i, n := range q.controls {
 			q.protocol.Stamp(q.control[off:off+int(n)], q.at, now)
 			q.at.Messages++
+			q.at.Records += uint32(q.controlRecords[i])
 			off += int(n)
 		}
 	}
@@ -247,7 +253,7 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 }
 
 func (q *Queue) dropControl() {
-	q.control, q.controls, q.begun = q.control[:0], q.controls[:0], 0
+	q.control, q.controls, q.controlRecords, q.begun = q.control[:0], q.controls[:0], q.controlRecords[:0], 0
 }
 
 // maxRun bounds the messages stamped at a time, so that their time is that of sending.

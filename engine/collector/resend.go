@@ -74,22 +74,36 @@ func (q *Queue) trim(now time.Time) {
 	}
 }
 
-// Finish pumps until everything is sent and received, or until the deadline of the final flush; what is left then is dropped and counted. It is
-// called once, at the end.
-func (q *Queue) Finish() {
+// Finish pumps queues until everything is sent and received, or until the deadline of the final flush; what is left then is dropped and counted. It
+// is called once, at the end.
+func Finish(queues ...*Queue) {
 	const poll = 2 * time.Millisecond
-	q.Tick(time.Now())
-	for !q.Idle() && (q.session != nil || q.link.Dialing() || q.retryable()) {
-		if d := q.env.Deadline(); !d.IsZero() && !time.Now().Before(d) {
+	for {
+		busy := false
+		for _, q := range queues {
+			q.Tick(time.Now())
+			busy = busy || q.busy()
+		}
+		if !busy {
 			break
 		}
 		time.Sleep(poll)
-		q.Tick(time.Now())
 	}
-	if q.session != nil {
-		q.session.Shutdown()
+	for _, q := range queues {
+		if q.session != nil {
+			q.session.Shutdown()
+		}
+		q.abandon()
 	}
-	q.abandon()
+}
+
+// busy tells whether it is worth while, and still allowed, to go on.
+func (q *Queue) busy() bool {
+	d := q.env.Deadline()
+	if q.Idle() || !d.IsZero() && !time.Now().Before(d) {
+		return false
+	}
+	return q.session != nil || q.link.Dialing() || q.retryable()
 }
 
 // retryable tells whether an attempt to connect will come due before the deadline.

@@ -1,0 +1,197 @@
+// Batches in, messages out.
+
+package export
+
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
+
+// An Encoder writes the records of one stack.
+type Encoder struct {
+	shapes shapes
+	both   bool // a second record for the reply direction
+	active []*shape
+
+	family   engine.Col[uint8]
+	protocol engine.Col[uint16]
+	replies  engine.Col[uint64]
+	count    bool // replies decide on what a row becomes
+	compare  bool // the tuples of both directions are there
+
+	osrc, odst, rsrc, rdst         engine.Col[engine.Addr]
+	osport, odport, rsport, rdport engine.Col[uint16]
+
+	variants [engine.BatchSize]variant
+}
+
+// Result is what became of a batch's rows.
+type Result struct {
+	Second   int // records made for the reply direction
+	Homeless int // records that no template could be had for
+	TooBig   int // records that no message can hold
+}
+
+// Items returns what the encoder can write.
+func (e *Encoder) Items() []Item { return e.shapes.items }
+
+// Widest returns the octets of the longest record without its fields of variable length, and of the set that announces its template.
+func (e *Encoder) Widest() (record, set int) {
+	for _, v := range []variant{twoWay | nat, twoWay | nat | is6, noIP} {
+		var els []Element
+		for i := range e.shapes.items {
+			if it := &e.shapes.items[i]; it.applies(forward, ^uint64(0), v) {
+				els = append(els, it.Element)
+			}
+		}
+		t := Template{Elements: els}
+		t.build(&e.shapes.registry.Dialect)
+		record, set = max(record, t.fixed), max(set, t.SetSize())
+	}
+	return record, set
+}
+
+// Encode writes the rows into messages of w.
+func (e *Encoder) Encode(b *engine.Batch, rows []engine.Row, w *Builder) (res Result) {
+	e.classify(b, rows)
+	have, interest := b.Have(), e.shapes.interest
+	for _, r := range rows {
+		s := e.shapes.find(have[r]&interest, e.variants[r])
+		if s.n == 0 {
+			e.active = append(e.active, s)
+		}
+		s.rows[s.n] = r
+		s.n++
+	}
+	for _, s := range e.active {
+		e.write(b, s, w, &res)
+		s.n = 0
+	}
+	e.active = e.active[:0]
+	return res
+}
+
+// write lays out the records of one shape and then writes them field by field.
+func (e *Encoder) write(b *engine.Batch, s *shape, w *Builder, res *Result) {
+	f, r := &s.half[forward], &s.half[backward]
+	second := e.both && s.variant&twoWay != 0
+	rows := s.rows[:s.n]
+	switch {
+	case second && f.template == r.template && f.template != nil && len(f.sizers) == 0:
+		size := f.template.fixed
+		for i, row := range rows {
+			f.spots[i] = spot{uint32(w.place(f.template, size)), row}
+			r.spots[i] = spot{uint32(w.place(f.template, size)), row}
+		}
+		f.n, r.n = len(rows), len(rows)
+		res.Second += len(rows)
+		f.settle(res)
+		r.settle(res)
+	default:
+		f.layOut(b, rows, w, res)
+		if second {
+			res.Second += len(rows)
+			r.layOut(b, rows, w, res)
+		}
+	}
+	f.fill(b, w.buf)
+	r.fill(b, w.buf)
+}
+
+// layOut finds a place for a record of each row.
+func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Builder, res *Result) {
+	if h.template == nil {
+		res.Homeless += len(rows)
+		return
+	}
+	size := h.template.fixed
+	for i, row := range rows {
+		n := size
+		for _, s := range h.sizers {
+			n += s.size(b, row)
+		}
+		h.spots[i] = spot{uint32(w.place(h.template, n)), row}
+	}
+	h.n = len(rows)
+	h.settle(res)
+}
+
+// nowhere is the place of a record that no message can hold.
+const nowhere = 1<<32 - 1
+
+// settle takes out records without a place.
+func (h *half) settle(res *Result) {
+	n := 0
+	for _, s := range h.spots[:h.n] {
+		if s.pos != nowhere {
+			h.spots[n] = s
+			n++
+		}
+	}
+	res.TooBig += h.n - n
+	h.n = n
+}
+
+func (h *half) fill(b *engine.Batch, buf []byte) {
+	if h.n == 0 {
+		return
+	}
+	spots := h.spots[:h.n]
+	for i := range h.jobs {
+		h.jobs[i].fill(b, buf, spots, h.jobs[i].off)
+	}
+	h.n = 0
+}
+
+// classify finds out each row's variant.
+func (e *Encoder) classify(b *engine.Batch, rows []engine.Row) {
+	v := &e.variants
+	e.classifyFamily(b, rows)
+	if e.count {
+		n, have, m := e.replies.Of(b), b.Have(), e.replies.Mask()
+		for _, r := range rows {
+			if have[r]&m != 0 && n[r] > 0 {
+				v[r] |= twoWay
+			}
+		}
+	}
+	if e.compare {
+		have, m := b.Have(), e.osrc.Mask()|e.rsrc.Mask()
+		ports := e.osport.Mask() | e.rsport.Mask()
+		os, od, rs, rd := e.osrc.Of(b), e.odst.Of(b), e.rsrc.Of(b), e.rdst.Of(b)
+		osp, odp, rsp, rdp := e.osport.Of(b), e.odport.Of(b), e.rsport.Of(b), e.rdport.Of(b)
+		for _, r := range rows {
+			if have[r]&m == m && (os[r] != rd[r] || od[r] != rs[r] || have[r]&ports == ports && (osp[r] != rdp[r] || odp[r] != rsp[r])) {
+				v[r] |= nat
+			}
+		}
+	}
+}
+
+func (e *Encoder) classifyFamily(b *engine.Batch, rows []engine.Row) {
+	v, have := &e.variants, b.Have()
+	fam, fm := e.family.Of(b), e.family.Mask()
+	eth, em := e.protocol.Of(b), e.protocol.Mask()
+	for _, r := range rows {
+		f := fam[r]
+		switch {
+		case f == engine.FamilyIPv4 && have[r]&fm != 0:
+			v[r] = 0
+		case have[r]&fm == 0:
+			v[r] = noIP
+		case f == engine.FamilyIPv6:
+			v[r] = is6
+		case have[r]&em != 0 && (f == engine.FamilyBridge || f == engine.FamilyNetdev) && eth[r] == engine.EtherIPv4:
+			v[r] = 0
+		case have[r]&em != 0 && (f == engine.FamilyBridge || f == engine.FamilyNetdev) && eth[r] == engine.EtherIPv6:
+			v[r] = is6
+		default:
+			v[r] = noIP
+		}
+	}
+}
+
+// bindFamily binds the keys that say what a record is.
+func (e *Encoder) bindFamily(p *engine.Binder) {
+	e.family, e.protocol = engine.Want(p, key.OOBFamily), engine.Want(p, key.OOBProtocol)
+}

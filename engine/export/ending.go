@@ -1,0 +1,47 @@
+// Why a connection ended, from what conntrack tells of it.
+
+package export
+
+import "ulogd/engine"
+
+// endReason writes flowEndReason (IANA registry, RFC 5102 section 5.11.3): a TCP connection that was closed ended by itself; others ran into their timeout.
+type endReason struct {
+	event     engine.Col[uint32]
+	tcpState  engine.Col[uint8]
+	recovered engine.Col[bool]
+}
+
+// Values of flowEndReason.
+const (
+	idleTimeout   = 1
+	activeTimeout = 2
+	endDetected   = 3
+	lackResources = 5
+)
+
+// States of linux/netfilter/nf_conntrack_tcp.h that only a closed connection is in.
+const (
+	tcpLastAck  = 6
+	tcpTimeWait = 7
+	tcpClose    = 8
+)
+
+// ctDestroy is ct.event of a connection that has ended.
+const ctDestroy = 4
+
+func (f endReason) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	have, ev, st, rec := b.Have(), f.event.Of(b), f.tcpState.Of(b), f.recovered.Of(b)
+	sm, rm := f.tcpState.Mask(), f.recovered.Mask()
+	for _, s := range spots {
+		why := byte(idleTimeout)
+		switch {
+		case ev[s.row]&ctDestroy == 0:
+			why = activeTimeout
+		case have[s.row]&rm != 0 && rec[s.row]:
+			why = lackResources
+		case have[s.row]&sm != 0 && st[s.row] >= tcpLastAck && st[s.row] <= tcpClose:
+			why = endDetected
+		}
+		buf[int(s.pos)+off] = why
+	}
+}

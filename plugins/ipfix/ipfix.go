@@ -1,0 +1,195 @@
+// Package ipfix is the IPFIX output: flow records to collectors, by RFC 7011 and its companions.
+package ipfix
+
+import (
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/collector"
+	"ulogd/engine/export"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "IPFIX", Kind: engine.OutputKind, Doc: doc,
+		New: func() any { return &output{} },
+	})
+}
+
+// output is one instance: its settings, and what all stacks that end in it share.
+type output struct {
+	collector.Settings
+	settings
+
+	env      *engine.Env
+	registry export.Registry
+	lane     *lane
+	began    time.Time // when the first record of the open message came
+	noRoom   *engine.Drop
+	noForm   *engine.Drop
+	no6      *engine.Drop
+}
+
+func (o *output) Options(opts *engine.Options) {
+	o.settings.options(opts, &o.Settings)
+	o.registry.Dialect = export.IPFIX
+}
+
+func (o *output) Validate() error {
+	if err := o.Settings.Validate(); err != nil {
+		return err
+	}
+	return o.settings.validate()
+}
+
+// Bind implements engine.Output.
+func (o *output) Bind(p *engine.Binder) engine.Stage {
+	p.OwnAccounting()
+	o.noRoom = p.Stats().Drop("record_too_big", "records that no message of the permitted size can hold")
+	o.noForm = p.Stats().Drop("no_template", "records that would have needed a template beyond max_templates, or that are not IP")
+	o.no6 = p.Stats().Drop("ipv6_without_template", "IPv6 records, which a collector that is told no template cannot know")
+	o.registry.First, o.registry.Max = 257, o.maxTemplates
+	if o.layout == layoutULOGD2 {
+		o.registry.First, o.registry.Max = 256, 2
+	}
+	if o.lane == nil {
+		o.lane = newLane(o)
+	}
+	return o.bind(p)
+}
+
+// Open implements engine.Opener: it begins to connect, and does not wait for it.
+func (o *output) Open(env *engine.Env) error {
+	o.env = env
+	if o.neverChose {
+		env.Log.Info("send_template = never without a layout: records have ulogd2's layout, the only one that a collector may know unasked", "remedy", "set layout to choose another")
+	}
+	if o.announceWord != "" {
+		env.Log.Warn("send_template is neither once nor always nor never: templates go out in every message, as with ulogd2", "value", o.announceWord)
+	}
+	o.lane.open(env)
+	o.lane.tick(time.Now())
+	return nil
+}
+
+// Tick implements engine.Ticker.
+func (o *output) Tick(now time.Time) {
+	if o.lane.builder.Pending() > 0 && now.Sub(o.began) >= o.flushInterval {
+		o.finish()
+	}
+	o.lane.tick(now)
+}
+
+// finish closes the open message and queues it.
+func (o *output) finish() {
+	pending := o.lane.builder.Pending()
+	o.lane.builder.Finish()
+	o.lane.take()
+	o.env.Stats.Held.Add(-pending)
+}
+
+// Signal implements engine.Signaler.
+func (o *output) Signal(s engine.Signal) {
+	if s == engine.Reopen {
+		o.finish()
+		o.lane.reset(time.Now())
+	}
+}
+
+// Flush implements engine.Flusher.
+func (o *output) Flush() {
+	o.finish()
+	collector.Finish(o.lane.queues...)
+}
+
+// Close implements engine.Closer.
+func (o *output) Close() error {
+	if o.lane == nil {
+		return nil
+	}
+	return o.lane.close()
+}
+
+// stage is the output at the end of one stack.
+type stage struct {
+	o       *output
+	encoder *export.Encoder
+	filter  func(b *engine.Batch, rows []engine.Row) []engine.Row
+	rows    [engine.BatchSize]engine.Row
+}
+
+// Consume implements engine.Stage.
+func (s *stage) Consume(b *engine.Batch) {
+	o, l := s.o, s.o.lane
+	now := time.Now()
+	rows := s.rows[:copy(s.rows[:], b.Rows())]
+	if s.filter != nil {
+		rows = s.filter(b, rows)
+	}
+	before := l.builder.Pending()
+	res := s.encoder.Encode(b, rows, &l.builder)
+	st := o.env.Stats
+	st.Made.Add(res.Second)
+	if res.Homeless+res.TooBig > 0 {
+		o.noForm.Add(res.Homeless)
+		o.noRoom.Add(res.TooBig)
+	}
+	l.take()
+	if pending := l.builder.Pending(); pending != before {
+		if before == 0 || pending < before {
+			o.began = now
+		}
+		st.Held.Add(pending - before)
+	}
+	l.pump(now)
+}
+
+// bind finds out what records the stack has and binds their keys.
+func (o *output) bind(p *engine.Binder) engine.Stage {
+	s := &stage{o: o}
+	if o.layout == layoutULOGD2 {
+		s.encoder = export.NewULOGD2(p, &o.registry)
+	} else {
+		s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: o.totals(p), Fields: o.fields})
+	}
+	if s.encoder == nil {
+		p.Problem("needs the keys of flows, such as orig.ip.saddr; let NFCT give them, or FLOW make them of packets")
+		return s
+	}
+	s.filter = o.rowFilter(p)
+	record, set := s.encoder.Widest()
+	if need := o.smallest(record, set); o.mtu > 0 && o.mtu < need {
+		p.Problem("mtu: %d octets hold no record of this stack; at least %d are needed", o.mtu, need)
+	}
+	return s
+}
+
+// smallest returns the octets of the smallest message that can hold a record and, apart or together, its template.
+func (o *output) smallest(record, set int) int {
+	const header, setHeader = 16, 4
+	switch o.announce {
+	case export.Always:
+		return header + set + setHeader + record
+	case export.Never:
+		return header + setHeader + record
+	}
+	return header + max(set, setHeader+record)
+}
+
+const doc = `Sends flows to IPFIX collectors (RFC 7011).
+
+What a record has decides its template: addresses of either family, ports or ICMP type, counters, times and whatever else the
+stack gives. Templates are numbered from 257 and announced by themselves. By default each direction is a record of its own, the
+initiator's first, the reply's only if it has packets. Records are made of connections that have ended and of interim reports, never of
+connections that have just begun.
+
+The output never makes its stack wait. While a collector is away or slow, messages wait in buffer; what does not fit is dropped and
+counted as buffer_full. After a TCP session breaks, what the collector has not acknowledged is sent again, and before it the last resend_window: an
+acknowledgement says that the collector's kernel has the data, not its program. So some records may arrive twice; a collector that stops reading for
+longer than the window, and then dies, still loses what its kernel held beyond it.
+
+UDP is for networks where some loss is tolerable (RFC 7011 section 10.3.2); without DTLS it belongs on a segregated one. SCTP, which RFC 7011 requires of a
+compliant implementation, is not offered.
+
+layout = "ulogd2" sends the records of ulogd2's IPFIX output as they are, except for the sequence number, which there counted a
+message's own records. send_template = "never" chooses that layout unless layout is set.`

@@ -1,0 +1,195 @@
+// From records to collectors: messages under construction, and the queues they go to.
+
+package ipfix
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/collector"
+	"ulogd/engine/export"
+)
+
+// lane builds one stream of messages, of which each of its queues gets a copy.
+type lane struct {
+	o       *output
+	builder export.Builder
+	queues  []*collector.Queue
+	peers   []*peer
+	stats   *engine.Stats
+	add     func(msg []byte, m collector.Mark) // l.enqueue, made once
+}
+
+// Octets of messages where the path does not say.
+const (
+	tcpMessage     = 8 << 10
+	unknownMessage = 512 - 48  // RFC 7011 section 10.3.3, less the larger headers
+	jumboMessage   = 9000 - 48 // what collectors have buffers for
+)
+
+func newLane(o *output) *lane {
+	l := &lane{o: o}
+	l.builder.Registry, l.builder.Announce = &o.registry, o.announce
+	l.add = l.enqueue
+	l.limit()
+	return l
+}
+
+func (l *lane) open(env *engine.Env) {
+	l.stats = env.Stats
+	o := l.o
+	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there (UDP)")
+	for _, a := range o.Addresses {
+		window := collector.Window{}
+		dial := collector.DialUDP(a, o.Source, refused)
+		if o.proto == "tcp" {
+			window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
+			dial = collector.DialTCP(a, o.Source)
+		}
+		p := &peer{l: l}
+		link := collector.NewLink(env, o.ReconnectInterval, []string{a.String()}, dial)
+		l.peers = append(l.peers, p)
+		l.queues = append(l.queues, collector.NewQueue(env, link, p, o.Buffer, window))
+	}
+}
+
+// limit sets the length of messages by the setting and by what every path allows.
+func (l *lane) limit() {
+	o := l.o
+	if o.proto == "tcp" {
+		l.builder.Limit = tcpMessage
+		if o.mtu > 0 {
+			l.builder.Limit = o.mtu
+		}
+		return
+	}
+	limit, known := 65535, false
+	for _, q := range l.queues {
+		if s := q.Session(); s != nil {
+			limit, known = min(limit, s.MaxMessage()), true
+		}
+	}
+	switch {
+	case !known && o.mtu > 0:
+		limit = o.mtu
+	case !known:
+		limit = unknownMessage
+	case o.mtu > 0:
+		limit = min(limit, o.mtu)
+	default:
+		limit = min(limit, jumboMessage)
+	}
+	l.builder.Limit = limit
+}
+
+// take queues the finished messages.
+func (l *lane) take() { l.builder.Take(l.add) }
+
+func (l *lane) enqueue(msg []byte, m collector.Mark) {
+	if copies := len(l.queues) - 1; copies > 0 {
+		l.stats.Made.Add(copies * m.Records)
+	}
+	for _, q := range l.queues {
+		q.Add(msg, m)
+	}
+}
+
+func (l *lane) pump(now time.Time) {
+	for _, q := range l.queues {
+		q.Pump(now)
+	}
+}
+
+func (l *lane) tick(now time.Time) {
+	for i, q := range l.queues {
+		l.peers[i].refresh(q, now)
+		q.Tick(now)
+	}
+	l.limit()
+}
+
+func (l *lane) reset(now time.Time) {
+	for _, q := range l.queues {
+		q.Reset(now)
+	}
+}
+
+func (l *lane) close() error {
+	var errs []error
+	for _, q := range l.queues {
+		errs = append(errs, q.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// peer is what one collector has been told in its present session.
+type peer struct {
+	l         *lane
+	announced uint64 // templates, by their bits
+	refreshed time.Time
+	messages  uint32 // position of the last refresh
+}
+
+// Begin implements collector.Protocol. Templates live as long as a session (RFC 7011 section 8): none is known now.
+func (p *peer) Begin(_ *collector.Queue, now time.Time) {
+	p.announced, p.refreshed, p.messages = 0, now, 0
+	p.l.limit()
+}
+
+// Before implements collector.Protocol: what a message needs and does not bring itself goes ahead of it.
+func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
+	o := p.l.o
+	if o.announce == export.Never {
+		return
+	}
+	if o.proto == "udp" && o.announce == export.First && o.refreshCount > 0 && q.Position().Messages-p.messages >= uint32(o.refreshCount) {
+		p.tell(q, p.announced, now)
+	}
+	fresh := m.Needs &^ p.announced
+	if fresh == 0 {
+		return
+	}
+	copies := 1
+	if o.proto == "udp" {
+		copies = o.copies
+	}
+	for i := range copies {
+		missing := fresh
+		if i == copies-1 {
+			missing &^= m.Brings
+		}
+		p.send(q, missing)
+	}
+	p.announced |= fresh
+}
+
+// refresh announces all templates again when it is time (RFC 7011 section 8.4).
+func (p *peer) refresh(q *collector.Queue, now time.Time) {
+	o := p.l.o
+	if o.proto == "udp" && o.announce == export.First && o.refresh > 0 && q.Session() != nil && p.announced != 0 && now.Sub(p.refreshed) >= o.refresh {
+		p.tell(q, p.announced, now)
+	}
+}
+
+func (p *peer) tell(q *collector.Queue, bits uint64, now time.Time) {
+	p.refreshed, p.messages = now, q.Position().Messages
+	p.send(q, bits)
+}
+
+func (p *peer) send(q *collector.Queue, bits uint64) {
+	if bits == 0 {
+		return
+	}
+	for _, msg := range p.l.o.registry.TemplateMessages(bits, p.l.builder.Limit) {
+		q.Control(msg, 0)
+	}
+}
+
+// Stamp implements collector.Protocol: export time, sequence number, observation domain (RFC 7011 section 3.1).
+func (p *peer) Stamp(msg []byte, at collector.Position, now time.Time) {
+	binary.BigEndian.PutUint32(msg[4:], uint32(now.Unix()))
+	binary.BigEndian.PutUint32(msg[8:], at.Records)
+	binary.BigEndian.PutUint32(msg[12:], p.l.o.oid)
+}

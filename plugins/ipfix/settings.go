@@ -1,0 +1,101 @@
+// The options of the IPFIX output.
+
+package ipfix
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/collector"
+	"ulogd/engine/export"
+)
+
+const (
+	layoutDefault = "default"
+	layoutULOGD2  = "ulogd2"
+
+	port = 4739 // RFC 7011 section 10.1
+)
+
+type settings struct {
+	opts *engine.Options
+
+	oid           uint32
+	proto         string
+	mtu           int
+	sendTemplate  string
+	layout        string
+	direction     string
+	counters      string
+	fields        []string
+	maxTemplates  int
+	refresh       time.Duration
+	refreshCount  int
+	copies        int
+	flushInterval time.Duration
+	resend        int64
+	resendTime    time.Duration
+
+	announce     export.Announce
+	announceWord string // what send_template says, if it is no word of ours
+	neverChose   bool   // send_template = never chose the layout
+}
+
+func (s *settings) options(o *engine.Options, c *collector.Settings) {
+	s.opts = o
+	engine.Int(o, &s.oid, "oid", 0, "observation domain id: what tells this exporter's records from others' of the same address")
+	c.Options(o, port)
+	o.Enum(&s.proto, "proto", "tcp", []string{"tcp", "udp"}, "transport protocol")
+	engine.Int(o, &s.mtu, "mtu", 0, "octets of a message at most, without the headers below it; on UDP never more than the path allows. 0: on UDP what fits the path's MTU (packets of 512 octets if unknown, of 9000 at most), on TCP 8192")
+	o.String(&s.sendTemplate, "send_template", "once", "once: templates travel ahead of their first record in each session and, on UDP, every template_refresh; always: in each message; never: not at all")
+	o.Enum(&s.layout, "layout", layoutDefault, []string{layoutDefault, layoutULOGD2}, "default: records by what the stack gives; ulogd2: the ten fields that ulogd2 sends, both directions in one counter")
+	o.Enum(&s.direction, "direction", "uniflow", []string{"uniflow", "biflow", "sum"}, "uniflow: a record for each direction that has packets; biflow: one for both, with reverse elements (RFC 5103); sum: one, whose counters add both directions up")
+	o.Enum(&s.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
+	o.Strings(&s.fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
+	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
+	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP, announce the templates again after this time; 0: not by time")
+	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP, announce the templates again after so many messages; 0: not by number")
+	engine.Int(o, &s.copies, "template_copies", 1, "on UDP, announce a template so many times ahead of its first record")
+	o.Seconds(&s.flushInterval, "flush_interval", time.Second, "send a message that is not full after this time")
+	o.Size(&s.resend, "resend_window", 8<<20, "after a TCP session breaks, send at least so many octets again, though acknowledged")
+	o.Seconds(&s.resendTime, "resend_time", 5*time.Second, "and at least what was sent during this time; both 0: only what was not acknowledged")
+}
+
+func (s *settings) validate() error {
+	switch {
+	case s.mtu < 0 || s.mtu > 65535:
+		return fmt.Errorf("mtu: must be from 0 to 65535, is %d", s.mtu)
+	case s.maxTemplates < 1 || s.maxTemplates > 64:
+		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", s.maxTemplates)
+	case s.copies < 1 || s.copies > 10:
+		return fmt.Errorf("template_copies: must be from 1 to 10, is %d", s.copies)
+	case s.refreshCount < 0:
+		return fmt.Errorf("template_refresh_packets: must not be negative, is %d", s.refreshCount)
+	}
+	s.announceWord = ""
+	switch strings.ToLower(s.sendTemplate) {
+	case "once":
+		s.announce = export.First
+	case "never":
+		s.announce = export.Never
+	case "always":
+		s.announce = export.Always
+	default:
+		s.announce, s.announceWord = export.Always, s.sendTemplate
+	}
+	if s.announce == export.Never && !s.opts.Given("layout") {
+		s.layout, s.neverChose = layoutULOGD2, true
+	}
+	if s.layout != layoutULOGD2 {
+		return nil
+	}
+	if s.opts.Given("direction") && s.direction != "sum" {
+		return fmt.Errorf("direction: layout = ulogd2 has only the sum of both; remove direction, or set layout = default")
+	}
+	if len(s.fields) > 0 {
+		return fmt.Errorf("fields: layout = ulogd2 has its own; remove fields, or set layout = default")
+	}
+	return nil
+}
