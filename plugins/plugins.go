@@ -23,4 +23,5 @@ import (
 	_ "ulogd/plugins/printpkt"
 	_ "ulogd/plugins/pwsniff"
 	_ "ulogd/plugins/ulog"
+	_ "ulogd/plugins/unixsock"
 )

@@ -1,0 +1,185 @@
+// Package unixsock is the UNIXSOCK input: packets that a local program hands over, with what it knows of them.
+package unixsock
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"time"
+
+	"ulogd/engine"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "UNIXSOCK", Kind: engine.InputKind,
+		Doc: `Takes packets from a local program over a unix stream socket, one client at a time.
+
+Each message is a marker, lengths, an IP packet and options such as a prefix, names of interfaces and a user's name. A second client is turned away
+while one is connected. Lengths that contradict each other, and a wrong marker, end the client's connection and nothing else.`,
+		New: func() any { return &unixsock{} },
+	})
+}
+
+type unixsock struct {
+	path         string
+	bufsize      int
+	perms        uint32
+	owner, group string
+
+	columns
+	env       *engine.Env
+	listener  *net.UnixListener
+	client    *net.UnixConn
+	stream    stream
+	blocks    *engine.Blocks
+	stopping  bool
+	malformed *engine.Drop
+	unknown   *engine.Counter
+	clients   *engine.Counter
+	refused   *engine.Counter
+}
+
+func (u *unixsock) Options(o *engine.Options) {
+	o.String(&u.path, "socket_path", "/var/run/ulogd/ulogd2.sock", "the socket, made at start and removed at the end")
+	engine.Int(o, &u.bufsize, "bufsize", 0, "octets of receive buffer; 0: the system's default")
+	engine.Int(o, &u.perms, "perms", 0o600, "mode of the socket; in octal with a leading 0")
+	o.String(&u.owner, "owner", "", "user that owns the socket, by name or number; unset: the one that runs the daemon")
+	o.String(&u.group, "group", "", "group of the socket, by name or number")
+}
+
+func (u *unixsock) Validate() error {
+	switch {
+	case u.path == "":
+		return fmt.Errorf("socket_path: must be set")
+	case u.perms > 0o777:
+		return fmt.Errorf("perms: must be a file mode such as 0600, is %#o; write it with a leading 0", u.perms)
+	case u.bufsize < 0:
+		return fmt.Errorf("bufsize: must not be negative, is %d", u.bufsize)
+	}
+	return nil
+}
+
+func (u *unixsock) Bind(p *engine.Binder) {
+	u.columns.bind(p)
+	st := p.Stats()
+	u.malformed = st.Drop("malformed", "messages whose marker or lengths are wrong; each ended its client's connection")
+	u.unknown = st.Counter("unknown_options", "options of messages that have no known number, and were skipped")
+	u.clients = st.Counter("clients", "clients that connected")
+	u.refused = st.Counter("clients_refused", "clients that came while another was connected")
+}
+
+// Open makes the socket. One that is left over from a daemon that was killed is replaced.
+func (u *unixsock) Open(env *engine.Env) error {
+	u.env = env
+	u.blocks = engine.NewBlocks(blockSize)
+	u.stream.block = u.blocks.Get()
+	if info, err := os.Lstat(u.path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		if c, err := net.Dial("unix", u.path); err == nil {
+			c.Close()
+			return fmt.Errorf("socket_path: another program listens at %s; stop it, or choose another path", u.path)
+		}
+		if err := os.Remove(u.path); err != nil {
+			return fmt.Errorf("remove a socket that nobody listens at: %w", err)
+		}
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: u.path, Net: "unix"})
+	if err != nil {
+		return fmt.Errorf("socket_path: %w", err)
+	}
+	u.listener = l
+	if err := u.own(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// own gives the socket its mode and its owners.
+func (u *unixsock) own() error {
+	uid, gid := -1, -1
+	if u.owner != "" {
+		id := u.owner
+		if found, err := user.Lookup(u.owner); err == nil {
+			id = found.Uid
+		}
+		var err error
+		if uid, err = strconv.Atoi(id); err != nil {
+			return fmt.Errorf("owner: there is no user %q", u.owner)
+		}
+	}
+	if u.group != "" {
+		id := u.group
+		if found, err := user.LookupGroup(u.group); err == nil {
+			id = found.Gid
+		}
+		var err error
+		if gid, err = strconv.Atoi(id); err != nil {
+			return fmt.Errorf("group: there is no group %q", u.group)
+		}
+	}
+	if err := os.Chown(u.path, uid, gid); err != nil {
+		return fmt.Errorf("give the socket its owner: %w", err)
+	}
+	if err := os.Chmod(u.path, os.FileMode(u.perms)); err != nil {
+		return fmt.Errorf("give the socket its mode: %w", err)
+	}
+	return nil
+}
+
+// Stop lets Read take what the client has sent, and no more.
+func (u *unixsock) Stop() { u.stopping = true }
+
+// Close removes the socket.
+func (u *unixsock) Close() error {
+	if u.client != nil {
+		u.client.Close()
+	}
+	if u.listener == nil {
+		return nil
+	}
+	return u.listener.Close() // which removes the file
+}
+
+// accept waits for a client until the deadline.
+func (u *unixsock) accept(deadline time.Time) error {
+	if err := u.listener.SetDeadline(deadline); err != nil {
+		return err
+	}
+	c, err := u.listener.AcceptUnix()
+	if err != nil {
+		return notTimeout(err)
+	}
+	if u.bufsize > 0 {
+		if err := c.SetReadBuffer(u.bufsize); err != nil {
+			u.env.Log.Warn("bufsize: cannot set the receive buffer", "octets", u.bufsize, "error", err)
+		}
+	}
+	u.client = c
+	u.clients.Add(1)
+	return nil
+}
+
+// Tick turns away clients that came while one is connected, as ulogd2 does.
+func (u *unixsock) Tick(now time.Time) {
+	if u.client == nil {
+		return
+	}
+	// A deadline that has passed makes Accept return at once, so one a little ahead is set: what waits is there already.
+	for u.listener.SetDeadline(now.Add(time.Millisecond)) == nil {
+		c, err := u.listener.AcceptUnix()
+		if err != nil {
+			return
+		}
+		c.Close()
+		u.refused.Add(1)
+	}
+}
+
+// drop ends the client's connection.
+func (u *unixsock) drop() {
+	u.client.Close()
+	u.client = nil
+	u.stream.reset()
+}
