@@ -91,6 +91,7 @@ func TestLayersAreWhatTsharkSees(t *testing.T) {
 		{LinkNFLOG, append([]Layer{NFLOG{In: 2, Prefix: "odd"}}, udp...), "nflog:ip:udp:data"},
 		{LinkDot11, append([]Layer{Dot11{ToDS: true, QoS: true}, SNAP{}}, udp...), "wlan:llc:ip:udp:data"},
 		{LinkDot11, append([]Layer{Dot11{ToDS: true, FromDS: true}, SNAP{}}, udp...), "wlan:llc:ip:udp:data"},
+		{LinkDot11, append([]Layer{Dot11{FromDS: true, QoS: true, HTControl: true}, SNAP{}}, udp...), "wlan:llc:ip:udp:data"},
 		{LinkRadiotap, append([]Layer{Radiotap{Flags: 0x20}, Dot11{QoS: true, Pad: true}, SNAP{}}, udp...), "radiotap:wlan_radio:wlan:llc:ip:udp:data"},
 		{LinkRadiotap, append([]Layer{Radiotap{Extended: true}, Dot11{}, SNAP{}}, udp...), "radiotap:wlan_radio:wlan:llc:ip:udp:data"},
 		{LinkPrism, append([]Layer{Prism{}, Dot11{}, SNAP{}}, udp...), "prism:wlan_radio:wlan:llc:ip:udp:data"},
