@@ -23,6 +23,7 @@ var (
 	FlowStart     = key[engine.Time]("flow.start", iana(156), "ns", "when the flow began")
 	FlowEnd       = key[engine.Time]("flow.end", iana(157), "ns", "when the flow ended, or its newest packet")
 	FlowEndReason = key[uint8]("flow.end.reason", iana(136), "", "why the record was made: 1 idle timeout, 2 active timeout, 3 end of flow detected, 4 forced end, 5 lack of resources")
+	FlowEpoch     = key[engine.Time]("flow.epoch", none, "ns", "the first packet that the flow cache has seen; NetFlow counts its uptime from there")
 
 	OrigTOS       = key[uint8]("orig.ip.tos", iana(5), "", "type of service octet of the first packet")
 	ReplyTOS      = key[uint8]("reply.ip.tos", iana(5), "", "type of service octet of the first reply")

@@ -24,5 +24,6 @@ var (
 	FlowTuple  = key[Tuple]("flow.tuple", none, "", "addresses, ports, protocol, type of service and IP version as one value")
 	FlowOctets = key[uint32]("flow.octets", none, "octets", "layer-3 length as the IP header says, or the length on the wire where it says 0")
 	FlowFragID = key[uint32]("flow.fragid", none, "", "IP identification of a fragment")
+	FlowCut    = key[bool]("flow.cut", none, "", "there for IP packets that have no flow.tuple: the header is not there as a whole, or cannot be true")
 	FlowHash   = key[uint32]("flow.hash", none, "", "keyed hash of flow.tuple")
 )

@@ -52,7 +52,7 @@ type stage struct {
 // Open prepares what depends on the keys being bound.
 func (s *stage) Open(*engine.Env) error {
 	s.keys.open()
-	s.extraBits = s.flowBits | s.flagBits | s.fragBits | s.vlanBits
+	s.extraBits = s.flowBits | s.flagBits | s.fragBits | s.vlanBits | s.cutBits
 	if s.inner {
 		return nil // any packet may be a tunnel
 	}

@@ -33,7 +33,7 @@ func (s *stage) ipv4Plain(r engine.Row, p []byte) bool {
 func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside link) {
 	p := packet[net:]
 	if len(p) < 20 || p[0]>>4 != 4 {
-		return 0, link{}
+		return s.cutBits, link{}
 	}
 	header, total := int(p[0]&15)*4, int(be.Uint16(p[2:]))
 	if s.headers.compat && len(p) <= header { // ulogd2 wants more than the header
@@ -46,7 +46,7 @@ func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside 
 	*t = key.Tuple{Src: engine.AddrFrom4(p[12:]), Dst: engine.AddrFrom4(p[16:]), Proto: p[9], TOS: p[1], Version: 4}
 	switch {
 	case header < 20 || total != 0 && total < header: // lengths that cannot be
-		return have &^ s.flowBits, link{}
+		return have&^s.flowBits | s.cutBits, link{}
 	case total == 0: // left to segmentation offload
 		s.now.octets[r] = s.onWire(r, packet) - uint32(net)
 	default:

@@ -26,7 +26,7 @@ func (s *stage) ipv6Plain(r engine.Row, p []byte) bool {
 func (s *stage) ipv6(r engine.Row, packet []byte, net int) (have uint64, inside link) {
 	p := packet[net:]
 	if len(p) < 40 || p[0]>>4 != 6 {
-		return 0, link{}
+		return s.cutBits, link{}
 	}
 	have = s.ip.bits | s.ip6.bits | s.flowBits
 	t := &s.now.tuple[r]

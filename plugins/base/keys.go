@@ -33,9 +33,10 @@ type keys struct {
 	tcpFlags    engine.Col[uint16]
 	fragID      engine.Col[uint32]
 	vlan        engine.Col[uint16]
+	cut         engine.Col[bool]
 	familyOut   engine.Col[uint8]
 
-	frag6Bits, spiBits, flowBits, flagBits, fragBits, vlanBits uint64
+	frag6Bits, spiBits, flowBits, flagBits, fragBits, vlanBits, cutBits uint64
 
 	fills []filler // the headers of which somebody reads a key
 }
@@ -55,9 +56,9 @@ func bind(p *engine.Binder) *keys {
 		protocolIn: engine.Want(p, key.OOBProtocol),
 		vlanIn:     engine.Want(p, key.OOBVLAN),
 	}
-	frag, spi, flow, flags, fragID, vlan := p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
+	frag, spi, flow, flags, fragID, vlan, cut := p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
 	k.frag6Bits, k.spiBits, k.flowBits = frag.Mask(), spi.Mask(), flow.Mask()
-	k.flagBits, k.fragBits, k.vlanBits = flags.Mask(), fragID.Mask(), vlan.Mask()
+	k.flagBits, k.fragBits, k.vlanBits, k.cutBits = flags.Mask(), fragID.Mask(), vlan.Mask(), cut.Mask()
 
 	k.ip.bind(p)
 	k.ip4.bind(p)
@@ -78,6 +79,7 @@ func bind(p *engine.Binder) *keys {
 	k.octets = engine.GiveExtra(p, flow, key.FlowOctets)
 	k.fragID = engine.GiveExtra(p, fragID, key.FlowFragID)
 	k.vlan = engine.GiveExtra(p, vlan, key.OOBVLAN)
+	k.cut = engine.GiveExtra(p, cut, key.FlowCut)
 	k.familyOut = engine.GiveExtra(p, engine.GroupOf(p, k.family), key.OOBFamily)
 	return k
 }
