@@ -51,19 +51,25 @@ func (w *Builder) Pending() int {
 	return w.count
 }
 
-// place returns where a record of size octets goes in the buffer, or -1 if no message can hold it.
-func (w *Builder) place(t *Template, size int) int {
-	pos := w.end
-	if t != w.open || pos+size > w.stop {
-		return w.turn(t, size)
+// places returns where the next records of size octets go in the buffer, and how many of the wanted number stand there side by side; 0 if no message can hold one.
+func (w *Builder) places(t *Template, size, want int) (pos, n int) {
+	if t == w.open {
+		n = min(want, (w.stop-w.end)/size)
 	}
-	w.end = pos + size
-	w.count++
-	return pos
+	if n == 0 {
+		if !w.turn(t, size) {
+			return 0, 0
+		}
+		n = min(want, (w.stop-w.end)/size)
+	}
+	pos = w.end
+	w.end += n * size
+	w.count += n
+	return pos, n
 }
 
-// turn is place where a set, and perhaps a message, has to be opened.
-func (w *Builder) turn(t *Template, size int) int {
+// turn opens a set, and perhaps a message, in which there is room for a record.
+func (w *Builder) turn(t *Template, size int) bool {
 	for range 2 {
 		if !w.started {
 			w.start()
@@ -87,16 +93,14 @@ func (w *Builder) turn(t *Template, size int) int {
 			if t != w.open {
 				w.openSet(t, tell)
 			}
-			w.end += size
-			w.count++
-			return w.end - size
+			return true
 		}
 		if w.count == 0 {
-			return -1
+			return false
 		}
 		w.finish()
 	}
-	return -1
+	return false
 }
 
 // tells returns the template's bit if the message has to announce it.

@@ -76,21 +76,14 @@ func (e *Encoder) write(b *engine.Batch, s *shape, w *Builder, res *Result) {
 	f, r := &s.half[forward], &s.half[backward]
 	second := e.both && s.variant&twoWay != 0
 	rows := s.rows[:s.n]
-	switch {
-	case second && f.template == r.template && f.template != nil && len(f.sizers) == 0:
-		size := f.template.fixed
-		for i, row := range rows {
-			f.spots[i] = spot{uint32(w.place(f.template, size)), row}
-			r.spots[i] = spot{uint32(w.place(f.template, size)), row}
-		}
-		f.n, r.n = len(rows), len(rows)
+	if second {
 		res.Second += len(rows)
-		f.settle(res)
-		r.settle(res)
-	default:
+	}
+	if second && f.template == r.template && f.template != nil && len(f.sizers) == 0 {
+		layOutPairs(f, r, rows, w, res)
+	} else {
 		f.layOut(b, rows, w, res)
 		if second {
-			res.Second += len(rows)
 			r.layOut(b, rows, w, res)
 		}
 	}
@@ -98,40 +91,65 @@ func (e *Encoder) write(b *engine.Batch, s *shape, w *Builder, res *Result) {
 	r.fill(b, w.buf)
 }
 
+// layOutPairs finds places for two records of each row, side by side.
+func layOutPairs(f, r *half, rows []engine.Row, w *Builder, res *Result) {
+	size, all := f.template.fixed, 2*len(rows)
+	for i := 0; i < all; {
+		pos, n := w.places(f.template, size, all-i)
+		if n == 0 {
+			res.TooBig += all - i
+			break
+		}
+		for end := i + n; i < end; i++ {
+			h := f
+			if i&1 != 0 {
+				h = r
+			}
+			h.spots[h.n] = spot{uint32(pos), rows[i>>1]}
+			h.n++
+			pos += size
+		}
+	}
+}
+
 // layOut finds a place for a record of each row.
 func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Builder, res *Result) {
-	if h.template == nil {
+	switch {
+	case h.template == nil:
 		res.Homeless += len(rows)
-		return
-	}
-	size := h.template.fixed
-	for i, row := range rows {
-		n := size
-		for _, s := range h.sizers {
-			n += s.size(b, row)
+	case len(h.sizers) > 0:
+		for _, row := range rows {
+			size := h.template.fixed
+			for _, s := range h.sizers {
+				size += s.size(b, row)
+			}
+			pos, n := w.places(h.template, size, 1)
+			if n == 0 {
+				res.TooBig++
+				continue
+			}
+			h.spots[h.n] = spot{uint32(pos), row}
+			h.n++
 		}
-		h.spots[i] = spot{uint32(w.place(h.template, n)), row}
+	default:
+		size := h.template.fixed
+		for len(rows) > 0 {
+			pos, n := w.places(h.template, size, len(rows))
+			if n == 0 {
+				res.TooBig += len(rows)
+				return
+			}
+			for _, row := range rows[:n] {
+				h.spots[h.n] = spot{uint32(pos), row}
+				h.n++
+				pos += size
+			}
+			rows = rows[n:]
+		}
 	}
-	h.n = len(rows)
-	h.settle(res)
 }
 
-// nowhere is the place of a record that no message can hold.
-const nowhere = 1<<32 - 1
-
-// settle takes out records without a place.
-func (h *half) settle(res *Result) {
-	n := 0
-	for _, s := range h.spots[:h.n] {
-		if s.pos != nowhere {
-			h.spots[n] = s
-			n++
-		}
-	}
-	res.TooBig += h.n - n
-	h.n = n
-}
-
+// fill writes the fields of all records that have a place.
 func (h *half) fill(b *engine.Batch, buf []byte) {
 	if h.n == 0 {
 		return

@@ -37,23 +37,24 @@ type number[T integer] struct {
 }
 
 func (f number[T]) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	switch f.width {
 	case 1:
 		for _, s := range spots {
-			buf[int(s.pos)+off] = byte(v[s.row])
+			buf[s.pos] = byte(v[s.row])
 		}
 	case 2:
 		for _, s := range spots {
-			binary.BigEndian.PutUint16(buf[int(s.pos)+off:], uint16(v[s.row]))
+			binary.BigEndian.PutUint16(buf[s.pos:], uint16(v[s.row]))
 		}
 	case 4:
 		for _, s := range spots {
-			binary.BigEndian.PutUint32(buf[int(s.pos)+off:], uint32(v[s.row]))
+			binary.BigEndian.PutUint32(buf[s.pos:], uint32(v[s.row]))
 		}
 	case 8:
 		for _, s := range spots {
-			binary.BigEndian.PutUint64(buf[int(s.pos)+off:], uint64(v[s.row]))
+			binary.BigEndian.PutUint64(buf[s.pos:], uint64(v[s.row]))
 		}
 	}
 }
@@ -65,6 +66,7 @@ type sum struct {
 }
 
 func (f sum) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	x, y, have, m := f.a.Of(b), f.b.Of(b), b.Have(), f.b.Mask()
 	for _, s := range spots {
 		n := x[s.row]
@@ -72,9 +74,9 @@ func (f sum) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 			n += y[s.row]
 		}
 		if f.width == 4 {
-			binary.BigEndian.PutUint32(buf[int(s.pos)+off:], uint32(n))
+			binary.BigEndian.PutUint32(buf[s.pos:], uint32(n))
 		} else {
-			binary.BigEndian.PutUint64(buf[int(s.pos)+off:], n)
+			binary.BigEndian.PutUint64(buf[s.pos:], n)
 		}
 	}
 }
@@ -83,11 +85,12 @@ func (f sum) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 type truth struct{ col engine.Col[bool] }
 
 func (f truth) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		buf[int(s.pos)+off] = 2
+		buf[s.pos] = 2
 		if v[s.row] {
-			buf[int(s.pos)+off] = 1
+			buf[s.pos] = 1
 		}
 	}
 }
@@ -96,9 +99,10 @@ func (f truth) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 type millis struct{ col engine.Col[engine.Time] }
 
 func (f millis) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		binary.BigEndian.PutUint64(buf[int(s.pos)+off:], uint64(v[s.row])/1e6)
+		binary.BigEndian.PutUint64(buf[s.pos:], uint64(v[s.row])/1e6)
 	}
 }
 
@@ -106,9 +110,10 @@ func (f millis) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 type seconds struct{ col engine.Col[engine.Time] }
 
 func (f seconds) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		binary.BigEndian.PutUint32(buf[int(s.pos)+off:], v[s.row].Sec())
+		binary.BigEndian.PutUint32(buf[s.pos:], v[s.row].Sec())
 	}
 }
 
@@ -126,9 +131,10 @@ const (
 )
 
 func (f ntp) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		putNTP(buf[int(s.pos)+off:], v[s.row], f.mask)
+		putNTP(buf[s.pos:], v[s.row], f.mask)
 	}
 }
 
@@ -145,36 +151,40 @@ type uptime struct {
 }
 
 func (f uptime) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v, base := f.col.Of(b), *f.base
 	for _, s := range spots {
-		binary.BigEndian.PutUint32(buf[int(s.pos)+off:], uint32((int64(v[s.row])-base)/1e6))
+		binary.BigEndian.PutUint32(buf[s.pos:], uint32((int64(v[s.row])-base)/1e6))
 	}
 }
 
 type addr4 struct{ col engine.Col[engine.Addr] }
 
 func (f addr4) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		binary.BigEndian.PutUint32(buf[int(s.pos)+off:], v[s.row].V4())
+		binary.BigEndian.PutUint32(buf[s.pos:], v[s.row].V4())
 	}
 }
 
 type addr6 struct{ col engine.Col[engine.Addr] }
 
 func (f addr6) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		v[s.row].Put16(buf[int(s.pos)+off:])
+		v[s.row].Put16(buf[s.pos:])
 	}
 }
 
 type mac struct{ col engine.Col[engine.MAC] }
 
 func (f mac) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		copy(buf[int(s.pos)+off:], v[s.row][:])
+		copy(buf[s.pos:], v[s.row][:])
 	}
 }
 
@@ -182,9 +192,10 @@ func (f mac) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 type rawMAC struct{ col engine.Col[engine.Raw] }
 
 func (f rawMAC) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		p := buf[int(s.pos)+off:][:6]
+		p := buf[s.pos:][:6]
 		clear(p[copy(p, b.Bytes(engine.Span(v[s.row]))):])
 	}
 }
@@ -192,9 +203,10 @@ func (f rawMAC) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 type label struct{ col engine.Col[engine.Label] }
 
 func (f label) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	v := f.col.Of(b)
 	for _, s := range spots {
-		copy(buf[int(s.pos)+off:], v[s.row][:])
+		copy(buf[s.pos:], v[s.row][:])
 	}
 }
 
@@ -205,13 +217,14 @@ type icmp struct {
 }
 
 func (f icmp) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	t, c := f.typ.Of(b), f.code.Of(b)
 	for _, s := range spots {
 		typ := t[s.row]
 		if f.reply {
 			typ = icmpAnswer[typ]
 		}
-		p := buf[int(s.pos)+off:]
+		p := buf[s.pos:]
 		p[0], p[1] = typ, c[s.row]
 	}
 }
@@ -232,8 +245,9 @@ var icmpAnswer = func() (a [256]uint8) {
 type zero struct{ width int }
 
 func (f zero) fill(_ *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	for _, s := range spots {
-		clear(buf[int(s.pos)+off:][:f.width])
+		clear(buf[s.pos:][:f.width])
 	}
 }
 
@@ -241,8 +255,9 @@ func (f zero) fill(_ *engine.Batch, buf []byte, spots []spot, off int) {
 type constant byte
 
 func (f constant) fill(_ *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	for _, s := range spots {
-		buf[int(s.pos)+off] = byte(f)
+		buf[s.pos] = byte(f)
 	}
 }
 
@@ -261,9 +276,10 @@ func (f octets[T]) bytes(b *engine.Batch, r engine.Row) []byte {
 func (f octets[T]) size(b *engine.Batch, r engine.Row) int { return varSize(f.bytes(b, r)) }
 
 func (f octets[T]) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	buf = buf[off:]
 	for i := range spots {
 		s := &spots[i]
-		s.pos += uint32(putVar(buf[int(s.pos)+off:], f.bytes(b, s.row), f.text))
+		s.pos += uint32(putVar(buf[s.pos:], f.bytes(b, s.row), f.text))
 	}
 }
 

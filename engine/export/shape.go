@@ -113,6 +113,7 @@ func (l *shapes) makeHalf(h *half, d direction, have uint64, v variant) {
 			off += int(e.Length)
 		}
 	}
+	h.jobs = fuse(h.jobs)
 }
 
 func (l *shapes) mayBeZero(e Element) bool {
