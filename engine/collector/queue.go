@@ -95,7 +95,7 @@ func (q *Queue) Add(msg []byte, m Mark) bool {
 			return false
 		}
 		q.chunks = append(q.chunks, c)
-		last++
+		last = len(q.chunks) - 1 // room may have forgotten the first
 	}
 	q.chunks[last].add(msg, m)
 	q.waiting += int64(len(msg))

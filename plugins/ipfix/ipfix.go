@@ -158,6 +158,9 @@ func (o *output) bind(p *engine.Binder) engine.Stage {
 	}
 	s.filter = o.rowFilter(p)
 	record, set := s.encoder.Widest()
+	if o.layout == layoutULOGD2 { // what ulogd2 can do with an mtu is to go on working: IPv4
+		record, set = 33, 48
+	}
 	if need := o.smallest(record, set); o.mtu > 0 && o.mtu < need {
 		p.Problem("mtu: %d octets hold no record of this stack; at least %d are needed", o.mtu, need)
 	}

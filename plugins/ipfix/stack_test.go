@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -357,4 +359,8 @@ func datagram(t testing.TB, c *net.UDPConn) []byte {
 		t.Fatal(err)
 	}
 	return buf[:n]
+}
+
+func contains(texts []string, part string) bool {
+	return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, part) })
 }
