@@ -144,6 +144,17 @@ func (p *Peer) datagram(record []byte, last bool) bool {
 	return true
 }
 
+// Tick connects again, also while no records come.
+func (p *Peer) Tick(time.Time) {
+	if p.link != nil && p.link.dead.Load() {
+		p.lose(errClosed)
+	}
+	if p.link == nil {
+		p.connect()
+		p.take()
+	}
+}
+
 // Reconnect gives up the connection and makes a new one, resolving names again.
 func (p *Peer) Reconnect() {
 	if p.link != nil {
@@ -173,32 +184,36 @@ func (p *Peer) Close() error {
 func (p *Peer) ready() bool {
 	for {
 		if p.link != nil && p.link.dead.Load() {
-			p.lose(errors.New("the peer has closed the connection"))
+			p.lose(errClosed)
 		}
 		if p.link != nil {
 			return true
 		}
 		p.connect()
-		var wait <-chan time.Time
-		if end := p.env.Deadline(); p.Wait && (end.IsZero() || time.Now().Before(end)) {
-			wait = time.After(waitSlice)
-		}
-		if wait == nil {
-			select {
-			case l := <-p.dialed:
-				p.use(l)
-				continue
-			default:
-				return false
-			}
+		end := p.env.Deadline()
+		if !p.Wait || !end.IsZero() && time.Now().After(end) {
+			return p.take()
 		}
 		select {
 		case l := <-p.dialed:
 			p.use(l)
-		case <-wait:
+		case <-time.After(waitSlice):
 		}
 	}
 }
+
+// take takes the connection that has been made, if one has.
+func (p *Peer) take() bool {
+	select {
+	case l := <-p.dialed:
+		p.use(l)
+		return true
+	default:
+		return false
+	}
+}
+
+var errClosed = errors.New("the peer has closed the connection")
 
 func (p *Peer) use(l *link) {
 	p.link, p.asking, p.since = l, false, time.Now()

@@ -82,10 +82,12 @@ func (j *json) Open(env *engine.Env) error {
 	return j.peer.Open(env)
 }
 
-// Tick writes what has gathered for the file.
+// Tick writes what has gathered for the file, or looks after the connection.
 func (j *json) Tick(now time.Time) {
 	if j.mode == "file" {
 		j.file.Tick(now)
+	} else {
+		j.peer.Tick(now)
 	}
 }
 
