@@ -88,8 +88,13 @@ func captures(t testing.TB, packets []packettest.Packet) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
 	for _, form := range []packettest.Pcap{
-		{}, {BigEndian: true}, {Nano: true}, {Nano: true, BigEndian: true},
-		{Modified: true}, {Modified: true, BigEndian: true}, {Magic: 0xa12b3c4d, Nano: true},
+		{},
+		{BigEndian: true},
+		{Nano: true},
+		{Nano: true, BigEndian: true},
+		{Modified: true},
+		{Modified: true, BigEndian: true},
+		{Magic: 0xa12b3c4d, Nano: true},
 	} {
 		var b bytes.Buffer
 		if err := packettest.WritePcap(&b, 1, form, packets); err != nil {
