@@ -1,0 +1,97 @@
+// One connection as a ctnetlink message describes it.
+
+package nfct
+
+import "ulogd/engine"
+
+// flow is what one message says. Addresses are in the engine's form, everything else in host order. Byte slices lie in the
+// datagram: they are valid until the next one is received.
+type flow struct {
+	orig, reply tuple
+	sent        counters // counted in the original direction
+	answered    counters // counted in the reply direction
+	start, stop int64    // the kernel's time stamps, nanoseconds since 1970; 0 where it sends none
+	stamp       int64    // when the kernel made the event (CTA_TIMESTAMP_EVENT); 0 where it does not say
+	mark        uint32
+	id          uint32
+	status      uint32
+	timeout     uint32 // seconds the entry had still to live
+	zone        uint16
+	family      uint8
+	tcpState    uint8
+	event       uint8 // eventNew, eventUpdate, eventDestroy
+	has         parts
+	labels      engine.Label
+	helper      []byte
+	secctx      []byte
+	master      tuple // the connection that expected this one
+}
+
+// tuple is one direction of a connection.
+type tuple struct {
+	src, dst     engine.Addr
+	sport, dport uint16
+	zone         uint16 // of this direction only
+	proto        uint8
+	icmpType     uint8
+	icmpCode     uint8
+	has          parts
+}
+
+type counters struct{ packets, octets uint64 }
+
+// parts says which attributes were there.
+type parts uint16
+
+const (
+	hasIP parts = 1 << iota
+	hasProto
+	hasPorts
+	hasICMP
+	hasZone
+	hasID
+	hasTCP
+	hasLabels
+	hasHelper
+	hasSecCtx
+	hasMaster
+	hasCounters
+)
+
+// What happened, as ct.event and the option event_mask count it.
+const (
+	eventNew     = 1
+	eventUpdate  = 2
+	eventDestroy = 4
+)
+
+// Bits of ct.status (linux/netfilter/nf_conntrack_common.h).
+const statusOffload = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
+
+// States of a TCP connection that has come to its end (linux/netfilter/nf_conntrack_tcp.h).
+const (
+	tcpLastAck  = 6
+	tcpTimeWait = 7
+	tcpClose    = 8
+)
+
+// Values of flowEndReason (RFC 5102 section 5.11.3).
+const (
+	endIdle      = 1
+	endActive    = 2
+	endDetected  = 3
+	endForced    = 4
+	endResources = 5
+)
+
+// endReason tells why the kernel destroyed the connection: TCP says so itself; an entry with time left was removed by somebody
+// (conntrack -D, early drop); the others ran out.
+func (f *flow) endReason() uint8 {
+	switch {
+	case f.has&hasTCP != 0 && f.tcpState >= tcpLastAck && f.tcpState <= tcpClose:
+		return endDetected
+	case f.timeout > 0:
+		return endForced
+	}
+	return endIdle
+}

@@ -1,0 +1,65 @@
+// Counting what the receive buffer had no room for.
+
+package nfct
+
+import (
+	"time"
+
+	"ulogd/engine"
+)
+
+// losses are the counters of events that never arrived.
+type losses struct {
+	begins, ends *engine.Counter
+	resent       *engine.Counter
+	overruns     *engine.Counter
+	total        int
+	nextAlarm    time.Time
+}
+
+// alarmEvery limits log lines about losses.
+const alarmEvery = 10 * time.Second
+
+func (l *losses) open(s *engine.Stats, hash bool) {
+	l.ends = s.Lost("destroy_events", "ends of connections that the receive buffer had no room for and that no dump gave back")
+	if hash {
+		// Nothing is reported of them, and a dump finds the connections that began.
+		l.begins = s.Counter("missed_new", "beginnings and changes of connections that the receive buffer had no room for")
+	} else {
+		l.begins = s.Lost("new_events", "beginnings and changes of connections that the receive buffer had no room for")
+	}
+	l.resent = s.Counter("resent", "times that the kernel found no room and kept an event to send it again (reliable)")
+	l.overruns = s.Counter("overruns", "times that the receive buffer was full")
+}
+
+// overrun is called when the kernel says that events were lost.
+func (n *nfct) overrun(k *socket) {
+	n.losses.overruns.Add(1)
+	n.countLosses(k)
+}
+
+// countLosses counts the events that a socket lost since it was last looked at, and says so from time to time.
+func (n *nfct) countLosses(k *socket) {
+	d := k.newDrops()
+	if d == 0 {
+		return
+	}
+	l := &n.losses
+	if n.reliable {
+		l.resent.Add(d)
+		return
+	}
+	if k == n.ends {
+		l.ends.Add(d)
+	} else {
+		l.begins.Add(d)
+	}
+	l.total += d
+	now := time.Now()
+	if now.Before(l.nextAlarm) {
+		return
+	}
+	l.nextAlarm = now.Add(alarmEvery)
+	n.env.Log.Warn("conntrack events are being lost: the receive buffer is full", "lost_so_far", l.total, "buffer", k.granted,
+		"remedy", "raise netlink_socket_buffer_maxsize, narrow the filters, set reliable = true, or give the output a faster receiver")
+}

@@ -1,0 +1,235 @@
+// Package nfct reads connections from the kernel's connection tracking: the events of their beginning, change and end, or
+// the table itself at intervals.
+package nfct
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
+	"ulogd/engine/mmsg"
+)
+
+const doc = `Reads connections from the kernel's connection tracking (conntrack).
+
+In its default mode one record is made for each connection that ends, with the counters of both directions and the time stamps that
+the kernel kept. For counters and time stamps net.netfilter.nf_conntrack_acct and nf_conntrack_timestamp must be 1 when a connection
+begins, and some rule must make the kernel track connections at all; what is missing is said at start.
+
+With hash_enable = 0 every event of event_mask is a record: 1 new, 2 update, 4 destroy.`
+
+func init() {
+	engine.Register(engine.Plugin{Name: "NFCT", Kind: engine.InputKind, Doc: doc, New: func() any { return &nfct{} }})
+}
+
+// nfct is one instance.
+type nfct struct {
+	settings
+	filter  filter
+	columns columns
+	env     *engine.Env
+	ns      *os.File
+
+	begins, ends *socket // NEW and UPDATE events; DESTROY events. Either may be missing
+	before       int     // messages of begins still to be read before those of ends are
+	stopping     bool
+	own          []engine.OwnTuple
+	flow         flow
+
+	malformed *engine.Drop
+	truncated *engine.Drop
+	ownFlows  *engine.Counter
+	losses    losses
+}
+
+// Bind declares the keys.
+func (n *nfct) Bind(p *engine.Binder) { n.columns.bind(p) }
+
+// Backpressure tells that the kernel keeps what is not read.
+func (n *nfct) Backpressure() bool { return n.reliable }
+
+// Open opens the sockets and subscribes.
+func (n *nfct) Open(env *engine.Env) (err error) {
+	n.env = env
+	n.malformed = env.Stats.Drop("malformed", "messages that do not describe a connection")
+	n.truncated = env.Stats.Drop("truncated", "messages longer than the receive buffer's slots")
+	n.ownFlows = env.Stats.Counter("own_traffic", "connections left out because the daemon's own export made them")
+	n.losses.open(env.Stats, n.hash)
+	if n.ns, err = openNamespace(n.namespace); err != nil {
+		return err
+	}
+	if err := n.checkKernel(env.Log); err != nil {
+		return err
+	}
+	return n.subscribe()
+}
+
+// subscribe opens one socket for beginnings and changes and one for ends, so that a storm of one does not cost the other.
+func (n *nfct) subscribe() (err error) {
+	var groups []uint32
+	if n.eventMask&eventNew != 0 {
+		groups = append(groups, groupNew)
+	}
+	if n.eventMask&eventUpdate != 0 {
+		groups = append(groups, groupUpdate)
+	}
+	if len(groups) > 0 {
+		if n.begins, err = openSocket(&n.settings, &n.filter, n.ns, groups); err != nil {
+			return err
+		}
+	}
+	if n.eventMask&eventDestroy != 0 {
+		if n.ends, err = openSocket(&n.settings, &n.filter, n.ns, []uint32{groupDestroy}); err != nil {
+			return err
+		}
+	}
+	for _, k := range n.sockets() {
+		if err := k.join(); err != nil {
+			return err
+		}
+	}
+	k := n.sockets()[0]
+	n.env.Log.Info("listening to conntrack events", "mask", n.eventMask, "receive_buffer", k.granted, "reliable", n.reliable)
+	if k.granted < 2*n.buffer() { // the kernel doubles what it is asked for
+		n.env.Log.Warn("the receive buffer is smaller than asked for", "asked", n.buffer(), "granted", k.granted/2, "remedy", "run with CAP_NET_ADMIN, or raise net.core.rmem_max")
+	}
+	return nil
+}
+
+func (n *nfct) sockets() (list []*socket) {
+	for _, k := range []*socket{n.begins, n.ends} {
+		if k != nil {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// Read turns the messages that are there into rows, and waits for some if there are none.
+func (n *nfct) Read(b *engine.Batch, deadline time.Time) error {
+	n.own = n.own[:0]
+	if n.excludeSelf {
+		n.own = n.env.Own.Tuples()
+	}
+	r := reader{nfct: n, w: n.columns.of(b), b: b}
+	err := n.read(&r, deadline)
+	r.finish()
+	return err
+}
+
+func (n *nfct) read(r *reader, deadline time.Time) error {
+	for range maxRounds {
+		quiet, err := n.round(r)
+		switch {
+		case err != nil:
+			return err
+		case r.full(), r.rows > 0 && quiet:
+			return nil
+		case !quiet:
+		case n.stopping:
+			n.Tick(time.Time{}) // the last losses
+			return io.EOF
+		case !n.wait(deadline):
+			return nil
+		}
+	}
+	return nil
+}
+
+// maxRounds bounds how long Read goes on while events make no rows.
+const maxRounds = 64
+
+// round takes what is there once. The order matters: a connection's end must not be seen before its beginning. So ends are received first, then
+// all beginnings that may have been there by then are handled, then the ends.
+func (n *nfct) round(r *reader) (quiet bool, err error) {
+	if n.ends != nil && !n.ends.pending() {
+		if err := n.receive(n.ends); err != nil {
+			return false, err
+		}
+		if n.begins != nil && n.ends.pending() {
+			n.before = n.begins.granted / leastMessage
+		}
+	}
+	quiet = true
+	if n.begins != nil {
+		if err := n.receive(n.begins); err != nil {
+			return false, err
+		}
+		if n.begins.pending() {
+			quiet = false
+			n.before -= r.take(n.begins)
+		} else {
+			n.before = 0
+		}
+	}
+	if n.ends != nil && n.ends.pending() && n.before <= 0 {
+		quiet = false
+		r.take(n.ends)
+	}
+	return quiet && (n.ends == nil || !n.ends.pending()), nil
+}
+
+// leastMessage is what an event takes of the receive buffer at least: its skb's bookkeeping and 512 octets of data.
+const leastMessage = 512
+
+// receive reads from a socket; an overrun is ordinary.
+func (n *nfct) receive(k *socket) error {
+	err := k.receive()
+	if errors.Is(err, mmsg.ErrOverrun) {
+		n.overrun(k)
+		return nil
+	}
+	return err
+}
+
+// wait waits until a socket is readable and tells whether one is.
+func (n *nfct) wait(deadline time.Time) bool {
+	var fds [2]unix.PollFd
+	list := fds[:0]
+	for _, k := range [2]*socket{n.begins, n.ends} {
+		if k != nil {
+			list = append(list, unix.PollFd{Fd: k.fd, Events: unix.POLLIN})
+		}
+	}
+	left := time.Until(deadline)
+	if left <= 0 {
+		return false
+	}
+	ready, err := unix.Poll(list, int((left+time.Millisecond-1)/time.Millisecond))
+	return err == nil && ready > 0
+}
+
+// Tick looks for losses that no error told of.
+func (n *nfct) Tick(time.Time) {
+	for _, k := range [2]*socket{n.begins, n.ends} {
+		if k != nil {
+			n.countLosses(k)
+		}
+	}
+}
+
+// Stop ends the subscription; Read then returns what the kernel has queued, and io.EOF.
+func (n *nfct) Stop() {
+	n.stopping = true
+	for _, k := range n.sockets() {
+		if err := k.leave(); err != nil {
+			n.env.Log.Warn("leave the conntrack events", "error", err)
+		}
+	}
+}
+
+// Close closes the sockets.
+func (n *nfct) Close() error {
+	var errs []error
+	for _, k := range n.sockets() {
+		errs = append(errs, k.conn.Close())
+	}
+	if n.ns != nil {
+		errs = append(errs, n.ns.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,117 @@
+// From messages to rows of one batch.
+
+package nfct
+
+import (
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/nlattr"
+)
+
+// reader fills one batch.
+type reader struct {
+	*nfct
+	w                                writer
+	b                                *engine.Batch
+	rows                             int
+	malformedRows, longRows, leftOut int
+}
+
+func (r *reader) full() bool { return r.rows == engine.BatchSize }
+
+// take handles the messages that a socket has brought, as long as there is room for rows, and returns their number.
+func (r *reader) take(k *socket) (taken int) {
+	now := time.Now().UnixNano()
+	for !r.full() {
+		cut := len(k.rest) == 0 && k.next < k.received && k.receiver.Truncated(k.next)
+		m, ok := k.message()
+		if !ok {
+			break
+		}
+		taken++
+		switch {
+		case cut:
+			r.longRows++
+		case m.Type != msgNew && m.Type != msgDelete && m.Type != nlattr.Malformed:
+			// Another subsystem's, or an answer: nothing that was asked for.
+		case m.Type == nlattr.Malformed || !r.flow.decode(&m):
+			r.malformedRows++
+		case !r.filter.tracks(&r.flow):
+			r.leftOut++
+		case r.isOwn(&r.flow):
+			r.leftOut++
+			r.ownFlows.Add(1)
+		default:
+			r.event(&r.flow, now)
+		}
+	}
+	return taken
+}
+
+// event handles one event, read at the time now.
+func (r *reader) event(f *flow, now int64) {
+	if f.event == eventDestroy {
+		end := f.stop
+		if end == 0 {
+			end = pick(f.stamp, now)
+		}
+		r.emit(f, f.endReason(), f.start, end)
+		return
+	}
+	if r.hash {
+		return
+	}
+	start := f.start
+	if f.event == eventNew {
+		start = pick(f.stamp, now)
+	}
+	r.emit(f, 0, start, 0)
+}
+
+// pick prefers the kernel's time to the clock.
+func pick(kernel, clock int64) int64 {
+	if kernel != 0 {
+		return kernel
+	}
+	return clock
+}
+
+// emit makes a row of the connection if its mark is wanted.
+func (r *reader) emit(f *flow, reason uint8, start, end int64) {
+	if !r.filter.acceptsMark(f.mark) {
+		r.leftOut++
+		return
+	}
+	r.w.put(r.b, engine.Row(r.rows), f, reason, start, end)
+	r.rows++
+}
+
+// isOwn tells whether the connection is one of the daemon's own sessions, seen from either end.
+func (r *reader) isOwn(f *flow) bool {
+	for i := range r.own {
+		o := &r.own[i]
+		if o.Protocol != f.orig.proto {
+			continue
+		}
+		if f.orig.sport == o.LocalPort && f.orig.dport == o.RemotePort && f.orig.src == o.Local && f.orig.dst == o.Remote ||
+			f.orig.sport == o.RemotePort && f.orig.dport == o.LocalPort && f.orig.src == o.Remote && f.orig.dst == o.Local {
+			return true
+		}
+	}
+	return false
+}
+
+// finish hands the rows to the engine and counts what made none.
+func (r *reader) finish() {
+	r.b.Fill(r.rows)
+	if r.leftOut > 0 {
+		r.b.Skip(r.leftOut)
+	}
+	if r.malformedRows > 0 {
+		r.malformed.Rows(r.b, r.malformedRows)
+	}
+	if r.longRows > 0 {
+		r.truncated.Rows(r.b, r.longRows)
+	}
+}
