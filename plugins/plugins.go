@@ -10,6 +10,7 @@ import (
 	_ "ulogd/plugins/ip2bin"
 	_ "ulogd/plugins/ip2hbin"
 	_ "ulogd/plugins/ip2str"
+	_ "ulogd/plugins/ipfix"
 	_ "ulogd/plugins/json"
 	_ "ulogd/plugins/logemu"
 	_ "ulogd/plugins/mark"
