@@ -43,23 +43,39 @@ func (f *File) openTarget(now time.Time) (target, error) {
 // openPath opens without waiting: for a FIFO's reader, or for a terminal that is stopped.
 func openPath(path string) (target, error) {
 	t := target{fd: -1, path: path}
+	if path == stdout && redirected() {
+		// Opened anew it would have a position of its own, and overwrite what others write to the same file, such as the log.
+		return t.describe(syscall.Dup(1))
+	}
 	flags := syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NONBLOCK | syscall.O_CLOEXEC
 	fd, err := syscall.Open(path, flags, 0o666)
 	switch fi, statErr := os.Stat(path); {
 	case errors.Is(err, syscall.ENXIO) && statErr == nil && fi.Mode()&os.ModeNamedPipe != 0:
 		return t, nil
-	case err != nil && path == "/dev/stdout": // a socket, such as the journal's
-		if fd, err = syscall.Dup(1); err == nil {
-			syscall.CloseOnExec(fd)
-		}
+	case err != nil && path == stdout: // a socket, such as the journal's
+		fd, err = syscall.Dup(1)
 	}
+	return t.describe(fd, err)
+}
+
+const stdout = "/dev/stdout"
+
+// redirected tells whether standard output is a regular file.
+func redirected() bool {
+	var st syscall.Stat_t
+	return syscall.Fstat(1, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG
+}
+
+// describe takes over an opened file and notes what it is.
+func (t target) describe(fd int, err error) (target, error) {
 	if err != nil {
-		return t, fmt.Errorf("open %s: %w", path, err)
+		return t, fmt.Errorf("open %s: %w", t.path, err)
 	}
+	syscall.CloseOnExec(fd)
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
 		syscall.Close(fd)
-		return t, fmt.Errorf("stat %s: %w", path, err)
+		return t, fmt.Errorf("stat %s: %w", t.path, err)
 	}
 	t.fd, t.dev, t.ino = fd, st.Dev, st.Ino
 	if st.Mode&syscall.S_IFMT == syscall.S_IFREG {
@@ -136,6 +152,7 @@ func (t *target) cut(n int) bool {
 	if err != nil || syscall.Fstat(t.fd, &st) != nil || st.Size != pos || syscall.Ftruncate(t.fd, pos-int64(n)) != nil {
 		return false
 	}
+	syscall.Seek(t.fd, pos-int64(n), 0) // matters where the file is not open for appending: standard output
 	t.size -= int64(n)
 	return true
 }
