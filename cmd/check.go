@@ -1,3 +1,5 @@
+// Commands that read a configuration and open nothing: -t and convert.
+
 package cmd
 
 import (
@@ -44,12 +46,11 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func convertCommand(args []string, stdout, stderr io.Writer) int {
-	if len(args) != 1 {
-		fmt.Fprintln(stderr, "usage: ulogd convert FILE")
-		return exitError
+func convertCommand(_ *options, words []string, stdout, stderr io.Writer) int {
+	if len(words) != 1 {
+		return misused("convert", stderr)
 	}
-	file, problems := conf.Load(args[0])
+	file, problems := conf.Load(words[0])
 	for _, p := range problems {
 		fmt.Fprintln(stderr, describe(p))
 	}

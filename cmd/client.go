@@ -1,3 +1,5 @@
+// Commands that ask the running daemon.
+
 package cmd
 
 import (
@@ -6,58 +8,27 @@ import (
 	"time"
 )
 
-// clientArgs takes -c FILE out of a command's arguments.
-func clientArgs(args []string) (config string, rest []string, err error) {
-	config = DefaultConfig
-	for i := 0; i < len(args); i++ {
-		if args[i] != "-c" && args[i] != "--configfile" {
-			rest = append(rest, args[i])
-			continue
-		}
-		if i++; i == len(args) {
-			return "", nil, fmt.Errorf("option -c needs an argument")
-		}
-		config = args[i]
+func statsCommand(o *options, words []string, stdout, stderr io.Writer) int {
+	if len(words) > 0 {
+		return misused("stats", stderr)
 	}
-	return config, rest, nil
-}
-
-func statsCommand(args []string, stdout, stderr io.Writer) int {
-	config, rest, err := clientArgs(args)
-	if err == nil {
-		err = ask(config, append([]string{"stats"}, rest...), stdout)
+	question := []string{"stats"}
+	if o.json {
+		question = append(question, "--json")
 	}
-	return report(err, stderr)
+	return report(ask(o.config, question, stdout), stderr)
 }
 
 // flowsCommand lists the live flows of a running daemon; --watch repeats that every two seconds, as top does.
-func flowsCommand(args []string, stdout, stderr io.Writer) int {
-	config, rest, err := clientArgs(args)
-	watch := false
-	words := []string{"flows"}
-	for _, a := range rest {
-		if a == "--watch" {
-			watch = true
-		} else {
-			words = append(words, a)
-		}
-	}
-	for err == nil {
-		if watch {
+func flowsCommand(o *options, words []string, stdout, stderr io.Writer) int {
+	question := append([]string{"flows"}, words...)
+	for {
+		if o.watch {
 			fmt.Fprint(stdout, "\x1b[H\x1b[2J") // cursor home, clear screen
 		}
-		if err = ask(config, words, stdout); !watch {
-			break
+		if err := ask(o.config, question, stdout); err != nil || !o.watch {
+			return report(err, stderr)
 		}
 		time.Sleep(2 * time.Second)
 	}
-	return report(err, stderr)
-}
-
-func report(err error, stderr io.Writer) int {
-	if err != nil {
-		fmt.Fprintln(stderr, "ulogd:", err)
-		return exitError
-	}
-	return exitOK
 }

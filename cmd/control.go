@@ -1,3 +1,5 @@
+// The control socket, from both ends.
+
 package cmd
 
 import (
@@ -6,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"syscall"
@@ -23,15 +24,14 @@ type control struct {
 	path    string
 	l       net.Listener
 	machine *engine.Machine
-	log     *slog.Logger
 }
 
 // listen opens the socket with mode 0600. One that a crash left behind is replaced; one that answers belongs to another daemon.
-func listen(path string, m *engine.Machine, log *slog.Logger) (*control, error) {
+func listen(path string, m *engine.Machine) (*control, error) {
 	if c, err := net.Dial("unix", path); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("control socket %s: another daemon answers on it; give this one a path of its own", path)
-	} else if errors.Is(err, syscall.ECONNREFUSED) {
+	} else if fi, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil && fi.Mode().Type() == os.ModeSocket {
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("control socket: %w", err)
 		}
@@ -42,9 +42,7 @@ func listen(path string, m *engine.Machine, log *slog.Logger) (*control, error) 
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	c := &control{path: path, l: l, machine: m, log: log}
-	go c.serve()
-	return c, nil
+	return &control{path, l, m}, nil
 }
 
 func (c *control) close() { c.l.Close() }

@@ -1,11 +1,13 @@
+// The daemon from its start to its end.
+
 package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"log/syslog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,12 +22,15 @@ import (
 // process is the running daemon.
 type process struct {
 	opts    *options
-	level   slog.LevelVar
+	stderr  io.Writer
+	journal *journal
+	sinks   []sink // of the journal, once everything is open
 	log     *slog.Logger
 	logFile *logFile
 	pid     *pidFile
 	plan    *stacks.Plan
 	control *control
+	signals chan os.Signal
 }
 
 // daemon runs the stacks of the configuration until their inputs end or a signal comes.
@@ -33,12 +38,17 @@ func daemon(o *options, stderr io.Writer) int {
 	if o.daemon && !inBackground() {
 		return background(stderr)
 	}
-	p := &process{opts: o}
-	setLevel(&p.level, orDefault(o.loglevel, 5))
-	p.log = slog.New(&logger{min: &p.level, sinks: []sink{&stream{w: stderr}}})
+	p := &process{opts: o, stderr: stderr, journal: &journal{}, signals: make(chan os.Signal, 8)}
+	p.journal.min.Store(int64(orDefault(o.loglevel, 5)))
+	p.journal.to(&stream{w: stderr})
+	p.log = slog.New(&logger{journal: p.journal})
 	defer p.cleanUp()
-	if code := p.start(stderr); code != exitOK {
-		return code
+	if err := p.start(); err != nil {
+		p.log.Log(context.Background(), LevelFatal, err.Error())
+		if _, ok := errors.AsType[*logFileError](err); ok {
+			return exitLogFile
+		}
+		return exitError
 	}
 	return p.run()
 }
@@ -51,78 +61,80 @@ func orDefault(n, def int) int {
 }
 
 // start brings everything to where records can flow.
-func (p *process) start(stderr io.Writer) int {
+func (p *process) start() (err error) {
 	var who *account
 	if p.opts.user != "" {
-		var err error
 		if who, err = findUser(p.opts.user); err != nil {
-			return p.fatal(err)
+			return err
 		}
 	}
-	if p.opts.pidfile != "" {
-		var err error
-		if p.pid, err = lockPidFile(p.opts.pidfile); err != nil {
-			return p.fatal(err)
-		}
+	config, err := p.settle()
+	if err != nil {
+		return err
 	}
-	path := p.opts.config
-	if p.opts.daemon {
-		// Files in the configuration are relative to / behind -d, as with ulogd2; that of -c is where the operator is.
-		if abs, err := filepath.Abs(path); err == nil {
-			path = abs
-		}
-		if err := os.Chdir("/"); err != nil {
-			return p.fatal(err)
-		}
-	}
-	if code := p.configure(path, stderr); code != exitOK {
-		return code
+	if err := p.configure(config); err != nil {
+		return err
 	}
 	m := p.plan.Machine
-	if err := m.Open(); err != nil {
-		return p.fatal(err)
-	}
 	if path := p.plan.Global.Control; path != "" {
-		var err error
-		if p.control, err = listen(path, m, p.log); err != nil {
-			return p.fatal(err)
+		if p.control, err = listen(path, m); err != nil {
+			return err
 		}
+	}
+	if err := m.Open(); err != nil {
+		return err
 	}
 	if who != nil {
-		if p.control != nil {
-			if err := os.Chown(p.plan.Global.Control, who.uid, who.gid); err != nil {
-				return p.fatal(err)
-			}
-		}
-		if err := who.become(); err != nil {
-			return p.fatal(fmt.Errorf("-u %s: %w", p.opts.user, err))
+		if err := p.change(who); err != nil {
+			return fmt.Errorf("-u %s: %w", p.opts.user, err)
 		}
 	}
+	// Before anybody is told that the daemon runs: from then on a signal must not end it unheard.
+	signal.Notify(p.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
+	p.journal.to(p.sinks...)
 	if inBackground() {
-		if err := ready(); err != nil {
-			return p.fatal(err)
+		return ready()
+	}
+	return nil
+}
+
+// settle takes the pid file and, behind -d, goes to /, where files of the configuration are then relative to, as with ulogd2. Paths of the
+// command line are relative to where the operator is.
+func (p *process) settle() (config string, err error) {
+	if config, err = filepath.Abs(p.opts.config); err != nil || !p.opts.daemon {
+		config = p.opts.config
+	}
+	if p.opts.pidfile != "" {
+		if p.pid, err = lockPidFile(p.opts.pidfile, p.log); err != nil {
+			return "", err
 		}
 	}
-	return exitOK
+	if p.opts.daemon {
+		return config, os.Chdir("/")
+	}
+	return config, nil
+}
+
+// change gives up root.
+func (p *process) change(who *account) error {
+	if p.control != nil {
+		if err := os.Chown(p.control.path, who.uid, who.gid); err != nil {
+			return err
+		}
+	}
+	return who.become()
 }
 
 // configure reads the configuration and builds the machine. In a ulogd.conf, stacks that do not work are left out if others do.
-func (p *process) configure(path string, stderr io.Writer) int {
+func (p *process) configure(path string) error {
 	file, problems := conf.Load(path)
 	plan, more := stacks.Build(file, &engine.Default, p.log)
+	p.plan = plan
+	if err := p.openLog(); err != nil {
+		return err
+	}
 	problems = append(problems, more...)
 	problems.Sort()
-	p.plan = plan
-	code := p.openLog(stderr)
-	if code != exitOK {
-		return code
-	}
-	// The machine logs to where the configuration says.
-	if len(plan.Stacks) > 0 {
-		plan, _ = stacks.Build(file, &engine.Default, p.log)
-		p.plan = plan
-	}
-	p.log.Info("ulogd Version " + Version() + " (re-)starting")
 	for _, problem := range problems {
 		if problem.Warning {
 			p.log.Warn(problem.Error())
@@ -132,73 +144,30 @@ func (p *process) configure(path string, stderr io.Writer) int {
 	}
 	bad := len(problems.Errors())
 	if bad > 0 && (file.Grammar == conf.TOML || len(plan.Stacks) == 0) {
-		return p.fatal(fmt.Errorf("%s: %s; nothing was started", path, count(bad, "error")))
+		return fmt.Errorf("%s: %s; nothing was started", path, count(bad, "error"))
 	}
-	return exitOK
-}
-
-// openLog sends the log to where logfile= says.
-func (p *process) openLog(stderr io.Writer) int {
-	g := &p.plan.Global
-	setLevel(&p.level, orDefault(p.opts.loglevel, g.LogLevel))
-	target := g.LogFile
-	if target == "" && p.opts.daemon {
-		target = "syslog"
-	}
-	var sinks []sink
-	switch target {
-	case "":
-		sinks = append(sinks, &stream{w: stderr})
-	case "stdout":
-		sinks = append(sinks, &stream{w: os.Stdout})
-	case "syslog":
-		w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "ulogd")
-		if err != nil {
-			p.log.Warn("no syslog; logging to standard error", "error", err)
-			sinks = append(sinks, &stream{w: stderr})
-		} else {
-			sinks = append(sinks, system{w})
-		}
-	default:
-		f, err := openLogFile(target)
-		if err != nil {
-			fmt.Fprintf(stderr, "ERROR: can't open logfile '%s': %v\n", target, err)
-			return exitLogFile
-		}
-		p.logFile = f
-		sinks = append(sinks, f)
-	}
-	if p.opts.verbose && target != "" && !p.opts.daemon {
-		sinks = append(sinks, &stream{w: stderr})
-	}
-	p.log = slog.New(&logger{min: &p.level, sinks: sinks})
-	return exitOK
-}
-
-// fatal logs what keeps the daemon from running.
-func (p *process) fatal(err error) int {
-	p.log.Log(context.Background(), LevelFatal, err.Error())
-	return exitError
+	return nil
 }
 
 // run lets the records flow until all inputs have ended or a signal stops them.
 func (p *process) run() int {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
 	m := p.plan.Machine
 	began := time.Now()
 	m.Start()
+	if p.control != nil {
+		go p.control.serve()
+	}
 	p.log.Info("initialization finished, entering main loop")
 	stopped := false
 	done := make(chan error, 1)
 	go func() { done <- m.Wait() }()
 	for {
 		select {
-		case s := <-signals:
+		case s := <-p.signals:
 			switch s {
 			case syscall.SIGTERM, syscall.SIGINT:
 				if stopped {
-					p.log.Error("second signal: ending at once, what was not yet out is lost")
+					p.log.Error("second signal: ending at once; what was not out yet is lost")
 					p.summary(time.Since(began))
 					return exitError
 				}
@@ -249,7 +218,7 @@ func (p *process) cleanUp() {
 	}
 	if p.pid != nil {
 		if err := p.pid.remove(); err != nil {
-			p.log.Error("cannot remove the pid file", "error", err)
+			p.log.Error("cannot remove the pid file; it is empty now", "error", err)
 		}
 	}
 }

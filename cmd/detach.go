@@ -1,3 +1,5 @@
+// Going to the background: -d.
+
 package cmd
 
 import (

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+
+	"ulogd/conf"
 )
 
 // DefaultConfig is read when -c is not given, as by ulogd2.
@@ -22,20 +24,25 @@ const (
 // Main runs the program with the arguments of the process and returns its exit code.
 func Main() int { return run(os.Args[1:], os.Stdout, os.Stderr) }
 
-// commands are the words that may stand in place of options.
-var commands = map[string]func(args []string, stdout, stderr io.Writer) int{
-	"stats":   statsCommand,
-	"flows":   flowsCommand,
-	"plugins": pluginsCommand,
-	"convert": convertCommand,
+// command is a word that asks for something other than to run the daemon. Its func gets the words behind it.
+type command struct {
+	name, args, doc string
+	run             func(o *options, words []string, stdout, stderr io.Writer) int
+}
+
+var commands []command
+
+func init() { // not in the declaration: usage, which they reach, lists them
+	commands = []command{
+		{"plugins", "[NAME]", "list the plugins, or print the manual of one", pluginsCommand},
+		{"convert", "FILE", "print a ulogd.conf as TOML", convertCommand},
+		{"doctor", "[-c FILE]", "what the kernel and this machine will spoil, and the command that mends it", doctorCommand},
+		{"stats", "[-c FILE] [--json]", "counters of the running daemon", statsCommand},
+		{"flows", "[-c FILE] [--watch] [WORD ...]", "live flows of the running daemon", flowsCommand},
+	}
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 {
-		if c, ok := commands[args[0]]; ok {
-			return c(args[1:], stdout, stderr)
-		}
-	}
 	o, err := parseOptions(args)
 	if err != nil {
 		fmt.Fprintln(stderr, "ulogd:", err)
@@ -55,7 +62,39 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case o.test:
 		return check(o, stdout, stderr)
 	}
-	return daemon(o, stderr)
+	if len(o.words) == 0 {
+		return daemon(o, stderr)
+	}
+	var names []string
+	for _, c := range commands {
+		if c.name == o.words[0] {
+			return c.run(o, o.words[1:], stdout, stderr)
+		}
+		names = append(names, c.name)
+	}
+	if near, ok := conf.Nearest(o.words[0], names); ok {
+		return report(fmt.Errorf("there is no command %s; did you mean %s?", o.words[0], near), stderr)
+	}
+	return daemon(o, stderr) // other words are ignored, as by ulogd2
+}
+
+// misused says how a command is to be called.
+func misused(name string, stderr io.Writer) int {
+	for _, c := range commands {
+		if c.name == name {
+			fmt.Fprintf(stderr, "usage: ulogd %s %s\n", c.name, c.args)
+		}
+	}
+	return exitError
+}
+
+// report says why a command failed.
+func report(err error, stderr io.Writer) int {
+	if err != nil {
+		fmt.Fprintln(stderr, "ulogd:", err)
+		return exitError
+	}
+	return exitOK
 }
 
 // Version returns the version that the program was built as.

@@ -1,3 +1,5 @@
+// Manuals of plugins, made from the code that runs them.
+
 package cmd
 
 import (
@@ -11,13 +13,13 @@ import (
 	"ulogd/engine"
 )
 
-func pluginsCommand(args []string, stdout, stderr io.Writer) int {
-	if len(args) > 1 {
-		fmt.Fprintln(stderr, "usage: ulogd plugins [NAME]")
-		return exitError
-	}
-	if len(args) == 1 {
-		return manuals(args[0], stdout, stderr)
+func pluginsCommand(_ *options, words []string, stdout, stderr io.Writer) int {
+	switch len(words) {
+	case 0:
+	case 1:
+		return manuals(words[0], stdout, stderr)
+	default:
+		return misused("plugins", stderr)
 	}
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	for _, p := range engine.Default.Plugins() {

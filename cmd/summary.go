@@ -1,3 +1,5 @@
+// The counters as people read them.
+
 package cmd
 
 import (
@@ -36,11 +38,7 @@ func (p *process) summary(took time.Duration) (dropped int64) {
 				}
 			}
 		}
-		level := p.log.Info
-		if s.Dropped > 0 || s.Lost > 0 {
-			level = p.log.Warn
-		}
-		level("summary", append(args, "after", took.Round(time.Millisecond))...)
+		p.log.Warn("summary", append(args, "after", took.Round(time.Millisecond))...)
 	}
 	return dropped
 }
@@ -61,8 +59,8 @@ func writeStats(w io.Writer, stats []engine.Snapshot, asJSON bool) error {
 		return err
 	}
 	for _, s := range stats {
-		detail(w, s, "dropped", s.Drops)
-		detail(w, s, "lost", s.Losses)
+		detail(w, s, "dropped as ", s.Drops)
+		detail(w, s, "lost as ", s.Losses)
 		detail(w, s, "", s.Counters)
 	}
 	return nil
@@ -71,7 +69,7 @@ func writeStats(w io.Writer, stats []engine.Snapshot, asJSON bool) error {
 func detail(w io.Writer, s engine.Snapshot, kind string, list []engine.Reading) {
 	for _, c := range list {
 		if c.Value != 0 {
-			fmt.Fprintf(w, "%s %s %s: %d\n", s.ID, kind, c.Name, c.Value)
+			fmt.Fprintf(w, "%s: %s%s %d\n", s.ID, kind, c.Name, c.Value)
 		}
 	}
 }

@@ -1,3 +1,5 @@
+// Giving up root: -u.
+
 package cmd
 
 import (
