@@ -16,40 +16,59 @@ import (
 	"ulogd/engine/nstest"
 )
 
+// startTimeout is how long a daemon may take to start, or to write: the machine may be busy.
+const startTimeout = 30 * time.Second
+
 // output is a stack and the file that it makes.
 type output struct {
-	name   string
-	stack  string
-	config string // of its output; FILE is the path
-	split  func([]byte) ([]string, error)
+	name    string
+	stack   string
+	config  string // of its output; FILE is the path
+	split   func([]byte) ([]string, error)
+	between string // what stands between the fields of a record
 }
 
 var outputs = []output{
-	{"logemu", "b:BASE,i:IFINDEX,s:IP2STR,p:PRINTPKT,%s:LOGEMU", "file=FILE\nsync=1", logLines},
-	{"gprint", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:GPRINT", "file=FILE\nsync=1", fieldLines},
-	{"gprint-bin", "b:BASE,j:IP2HBIN,k:IP2BIN,%s:GPRINT", "file=FILE\nsync=1", fieldLines},
-	{"oprint", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:OPRINT", "file=FILE\nsync=1", blocks},
-	{"json", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:JSON", "file=FILE\nsync=1", fieldLines},
-	{"json-event", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:JSON", "file=FILE\nsync=1\neventv1=1\nboolean_label=1\ndevice=\"fw one\"", fieldLines},
-	{"nacct", "b:BASE,s:IP2STR,%s:NACCT", "file=FILE\nsync=1", nacctLines},
-	{"pcap", "b:BASE,%s:PCAP", "file=FILE\nsync=1", pcapRecords},
+	{"logemu", "b:BASE,i:IFINDEX,s:IP2STR,p:PRINTPKT,%s:LOGEMU", "file=FILE\nsync=1", logLines, " "},
+	{"gprint", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:GPRINT", "file=FILE\nsync=1", fieldLines, ","},
+	{"gprint-bin", "b:BASE,j:IP2HBIN,k:IP2BIN,%s:GPRINT", "file=FILE\nsync=1", fieldLines, ","},
+	{"oprint", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:OPRINT", "file=FILE\nsync=1", blocks, "\n"},
+	{"json", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:JSON", "file=FILE\nsync=1", fieldLines, `, "`},
+	{"json-event", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:JSON", "file=FILE\nsync=1\neventv1=1\nboolean_label=1\ndevice=\"fw one\"", fieldLines, `, "`},
 }
 
-// input is the stacks' input.
-type input struct{ plugin, config string }
+// input is the stacks' input: its plugin, and its settings in a folder. ulogd2's UNIXSOCK feeds one stack only, so that each has one of its own.
+type input struct {
+	plugin   string
+	own      bool
+	settings func(dir, output string) string
+}
 
-// config is a ulogd.conf for an input and all outputs.
-func config(dir string, in input, settings ...string) string {
+func (in input) id(o output) string {
+	if in.own {
+		return "in-" + o.name
+	}
+	return "in"
+}
+
+// config is a ulogd.conf for an input and outputs.
+func config(dir string, in input, outs []output, settings ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[global]\nlogfile=%q\nloglevel=5\n", dir+"/daemon.log")
 	for _, s := range settings {
 		b.WriteString(s + "\n")
 	}
-	for _, o := range outputs {
-		fmt.Fprintf(&b, "stack=in1:%s,%s\n", in.plugin, fmt.Sprintf(o.stack, o.name))
+	for _, o := range outs {
+		stack := o.stack
+		if in.plugin == "UNIXSOCK" { // which gives names of interfaces itself
+			stack = strings.Replace(stack, "i:IFINDEX,", "", 1)
+		}
+		fmt.Fprintf(&b, "stack=%s:%s,%s\n", in.id(o), in.plugin, fmt.Sprintf(stack, o.name))
 	}
-	b.WriteString("[in1]\n" + in.config + "\n")
-	for _, o := range outputs {
+	for i, o := range outs {
+		if in.own || i == 0 {
+			fmt.Fprintf(&b, "[%s]\n%s\n", in.id(o), in.settings(dir, o.name))
+		}
 		fmt.Fprintf(&b, "[%s]\n%s\n", o.name, strings.ReplaceAll(o.config, "FILE", `"`+filepath.Join(dir, o.name)+`"`))
 	}
 	return b.String()
@@ -59,32 +78,33 @@ func config(dir string, in input, settings ...string) string {
 type daemon struct {
 	name string
 	dir  string
+	outs []output
 	proc *nstest.Proc
 }
 
 // startULOGD2 starts Debian's ulogd2.
-func startULOGD2(t *testing.T, ns *nstest.NS, in input) *daemon {
+func startULOGD2(t *testing.T, ns *nstest.NS, in input, outs []output) *daemon {
 	var load []string
 	files, _ := filepath.Glob("/usr/lib/*/ulogd/*.so")
 	for _, f := range files {
 		load = append(load, fmt.Sprintf("plugin=%q", f))
 	}
-	return start(t, ns, "ulogd2", "/usr/sbin/ulogd", in, load...)
+	return start(t, ns, "ulogd2", "/usr/sbin/ulogd", in, outs, load...)
 }
 
 // startOurs starts this daemon.
-func startOurs(t *testing.T, ns *nstest.NS, name string, in input, settings ...string) *daemon {
+func startOurs(t *testing.T, ns *nstest.NS, name string, in input, outs []output, settings ...string) *daemon {
 	path, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return start(t, ns, name, path, in, settings...)
+	return start(t, ns, name, path, in, outs, settings...)
 }
 
-func start(t *testing.T, ns *nstest.NS, name, program string, in input, settings ...string) *daemon {
-	d := &daemon{name: name, dir: t.TempDir()}
+func start(t *testing.T, ns *nstest.NS, name, program string, in input, outs []output, settings ...string) *daemon {
+	d := &daemon{name: name, dir: t.TempDir(), outs: outs}
 	path := filepath.Join(d.dir, "ulogd.conf")
-	if err := os.WriteFile(path, []byte(config(d.dir, in, settings...)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(config(d.dir, in, outs, settings...)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.proc = ns.Start(t, program+" -v -c "+path)
@@ -118,10 +138,10 @@ func TestMain(m *testing.M) {
 func (d *daemon) records(t *testing.T, n int) map[string][]string {
 	t.Helper()
 	var got map[string][]string
-	nstest.Eventually(t, 30*time.Second, func() error {
+	nstest.Eventually(t, startTimeout, func() error {
 		got = map[string][]string{}
 		var errs []error
-		for _, o := range outputs {
+		for _, o := range d.outs {
 			content, err := os.ReadFile(filepath.Join(d.dir, o.name))
 			if err == nil {
 				got[o.name], err = o.split(content)

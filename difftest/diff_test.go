@@ -2,38 +2,92 @@ package difftest
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
+
+	"ulogd/engine/nstest"
 )
 
-func TestIncomingPackets(t *testing.T) { compare(t, incoming(t)) }
+// scenes are those in which each daemon reads a group.
+var scenes = []struct {
+	name string
+	make func(t *testing.T) scene
+}{
+	{"Incoming", incoming},
+	{"Outgoing", outgoing},
+	{"Bridged", bridged},
+	{"ARPFamily", resolving},
+	{"NetdevFamily", ingress},
+}
 
-// compare runs a scene and holds the three daemons' records against each other.
-func compare(t *testing.T, s scene) {
-	in := func(group int) input {
-		return input{"NFLOG", fmt.Sprintf("group=%d\nseq_local=1\nnumeric_label=1", group)}
+// compared counts the scenes that ran.
+var compared int
+
+func TestPackets(t *testing.T) {
+	for _, s := range scenes {
+		t.Run(s.name, func(t *testing.T) {
+			compareGroups(t, s.make(t))
+			compared++
+		})
 	}
-	theirs := startULOGD2(t, s.home, in(groups[0]))
-	likeTheirs := startOurs(t, s.home, "compat", in(groups[1]), `compat="ulogd2"`)
-	ours := startOurs(t, s.home, "default", in(groups[2]))
+}
+
+// compareGroups runs a scene: each daemon reads a group.
+func compareGroups(t *testing.T, s scene) {
+	in := func(group int) input {
+		return input{plugin: "NFLOG", settings: func(string, string) string {
+			return fmt.Sprintf("group=%d\nseq_local=1\nnumeric_label=1", group)
+		}}
+	}
+	outs := slices.DeleteFunc(slices.Clone(outputs), func(o output) bool { return slices.Contains(s.without, o.name) })
+	d := startAll(t, s.home, outs, in(groups[0]), in(groups[1]), in(groups[2]))
 	s.waitBound(t)
 	s.send(t)
-	n := len(s.kinds)
-	want, same, byDefault := theirs.records(t, n), likeTheirs.records(t, n), ours.records(t, n)
+	d.compare(t, s.kinds)
+}
 
-	found := map[difference]bool{}
-	for _, o := range outputs {
-		for i, k := range s.kinds {
-			if want[o.name][i] != same[o.name][i] && !never[k.name] {
-				t.Errorf("%s, %s, with compat:\n%s", o.name, k.name, sideBySide(want[o.name][i], same[o.name][i]))
+// TestUnixsockMessages hands each stack of each daemon the same messages.
+func TestUnixsockMessages(t *testing.T) {
+	nstest.Need(t, "root", "tool:/usr/sbin/ulogd")
+	in := input{plugin: "UNIXSOCK", own: true, settings: func(dir, output string) string {
+		return "socket_path=\"" + filepath.Join(dir, "in-"+output) + "\""
+	}}
+	d := startAll(t, nstest.New(t), outputs, in, in, in)
+	kinds := handed()
+	for _, daemon := range []*daemon{d.theirs, d.likeTheirs, d.ours} {
+		handOver(t, daemon, kinds)
+	}
+	d.compare(t, kinds)
+}
+
+// trio is the three daemons of a scene.
+type trio struct{ theirs, likeTheirs, ours *daemon }
+
+func startAll(t *testing.T, home *nstest.NS, outs []output, a, b, c input) trio {
+	return trio{
+		startULOGD2(t, home, a, outs),
+		startOurs(t, home, "compat", b, outs, `compat="ulogd2"`),
+		startOurs(t, home, "default", c, outs),
+	}
+}
+
+// compare holds the daemons' records against each other.
+func (d trio) compare(t *testing.T, kinds []kind) {
+	n := len(kinds)
+	want, same, byDefault := d.theirs.records(t, n), d.likeTheirs.records(t, n), d.ours.records(t, n)
+	for _, o := range d.theirs.outs {
+		for i, k := range kinds {
+			theirs := want[o.name][i]
+			for _, field := range differing(o, theirs, same[o.name][i]) {
+				if !explained(never, t.Name(), o.name, k.name, field) {
+					t.Errorf("%s, %s: with compat %s differs:\n%s", o.name, k.name, field, sideBySide(theirs, same[o.name][i]))
+				}
 			}
-			if want[o.name][i] == byDefault[o.name][i] {
-				continue
-			}
-			d := difference{o.name, k.name}
-			found[d] = true
-			if !slices.Contains(listed(), d) {
-				t.Errorf("%s, %s, by default, and no row says so:\n%s", o.name, k.name, sideBySide(want[o.name][i], byDefault[o.name][i]))
+			for _, field := range differing(o, theirs, byDefault[o.name][i]) {
+				if !explained(never, t.Name(), o.name, k.name, field) && !explained(byCompat, t.Name(), o.name, k.name, field) {
+					t.Errorf("%s, %s: by default %s differs, and no row says so:\n%s", o.name, k.name, field, sideBySide(theirs, byDefault[o.name][i]))
+				}
 			}
 		}
 	}
@@ -51,9 +105,3 @@ func sideBySide(theirs, ours string) string {
 	from := max(0, same-30)
 	return fmt.Sprintf("ulogd2: %q\nours:   %q", theirs[from:len(theirs)-tail], ours[from:len(ours)-tail])
 }
-
-type difference struct{ output, kind string }
-
-func listed() []difference { return nil }
-
-var never = map[string]bool{}

@@ -16,9 +16,10 @@ import (
 
 // scene is namespaces with rules, and packets for them.
 type scene struct {
-	home  *nstest.NS // where the daemons run
-	kinds []kind
-	send  func(t *testing.T)
+	home    *nstest.NS // where the daemons run
+	kinds   []kind
+	send    func(t *testing.T)
+	without []string // outputs whose stacks lose these records in ulogd2
 }
 
 // groups are those of ulogd2, this daemon in ulogd2's manner, and this daemon.
@@ -92,7 +93,7 @@ func incoming(t *testing.T) scene {
 	}`)
 	nftJSON(t, home, rules)
 	kinds := ipKinds()
-	return scene{home, kinds, frames(peer, "far0", kinds)}
+	return scene{home: home, kinds: kinds, send: frames(peer, "far0", kinds)}
 }
 
 // prefixRule adds the rules for one port, as JSON, whose strings hold any character.
