@@ -80,18 +80,16 @@ func bindFlow(p *engine.Binder) (f flowKeys) {
 
 // items lists what can be in a record, in its usual order.
 func (f *flowKeys) items(o FlowOptions) (l items) {
-	// Where the reply tuple is not given it is the original one turned round.
-	rsrc, rdst := first(f.rsrc, f.odst), first(f.rdst, f.osrc)
-	rsport, rdport := first(f.rsport, f.odport), first(f.rdport, f.osport)
+	// Where the reply tuple is not known it is the original one turned round.
 	v4 := func(c engine.Col[engine.Addr]) source { return from(addr4{c}, c.Mask()) }
 	v6 := func(c engine.Col[engine.Addr]) source { return from(addr6{c}, c.Mask()) }
 
-	l.add(Item{Element: iana(8, 4), Name: "sourceIPv4Address", off: is6 | noIP}, v4(f.osrc), v4(rsrc))
-	l.add(Item{Element: iana(27, 16), Name: "sourceIPv6Address", on: is6}, v6(f.osrc), v6(rsrc))
-	l.add(Item{Element: iana(12, 4), Name: "destinationIPv4Address", off: is6 | noIP}, v4(f.odst), v4(rdst))
-	l.add(Item{Element: iana(28, 16), Name: "destinationIPv6Address", on: is6}, v6(f.odst), v6(rdst))
-	l.add(Item{Element: iana(7, 2), Name: "sourceTransportPort"}, num(f.osport, 2), num(rsport, 2))
-	l.add(Item{Element: iana(11, 2), Name: "destinationTransportPort"}, num(f.odport, 2), num(rdport, 2))
+	l.either(Item{Element: iana(8, 4), Name: "sourceIPv4Address", off: is6 | noIP}, v4(f.osrc), v4(f.rsrc), v4(f.odst))
+	l.either(Item{Element: iana(27, 16), Name: "sourceIPv6Address", on: is6}, v6(f.osrc), v6(f.rsrc), v6(f.odst))
+	l.either(Item{Element: iana(12, 4), Name: "destinationIPv4Address", off: is6 | noIP}, v4(f.odst), v4(f.rdst), v4(f.osrc))
+	l.either(Item{Element: iana(28, 16), Name: "destinationIPv6Address", on: is6}, v6(f.odst), v6(f.rdst), v6(f.osrc))
+	l.either(Item{Element: iana(7, 2), Name: "sourceTransportPort"}, num(f.osport, 2), num(f.rsport, 2), num(f.odport, 2))
+	l.either(Item{Element: iana(11, 2), Name: "destinationTransportPort"}, num(f.odport, 2), num(f.rdport, 2), num(f.osport, 2))
 	f.icmp(&l)
 	l.add(Item{Element: iana(4, 1), Name: "protocolIdentifier"}, num(f.proto, 1), num(f.proto, 1))
 	f.counters(&l, o)
@@ -106,13 +104,14 @@ func (f *flowKeys) items(o FlowOptions) (l items) {
 }
 
 func (f *flowKeys) icmp(l *items) {
-	type6, code6 := first(f.icmp6Type, f.icmpType), first(f.icmp6Code, f.icmpCode)
 	both := func(t, c engine.Col[uint8]) (source, source) {
 		return from(icmp{t, c, false}, t.Mask(), c.Mask()), from(icmp{t, c, true}, t.Mask(), c.Mask())
 	}
 	fwd, back := both(f.icmpType, f.icmpCode)
 	l.add(Item{Element: iana(32, 2), Name: "icmpTypeCodeIPv4", off: is6 | noIP}, fwd, back)
-	fwd, back = both(type6, code6)
+	fwd, back = both(f.icmp6Type, f.icmp6Code)
+	l.add(Item{Element: iana(139, 2), Name: "icmpTypeCodeIPv6", on: is6}, fwd, back)
+	fwd, back = both(f.icmpType, f.icmpCode) // conntrack's keys are the same for both
 	l.add(Item{Element: iana(139, 2), Name: "icmpTypeCodeIPv6", on: is6}, fwd, back)
 }
 
@@ -144,19 +143,18 @@ func (f *flowKeys) counters(l *items, o FlowOptions) {
 }
 
 func (f *flowKeys) times(l *items, o FlowOptions) {
-	rstart, rend := first(f.rstart, f.start), first(f.rend, f.end)
 	ms := func(c engine.Col[engine.Time]) source { return from(millis{c}, c.Mask()) }
 	sec := func(c engine.Col[engine.Time]) source { return from(seconds{c}, c.Mask()) }
 	micro := func(c engine.Col[engine.Time]) source { return from(ntp{c, ntpMicro}, c.Mask()) }
 	nano := func(c engine.Col[engine.Time]) source { return from(ntp{c, ntpNano}, c.Mask()) }
 	if o.Uptime != nil {
 		up := func(c engine.Col[engine.Time]) source { return from(uptime{c, o.Uptime}, c.Mask()) }
-		l.add(Item{Element: iana(22, 4), Name: "flowStartSysUpTime"}, up(f.start), up(rstart))
-		l.add(Item{Element: iana(21, 4), Name: "flowEndSysUpTime"}, up(f.end), up(rend))
+		l.either(Item{Element: iana(22, 4), Name: "flowStartSysUpTime"}, up(f.start), up(f.rstart), up(f.start))
+		l.either(Item{Element: iana(21, 4), Name: "flowEndSysUpTime"}, up(f.end), up(f.rend), up(f.end))
 	}
 	v9 := o.Uptime != nil
-	l.add(Item{Element: iana(152, 8), Name: "flowStartMilliseconds", Extra: v9}, ms(f.start), ms(rstart))
-	l.add(Item{Element: iana(153, 8), Name: "flowEndMilliseconds", Extra: v9}, ms(f.end), ms(rend))
+	l.either(Item{Element: iana(152, 8), Name: "flowStartMilliseconds", Extra: v9}, ms(f.start), ms(f.rstart), ms(f.start))
+	l.either(Item{Element: iana(153, 8), Name: "flowEndMilliseconds", Extra: v9}, ms(f.end), ms(f.rend), ms(f.end))
 	if o.Direction == "biflow" && f.rstart.Given() {
 		l.add(Item{Element: reverse(152, 8), Name: "reverseFlowStartMilliseconds", on: twoWay}, ms(f.rstart), source{})
 		l.add(Item{Element: reverse(153, 8), Name: "reverseFlowEndMilliseconds", on: twoWay}, ms(f.rend), source{})
@@ -167,8 +165,8 @@ func (f *flowKeys) times(l *items, o FlowOptions) {
 		length     uint16
 		how        func(engine.Col[engine.Time]) source
 	}{{150, "flowStartSeconds", "flowEndSeconds", 4, sec}, {154, "flowStartMicroseconds", "flowEndMicroseconds", 8, micro}, {156, "flowStartNanoseconds", "flowEndNanoseconds", 8, nano}} {
-		l.add(Item{Element: iana(x.id, x.length), Name: x.start, Extra: true}, x.how(f.start), x.how(rstart))
-		l.add(Item{Element: iana(x.id+1, x.length), Name: x.end, Extra: true}, x.how(f.end), x.how(rend))
+		l.either(Item{Element: iana(x.id, x.length), Name: x.start, Extra: true}, x.how(f.start), x.how(f.rstart), x.how(f.start))
+		l.either(Item{Element: iana(x.id+1, x.length), Name: x.end, Extra: true}, x.how(f.end), x.how(f.rend), x.how(f.end))
 	}
 }
 

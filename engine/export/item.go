@@ -47,7 +47,7 @@ func (it *Item) applies(d direction, have uint64, v variant) bool {
 type items []Item
 
 // add takes an item if the keys are there: bits are those of the columns it reads, by direction, 0 where nobody gives one.
-func (l *items) add(it Item, fwd, back source) *Item {
+func (l *items) add(it Item, fwd, back source) {
 	for d, s := range [2]source{fwd, back} {
 		if s.filler == nil {
 			continue
@@ -60,11 +60,9 @@ func (l *items) add(it Item, fwd, back source) *Item {
 			it.need[d] |= m
 		}
 	}
-	if it.from[forward] == nil && it.from[backward] == nil {
-		return &Item{}
+	if it.from[forward] != nil || it.from[backward] != nil {
+		*l = append(*l, it)
 	}
-	*l = append(*l, it)
-	return &(*l)[len(*l)-1]
 }
 
 // A source is a filler and the presence bits of the columns it reads.
@@ -79,12 +77,8 @@ func num[T integer](c engine.Col[T], width int) source {
 	return from(number[T]{c, width}, c.Mask())
 }
 
-// first returns the first column that somebody gives.
-func first[T any](cols ...engine.Col[T]) engine.Col[T] {
-	for _, c := range cols {
-		if c.Given() {
-			return c
-		}
-	}
-	return cols[0]
+// either takes an item whose reply side is made of one source or, where a record lacks that, of another.
+func (l *items) either(it Item, fwd, back, otherwise source) {
+	l.add(it, fwd, back)
+	l.add(it, source{}, otherwise)
 }

@@ -2,6 +2,7 @@ package ipfix
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -124,6 +125,10 @@ func TestCollectorThatReadsAndDies(t *testing.T) {
 					seen[uint32(rec.uint(21373, 4))]++
 				}
 				n += len(records)
+			}
+			if len(seen) == total {
+				go io.Copy(io.Discard, conn)
+				break
 			}
 			conn.Close() // with data unread: a reset
 		}
