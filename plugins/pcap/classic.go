@@ -8,7 +8,7 @@ const classicHeader = 24
 
 // startClassic reads the file header.
 func (f *file) startClassic() error {
-	b := f.buf
+	b := f.buf[f.pos:]
 	if len(b) < classicHeader {
 		return fmt.Errorf("%s is not a capture file: it has %d octets", f.name, len(b))
 	}
