@@ -5,6 +5,7 @@ import (
 	_ "ulogd/plugins/base"
 	_ "ulogd/plugins/gen"
 	_ "ulogd/plugins/gprint"
+	_ "ulogd/plugins/graphite"
 	_ "ulogd/plugins/hwhdr"
 	_ "ulogd/plugins/ifindex"
 	_ "ulogd/plugins/ip2bin"
@@ -14,6 +15,7 @@ import (
 	_ "ulogd/plugins/json"
 	_ "ulogd/plugins/logemu"
 	_ "ulogd/plugins/mark"
+	_ "ulogd/plugins/nacct"
 	_ "ulogd/plugins/nfct"
 	_ "ulogd/plugins/nflog"
 	_ "ulogd/plugins/null"
@@ -23,6 +25,7 @@ import (
 	_ "ulogd/plugins/printflow"
 	_ "ulogd/plugins/printpkt"
 	_ "ulogd/plugins/pwsniff"
+	_ "ulogd/plugins/syslog"
 	_ "ulogd/plugins/ulog"
 	_ "ulogd/plugins/unixsock"
 )

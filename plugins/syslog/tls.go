@@ -1,0 +1,35 @@
+// TLS to a log server (RFC 5425).
+
+package syslog
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+)
+
+func (s *syslog) config() (*tls.Config, error) {
+	c := &tls.Config{ServerName: s.serverName, MinVersion: tls.VersionTLS12}
+	if c.ServerName == "" {
+		c.ServerName = s.host
+	}
+	if s.caFile != "" {
+		pem, err := os.ReadFile(s.caFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca_file: %s has no certificate in PEM form", s.caFile)
+		}
+	}
+	if s.certFile != "" {
+		cert, err := tls.LoadX509KeyPair(s.certFile, s.privateKey)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file: %w", err)
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	return c, nil
+}
