@@ -3,6 +3,7 @@ package plugins
 
 import (
 	_ "ulogd/plugins/base"
+	_ "ulogd/plugins/flow"
 	_ "ulogd/plugins/gen"
 	_ "ulogd/plugins/gprint"
 	_ "ulogd/plugins/graphite"

@@ -1,0 +1,38 @@
+package flow
+
+import "ulogd/engine"
+
+// counts are what the operator is told. They are gathered while a batch is worked on and added at its end.
+type counts struct {
+	made  int
+	ended [reasonPushed + 1]int
+
+	stats   *engine.Stats
+	reasons [reasonPushed + 1]*engine.Counter
+}
+
+func newCounts(st *engine.Stats) counts {
+	return counts{stats: st, reasons: [...]*engine.Counter{
+		reasonIdle:     st.Counter("ended_idle", "flows that were idle for inactive_timeout"),
+		reasonActive:   st.Counter("ended_active", "flows reported because they were older than active_timeout"),
+		reasonFinished: st.Counter("ended_finished", "TCP flows that ended by FIN or RST"),
+		reasonForced:   st.Counter("ended_forced", "flows reported because the input or the daemon ended, or because a counter was full"),
+		reasonPushed:   st.Counter("ended_pushed_out", "flows reported early because a new one needed their place; raise max_flows"),
+	}}
+}
+
+// settle adds what a batch changed, and makes records of the flows that ended. A flow is held from its first packet until its record is
+// handed on.
+func (c *cache) settle() {
+	n := &c.counts
+	n.stats.Made.Add(n.made)
+	n.stats.Held.Add(n.made)
+	n.made = 0
+	for reason, ended := range n.ended {
+		if ended > 0 {
+			n.reasons[reason].Add(ended)
+			n.ended[reason] = 0
+		}
+	}
+	c.out.settle(c)
+}

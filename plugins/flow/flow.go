@@ -1,0 +1,112 @@
+// Package flow is the FLOW filter: it gathers packets into flows.
+package flow
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "FLOW", Kind: engine.FilterKind,
+		Doc: `Gathers packets into flows and gives a record for each flow that ends, with the keys that NFCT gives for connections.
+
+A flow is what shares addresses, ports, protocol and the fields of the key setting. It ends when it was idle for inactive_timeout
+(flow.end.reason 1), is older than active_timeout (2), tcp_linger after a FIN or RST (3), when the input or the daemon ends (4), or
+when a new flow needs its place (5). Memory is taken once, for max_flows. A full cache gives the stalest flow nearby, so that
+every packet is in some record.
+
+Time is that of the newest packet when a file is read, and the clock when the input is live.`,
+		New: func() any { return &flow{} },
+	})
+}
+
+// flow holds the settings; each stack, and each of its workers, has a cache of its own.
+type flow struct {
+	maxFlows, workers        int
+	active, inactive, linger time.Duration
+	biflow                   bool
+	fragments                string
+	key                      []string
+	keepIdleBelow            int
+	inputIfindex             uint32
+}
+
+// keyFields are what the key setting may name.
+var keyFields = []string{"tos", "ifindex", "vlan", "mac", "mark", "icmp"}
+
+func (f *flow) Options(o *engine.Options) {
+	engine.Int(o, &f.maxFlows, "max_flows", 262144, "flows that the cache holds; it takes about 100 octets of memory for each")
+	o.Seconds(&f.active, "active_timeout", 1800*time.Second, "age at which a flow that goes on is reported and begun anew")
+	o.Seconds(&f.inactive, "inactive_timeout", 15*time.Second, "time without packets after which a flow has ended")
+	o.Seconds(&f.linger, "tcp_linger", time.Second, "time that a TCP flow stays after its FIN or RST, so that the closing packets count in it")
+	o.Bool(&f.biflow, "biflow", false, "join both directions of a connection into one record, the initiator's side first (RFC 5103)")
+	o.Enum(&f.fragments, "fragments", "track", []string{"track", "model"}, "track: later fragments count in the flow of the first; model: they are a flow with ports 0")
+	o.Strings(&f.key, "key", nil, "fields that tell flows apart besides addresses, ports and protocol, of tos, ifindex, vlan, mac, mark and icmp (type and code); unset: tos, ifindex, icmp; with biflow: icmp")
+	engine.Int(o, &f.keepIdleBelow, "keep_idle_below", 0, "percentage of use of the cache below which idle flows of more than 4 packets stay; 0: none stays")
+	engine.Int(o, &f.inputIfindex, "input_ifindex", 0, "input interface of all packets, whatever they say; 0: as they say")
+	engine.Int(o, &f.workers, "workers", 1, "copies of the stack from here on, each with its share of the flows and of max_flows, on goroutines of their own")
+}
+
+// Validate checks the settings.
+func (f *flow) Validate() error {
+	switch {
+	case f.maxFlows < sets || f.maxFlows > 1<<30:
+		return fmt.Errorf("max_flows: must be between %d and %d, is %d", sets, 1<<30, f.maxFlows)
+	case f.workers < 1 || f.workers > 64:
+		return fmt.Errorf("workers: must be between 1 and 64, is %d", f.workers)
+	case f.inactive <= 0:
+		return fmt.Errorf("inactive_timeout: must be more than 0")
+	case f.active <= 0:
+		return fmt.Errorf("active_timeout: must be more than 0")
+	case f.keepIdleBelow < 0 || f.keepIdleBelow > 100:
+		return fmt.Errorf("keep_idle_below: is a percentage, not %d", f.keepIdleBelow)
+	}
+	for _, k := range f.key {
+		if !slices.Contains(keyFields, k) {
+			return fmt.Errorf("key: %q is none of tos, ifindex, vlan, mac, mark and icmp", k)
+		}
+	}
+	return nil
+}
+
+// fields returns the key setting, or what stands for it where it is not set. The two directions of a connection come in by different
+// interfaces and may differ in type of service.
+func (f *flow) fields() []string {
+	switch {
+	case f.key != nil:
+		return f.key
+	case f.biflow:
+		return []string{"icmp"}
+	}
+	return []string{"tos", "ifindex", "icmp"}
+}
+
+func (f *flow) Bind(p *engine.Binder) engine.Stage {
+	s := &stage{in: f.inputs(p)}
+	s.dealt = s.in.hash.Given()
+	if !s.dealt {
+		s.front = f.front(p)
+	}
+	s.cache = f.cache(p)
+	return s
+}
+
+// Shards implements engine.Sharder.
+func (f *flow) Shards() int { return f.workers }
+
+// Deal implements engine.Sharder: what one goroutine must do in front of the copies.
+func (f *flow) Deal(p *engine.Binder) engine.Dealer {
+	g := p.Group()
+	return &dealer{
+		front: f.front(p),
+		hash:  engine.GiveExtra(p, g, key.FlowHash),
+		about: engine.GiveExtra(p, g, aboutKey),
+		epoch: engine.GiveExtra(p, g, key.FlowEpoch),
+		group: g,
+	}
+}

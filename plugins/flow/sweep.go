@@ -1,0 +1,126 @@
+package flow
+
+// How flows end by the clock. Every entry has a tick, in an octet beside its tag, at which somebody must look at it; every set has the
+// earliest of its entries' ticks, or one before. A sweep goes over the sets' octets, eight at a time, and touches only entries that
+// are due. Packets put an entry's tick off without telling its set: that costs one look at the set too many, later.
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unsafe"
+)
+
+const (
+	// tickShift makes ticks of nanoseconds: 2^29 ns are 0.54 s, so that a flow leaves within about a second of its time.
+	tickShift = 29
+	// farthest is how many ticks ahead an octet can say; what is due later is looked at then, and again.
+	farthest = 120
+	// jump is how far the clock may go between two sweeps for octets to be compared; beyond that every entry is looked at.
+	jump = 120
+
+	dueBuffer = 512
+)
+
+// dueTick returns the tick at which an entry must be looked at: the first that lies wholly behind its due.
+func dueTick(due, clock int64) uint8 {
+	return uint8(min(due>>tickShift+1, clock>>tickShift+farthest))
+}
+
+// sooner tells the set that one of its entries must be looked at by the tick.
+func (c *cache) sooner(at uint32, tick uint8) {
+	if int8(tick-c.next[at]) < 0 {
+		c.next[at] = tick
+	}
+}
+
+func (c *cache) startSweeping() {
+	c.swept = c.clock >> tickShift
+	for at := range c.next {
+		c.next[at] = uint8(c.swept + farthest)
+	}
+}
+
+// sweep ends the flows whose time has come, once per tick.
+func (c *cache) sweep() {
+	tick := c.clock >> tickShift
+	if tick == c.swept {
+		return
+	}
+	all := tick-c.swept > jump
+	c.swept = tick
+	n := 0
+	for word := 0; word < len(c.next); word += 8 {
+		come := uint64(highs)
+		if !all {
+			come = reached(c.next[word:], tick)
+		}
+		for ; come != 0; come &= come - 1 {
+			at := word + bits.TrailingZeros64(come)/8
+			if at >= len(c.next) {
+				break
+			}
+			n = c.collect(uint32(at), tick, all, n)
+			if n > dueBuffer-sets {
+				c.look(c.due[:n])
+				n = 0
+			}
+		}
+	}
+	c.look(c.due[:n])
+}
+
+// reached returns the high bit of each of eight ticks that is not behind the given one.
+func reached(ticks []uint8, tick int64) uint64 {
+	x := *(*uint64)(unsafe.Pointer(unsafe.SliceData(ticks)))
+	return notAfter(x, tick)
+}
+
+// notAfter sets the high bit of each octet of x that is not after the tick, modulo 256: tick-x >= 0, that is x-(tick+1) < 0.
+func notAfter(x uint64, tick int64) uint64 {
+	y := uint64(uint8(tick+1)) * ones
+	return (((x | highs) - (y &^ highs)) ^ (x ^ ^y)) & highs
+}
+
+// collect appends the set's due entries to the list and notes when the set must be looked at again for the others.
+func (c *cache) collect(at uint32, tick int64, all bool, n int) int {
+	s := &c.sets[at]
+	lo, hi := s.tags()
+	come := uint32(1<<sets - 1)
+	if !all {
+		dueLo, dueHi := binary.LittleEndian.Uint64(s.due[:8]), binary.LittleEndian.Uint64(s.due[8:])
+		come = pack(notAfter(dueLo, tick)) | pack(notAfter(dueHi, tick))<<8
+	}
+	live := pack(lo&highs) | pack(hi&highs)<<8
+	for m := live & come; m != 0; m &= m - 1 {
+		c.due[n] = at*sets + uint32(bits.TrailingZeros32(m))
+		n++
+	}
+	next := int8(farthest)
+	for m := live &^ come; m != 0; m &= m - 1 {
+		next = min(next, int8(s.due[bits.TrailingZeros32(m)]-uint8(tick)))
+	}
+	c.next[at] = uint8(tick) + uint8(next)
+	return n
+}
+
+// look ends those of the entries that are due; for the others it sets a new tick. The first loop fetches their cache lines.
+func (c *cache) look(slots []uint32) {
+	warm := c.warm
+	for _, i := range slots {
+		warm += c.entries[i].tuple.Src.Hi + uint64(c.entries[i].packets)
+	}
+	c.warm = warm
+	for _, i := range slots {
+		e := &c.entries[i]
+		if c.clock > e.due {
+			if !c.keeps(e) {
+				c.end(i, e.why())
+				continue
+			}
+			e.due = min(c.clock+c.inactive, e.leave)
+		}
+		tick := dueTick(e.due, c.clock)
+		c.sets[i/sets].due[i%sets] = tick
+		c.sooner(i/sets, tick)
+	}
+}
