@@ -139,6 +139,10 @@ func (f *flow) decode(m *nlattr.Message) bool {
 }
 
 func (t *tuple) decode(b []byte) bool {
+	return t.usual(b) || t.walk(b)
+}
+
+func (t *tuple) walk(b []byte) bool {
 	t.has = 0
 	ok := true
 	for len(b) > 0 {
@@ -215,6 +219,10 @@ func (t *tuple) protocol(b []byte) bool {
 }
 
 func (c *counters) decode(b []byte) bool {
+	if packets, octets, usual := two64(b, shapePackets, shapeOctets); usual {
+		c.packets, c.octets = packets, octets
+		return true
+	}
 	ok := true
 	for len(b) > 0 {
 		var kind uint16
@@ -233,6 +241,10 @@ func (c *counters) decode(b []byte) bool {
 }
 
 func (f *flow) times(b []byte) bool {
+	if start, stop, usual := two64(b, shapeStart, shapeStop); usual {
+		f.start, f.stop = int64(start), int64(stop)
+		return true
+	}
 	ok := true
 	for len(b) > 0 {
 		var kind uint16

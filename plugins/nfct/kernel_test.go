@@ -235,7 +235,6 @@ func lines(t testing.TB, ns *nstest.NS, p *nstest.Proc, what string, n int) (fou
 }
 
 func TestEndsEqualConntrack(t *testing.T) {
-	t.Parallel()
 	ns := tracked(t)
 	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
 	udpPing(t, ns, "127.0.0.1:0", 1, 1) // an empty table would be probed

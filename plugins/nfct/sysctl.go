@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 
+	"github.com/ti-mo/conntrack"
 	"golang.org/x/sys/unix"
-
-	"ulogd/engine"
 )
 
 const sysctlDir = "/proc/sys/net/netfilter/"
@@ -32,7 +32,7 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 				return err
 			}
 		}
-		tracked, err := n.tracksAnything()
+		tracked, err := tracksAnything()
 		if err == nil && !tracked {
 			log.Warn("nothing is tracked here: no rule asks for the state of connections", "remedy",
 				"add one, such as: nft add table inet track; nft 'add chain inet track c { type filter hook input priority 0; }'; nft add rule inet track c ct state new accept")
@@ -62,8 +62,8 @@ func (n *nfct) checkSysctl(log *slog.Logger, name, effect string) error {
 }
 
 // tracksAnything tells whether the kernel tracks connections here. Where its table is empty, a datagram from a socket to itself
-// on the loopback device shows whether it would. That counts as the daemon's own traffic.
-func (n *nfct) tracksAnything() (bool, error) {
+// on the loopback device shows whether it would.
+func tracksAnything() (bool, error) {
 	entries, err := readSysctl("nf_conntrack_count")
 	if err != nil || entries > 0 {
 		return entries > 0, err
@@ -73,13 +73,24 @@ func (n *nfct) tracksAnything() (bool, error) {
 		return false, err // no loopback: nobody knows
 	}
 	defer probe.Close()
-	addr := probe.LocalAddr().(*net.UDPAddr).AddrPort()
-	n.env.Own.Add(engine.Session{Protocol: unix.IPPROTO_UDP, Local: addr, Remote: addr})
 	if _, err := probe.WriteTo([]byte{0}, probe.LocalAddr()); err != nil {
 		return false, err
 	}
 	entries, err = readSysctl("nf_conntrack_count")
-	return entries > 0, err
+	if err != nil || entries == 0 {
+		return false, err
+	}
+	return true, forget(probe.LocalAddr().(*net.UDPAddr).AddrPort())
+}
+
+// forget deletes the connection of a UDP socket with itself, so that it is not reported.
+func forget(a netip.AddrPort) error {
+	c, err := conntrack.Dial(nil)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Delete(conntrack.NewFlow(unix.IPPROTO_UDP, conntrack.StatusConfirmed, a.Addr(), a.Addr(), a.Port(), a.Port(), 0, 0))
 }
 
 // readSysctl reads a number of the namespace that the thread is in.
