@@ -53,7 +53,7 @@ race:
 
 # Fails when a figure is missed. The comparisons with other programs (bench-...) take minutes each and install what they compare with.
 bench:
-	go run ./bench/figures
+	go run ./stacks/bench/figures
 
 # go test fuzzes one target of one package at a time.
 fuzz:
