@@ -32,6 +32,7 @@ type File struct {
 	Sections bool                       // Header also stands in files that have content, and after records were left out
 	Footer   string                     // what a file ends with
 	Check    func(path string) error    // whether a file that has content may be appended to
+	Patient  bool                       // wait for a slow reader: right where the output has a queue, which then decides what is dropped
 
 	env   *engine.Env
 	out   target

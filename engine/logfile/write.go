@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ulogd/engine"
 )
 
@@ -49,11 +51,24 @@ func (f *File) put(p []byte) (n int, err error) {
 			f.out.size += int64(m)
 			f.bytes.Add(m)
 		}
-		if err != nil && !errors.Is(err, syscall.EINTR) {
+		if err != nil && !errors.Is(err, syscall.EINTR) && !(errors.Is(err, syscall.EAGAIN) && f.Patient && f.wait()) {
 			return n, err
 		}
 	}
 	return n, nil
+}
+
+// wait waits for the reader and tells whether the file takes something again, or has another error to say.
+func (f *File) wait() bool {
+	fds := []unix.PollFd{{Fd: int32(f.out.fd), Events: unix.POLLOUT}}
+	for {
+		if d := f.env.Deadline(); !d.IsZero() && time.Now().After(d) {
+			return false
+		}
+		if n, err := unix.Poll(fds, 100); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return err == nil
+		}
+	}
 }
 
 // done settles what becomes of the buffer when its first n octets were written and then err happened, or nothing.

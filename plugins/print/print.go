@@ -32,6 +32,7 @@ func (p *print) Options(o *engine.Options) {
 
 func (p *print) Bind(b *engine.Binder) engine.Stage {
 	b.OwnAccounting()
+	p.Patient = b.Settings().Queue > 0
 	s := &stage{print: p}
 	for _, f := range engine.Whole(p.keys.Fields(b)) {
 		if len(p.keys.Keys) > 0 || f.Type() != engine.RawType {
