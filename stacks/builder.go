@@ -14,7 +14,8 @@ import (
 type builder struct {
 	file      *conf.File
 	reg       *engine.Registry
-	instances map[string]*engine.Instance
+	instances map[string]*engine.Instance // by id
+	broken    map[conf.Element]bool       // what has a problem, which was reported
 	compat    string
 	problems  conf.Problems
 }
@@ -58,16 +59,19 @@ func (b *builder) stack(st conf.Stack) (insts []*engine.Instance, ok bool) {
 
 // instance returns the instance of an id, made at its first use. It is nil if there is a problem, which has been reported.
 func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *engine.Instance {
-	if inst, known := b.instances[e.ID]; known {
-		if inst != nil && (inst.Plugin.Name != e.Plugin || inst.Plugin.Kind != kind) {
+	if b.broken[e] {
+		return nil
+	}
+	plugin, ok := b.reg.Lookup(kind, e.Plugin)
+	if inst := b.instances[e.ID]; inst != nil && ok {
+		if inst.Plugin != plugin {
 			b.errorf(st.Pos, "", "stack", "%s is the %s %s in another place and cannot be the %s %s too; use another id",
 				e.ID, inst.Plugin.Kind, inst.Plugin.Name, kind, e.Plugin)
 			return nil
 		}
 		return inst
 	}
-	b.instances[e.ID] = nil
-	plugin, ok := b.reg.Lookup(kind, e.Plugin)
+	b.broken[e] = true
 	if !ok {
 		b.unknownPlugin(st, e, kind)
 		return nil
@@ -81,7 +85,7 @@ func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *eng
 	if !b.configure(inst, st) {
 		return nil
 	}
-	b.instances[e.ID] = inst
+	b.instances[e.ID], b.broken[e] = inst, false
 	return inst
 }
 
@@ -182,15 +186,18 @@ func (b *builder) section(name string) (conf.Section, bool) {
 
 // unused warns of sections that no stack names, where they look like a slip of the pen.
 func (b *builder) unused() {
+	named := map[string]bool{}
 	var bare []string // ids without a section
-	for id := range b.instances {
-		if _, ok := b.section(id); !ok {
-			bare = append(bare, id)
+	for _, st := range b.file.Stacks {
+		for _, e := range st.Elements {
+			if _, ok := b.section(e.ID); !ok && !named[e.ID] {
+				bare = append(bare, e.ID)
+			}
+			named[e.ID] = true
 		}
 	}
-	slices.Sort(bare)
 	for _, s := range b.file.Sections {
-		if _, used := b.instances[s.Name]; used {
+		if named[s.Name] {
 			continue
 		}
 		if near, ok := conf.Nearest(s.Name, bare); ok {
@@ -219,7 +226,7 @@ func (b *builder) bind(log *slog.Logger, specs []engine.StackSpec, stacks []conf
 // fresh makes the instances of the stacks that are left anew: what was bound for a broken stack must not stay.
 func (b *builder) fresh(specs []engine.StackSpec, stacks []conf.Stack) {
 	problems := b.problems
-	b.instances = map[string]*engine.Instance{}
+	b.instances, b.broken = map[string]*engine.Instance{}, map[conf.Element]bool{}
 	for i, st := range stacks {
 		specs[i].Instances, _ = b.stack(st)
 	}
