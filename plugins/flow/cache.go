@@ -313,11 +313,16 @@ func (c *cache) end(i uint32, reason uint8) {
 	c.live--
 }
 
-// endAll ends every flow.
-func (c *cache) endAll(reason uint8) {
+// endAll ends every flow: those that are due for their own reason, the others because they must.
+func (c *cache) endAll() {
 	for at := range c.sets {
 		for taken := ^c.sets[at].free() & (1<<sets - 1); taken != 0; taken &= taken - 1 {
-			c.end(uint32(at)*sets+uint32(bits.TrailingZeros32(taken)), reason)
+			i := uint32(at*sets + bits.TrailingZeros32(taken))
+			if e := &c.entries[i]; c.clock > e.due {
+				c.end(i, e.why())
+			} else {
+				c.end(i, reasonForced)
+			}
 		}
 	}
 }

@@ -81,6 +81,9 @@ func (s *stage) Consume(b *engine.Batch) {
 	c.begin(b, s.timeOf(b, rows[0]))
 	c.locate(rows, hash)
 	c.update(b, &s.in, rows, hash, abouts)
+	if c.replay && s.dealt {
+		c.clock = max(c.clock, b.Clock()) // the packets of other workers move it too
+	}
 	c.sweep()
 	c.settle()
 }
@@ -129,7 +132,7 @@ func (s *stage) Tick(now time.Time) {
 
 // Flush ends all flows: the input has come to its end, or the daemon stops.
 func (s *stage) Flush() {
-	s.cache.endAll(reasonForced)
+	s.cache.endAll()
 	s.cache.settle()
 	s.cache.out.flush()
 }
