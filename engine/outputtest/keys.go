@@ -39,7 +39,7 @@ func init() {
 	for _, k := range []engine.Key[uint32]{
 		key.IP6FlowLabel, key.IP6FragID, key.TCPSeq, key.TCPAckSeq, key.AHESPSPI, key.SCTPCsum, key.RawPktLen, key.RawPktCount, key.RawWireLen,
 		key.OOBMark, key.OOBIfIn, key.OOBIfOut, key.OOBSeqLocal, key.OOBSeqGlobal, key.OOBUID, key.OOBGID, key.OOBIfPhysIn, key.OOBIfPhysOut,
-		key.NufwUserID, key.CTMark, key.CTID, key.CTEvent, key.CTStatus,
+		key.NufwUserID, key.CTMark, key.CTID, key.CTEvent, key.CTStatus, key.CTTimeout,
 	} {
 		number(k)
 	}
