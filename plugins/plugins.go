@@ -22,6 +22,7 @@ import (
 	_ "ulogd/plugins/null"
 	_ "ulogd/plugins/oprint"
 	_ "ulogd/plugins/pcap"
+	_ "ulogd/plugins/pcapwriter"
 	_ "ulogd/plugins/print"
 	_ "ulogd/plugins/printflow"
 	_ "ulogd/plugins/printpkt"
@@ -29,4 +30,5 @@ import (
 	_ "ulogd/plugins/syslog"
 	_ "ulogd/plugins/ulog"
 	_ "ulogd/plugins/unixsock"
+	_ "ulogd/plugins/xml"
 )

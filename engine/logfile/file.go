@@ -120,10 +120,10 @@ func (f *File) Epoch() int { return f.epoch }
 
 // Tick writes what has gathered.
 func (f *File) Tick(now time.Time) {
+	f.write()
 	if f.out.fd < 0 {
 		f.findReader()
 	}
-	f.write()
 	if r := &f.Rotate; now.After(r.retry) && !r.retry.IsZero() {
 		r.retry = time.Time{}
 		f.setLimit()

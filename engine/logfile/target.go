@@ -86,8 +86,7 @@ func (t target) describe(fd int, err error) (target, error) {
 
 // begin makes t the file that is written to.
 func (f *File) begin(t target) {
-	if f.torn && (t.dev != f.out.dev || t.ino != f.out.ino) {
-		// The rest of a record whose beginning is elsewhere would be half a record here.
+	if f.torn { // the rest of a record whose beginning is elsewhere would be half a record here
 		f.torn = false
 		f.failed.Add(1)
 		f.forget(f.ends[0], 1)
@@ -122,6 +121,10 @@ func (f *File) reopen(now time.Time) bool {
 	if err != nil {
 		f.env.Log.Error("cannot reopen; the old file stays in use", "error", err)
 		return false
+	}
+	if t.dev == f.out.dev && t.ino == f.out.ino && (t.size > 0 || !t.regular) && f.out.fd >= 0 {
+		t.close() // the path still leads to the same file
+		return true
 	}
 	f.finish()
 	f.begin(t)
