@@ -1,5 +1,5 @@
 // Binding the group. go-nflog opens the socket; its own way of binding would read from it on a goroutine of its own, so the
-// few messages that it takes are sent here, on go-nflog's connection.
+// few messages that it takes are sent here.
 
 package nflog
 
@@ -39,15 +39,15 @@ const answerTimeout = time.Second
 const copyRange = 0xffff
 
 // bindFamilies makes nfnetlink_log the logger of the families that ulogd2 binds.
-func (n *nflog) bindFamilies() error {
+func (n *nflog) bindFamilies(conn *netlink.Conn) error {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6, unix.AF_BRIDGE} {
 		if n.unbind {
 			n.env.Log.Info("forcing unbind of existing log handler", "protocol", family)
-			if _, err := n.conn.Execute(n.message(family, 0, appendCommand(nil, cmdPFUnbind))); err != nil {
+			if _, err := conn.Execute(familyMessage(family, cmdPFUnbind)); err != nil {
 				return fmt.Errorf("unbind the log handler of protocol family %d: %w", family, err)
 			}
 		}
-		if _, err := n.conn.Execute(n.message(family, 0, appendCommand(nil, cmdPFBind))); err != nil {
+		if _, err := conn.Execute(familyMessage(family, cmdPFBind)); err != nil {
 			return fmt.Errorf("unable to bind to protocol family %d: %w", family, err)
 		}
 	}
@@ -88,8 +88,7 @@ func (n *nflog) configure(flags uint16) error {
 		attrs = nlattr.Append32(attrs, cfgQThresh, n.qthreshold)
 	}
 	attrs = nlattr.Append16(attrs, cfgFlags, flags)
-	sent, err := n.conn.Send(n.message(0, uint16(n.group), attrs))
-	if err != nil {
+	if err := n.send(attrs); err != nil {
 		return err
 	}
 	for {
@@ -101,7 +100,7 @@ func (n *nflog) configure(flags uint16) error {
 			return errors.New("the kernel does not answer")
 		}
 		for i := range n.received {
-			if m, _ := nlattr.NextMessage(n.receiver.Datagram(i)); m.Type == msgError && m.Seq == sent.Header.Sequence && len(m.Body) >= 4 {
+			if m, _ := nlattr.NextMessage(n.receiver.Datagram(i)); m.Type == msgError && m.Seq == n.sent && len(m.Body) >= 4 {
 				return errno(m.Body)
 			}
 		}
@@ -116,11 +115,19 @@ func errno(body []byte) error {
 	return nil
 }
 
-// message makes a configuration message for a protocol family or a group.
-func (n *nflog) message(family uint8, group uint16, attrs []byte) netlink.Message {
+// send sends a configuration message for the group.
+func (n *nflog) send(attrs []byte) error {
+	n.sent++
+	return n.socket.Send(nlattr.AppendMessage(nil, msgConfig, unix.NLM_F_REQUEST|unix.NLM_F_ACK, n.sent, func(b []byte) []byte {
+		return append(append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(n.group>>8), byte(n.group)), attrs...)
+	}))
+}
+
+// familyMessage makes a configuration message for a protocol family.
+func familyMessage(family, command uint8) netlink.Message {
 	return netlink.Message{
 		Header: netlink.Header{Type: msgConfig, Flags: netlink.Request | netlink.Acknowledge},
-		Data:   append([]byte{family, unix.NFNETLINK_V0, byte(group >> 8), byte(group)}, attrs...),
+		Data:   appendCommand([]byte{family, unix.NFNETLINK_V0, 0, 0}, command),
 	}
 }
 

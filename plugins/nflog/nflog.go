@@ -2,6 +2,7 @@
 package nflog
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -42,9 +43,9 @@ type nflog struct {
 
 	columns
 	env       *engine.Env
-	log       *gonflog.Nflog
-	conn      *netlink.Conn // log's connection
+	socket    *mmsg.Socket
 	receiver  *mmsg.Receiver
+	sent      uint32 // number of the last message that was sent
 	blocks    *engine.Blocks
 	backlog          // what was received and is not in a batch yet
 	nextSeq   uint32 // number that the next packet of the group should have
@@ -107,38 +108,40 @@ func (n *nflog) Open(env *engine.Env) error {
 		defer f.Close()
 		config.NetNS = int(f.Fd())
 	}
-	var err error
-	if n.log, err = gonflog.Open(&config); err != nil {
+	log, err := gonflog.Open(&config)
+	if err != nil {
 		return fmt.Errorf("open a netlink socket for group %d: %w", uint16(n.group), err)
 	}
-	n.conn = n.log.Con
-	if err := n.start(); err != nil {
-		n.Close()
-		return err
+	defer log.Close()
+	if err := n.start(log.Con); err != nil {
+		return errors.Join(err, n.Close())
 	}
 	return nil
 }
 
 // start makes the opened socket a reader of the group.
-func (n *nflog) start() error {
-	raw, err := n.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	n.receiver, n.blocks = mmsg.New(raw), engine.NewBlocks(slots*slotSize)
-	n.block = n.blocks.Get()
-	n.growTo(or(n.buffer, defaultBuffer))
+func (n *nflog) start(conn *netlink.Conn) error {
 	if uint16(n.group) == 0 || n.bind {
-		if err := n.bindFamilies(); err != nil {
+		if err := n.bindFamilies(conn); err != nil {
 			return err
 		}
 	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if n.socket, err = mmsg.Detach(raw); err != nil {
+		return err
+	}
+	n.receiver, n.blocks = mmsg.New(n.socket), engine.NewBlocks(slots*slotSize)
+	n.block = n.blocks.Get()
+	n.growTo(or(n.buffer, defaultBuffer))
 	return n.bindGroup()
 }
 
 // Stop unbinds the group: the kernel hands over what it has gathered, and Read goes on until that is taken.
 func (n *nflog) Stop() {
-	if _, err := n.conn.Send(n.message(0, uint16(n.group), appendCommand(nil, cmdUnbind))); err != nil {
+	if err := n.send(appendCommand(nil, cmdUnbind)); err != nil {
 		n.env.Log.Error("unbind the group", "group", uint16(n.group), "error", err)
 	}
 	n.stopping = true
@@ -146,10 +149,10 @@ func (n *nflog) Stop() {
 
 // Close closes the socket.
 func (n *nflog) Close() error {
-	if n.log == nil {
+	if n.socket == nil {
 		return nil
 	}
-	return n.log.Close()
+	return n.socket.Close()
 }
 
 func or(v, byDefault int) int {

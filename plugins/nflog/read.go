@@ -24,6 +24,9 @@ const (
 	// defaultBuffer is the receive buffer where none is configured: a burst of 50,000 packets or so.
 	defaultBuffer = 8 << 20
 
+	// wakeEvery is the least time between two system calls that find little.
+	wakeEvery = time.Millisecond
+
 	// alarmEvery limits log lines about losses.
 	alarmEvery = time.Minute
 )
@@ -35,6 +38,7 @@ type backlog struct {
 	received int         // datagrams
 	rest     []byte      // messages left of the datagram before next
 	when     engine.Time // of the system call
+	woken    time.Time   // the same, to measure from
 }
 
 // Read decodes the packets that are there into b, and waits for some if there are none.
@@ -60,12 +64,12 @@ func (n *nflog) receive(deadline time.Time) error {
 	if n.stopping {
 		n.received, err = n.receiver.TryReceive(n.block.Data, slotSize)
 	} else {
-		if err := n.conn.SetReadDeadline(deadline); err != nil {
-			return err
-		}
+		n.gather()
+		n.socket.SetReadDeadline(deadline)
 		n.received, err = n.receiver.WaitReceive(n.block.Data, slotSize)
 	}
 	now := time.Now()
+	n.woken = now
 	n.when = engine.Time(now.UnixNano())
 	if errors.Is(err, mmsg.ErrOverrun) {
 		n.overrun(now)
@@ -75,6 +79,14 @@ func (n *nflog) receive(deadline time.Time) error {
 		return io.EOF
 	}
 	return err
+}
+
+// gather sleeps a little where the last call brought less than it could and was a moment ago. To be woken for each of the packets that a rule
+// hands over one by one costs more than all else that is done for it.
+func (n *nflog) gather() {
+	if wait := wakeEvery - time.Since(n.woken); wait > 0 && n.received < slots {
+		time.Sleep(wait)
+	}
 }
 
 // fill decodes messages into rows until the batch is full or nothing is left.
@@ -125,14 +137,10 @@ func (n *nflog) overrun(now time.Time) {
 
 // growTo asks for a receive buffer and notes what was granted.
 func (n *nflog) growTo(octets int) {
-	if err := n.conn.SetReadBuffer(octets); err != nil {
+	var err error
+	if n.granted, err = n.socket.SetReadBuffer(octets); err != nil {
 		n.env.Log.Warn("cannot set the receive buffer", "octets", octets, "error", err)
 	}
-	got, err := n.conn.ReadBuffer()
-	if err != nil {
-		n.env.Log.Warn("cannot ask for the receive buffer's size", "error", err)
-	}
-	n.granted = got / 2 // the kernel counts twice what was asked for, to cover its bookkeeping
 	if n.granted < octets {
 		n.env.Log.Warn("the receive buffer is smaller than asked for", "asked", octets, "granted", n.granted, "remedy", "run with CAP_NET_ADMIN, or raise net.core.rmem_max")
 		n.bufferMax = 0 // asking again at each overrun would change nothing
