@@ -114,7 +114,7 @@ func place(k engine.Kind) string {
 // configure gives an instance the options of its section.
 func (b *builder) configure(inst *engine.Instance, st conf.Stack) bool {
 	sec, found := b.section(inst.ID)
-	ok := true
+	wrong := map[string]bool{}
 	for _, o := range sec.Options {
 		opt, known := inst.Options.Lookup(o.Name)
 		if !known {
@@ -124,20 +124,20 @@ func (b *builder) configure(inst *engine.Instance, st conf.Stack) bool {
 		warning, err := opt.Set(valueOf(o.Value))
 		if err != nil {
 			b.errorf(o.Pos, sec.Name, o.Name, "%v", err)
-			ok = false
+			wrong[o.Name] = true
 		} else if warning != "" {
 			b.warnf(o.Pos, sec.Name, o.Name, "%s", warning)
 		}
 	}
-	if !ok {
-		return false
-	}
 	for _, err := range split(inst.Validate()) {
-		ok = false
 		name, text, _ := strings.Cut(err.Error(), ": ")
+		if wrong[name] { // its value was refused already
+			continue
+		}
 		if _, isOption := inst.Options.Lookup(name); !isOption {
 			name, text = "", err.Error()
 		}
+		wrong[name] = true
 		pos := st.Pos
 		if o, set := sec.Lookup(name); set {
 			pos = o.Pos
@@ -148,7 +148,7 @@ func (b *builder) configure(inst *engine.Instance, st conf.Stack) bool {
 		}
 		b.errorf(pos, inst.ID, name, "%s", text)
 	}
-	return ok
+	return len(wrong) == 0
 }
 
 // split takes joined errors apart.
