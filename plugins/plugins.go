@@ -17,6 +17,7 @@ import (
 	_ "ulogd/plugins/logemu"
 	_ "ulogd/plugins/mark"
 	_ "ulogd/plugins/nacct"
+	_ "ulogd/plugins/netflow5"
 	_ "ulogd/plugins/nfct"
 	_ "ulogd/plugins/nflog"
 	_ "ulogd/plugins/null"
