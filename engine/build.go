@@ -122,14 +122,19 @@ func (b *builder) output(s *step, inst *Instance) {
 	p := b.binder(inst, s)
 	s.stage = inst.impl.(Output).Bind(p)
 	b.collect(p)
-	s.port = &port{out: out, seg: b.seg, stage: s.stage, own: s.own}
-	switch inst.Settings.WhenFull {
+	s.port = &port{out: out, seg: b.seg, stage: s.stage, own: s.own, block: p.MayBlock()}
+}
+
+// MayBlock tells whether an output may make this stack wait instead of dropping: when_full says so or, where it is unset, the input loses nothing by waiting.
+func (p *Binder) MayBlock() bool {
+	switch p.inst.Settings.WhenFull {
 	case "block":
-		s.port.block = true
+		return true
 	case "":
-		bp, ok := b.in.impl.(Backpressured)
-		s.port.block = ok && bp.Backpressure()
+		bp, ok := p.chain.impl().(Backpressured)
+		return ok && bp.Backpressure()
 	}
+	return false
 }
 
 // impl returns the stack's input; nil while a manual is being made.
