@@ -117,6 +117,9 @@ func (f *File) done(n int, err error) {
 
 // forget takes the first n octets and the first i records out of the buffer.
 func (f *File) forget(n, i int) {
+	if n == 0 && i == 0 {
+		return
+	}
 	f.buf = f.buf[:copy(f.buf, f.buf[n:])]
 	f.ends = f.ends[:copy(f.ends, f.ends[i:])]
 	for j := range f.ends {

@@ -19,9 +19,9 @@ func appendText(dst, s []byte) []byte {
 			dst = append(dst, "&gt;"...)
 		case r == '&':
 			dst = append(dst, "&amp;"...)
-		case r == '\t' || r == '\n' || r == '\r':
+		case r == '\n' || r == '\r':
 			dst = append(strconv.AppendInt(append(dst, "&#"...), int64(r), 10), ';')
-		case r < ' ' || r == 0xfffe || r == 0xffff:
+		case r < ' ' && r != '\t' || r == 0xfffe || r == 0xffff:
 			dst = append(dst, "\ufffd"...)
 		default:
 			dst = utf8.AppendRune(dst, r) // U+FFFD for bytes that are no UTF-8
