@@ -34,8 +34,8 @@ type inputs struct {
 	about engine.Col[uint64]
 	epoch engine.Col[engine.Time]
 
-	notIP, unreadable *engine.Drop
-	absorbed          *engine.Counter
+	unreadable                *engine.Drop
+	notIP, filtered, absorbed *engine.Counter
 }
 
 func (f *flow) inputs(p *engine.Binder) inputs {
@@ -52,8 +52,9 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 		about:  engine.Want(p, aboutKey),
 		epoch:  engine.Want(p, key.FlowEpoch),
 
-		notIP:      st.Drop("not_ip", "packets that are not IP"),
 		unreadable: st.Drop("unreadable", "IP packets whose header is not there as a whole, or cannot be true"),
+		notIP:      st.Counter("not_ip", "packets that are not IP, which are filtered"),
+		filtered:   &st.Filtered,
 		absorbed:   &st.Absorbed,
 	}
 }
@@ -107,6 +108,7 @@ func (s *stage) readable(b *engine.Batch) []engine.Row {
 		}
 		s.in.unreadable.Add(cut)
 		s.in.notIP.Add(without - cut)
+		s.in.filtered.Add(without - cut)
 	}
 	s.in.absorbed.Add(n)
 	return s.rows[:n]
