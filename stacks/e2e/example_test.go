@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const root = "../.."
+
+// TestExampleRunsWithoutRoot runs the first command of the README as it stands there, as a user without rights if the test has them to give away.
+func TestExampleRunsWithoutRoot(t *testing.T) {
+	c := exec.Command(daemon, "-c", "ulogd.toml.example")
+	c.Dir = root
+	if os.Getuid() == 0 {
+		if err := os.Chmod(strings.TrimSuffix(daemon, "/ulogd"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	var stderr strings.Builder
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, out, &stderr)
+	}
+	for _, want := range []string{"orig.ip.saddr=192.0.2.10", "orig.ip.saddr=2001:db8::10", "orig.ip.protocol=1 ", "orig.l4.dport=443", "orig.l4.dport=22"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no flow with %s in\n%s", want, out)
+		}
+	}
+}
+
+// TestEveryStackOfTheExampleIsGood takes the comment sign from every stack.
+func TestEveryStackOfTheExampleIsGood(t *testing.T) {
+	text, err := os.ReadFile(root + "/ulogd.toml.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commented := regexp.MustCompile(`(?m)^    # (".*",)$`)
+	if n := len(commented.FindAll(text, -1)); n < 15 {
+		t.Fatalf("only %d commented stacks found", n)
+	}
+	path := write(t, "all.toml", commented.ReplaceAllString(string(text), "    $1"))
+	if out, err := exec.Command(daemon, "-t", "-c", path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
