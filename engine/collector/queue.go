@@ -79,6 +79,11 @@ func (q *Queue) Session() Session { return q.session }
 // Waiting returns the octets of messages that no session has taken yet.
 func (q *Queue) Waiting() int64 { return q.waiting }
 
+// Room tells whether so many octets of messages find room for certain.
+func (q *Queue) Room(octets int64) bool {
+	return q.waiting+octets+3*chunkSize <= max(q.max, 2*chunkSize) || q.waiting == 0
+}
+
 // Position counts what the present session has been sent.
 func (q *Queue) Position() Position { return q.at }
 

@@ -170,13 +170,11 @@ func (f *flowKeys) times(l *items, o FlowOptions) {
 	}
 }
 
-// ending says why the record was made; for connections whose input does not say, conntrack's state does.
+// ending says why the record was made; where the input does not say, conntrack's state does.
 func (f *flowKeys) ending(l *items) {
-	s := num(f.reason, 1)
-	if !f.reason.Given() {
-		s = from(endReason{f.event, f.tcpState, f.recovered}, f.event.Mask())
-	}
+	s, derived := num(f.reason, 1), from(endReason{f.event, f.tcpState, f.recovered}, f.event.Mask())
 	l.add(Item{Element: iana(136, 1), Name: "flowEndReason"}, s, s)
+	l.add(Item{Element: iana(136, 1), Name: "flowEndReason"}, derived, derived)
 }
 
 func (f *flowKeys) header(l *items, o FlowOptions) {

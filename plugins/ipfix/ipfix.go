@@ -115,6 +115,7 @@ type stage struct {
 	o       *output
 	encoder *export.Encoder
 	filter  func(b *engine.Batch, rows []engine.Row) []engine.Row
+	wait    bool // rather than drop: the input loses nothing by it
 	rows    [engine.BatchSize]engine.Row
 }
 
@@ -122,6 +123,9 @@ type stage struct {
 func (s *stage) Consume(b *engine.Batch) {
 	o, l := s.o, s.o.lane
 	now := time.Now()
+	if s.wait {
+		now = l.makeRoom(now)
+	}
 	rows := s.rows[:copy(s.rows[:], b.Rows())]
 	if s.filter != nil {
 		rows = s.filter(b, rows)
@@ -146,7 +150,7 @@ func (s *stage) Consume(b *engine.Batch) {
 
 // bind finds out what records the stack has and binds their keys.
 func (o *output) bind(p *engine.Binder) engine.Stage {
-	s := &stage{o: o}
+	s := &stage{o: o, wait: p.MayBlock()}
 	if o.layout == layoutULOGD2 {
 		s.encoder = export.NewULOGD2(p, &o.registry)
 	} else {
@@ -186,8 +190,8 @@ stack gives. Templates are numbered from 257 and announced by themselves. By def
 initiator's first, the reply's only if it has packets. Records are made of connections that have ended and of interim reports, never of
 connections that have just begun.
 
-The output never makes its stack wait. While a collector is away or slow, messages wait in buffer; what does not fit is dropped and
-counted as buffer_full. After a TCP session breaks, what the collector has not acknowledged is sent again, and before it the last resend_window: an
+The output never makes a live input wait. While a collector is away or slow, messages wait in buffer; what does not fit is dropped and
+counted as buffer_full. Inputs that lose nothing by it, such as files, wait for room instead, unless when_full = "drop". After a TCP session breaks, what the collector has not acknowledged is sent again, and before it the last resend_window: an
 acknowledgement says that the collector's kernel has the data, not its program. So some records may arrive twice; a collector that stops reading for
 longer than the window, and then dies, still loses what its kernel held beyond it.
 

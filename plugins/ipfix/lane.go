@@ -96,6 +96,21 @@ func (l *lane) enqueue(msg []byte, m collector.Mark) {
 	}
 }
 
+// makeRoom waits until every queue has room for what a batch may become, or until the daemon is to end.
+func (l *lane) makeRoom(now time.Time) time.Time {
+	for _, q := range l.queues {
+		for !q.Room(batchOctets) && l.o.env.Deadline().IsZero() {
+			time.Sleep(time.Millisecond)
+			now = time.Now()
+			l.tick(now)
+		}
+	}
+	return now
+}
+
+// batchOctets is more than the records of a batch take, two for each row, unless they hold long strings.
+const batchOctets = 2 * engine.BatchSize * 256
+
 func (l *lane) pump(now time.Time) {
 	for _, q := range l.queues {
 		q.Pump(now)
