@@ -119,3 +119,40 @@ func TestHalfRecordIsCompleted(t *testing.T) {
 	}
 	counts(t, f, 3, 1, 0)
 }
+
+// TestHeaderOnFullDisk opens a file while the disk is full. When there is room again it begins with its header, and a format
+// with sections has a new one after every gap.
+func TestHeaderOnFullDisk(t *testing.T) {
+	smallDisk(t, 64<<10, func(dir string) {
+		for _, sections := range []bool{false, true} {
+			ballast := filepath.Join(dir, "ballast")
+			if err := os.WriteFile(ballast, make([]byte, 64<<10), 0o600); err != nil {
+				t.Error(err)
+				return
+			}
+			f := &File{Path: filepath.Join(dir, "x"), Header: func() []byte { return []byte("HEAD\n") }, Sections: sections}
+			open(t, f)
+			lines(f, "lost\n")
+			f.Tick(time.Now())
+			before := f.Epoch()
+			os.Remove(ballast)
+			lines(f, "one\n")
+			f.Tick(time.Now())
+			lines(f, strings.Repeat("x", 100<<10)+"\n") // more than the disk has
+			if f.Epoch() == before {
+				t.Error("the epoch does not tell of the record that was left out")
+			}
+			lines(f, "two\n")
+			f.Close()
+			counts(t, f, 2, 2, 0)
+			want := "HEAD\none\ntwo\n"
+			if sections {
+				want = "HEAD\none\nHEAD\ntwo\n"
+			}
+			if text, err := os.ReadFile(f.Path); string(text) != want {
+				t.Errorf("sections %v: the file has %.40q, %v; want %q", sections, text, err, want)
+			}
+			os.Remove(f.Path)
+		}
+	})
+}

@@ -81,3 +81,20 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkGRAPHITE(b *testing.B) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			io.Copy(io.Discard, c)
+			c.Close()
+		}
+	}()
+	_, recs := counters(b)
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	outputtest.Setup{Input: "NFACCT", Output: "GRAPHITE", Options: map[string]string{"host": host, "port": port}, Shape: recs}.Bench(b)
+}
