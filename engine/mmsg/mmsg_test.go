@@ -138,3 +138,40 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestDetachedSocket(t *testing.T) {
+	r, in, out := pair(t)
+	raw, err := in.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Detach(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	buf := make([]byte, Most*64)
+	if _, err := r.TryReceive(buf, 64); err == nil {
+		t.Fatal("the connection is still open")
+	}
+	r = New(d)
+	d.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if n, err := r.WaitReceive(buf, 64); n != 0 || err != nil {
+		t.Errorf("%d datagrams, error %v, want none at the deadline", n, err)
+	}
+	d.SetReadDeadline(time.Now().Add(5 * time.Second))
+	time.AfterFunc(10*time.Millisecond, func() { out.Write([]byte("one")) })
+	if n, err := r.WaitReceive(buf, 64); n != 1 || err != nil || string(r.Datagram(0)) != "one" {
+		t.Errorf("%d datagrams, error %v", n, err)
+	}
+	out.Write([]byte("two"))
+	if ready, err := Wait(time.Now().Add(5*time.Second), d); !ready || err != nil {
+		t.Errorf("ready %v, error %v", ready, err)
+	}
+	if n := testing.AllocsPerRun(100, func() { Wait(time.Now().Add(time.Second), d) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -81,3 +81,21 @@ func (s *Socket) SetReadBuffer(octets int) (granted int, err error) {
 	got, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	return got / 2, os.NewSyscallError("getsockopt SO_RCVBUF", err) // the kernel counts twice what was asked for, to cover its bookkeeping
 }
+
+// Wait waits until one of several sockets, at most four, is readable, or until the deadline. It may return false a little early.
+func Wait(deadline time.Time, list ...*Socket) (bool, error) {
+	var room [4]unix.PollFd
+	fds := room[:0]
+	for _, s := range list {
+		fds = append(fds, s.poll[0])
+	}
+	wait := time.Until(deadline)
+	if wait <= 0 {
+		return false, nil
+	}
+	n, err := unix.Poll(fds, int(wait.Milliseconds())+1)
+	if err == unix.EINTR {
+		return false, nil
+	}
+	return n > 0, os.NewSyscallError("poll", err)
+}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ulogd/engine"
 	"ulogd/engine/mmsg"
 )
@@ -37,6 +35,8 @@ type nfct struct {
 	begins, ends *socket // NEW and UPDATE events; DESTROY events. Either may be missing
 	before       int     // messages of begins still to be read before those of ends are
 	stopping     bool
+	woken        time.Time
+	gather       time.Duration // how long events gather in a stream of them
 	own          []engine.OwnTuple
 	flow         flow
 
@@ -88,9 +88,7 @@ func (n *nfct) subscribe() (err error) {
 		}
 	}
 	for _, k := range n.sockets() {
-		if err := k.join(); err != nil {
-			return err
-		}
+		n.gather = min(longestGather, time.Duration(k.granted/mostMessage)*time.Microsecond)
 	}
 	k := n.sockets()[0]
 	n.env.Log.Info("listening to conntrack events", "mask", n.eventMask, "receive_buffer", k.granted, "reliable", n.reliable)
@@ -133,8 +131,10 @@ func (n *nfct) read(r *reader, deadline time.Time) error {
 		case n.stopping:
 			n.Tick(time.Time{}) // the last losses
 			return io.EOF
-		case !n.wait(deadline):
-			return nil
+		default:
+			if ready, err := n.wait(deadline); err != nil || !ready {
+				return err
+			}
 		}
 	}
 	return nil
@@ -186,22 +186,39 @@ func (n *nfct) receive(k *socket) error {
 	return err
 }
 
-// wait waits until a socket is readable and tells whether one is.
-func (n *nfct) wait(deadline time.Time) bool {
-	var fds [2]unix.PollFd
-	list := fds[:0]
+// wait waits until a socket is readable and tells whether one is. In a stream of events each would wake the daemon by itself, which costs more than
+// all the rest; then it lets some gather.
+func (n *nfct) wait(deadline time.Time) (bool, error) {
+	var list [2]*mmsg.Socket
+	ready, err := mmsg.Wait(deadline, n.waitable(list[:0])...)
+	if err != nil || !ready {
+		return false, err
+	}
+	now := time.Now()
+	if now.Sub(n.woken) < stream {
+		time.Sleep(n.gather)
+		now = time.Now()
+	}
+	n.woken = now
+	return true, nil
+}
+
+func (n *nfct) waitable(list []*mmsg.Socket) []*mmsg.Socket {
 	for _, k := range [2]*socket{n.begins, n.ends} {
 		if k != nil {
-			list = append(list, unix.PollFd{Fd: k.fd, Events: unix.POLLIN})
+			list = append(list, k.socket)
 		}
 	}
-	left := time.Until(deadline)
-	if left <= 0 {
-		return false
-	}
-	ready, err := unix.Poll(list, int((left+time.Millisecond-1)/time.Millisecond))
-	return err == nil && ready > 0
+	return list
 }
+
+// Wake-ups closer than stream are one stream; longestGather is how long events then gather, less where the buffer might be full by then: the
+// kernel makes less than one event a microsecond, each taking mostMessage octets of the buffer at most.
+const (
+	stream        = 10 * time.Millisecond
+	longestGather = 2 * time.Millisecond
+	mostMessage   = 1536
+)
 
 // Tick looks for losses that no error told of.
 func (n *nfct) Tick(time.Time) {
@@ -226,7 +243,7 @@ func (n *nfct) Stop() {
 func (n *nfct) Close() error {
 	var errs []error
 	for _, k := range n.sockets() {
-		errs = append(errs, k.conn.Close())
+		errs = append(errs, k.socket.Close())
 	}
 	if n.ns != nil {
 		errs = append(errs, n.ns.Close())

@@ -3,6 +3,7 @@
 package nfct
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -19,8 +20,7 @@ const slotSize = 4<<10 + 832
 
 // socket reads the events of some groups.
 type socket struct {
-	conn     *netlink.Conn
-	fd       int32
+	socket   *mmsg.Socket
 	receiver *mmsg.Receiver
 	buf      []byte
 	granted  int // octets of the receive buffer, the kernel's own bookkeeping included
@@ -39,66 +39,66 @@ const (
 	groupDestroy = 3
 )
 
-// openSocket opens a socket and sets it up, not yet subscribed.
+// openSocket opens a socket and subscribes it.
 func openSocket(s *settings, f *filter, ns *os.File, groups []uint32) (*socket, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, netConfig(ns))
 	if err != nil {
 		return nil, fmt.Errorf("open a conntrack socket: %w", err)
 	}
-	k := &socket{conn: conn, groups: groups, buf: make([]byte, mmsg.Most*slotSize)}
-	if err := k.setUp(s, f); err != nil {
-		conn.Close()
+	defer conn.Close() // the detached socket stays
+	k := &socket{groups: groups, buf: make([]byte, mmsg.Most*slotSize)}
+	if k.granted, err = setUp(conn, s, f); err != nil {
 		return nil, err
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if k.socket, err = mmsg.Detach(raw); err != nil {
+		return nil, err
+	}
+	k.receiver = mmsg.New(k.socket)
+	for _, g := range groups {
+		if err := conn.JoinGroup(g); err != nil {
+			k.socket.Close()
+			return nil, fmt.Errorf("subscribe to conntrack events (group %d): %w; run as root or with CAP_NET_ADMIN", g, err)
+		}
 	}
 	return k, nil
 }
 
-func (k *socket) setUp(s *settings, f *filter) error {
-	raw, err := k.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	if err := raw.Control(func(fd uintptr) { k.fd = int32(fd) }); err != nil {
-		return err
-	}
-	k.receiver = mmsg.New(raw)
+// setUp sets the socket's options and returns the size of the receive buffer that was granted.
+func setUp(conn *netlink.Conn, s *settings, f *filter) (granted int, err error) {
 	// It tries SO_RCVBUFFORCE first; without CAP_NET_ADMIN net.core.rmem_max is the limit.
-	if err := k.conn.SetReadBuffer(s.buffer()); err != nil {
-		return fmt.Errorf("set the receive buffer to %d: %w", s.buffer(), err)
-	}
-	if k.granted, err = k.conn.ReadBuffer(); err != nil {
-		return fmt.Errorf("read the size of the receive buffer: %w", err)
+	if err := conn.SetReadBuffer(s.buffer()); err != nil {
+		return 0, fmt.Errorf("set the receive buffer to %d: %w", s.buffer(), err)
 	}
 	if s.reliable {
 		// Both together make the kernel keep what did not fit and send it again.
 		for _, o := range []netlink.ConnOption{netlink.BroadcastError, netlink.NoENOBUFS} {
-			if err := k.conn.SetOption(o, true); err != nil {
-				return fmt.Errorf("ask for reliable events: %w", err)
+			if err := conn.SetOption(o, true); err != nil {
+				return 0, fmt.Errorf("ask for reliable events: %w", err)
 			}
 		}
 	}
 	if prog, ok := f.bpf(s.hash); ok && f.any {
-		if err := k.conn.SetBPF(prog); err != nil {
-			return fmt.Errorf("attach the filter to the conntrack socket: %w", err)
+		if err := conn.SetBPF(prog); err != nil {
+			return 0, fmt.Errorf("attach the filter to the conntrack socket: %w", err)
 		}
 	}
-	return nil
-}
-
-func (k *socket) join() error {
-	for _, g := range k.groups {
-		if err := k.conn.JoinGroup(g); err != nil {
-			return fmt.Errorf("subscribe to conntrack events (group %d): %w; run as root or with CAP_NET_ADMIN", g, err)
-		}
+	if granted, err = conn.ReadBuffer(); err != nil {
+		return 0, fmt.Errorf("read the size of the receive buffer: %w", err)
 	}
-	return nil
+	return granted, nil
 }
 
 // leave ends the subscription; what has been queued stays readable.
-func (k *socket) leave() error {
+func (k *socket) leave() (err error) {
 	for _, g := range k.groups {
-		if err := k.conn.LeaveGroup(g); err != nil {
-			return err
+		if e := k.socket.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_DROP_MEMBERSHIP, int(g))
+		}); e != nil || err != nil {
+			return errors.Join(e, err)
 		}
 	}
 	return nil
