@@ -67,7 +67,9 @@ func init() {
 		key.NufwOSRel, key.NufwOSVers, key.NufwAppName, key.IPSaddrStr, key.IPDaddrStr, key.OrigSaddrStr, key.OrigDaddrStr, key.ReplySaddrStr,
 		key.ReplyDaddrStr, key.ARPSaddrStr, key.ARPDaddrStr, key.SumName, key.CTHelper,
 	} {
-		add(k, func(b *engine.Batch, s string) (engine.String, error) { return engine.String(b.AddText([]byte(s))), nil })
+		add(k, func(b *engine.Batch, s string) (engine.String, error) {
+			return engine.String(b.AddText([]byte(s))), nil
+		})
 	}
 	for _, k := range []engine.Key[engine.Raw]{key.RawMAC, key.RawPkt, key.RawMACSaddr, key.ARPShwAddr, key.ARPDhwAddr} {
 		add(k, func(b *engine.Batch, s string) (engine.Raw, error) {

@@ -84,7 +84,6 @@ type source struct {
 	names []string
 	set   []setter
 	masks []uint64
-	err   error
 	left  []Record
 }
 

@@ -78,8 +78,13 @@ func TestTimestamp(t *testing.T) {
 }
 
 var packet = outputtest.Record{
-	{Name: "raw.pkt", Value: "4500"}, {Name: "oob.prefix", Value: `IN: "a" 100% 'b'`}, {Name: "oob.time", Value: "1795226048651231000"},
-	{Name: "oob.family", Value: "10"}, {Name: "ip.saddr", Value: "fd77::2"}, {Name: "tcp.seq", Value: "4294967295"}, {Name: "tcp.syn", Value: "1"},
+	{Name: "raw.pkt", Value: "4500"},
+	{Name: "oob.prefix", Value: `IN: "a" 100% 'b'`},
+	{Name: "oob.time", Value: "1795226048651231000"},
+	{Name: "oob.family", Value: "10"},
+	{Name: "ip.saddr", Value: "fd77::2"},
+	{Name: "tcp.seq", Value: "4294967295"},
+	{Name: "tcp.syn", Value: "1"},
 }
 
 func TestIPv6(t *testing.T) {

@@ -78,8 +78,10 @@ func TestFlowsOfULOGD2(t *testing.T) {
 		}
 		rec := recs[i]
 		for _, k := range [][2]string{
-			{"orig.ip.saddr.str", "src_ip"}, {"orig.ip.daddr.str", "dest_ip"},
-			{"reply.ip.saddr.str", "reply.ip.saddr.str"}, {"reply.ip.daddr.str", "reply.ip.daddr.str"},
+			{"orig.ip.saddr.str", "src_ip"},
+			{"orig.ip.daddr.str", "dest_ip"},
+			{"reply.ip.saddr.str", "reply.ip.saddr.str"},
+			{"reply.ip.daddr.str", "reply.ip.daddr.str"},
 		} {
 			rec = append(rec, outputtest.Field{Name: k[0], Value: values[k[1]].(string)})
 		}

@@ -17,8 +17,11 @@ func flow(line string) outputtest.Record {
 		rec = outputtest.Record{{Name: "orig.ip.protocol", Value: f[1]}, {Name: "icmp.code", Value: f[5]}, {Name: "icmp.type", Value: f[3]}}
 	}
 	return append(rec, outputtest.Record{
-		{Name: "reply.raw.pktlen", Value: f[7]}, {Name: "reply.raw.pktcount", Value: f[6]}, {Name: "flow.end", Value: f[0] + "999999999"},
-		{Name: "orig.ip.saddr.str", Value: f[2]}, {Name: "orig.ip.daddr.str", Value: f[4]},
+		{Name: "reply.raw.pktlen", Value: f[7]},
+		{Name: "reply.raw.pktcount", Value: f[6]},
+		{Name: "flow.end", Value: f[0] + "999999999"},
+		{Name: "orig.ip.saddr.str", Value: f[2]},
+		{Name: "orig.ip.daddr.str", Value: f[4]},
 	}...)
 }
 

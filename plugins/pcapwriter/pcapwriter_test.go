@@ -123,8 +123,13 @@ func TestLengths(t *testing.T) {
 
 // short is a packet of 60 octets, of which 20 were captured.
 var short = outputtest.Record{
-	{Name: "raw.pkt", Value: "4500003c12340000401153f10a4d00020a4d0001"}, {Name: "oob.time", Value: "1795226048651231987"}, {Name: "oob.ifindex_in", Value: "2"},
-	{Name: "oob.family", Value: "2"}, {Name: "oob.protocol", Value: "2048"}, {Name: "ip.totlen", Value: "60"}, {Name: "oob.in", Value: "eth0"},
+	{Name: "raw.pkt", Value: "4500003c12340000401153f10a4d00020a4d0001"},
+	{Name: "oob.time", Value: "1795226048651231987"},
+	{Name: "oob.ifindex_in", Value: "2"},
+	{Name: "oob.family", Value: "2"},
+	{Name: "oob.protocol", Value: "2048"},
+	{Name: "ip.totlen", Value: "60"},
+	{Name: "oob.in", Value: "eth0"},
 }
 
 func TestShortPacket(t *testing.T) {
@@ -151,9 +156,14 @@ func TestTimeZone(t *testing.T) {
 
 // frame is an ARP request as the bridge family gives it.
 var frame = outputtest.Record{
-	{Name: "raw.mac", Value: "ffffffffffff0200000000020806"}, {Name: "raw.pkt", Value: "00010800060400010200000000020a4d01020000000000000a4d0101"},
-	{Name: "oob.time", Value: "1795226048000000001"}, {Name: "oob.ifindex_out", Value: "7"}, {Name: "oob.family", Value: "7"},
-	{Name: "oob.protocol", Value: "2054"}, {Name: "raw.type", Value: "1"}, {Name: "oob.out", Value: "br0"},
+	{Name: "raw.mac", Value: "ffffffffffff0200000000020806"},
+	{Name: "raw.pkt", Value: "00010800060400010200000000020a4d01020000000000000a4d0101"},
+	{Name: "oob.time", Value: "1795226048000000001"},
+	{Name: "oob.ifindex_out", Value: "7"},
+	{Name: "oob.family", Value: "7"},
+	{Name: "oob.protocol", Value: "2054"},
+	{Name: "raw.type", Value: "1"},
+	{Name: "oob.out", Value: "br0"},
 }
 
 func TestNotIP(t *testing.T) {

@@ -119,9 +119,17 @@ func TestPacketsOfULOGD2(t *testing.T) {
 func TestBridgePorts(t *testing.T) {
 	utc(t)
 	rec := outputtest.Record{
-		{Name: "raw.pkt", Value: "60"}, {Name: "oob.prefix", Value: "br"}, {Name: "oob.mark", Value: "0"}, {Name: "oob.ifindex_in", Value: "2"},
-		{Name: "oob.ifindex_out", Value: "2"}, {Name: "oob.ifindex_physin", Value: "6"}, {Name: "oob.ifindex_physout", Value: "4"},
-		{Name: "oob.hook", Value: "2"}, {Name: "oob.family", Value: "7"}, {Name: "oob.protocol", Value: "34525"}, {Name: "oob.uid", Value: "7"},
+		{Name: "raw.pkt", Value: "60"},
+		{Name: "oob.prefix", Value: "br"},
+		{Name: "oob.mark", Value: "0"},
+		{Name: "oob.ifindex_in", Value: "2"},
+		{Name: "oob.ifindex_out", Value: "2"},
+		{Name: "oob.ifindex_physin", Value: "6"},
+		{Name: "oob.ifindex_physout", Value: "4"},
+		{Name: "oob.hook", Value: "2"},
+		{Name: "oob.family", Value: "7"},
+		{Name: "oob.protocol", Value: "34525"},
+		{Name: "oob.uid", Value: "7"},
 	}
 	_, got := write(t, "NFLOG", time.Date(2026, 11, 21, 5, 3, 5, 0, time.UTC).UnixNano(), rec)
 	_, list, _ := elements(got)
@@ -188,7 +196,8 @@ func TestCountersOfULOGD2(t *testing.T) {
 	for _, e := range list {
 		v := values(e)
 		recs = append(recs, outputtest.Record{
-			{Name: "sum.name", Value: v["name"]}, {Name: "sum.pkts", Value: strings.TrimLeft(v["pkts"][:19], "0") + v["pkts"][19:]},
+			{Name: "sum.name", Value: v["name"]},
+			{Name: "sum.pkts", Value: strings.TrimLeft(v["pkts"][:19], "0") + v["pkts"][19:]},
 			{Name: "sum.bytes", Value: strings.TrimLeft(v["bytes"][:19], "0") + v["bytes"][19:]},
 			{Name: "oob.time", Value: strconv.FormatInt(clockOf(t, v), 10)},
 		})
