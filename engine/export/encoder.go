@@ -32,8 +32,12 @@ type Result struct {
 	TooBig   int // records that no message can hold
 }
 
-// Items returns what the encoder can write.
-func (e *Encoder) Items() []Item { return e.shapes.items }
+// Add adds up results.
+func (r *Result) Add(o Result) {
+	r.Second += o.Second
+	r.Homeless += o.Homeless
+	r.TooBig += o.TooBig
+}
 
 // Widest returns the octets of the longest record without its fields of variable length, and of the set that announces its template.
 func (e *Encoder) Widest() (record, set int) {

@@ -114,6 +114,7 @@ func (o *output) Close() error {
 type stage struct {
 	o       *output
 	encoder *export.Encoder
+	events  *export.NATEvents // nil: none are asked for
 	filter  func(b *engine.Batch, rows []engine.Row) []engine.Row
 	wait    bool // rather than drop: the input loses nothing by it
 	rows    [engine.BatchSize]engine.Row
@@ -126,13 +127,19 @@ func (s *stage) Consume(b *engine.Batch) {
 	if s.wait {
 		now = l.makeRoom(now)
 	}
+	st := o.env.Stats
+	before := l.builder.Pending()
 	rows := s.rows[:copy(s.rows[:], b.Rows())]
+	var res export.Result
+	if s.events != nil {
+		translated := s.events.Rows(b, rows)
+		res = s.events.Encode(b, translated, &l.builder)
+		st.Made.Add(len(translated))
+	}
 	if s.filter != nil {
 		rows = s.filter(b, rows)
 	}
-	before := l.builder.Pending()
-	res := s.encoder.Encode(b, rows, &l.builder)
-	st := o.env.Stats
+	res.Add(s.encoder.Encode(b, rows, &l.builder))
 	st.Made.Add(res.Second)
 	if res.Homeless+res.TooBig > 0 {
 		o.noForm.Add(res.Homeless)
@@ -151,14 +158,14 @@ func (s *stage) Consume(b *engine.Batch) {
 // bind finds out what records the stack has and binds their keys.
 func (o *output) bind(p *engine.Binder) engine.Stage {
 	s := &stage{o: o, wait: p.MayBlock()}
-	if o.layout == layoutULOGD2 {
-		s.encoder = export.NewULOGD2(p, &o.registry)
-	} else {
-		s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: o.totals(p), Fields: o.fields})
-	}
-	if s.encoder == nil {
-		p.Problem("needs the keys of flows, such as orig.ip.saddr; let NFCT give them, or FLOW make them of packets")
+	if s.encoder = o.encoder(p); s.encoder == nil {
+		p.Problem("needs the keys of flows (from NFCT, or from FLOW behind packets), of packets (from BASE) or of counters (from NFACCT)")
 		return s
+	}
+	if o.natEvents {
+		if s.events = export.NewNATEvents(p, &o.registry, o.natHistoric); s.events == nil {
+			p.Problem("nat_events: only connections can be translated; they come from NFCT")
+		}
 	}
 	s.filter = o.rowFilter(p)
 	record, set := s.encoder.Widest()
@@ -169,6 +176,21 @@ func (o *output) bind(p *engine.Binder) engine.Stage {
 		p.Problem("mtu: %d octets hold no record of this stack; at least %d are needed", o.mtu, need)
 	}
 	return s
+}
+
+// encoder binds the first kind of record that the stack has.
+func (o *output) encoder(p *engine.Binder) *export.Encoder {
+	if o.layout == layoutULOGD2 {
+		return export.NewULOGD2(p, &o.registry)
+	}
+	flows := export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: o.totals(p), Fields: o.fields})
+	if flows != nil {
+		return flows
+	}
+	if packets := export.NewPackets(p, &o.registry, o.fields); packets != nil {
+		return packets
+	}
+	return export.NewCounters(p, &o.registry, o.fields)
 }
 
 // smallest returns the octets of the smallest message that can hold a record and, apart or together, its template.
@@ -183,12 +205,16 @@ func (o *output) smallest(record, set int) int {
 	return header + max(set, setHeader+record)
 }
 
-const doc = `Sends flows to IPFIX collectors (RFC 7011).
+const doc = `Sends flows, packets and counters to IPFIX collectors (RFC 7011).
 
 What a record has decides its template: addresses of either family, ports or ICMP type, counters, times and whatever else the
 stack gives. Templates are numbered from 257 and announced by themselves. By default each direction is a record of its own, the
 initiator's first, the reply's only if it has packets. Records are made of connections that have ended and of interim reports, never of
-connections that have just begun.
+connections that have just begun. In a stack without flows each packet is a record, with the prefix of the rule that logged it, and NFACCT's counters are
+records with their name.
+
+nat_events = true adds a record for each translated connection that begins or has ended, with both sides' addresses and ports (RFC 8158): the log that the
+law asks of carriers. Those that begin are there if NFCT emits them (hash_enable = 0).
 
 The output never makes a live input wait. While a collector is away or slow, messages wait in buffer; what does not fit is dropped and
 counted as buffer_full. Inputs that lose nothing by it, such as files, wait for room instead, unless when_full = "drop". After a TCP session breaks, what the collector has not acknowledged is sent again, and before it the last resend_window: an

@@ -31,6 +31,8 @@ type settings struct {
 	counters      string
 	fields        []string
 	maxTemplates  int
+	natEvents     bool
+	natHistoric   bool
 	refresh       time.Duration
 	refreshCount  int
 	copies        int
@@ -54,6 +56,8 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	o.Enum(&s.direction, "direction", "uniflow", []string{"uniflow", "biflow", "sum"}, "uniflow: a record for each direction that has packets; biflow: one for both, with reverse elements (RFC 5103); sum: one, whose counters add both directions up")
 	o.Enum(&s.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
 	o.Strings(&s.fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
+	o.Bool(&s.natEvents, "nat_events", false, "add natEvent records of translations that begin and end (RFC 8158)")
+	o.Bool(&s.natHistoric, "nat_events_historic", false, "number them 1 and 2, as old collectors expect, instead of 4 and 5; IPv6 translations always have 1 and 2, as the registry has no others")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
 	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP, announce the templates again after this time; 0: not by time")
 	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP, announce the templates again after so many messages; 0: not by number")
@@ -93,6 +97,9 @@ func (s *settings) validate() error {
 	}
 	if s.opts.Given("direction") && s.direction != "sum" {
 		return fmt.Errorf("direction: layout = ulogd2 has only the sum of both; remove direction, or set layout = default")
+	}
+	if s.natEvents {
+		return fmt.Errorf("nat_events: layout = ulogd2 has no records of them; remove nat_events, or set layout = default")
 	}
 	if len(s.fields) > 0 {
 		return fmt.Errorf("fields: layout = ulogd2 has its own; remove fields, or set layout = default")

@@ -54,7 +54,8 @@ type flow struct {
 // feed is an input that gives what comes from a channel; closing it ends the input.
 type feed struct {
 	rows  chan []flow
-	asct  bool // give the keys that only conntrack knows
+	asct  bool                                                              // give the keys that only conntrack knows
+	other func(p *engine.Binder) func(b *engine.Batch, r engine.Row, i int) // bind and write rows of another kind instead
 	left  []flow
 	write func(b *engine.Batch, r engine.Row, f *flow)
 }
@@ -83,6 +84,11 @@ func (f *feed) Read(b *engine.Batch, deadline time.Time) error {
 }
 
 func (f *feed) Bind(p *engine.Binder) {
+	if f.other != nil {
+		write := f.other(p)
+		f.write = func(b *engine.Batch, r engine.Row, w *flow) { write(b, r, int(w.id)) }
+		return
+	}
 	addrs, family, ports, icmp := p.Group(), p.Group(), p.Group(), p.Group()
 	counters, reply, start, end := p.Group(), p.Group(), p.Group(), p.Group()
 	ct, state, labels, zone, helper, shape := p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group()

@@ -1,0 +1,118 @@
+// Records of translations that begin and end (RFC 8158).
+
+package export
+
+import (
+	"encoding/binary"
+
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
+
+// Values of natEvent in the IANA registry. The historic ones do not say which kind of translation.
+const (
+	natCreateHistoric = 1
+	natDeleteHistoric = 2
+	nat44Create       = 4
+	nat44Delete       = 5
+)
+
+// NATEvents writes a record for each translated connection that begins or has ended.
+type NATEvents struct {
+	Encoder
+	event engine.Col[uint32]
+	rows  [engine.BatchSize]engine.Row
+}
+
+// NewNATEvents binds the keys of translations; historic numbers the events 1 and 2 as old collectors expect. It returns nil if the stack does
+// not have both tuples of connections and what happened to them.
+func NewNATEvents(p *engine.Binder, g *Registry, historic bool) *NATEvents {
+	e := &NATEvents{event: engine.Want(p, key.CTEvent)}
+	e.bindFamily(p)
+	f := bindFlow(p)
+	if !f.osrc.Given() || !f.rsrc.Given() || !e.event.Given() {
+		return nil
+	}
+	e.compare = true
+	e.osrc, e.odst, e.rsrc, e.rdst = f.osrc, f.odst, f.rsrc, f.rdst
+	e.osport, e.odport, e.rsport, e.rdport = f.osport, f.odport, f.rsport, f.rdport
+	when := eventTime{f.event, f.start, f.end}
+	var l items
+	l.one(Item{Element: iana(323, 8), Name: "observationTimeMilliseconds"}, from(when, f.event.Mask()))
+	for _, a := range []struct {
+		id4, id6 uint16
+		name     string
+		col      engine.Col[engine.Addr]
+	}{
+		{8, 27, "source", f.osrc}, {225, 281, "postNATSource", f.rdst}, {12, 28, "destination", f.odst}, {226, 282, "postNATDestination", f.rsrc},
+	} {
+		l.one(Item{Element: iana(a.id4, 4), Name: a.name + "IPv4Address", off: is6 | noIP}, from(addr4{a.col}, a.col.Mask()))
+		l.one(Item{Element: iana(a.id6, 16), Name: a.name + "IPv6Address", on: is6}, from(addr6{a.col}, a.col.Mask()))
+	}
+	l.one(Item{Element: iana(4, 1), Name: "protocolIdentifier"}, num(f.proto, 1))
+	l.one(Item{Element: iana(7, 2), Name: "sourceTransportPort"}, num(f.osport, 2))
+	l.one(Item{Element: iana(227, 2), Name: "postNAPTSourceTransportPort"}, num(f.rdport, 2))
+	l.one(Item{Element: iana(11, 2), Name: "destinationTransportPort"}, num(f.odport, 2))
+	l.one(Item{Element: iana(228, 2), Name: "postNAPTDestinationTransportPort"}, num(f.rsport, 2))
+	kind4, kind6 := natEvent{f.event, nat44Create, nat44Delete}, natEvent{f.event, natCreateHistoric, natDeleteHistoric}
+	if historic {
+		kind4 = kind6
+	}
+	l.one(Item{Element: iana(230, 1), Name: "natEvent", off: is6 | noIP}, from(kind4, f.event.Mask()))
+	l.one(Item{Element: iana(230, 1), Name: "natEvent", on: is6}, from(kind6, f.event.Mask()))
+	e.shapes.init(l, g)
+	return e
+}
+
+// Rows returns those of the rows that are translated connections which begin or have ended; the slice is valid until the next call.
+func (e *NATEvents) Rows(b *engine.Batch, rows []engine.Row) []engine.Row {
+	e.classify(b, rows)
+	have, m, ev, n := b.Have(), e.event.Mask(), e.event.Of(b), 0
+	for _, r := range rows {
+		if e.variants[r]&nat != 0 && have[r]&m != 0 && ev[r]&(ctNew|ctDestroy) != 0 {
+			e.rows[n] = r
+			n++
+		}
+	}
+	return e.rows[:n]
+}
+
+// ctNew is ct.event of a connection that has just begun.
+const ctNew = 1
+
+// natEvent writes whether a translation begins or has ended.
+type natEvent struct {
+	event          engine.Col[uint32]
+	create, delete byte
+}
+
+func (f natEvent) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	ev := f.event.Of(b)
+	for _, s := range spots {
+		buf[int(s.pos)+off] = f.delete
+		if ev[s.row]&ctNew != 0 {
+			buf[int(s.pos)+off] = f.create
+		}
+	}
+}
+
+// eventTime writes when the connection began or ended; where nobody knows, the time of the batch.
+type eventTime struct {
+	event      engine.Col[uint32]
+	start, end engine.Col[engine.Time]
+}
+
+func (f eventTime) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
+	have, ev, st, en := b.Have(), f.event.Of(b), f.start.Of(b), f.end.Of(b)
+	sm, em := f.start.Mask(), f.end.Mask()
+	for _, s := range spots {
+		t := engine.Time(b.Clock())
+		switch {
+		case ev[s.row]&ctNew != 0 && have[s.row]&sm != 0:
+			t = st[s.row]
+		case ev[s.row]&ctNew == 0 && have[s.row]&em != 0:
+			t = en[s.row]
+		}
+		binary.BigEndian.PutUint64(buf[int(s.pos)+off:], uint64(t)/1e6)
+	}
+}
