@@ -1,3 +1,77 @@
+// `ulogd doctor`: what will go wrong on this machine with this configuration.
+
 package cmd
-import "io"
-func doctorCommand(o *options, words []string, stdout, stderr io.Writer) int { return 0 }
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"syscall"
+
+	"ulogd/conf"
+	"ulogd/engine"
+	"ulogd/engine/checkup"
+	"ulogd/stacks"
+)
+
+func doctorCommand(o *options, words []string, stdout, stderr io.Writer) int {
+	if len(words) > 0 {
+		return misused("doctor", stderr)
+	}
+	file, problems := conf.Load(o.config)
+	plan, more := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
+	problems = append(problems, more...)
+	problems.Sort()
+	for _, p := range problems {
+		fmt.Fprintln(stdout, describe(p))
+	}
+	d := &engine.Diagnosis{}
+	examineGlobal(d, &plan.Global)
+	plan.Machine.Examine(d)
+	for _, f := range d.Findings() {
+		fmt.Fprintf(stdout, "%s: %s\n\t%s\n\tmend it: %s\n", strings.Join(f.Where, ", "), f.What, f.Why, f.Mend)
+	}
+	if n := len(problems.Errors()) + len(d.Findings()); n > 0 {
+		fmt.Fprintf(stdout, "%s: %s\n", o.config, count(n, "finding"))
+		return exitError
+	}
+	fmt.Fprintf(stdout, "%s: nothing found, %s\n", o.config, count(len(plan.Stacks), "healthy stack"))
+	return exitOK
+}
+
+// examineGlobal looks at what the daemon itself needs.
+func examineGlobal(d *engine.Diagnosis, g *stacks.Global) {
+	d.Of("[global]")
+	switch g.LogFile {
+	case "", "stdout", "syslog":
+	default:
+		checkup.Writable(d, g.LogFile)
+	}
+	if g.Control == "" {
+		return
+	}
+	if d.Running = answering(g.Control); d.Running == 0 {
+		checkup.Writable(d, g.Control)
+	}
+}
+
+// answering returns the process behind a control socket, 0 if there is none.
+func answering(socket string) (pid int) {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0
+	}
+	defer c.Close()
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0
+	}
+	raw.Control(func(fd uintptr) {
+		if cred, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); err == nil {
+			pid = int(cred.Pid)
+		}
+	})
+	return pid
+}

@@ -1,12 +1,20 @@
 package json
 
-import "ulogd/engine"
+import (
+	"net"
+
+	"ulogd/engine"
+	"ulogd/engine/peer"
+)
 
 // Examine looks at the file, or the peer, that mode chooses.
 func (j *json) Examine(d *engine.Diagnosis) {
-	if j.mode == "file" {
+	switch j.mode {
+	case "file":
 		j.file.Examine(d)
-		return
+	case "unix":
+		(&peer.Peer{Network: "unix", Address: j.file.Path}).Examine(d)
+	default:
+		(&peer.Peer{Network: j.mode, Address: net.JoinHostPort(j.host, j.port)}).Examine(d)
 	}
-	j.peer.Examine(d)
 }

@@ -1,0 +1,23 @@
+package peer
+
+import (
+	"net"
+	"os"
+	"strings"
+
+	"ulogd/engine"
+	"ulogd/engine/checkup"
+)
+
+// Examine finds a peer whose name has no address, or a local socket that nobody has made. An output that embeds a Peer has this method too.
+func (p *Peer) Examine(d *engine.Diagnosis) {
+	if strings.HasPrefix(p.Network, "unix") {
+		if _, err := os.Stat(p.Address); err != nil {
+			d.Find("socket: "+err.Error(), "nothing can be sent there", "start the program that listens on "+p.Address)
+		}
+		return
+	}
+	if host, _, err := net.SplitHostPort(p.Address); err == nil {
+		checkup.Resolves(d, host)
+	}
+}
