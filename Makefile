@@ -22,7 +22,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build test peers lint race bench fuzz
+.PHONY: build test peers lint race bench fuzz bench-nfct
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -63,3 +63,7 @@ fuzz:
 			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" </dev/null || exit 1; \
 		done || exit 1; \
 	done
+
+# What a flow costs from the kernel's event to the collector, beside ulogd2.
+bench-nfct: peers
+	go test -run '^$$' -bench NFCT -benchtime 1x -timeout 30m ./stacks/bench/nfct
