@@ -13,10 +13,14 @@ import (
 )
 
 func init() {
-	engine.Register(engine.Plugin{Name: "ROWS", Kind: engine.InputKind, New: func() any { return &rows{} },
-		Doc: "For tests: gives the records that Feed was handed, one batch per call."})
-	engine.Register(engine.Plugin{Name: "RECORD", Kind: engine.OutputKind, New: func() any { return &record{} },
-		Doc: "For tests: keeps every record as a line name=value ..., for Recorded."})
+	engine.Register(engine.Plugin{
+		Name: "ROWS", Kind: engine.InputKind, New: func() any { return &rows{} },
+		Doc: "For tests: gives the records that Feed was handed, one batch per call.",
+	})
+	engine.Register(engine.Plugin{
+		Name: "RECORD", Kind: engine.OutputKind, New: func() any { return &record{} },
+		Doc: "For tests: keeps every record as a line name=value ..., for Recorded.",
+	})
 }
 
 var (
