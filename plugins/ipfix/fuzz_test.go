@@ -41,7 +41,7 @@ func FuzzEncode(f *testing.F) {
 		var messages [][]byte
 		homeless := 0
 		onBatch(t, asct, flows, set, func(s *stage, b *engine.Batch) {
-			w := &s.o.lane.builder
+			w := &s.o.lanes[0].builder
 			w.Limit = max(int(limit), 512)
 			res := s.encoder.Encode(b, b.Rows(), w)
 			w.Finish()

@@ -2,6 +2,7 @@
 package ipfix
 
 import (
+	"errors"
 	"time"
 
 	"ulogd/engine"
@@ -23,8 +24,7 @@ type output struct {
 
 	env      *engine.Env
 	registry export.Registry
-	lane     *lane
-	began    time.Time // when the first record of the open message came
+	lanes    []*lane
 	noRoom   *engine.Drop
 	noForm   *engine.Drop
 	no6      *engine.Drop
@@ -36,10 +36,13 @@ func (o *output) Options(opts *engine.Options) {
 }
 
 func (o *output) Validate() error {
+	if o.proto == "tls" && !o.opts.Given("port") {
+		o.Port = portSecure
+	}
 	if err := o.Settings.Validate(); err != nil {
 		return err
 	}
-	return o.settings.validate()
+	return o.settings.validate(len(o.Addresses))
 }
 
 // Bind implements engine.Output.
@@ -52,8 +55,8 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	if o.layout == layoutULOGD2 {
 		o.registry.First, o.registry.Max = 256, 2
 	}
-	if o.lane == nil {
-		o.lane = newLane(o)
+	if o.lanes == nil {
+		o.lanes = newLanes(o)
 	}
 	return o.bind(p)
 }
@@ -67,47 +70,51 @@ func (o *output) Open(env *engine.Env) error {
 	if o.announceWord != "" {
 		env.Log.Warn("send_template is neither once nor always nor never: templates go out in every message, as with ulogd2", "value", o.announceWord)
 	}
-	o.lane.open(env)
-	o.lane.tick(time.Now())
+	for _, l := range o.lanes {
+		l.open(env)
+		l.tick(time.Now())
+	}
 	return nil
 }
 
 // Tick implements engine.Ticker.
 func (o *output) Tick(now time.Time) {
-	if o.lane.builder.Pending() > 0 && now.Sub(o.began) >= o.flushInterval {
-		o.finish()
+	for _, l := range o.lanes {
+		if l.builder.Pending() > 0 && now.Sub(l.began) >= o.flushInterval {
+			l.finish()
+		}
+		l.tick(now)
 	}
-	o.lane.tick(now)
 }
 
-// finish closes the open message and queues it.
-func (o *output) finish() {
-	pending := o.lane.builder.Pending()
-	o.lane.builder.Finish()
-	o.lane.take()
-	o.env.Stats.Held.Add(-pending)
-}
-
-// Signal implements engine.Signaler.
+// Signal implements engine.Signaler: certificates are read and names resolved anew.
 func (o *output) Signal(s engine.Signal) {
-	if s == engine.Reopen {
-		o.finish()
-		o.lane.reset(time.Now())
+	if s != engine.Reopen {
+		return
+	}
+	for _, l := range o.lanes {
+		l.finish()
+		l.reset(time.Now())
 	}
 }
 
 // Flush implements engine.Flusher.
 func (o *output) Flush() {
-	o.finish()
-	collector.Finish(o.lane.queues...)
+	var queues []*collector.Queue
+	for _, l := range o.lanes {
+		l.finish()
+		queues = append(queues, l.queues...)
+	}
+	collector.Finish(queues...)
 }
 
 // Close implements engine.Closer.
 func (o *output) Close() error {
-	if o.lane == nil {
-		return nil
+	var errs []error
+	for _, l := range o.lanes {
+		errs = append(errs, l.close())
 	}
-	return o.lane.close()
+	return errors.Join(errs...)
 }
 
 // stage is the output at the end of one stack.
@@ -117,47 +124,60 @@ type stage struct {
 	events  *export.NATEvents // nil: none are asked for
 	filter  func(b *engine.Batch, rows []engine.Row) []engine.Row
 	wait    bool // rather than drop: the input loses nothing by it
+	hash    flowHash
 	rows    [engine.BatchSize]engine.Row
 }
 
 // Consume implements engine.Stage.
 func (s *stage) Consume(b *engine.Batch) {
-	o, l := s.o, s.o.lane
 	now := time.Now()
 	if s.wait {
-		now = l.makeRoom(now)
+		for _, l := range s.o.lanes {
+			now = l.makeRoom(now)
+		}
 	}
-	st := o.env.Stats
-	before := l.builder.Pending()
 	rows := s.rows[:copy(s.rows[:], b.Rows())]
-	var res export.Result
 	if s.events != nil {
-		translated := s.events.Rows(b, rows)
-		res = s.events.Encode(b, translated, &l.builder)
-		st.Made.Add(len(translated))
+		s.deal(s.events.Rows(b, rows), b, func(l *lane, rows []engine.Row) export.Result {
+			s.o.env.Stats.Made.Add(len(rows))
+			return s.events.Encode(b, rows, &l.builder)
+		}, now)
 	}
 	if s.filter != nil {
 		rows = s.filter(b, rows)
 	}
-	res.Add(s.encoder.Encode(b, rows, &l.builder))
-	st.Made.Add(res.Second)
-	if res.Homeless+res.TooBig > 0 {
-		o.noForm.Add(res.Homeless)
-		o.noRoom.Add(res.TooBig)
+	s.deal(rows, b, func(l *lane, rows []engine.Row) export.Result { return s.encoder.Encode(b, rows, &l.builder) }, now)
+	for _, l := range s.o.lanes {
+		l.pump(now)
 	}
-	l.take()
-	if pending := l.builder.Pending(); pending != before {
-		if before == 0 || pending < before {
-			o.began = now
+}
+
+// deal encodes rows on the lanes that they belong to.
+func (s *stage) deal(rows []engine.Row, b *engine.Batch, encode func(*lane, []engine.Row) export.Result, now time.Time) {
+	lanes := s.o.lanes
+	if len(lanes) > 1 {
+		s.hash.split(b, rows, lanes)
+	} else {
+		lanes[0].rows = rows
+	}
+	for _, l := range lanes {
+		if len(l.rows) == 0 {
+			continue
 		}
-		st.Held.Add(pending - before)
+		before := l.builder.Pending()
+		res := encode(l, l.rows)
+		s.o.env.Stats.Made.Add(res.Second)
+		if res.Homeless+res.TooBig > 0 {
+			s.o.noForm.Add(res.Homeless)
+			s.o.noRoom.Add(res.TooBig)
+		}
+		l.settle(before, now)
 	}
-	l.pump(now)
 }
 
 // bind finds out what records the stack has and binds their keys.
 func (o *output) bind(p *engine.Binder) engine.Stage {
-	s := &stage{o: o, wait: p.MayBlock()}
+	s := &stage{o: o, wait: p.MayBlock(), hash: bindHash(p)}
 	if s.encoder = o.encoder(p); s.encoder == nil {
 		p.Problem("needs the keys of flows (from NFCT, or from FLOW behind packets), of packets (from BASE) or of counters (from NFACCT)")
 		return s

@@ -20,6 +20,16 @@ type lane struct {
 	peers   []*peer
 	stats   *engine.Stats
 	add     func(msg []byte, m collector.Mark) // l.enqueue, made once
+
+	began time.Time // when the first record of the open message came
+	rows  []engine.Row
+	share [engine.BatchSize]engine.Row // room for rows
+}
+
+// A place is one collector, or several of which one at a time is used.
+type place struct {
+	names []string
+	dials []collector.Dial
 }
 
 // Octets of messages where the path does not say.
@@ -29,36 +39,80 @@ const (
 	jumboMessage   = 9000 - 48 // what collectors have buffers for
 )
 
-func newLane(o *output) *lane {
-	l := &lane{o: o}
-	l.builder.Registry, l.builder.Announce = &o.registry, o.announce
-	l.add = l.enqueue
-	l.limit()
-	return l
+// newLanes makes one stream for all collectors, or in balance one for each.
+func newLanes(o *output) (lanes []*lane) {
+	for range o.Addresses {
+		l := &lane{o: o}
+		l.builder.Registry, l.builder.Announce = &o.registry, o.announce
+		l.add = l.enqueue
+		l.limit()
+		lanes = append(lanes, l)
+		if o.mode != modeBalance {
+			break
+		}
+	}
+	return lanes
 }
 
 func (l *lane) open(env *engine.Env) {
 	l.stats = env.Stats
-	o := l.o
-	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there (UDP)")
-	for _, a := range o.Addresses {
-		window := collector.Window{}
-		dial := collector.DialUDP(a, o.Source, refused)
-		if o.proto == "tcp" {
-			window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
-			dial = collector.DialTCP(a, o.Source)
-		}
+	o, window := l.o, collector.Window{}
+	if o.proto != "udp" {
+		window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
+	}
+	for _, at := range o.places(l) {
 		p := &peer{l: l}
-		link := collector.NewLink(env, o.ReconnectInterval, []string{a.String()}, dial)
+		link := collector.NewLink(env, o.ReconnectInterval, at.names, at.dials...)
 		l.peers = append(l.peers, p)
 		l.queues = append(l.queues, collector.NewQueue(env, link, p, o.Buffer, window))
+	}
+}
+
+// places returns where the messages of a lane go.
+func (o *output) places(l *lane) (at []place) {
+	refused := o.env.Stats.Counter("refused", "times that a collector's host said that nobody listens there (UDP)")
+	for i, a := range o.Addresses {
+		if o.mode == modeBalance && o.lanes[i] != l {
+			continue
+		}
+		dial := collector.DialTCP(a, o.Source)
+		switch o.proto {
+		case "udp":
+			dial = collector.DialUDP(a, o.Source, refused)
+		case "tls":
+			dial = collector.DialTLS(a, o.Source, o.identity)
+		}
+		if o.mode == modeFailover && len(at) == 1 {
+			at[0].names, at[0].dials = append(at[0].names, a.String()), append(at[0].dials, dial)
+			continue
+		}
+		at = append(at, place{[]string{a.String()}, []collector.Dial{dial}})
+	}
+	return at
+}
+
+// finish closes the open message and queues it.
+func (l *lane) finish() {
+	before := l.builder.Pending()
+	l.builder.Finish()
+	l.settle(before, time.Time{})
+}
+
+// settle queues the finished messages and counts what waits in the open one, where so many records were before.
+func (l *lane) settle(before int, now time.Time) {
+	l.take()
+	if pending := l.builder.Pending(); pending != before {
+		if before == 0 || pending < before {
+			l.began = now
+		}
+		l.stats.Held.Add(pending - before)
 	}
 }
 
 // limit sets the length of messages by the setting and by what every path allows.
 func (l *lane) limit() {
 	o := l.o
-	if o.proto == "tcp" {
+	if o.proto != "udp" {
 		l.builder.Limit = tcpMessage
 		if o.mtu > 0 {
 			l.builder.Limit = o.mtu

@@ -1,6 +1,7 @@
 package ipfix
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ type collectTCP struct {
 	t    testing.TB
 	addr string
 	l    net.Listener
+	tls  *tls.Config // speak TLS if set
 }
 
 func listenTCP(t testing.TB) *collectTCP {
@@ -43,6 +45,9 @@ func (c *collectTCP) accept() net.Conn {
 	}
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	c.t.Cleanup(func() { conn.Close() })
+	if c.tls != nil {
+		return tls.Server(conn, c.tls)
+	}
 	return conn
 }
 
@@ -103,6 +108,12 @@ func TestCollectorStoppedWhileIdle(t *testing.T) {
 func TestCollectorThatReadsAndDies(t *testing.T) {
 	c := listenTCP(t)
 	r := start(t, &feed{asct: true}, "host", c.addr, "reconnect_interval", "50ms", "flush_interval", "20ms")
+	dying(t, c, r)
+}
+
+// dying has a collector read and close its connection five times while flows end: each flow must arrive in one of its lives.
+func dying(t *testing.T, c *collectTCP, r *rig) {
+	t.Helper()
 	total := 20000
 	done := make(chan map[uint32]int)
 	go func() {

@@ -16,7 +16,12 @@ const (
 	layoutDefault = "default"
 	layoutULOGD2  = "ulogd2"
 
-	port = 4739 // RFC 7011 section 10.1
+	port       = 4739 // RFC 7011 section 10.1
+	portSecure = 4740
+
+	modeAll      = "all"
+	modeBalance  = "balance"
+	modeFailover = "failover"
 )
 
 type settings struct {
@@ -24,6 +29,8 @@ type settings struct {
 
 	oid           uint32
 	proto         string
+	mode          string
+	identity      collector.Identity
 	mtu           int
 	sendTemplate  string
 	layout        string
@@ -49,7 +56,12 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	s.opts = o
 	engine.Int(o, &s.oid, "oid", 0, "observation domain id: what tells this exporter's records from others' of the same address")
 	c.Options(o, port)
-	o.Enum(&s.proto, "proto", "tcp", []string{"tcp", "udp"}, "transport protocol")
+	o.Enum(&s.proto, "proto", "tcp", []string{"tcp", "udp", "tls"}, "transport: tcp, udp, or tls (TLS 1.2 or 1.3 over TCP, port 4740, both sides verified)")
+	o.Enum(&s.mode, "mode", modeAll, []string{modeAll, modeBalance, modeFailover}, "several collectors: all get everything; balance: each gets its share, by a hash of the flow; failover: the first that can be reached, and back to a better one when it returns")
+	o.String(&s.identity.Certificate, "tls_cert", "", "file with our certificate (PEM), followed by those between it and the authority")
+	o.String(&s.identity.Key, "tls_key", "", "file with its private key")
+	o.String(&s.identity.Authorities, "tls_ca", "", "file with the certificates that the collector's must lead to")
+	o.Strings(&s.identity.PeerNames, "tls_peer_names", nil, "names of which the collector's certificate must carry one; unset: the name or address in host. The files are read again at each connect")
 	engine.Int(o, &s.mtu, "mtu", 0, "octets of a message at most, without the headers below it; on UDP never more than the path allows. 0: on UDP what fits the path's MTU (packets of 512 octets if unknown, of 9000 at most), on TCP 8192")
 	o.String(&s.sendTemplate, "send_template", "once", "once: templates travel ahead of their first record in each session and, on UDP, every template_refresh; always: in each message; never: not at all")
 	o.Enum(&s.layout, "layout", layoutDefault, []string{layoutDefault, layoutULOGD2}, "default: records by what the stack gives; ulogd2: the ten fields that ulogd2 sends, both directions in one counter")
@@ -67,7 +79,10 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	o.Seconds(&s.resendTime, "resend_time", 5*time.Second, "and at least what was sent during this time; both 0: only what was not acknowledged")
 }
 
-func (s *settings) validate() error {
+func (s *settings) validate(collectors int) error {
+	if err := s.validateTransport(collectors); err != nil {
+		return err
+	}
 	switch {
 	case s.mtu < 0 || s.mtu > 65535:
 		return fmt.Errorf("mtu: must be from 0 to 65535, is %d", s.mtu)
@@ -78,6 +93,25 @@ func (s *settings) validate() error {
 	case s.refreshCount < 0:
 		return fmt.Errorf("template_refresh_packets: must not be negative, is %d", s.refreshCount)
 	}
+	return s.validateLayout()
+}
+
+func (s *settings) validateTransport(collectors int) error {
+	id := &s.identity
+	switch {
+	case s.mode == modeFailover && s.proto == "udp":
+		return fmt.Errorf("mode: failover needs tcp or tls; UDP does not tell that a collector is away (RFC 7011 section 10.3.5)")
+	case s.mode != modeAll && collectors < 2:
+		return fmt.Errorf("mode: %s needs several collectors in host", s.mode)
+	case s.proto != "tls" && (id.Certificate != "" || id.Key != "" || id.Authorities != "" || len(id.PeerNames) > 0):
+		return fmt.Errorf("proto: is %s, which takes no tls_cert, tls_key, tls_ca or tls_peer_names; set proto = tls", s.proto)
+	case s.proto == "tls" && (id.Certificate == "" || id.Key == "" || id.Authorities == ""):
+		return fmt.Errorf("tls_cert: tls needs tls_cert, tls_key and tls_ca: both sides prove who they are (RFC 7011 section 11.3)")
+	}
+	return nil
+}
+
+func (s *settings) validateLayout() error {
 	s.announceWord = ""
 	switch strings.ToLower(s.sendTemplate) {
 	case "once":
