@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"syscall"
 	"time"
 
 	gonflog "github.com/florianl/go-nflog/v2"
@@ -130,13 +131,21 @@ func (n *nflog) start(conn *netlink.Conn) error {
 	if err != nil {
 		return err
 	}
+	if err := n.receiveFrom(raw); err != nil {
+		return err
+	}
+	n.growTo(or(n.buffer, defaultBuffer))
+	return n.bindGroup()
+}
+
+// receiveFrom takes over a socket.
+func (n *nflog) receiveFrom(raw syscall.RawConn) (err error) {
 	if n.socket, err = mmsg.Detach(raw); err != nil {
 		return err
 	}
 	n.receiver, n.blocks = mmsg.New(n.socket), engine.NewBlocks(slots*slotSize)
 	n.block = n.blocks.Get()
-	n.growTo(or(n.buffer, defaultBuffer))
-	return n.bindGroup()
+	return nil
 }
 
 // Stop unbinds the group: the kernel hands over what it has gathered, and Read goes on until that is taken.

@@ -17,15 +17,15 @@ const (
 	// 128 KiB of kernel memory: one octet more, and the kernel takes 256 KiB and fills them.
 	kernelBuffer = 128<<10 - 1024
 	// slotSize holds the largest datagram.
-	slotSize = 128 << 10
+	slotSize = 128<<10 + 1088
 	// slots is how many datagrams a system call brings at most: more save nothing measurable.
-	slots = 16
+	slots = 64
 
 	// defaultBuffer is the receive buffer where none is configured: a burst of 50,000 packets or so.
 	defaultBuffer = 8 << 20
 
 	// wakeEvery is the least time between two system calls that find little.
-	wakeEvery = time.Millisecond
+	wakeEvery = 5 * time.Millisecond
 
 	// alarmEvery limits log lines about losses.
 	alarmEvery = time.Minute

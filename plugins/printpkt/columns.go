@@ -8,89 +8,136 @@ import (
 )
 
 type columns struct {
-	family       engine.Col[uint8]
-	protocol     engine.Col[uint16]
-	prefix       engine.Col[engine.String]
-	in, out      engine.Col[engine.String]
-	ifIn         engine.Col[uint32]
-	mac          engine.Col[engine.Raw]
-	uid, gid     engine.Col[uint32]
-	mark         engine.Col[uint32]
-	saddr, daddr engine.Col[engine.String]
-	ipProto      engine.Col[uint8]
+	loads []loader
 
-	totLen, id, fragOff engine.Col[uint16]
-	tos, ttl            engine.Col[uint8]
+	family       field[uint8]
+	protocol     field[uint16]
+	prefix       field[engine.String]
+	in, out      field[engine.String]
+	mac          field[engine.Raw]
+	uid, gid     field[uint32]
+	mark         field[uint32]
+	saddr, daddr field[engine.String]
+	ipProto      field[uint8]
 
-	payloadLen, fragOff6        engine.Col[uint16]
-	priority, hopLimit, nextHdr engine.Col[uint8]
-	flowLabel, fragID           engine.Col[uint32]
+	totLen, id, fragOff field[uint16]
+	tos, ttl            field[uint8]
 
-	tcpSport, tcpDport, tcpWindow, tcpURGP engine.Col[uint16]
-	tcpSeq, tcpAckSeq                      engine.Col[uint32]
+	payloadLen, fragOff6        field[uint16]
+	priority, hopLimit, nextHdr field[uint8]
+	flowLabel, fragID           field[uint32]
+
+	tcpSport, tcpDport, tcpWindow, tcpURGP field[uint16]
+	tcpSeq, tcpAckSeq                      field[uint32]
 	flags                                  [6]flag
 
-	udpSport, udpDport, udpLen engine.Col[uint16]
-	sctpSport, sctpDport       engine.Col[uint16]
-	spi                        engine.Col[uint32]
+	udpSport, udpDport, udpLen field[uint16]
+	sctpSport, sctpDport       field[uint16]
+	spi                        field[uint32]
 
-	icmpType, icmpCode       engine.Col[uint8]
-	echoID, echoSeq, fragMTU engine.Col[uint16]
-	gateway                  engine.Col[engine.Addr]
-	icmp6Type, icmp6Code     engine.Col[uint8]
-	echoID6, echoSeq6        engine.Col[uint16]
+	icmpType, icmpCode       field[uint8]
+	echoID, echoSeq, fragMTU field[uint16]
+	gateway                  field[engine.Addr]
+	icmp6Type, icmp6Code     field[uint8]
+	echoID6, echoSeq6        field[uint16]
 
-	arpOp              engine.Col[uint16]
-	arpSHW             engine.Col[engine.Raw]
-	arpSaddr, arpDaddr engine.Col[engine.String]
+	arpOp              field[uint16]
+	arpSHW             field[engine.Raw]
+	arpSaddr, arpDaddr field[engine.String]
 }
 
 // flag is a TCP flag and its word.
 type flag struct {
-	col  engine.Col[bool]
+	field[bool]
 	name string
 }
 
-func (c *columns) bind(p *engine.Binder) {
-	c.family = engine.Need(p, key.OOBFamily)
-	c.protocol = engine.Want(p, key.OOBProtocol)
-	c.prefix = engine.Want(p, key.OOBPrefix)
-	c.in, c.out = engine.Want(p, key.OOBIn), engine.Want(p, key.OOBOut)
-	c.ifIn = engine.Want(p, key.OOBIfIn)
-	c.mac = engine.Want(p, key.RawMAC)
-	c.uid, c.gid, c.mark = engine.Want(p, key.OOBUID), engine.Want(p, key.OOBGID), engine.Want(p, key.OOBMark)
-	c.saddr, c.daddr = engine.Need(p, key.IPSaddrStr), engine.Need(p, key.IPDaddrStr)
-	c.ipProto = engine.Need(p, key.IPProtocol)
+// field is a key: its column, its presence bit and, for the batch at hand, its values.
+type field[T any] struct {
+	col engine.Col[T]
+	bit uint64
+	v   *[engine.BatchSize]T
+}
 
-	c.totLen, c.id, c.fragOff = engine.Want(p, key.IPTotLen), engine.Want(p, key.IPID), engine.Want(p, key.IPFragOff)
-	c.tos, c.ttl = engine.Want(p, key.IPTOS), engine.Want(p, key.IPTTL)
+type loader interface{ load(b *engine.Batch) }
 
-	c.payloadLen, c.fragOff6 = engine.Want(p, key.IP6PayloadLen), engine.Want(p, key.IP6FragOff)
-	c.priority, c.hopLimit, c.nextHdr = engine.Want(p, key.IP6Priority), engine.Want(p, key.IP6HopLimit), engine.Want(p, key.IP6NextHdr)
-	c.flowLabel, c.fragID = engine.Want(p, key.IP6FlowLabel), engine.Want(p, key.IP6FragID)
+func (f *field[T]) load(b *engine.Batch) { f.v = f.col.Of(b) }
 
-	c.tcpSport, c.tcpDport = engine.Want(p, key.TCPSport), engine.Want(p, key.TCPDport)
-	c.tcpWindow, c.tcpURGP = engine.Want(p, key.TCPWindow), engine.Want(p, key.TCPURGP)
-	c.tcpSeq, c.tcpAckSeq = engine.Want(p, key.TCPSeq), engine.Want(p, key.TCPAckSeq)
-	c.flags = [...]flag{
-		{engine.Want(p, key.TCPURG), "URG "},
-		{engine.Want(p, key.TCPACK), "ACK "},
-		{engine.Want(p, key.TCPPSH), "PSH "},
-		{engine.Want(p, key.TCPRST), "RST "},
-		{engine.Want(p, key.TCPSYN), "SYN "},
-		{engine.Want(p, key.TCPFIN), "FIN "},
+// load takes the columns of a batch, once for all of its rows.
+func (c *columns) load(b *engine.Batch) {
+	for _, f := range c.loads {
+		f.load(b)
 	}
+}
 
-	c.udpSport, c.udpDport, c.udpLen = engine.Want(p, key.UDPSport), engine.Want(p, key.UDPDport), engine.Want(p, key.UDPLen)
-	c.sctpSport, c.sctpDport = engine.Want(p, key.SCTPSport), engine.Want(p, key.SCTPDport)
-	c.spi = engine.Want(p, key.AHESPSPI)
+func want[T any](c *columns, p *engine.Binder, f *field[T], k engine.Key[T]) {
+	f.col = engine.Want(p, k)
+	f.bit = f.col.Mask()
+	c.loads = append(c.loads, f)
+}
 
-	c.icmpType, c.icmpCode = engine.Want(p, key.ICMPType), engine.Want(p, key.ICMPCode)
-	c.echoID, c.echoSeq, c.fragMTU = engine.Want(p, key.ICMPEchoID), engine.Want(p, key.ICMPEchoSeq), engine.Want(p, key.ICMPFragMTU)
-	c.gateway = engine.Want(p, key.ICMPGateway)
-	c.icmp6Type, c.icmp6Code = engine.Want(p, key.ICMP6Type), engine.Want(p, key.ICMP6Code)
-	c.echoID6, c.echoSeq6 = engine.Want(p, key.ICMP6EchoID), engine.Want(p, key.ICMP6EchoSeq)
+// need is want for a key that the stack must have.
+func need[T any](c *columns, p *engine.Binder, f *field[T], k engine.Key[T]) {
+	engine.Need(p, k)
+	want(c, p, f, k)
+}
 
-	c.arpOp, c.arpSHW = engine.Want(p, key.ARPOperation), engine.Want(p, key.ARPShwAddr)
-	c.arpSaddr, c.arpDaddr = engine.Want(p, key.ARPSaddrStr), engine.Want(p, key.ARPDaddrStr)
+func (c *columns) bind(p *engine.Binder) {
+	need(c, p, &c.family, key.OOBFamily)
+	want(c, p, &c.protocol, key.OOBProtocol)
+	want(c, p, &c.prefix, key.OOBPrefix)
+	want(c, p, &c.in, key.OOBIn)
+	want(c, p, &c.out, key.OOBOut)
+	want(c, p, &c.mac, key.RawMAC)
+	want(c, p, &c.uid, key.OOBUID)
+	want(c, p, &c.gid, key.OOBGID)
+	want(c, p, &c.mark, key.OOBMark)
+	need(c, p, &c.saddr, key.IPSaddrStr)
+	need(c, p, &c.daddr, key.IPDaddrStr)
+	need(c, p, &c.ipProto, key.IPProtocol)
+	want(c, p, &c.totLen, key.IPTotLen)
+	want(c, p, &c.id, key.IPID)
+	want(c, p, &c.fragOff, key.IPFragOff)
+	want(c, p, &c.tos, key.IPTOS)
+	want(c, p, &c.ttl, key.IPTTL)
+	want(c, p, &c.payloadLen, key.IP6PayloadLen)
+	want(c, p, &c.fragOff6, key.IP6FragOff)
+	want(c, p, &c.priority, key.IP6Priority)
+	want(c, p, &c.hopLimit, key.IP6HopLimit)
+	want(c, p, &c.nextHdr, key.IP6NextHdr)
+	want(c, p, &c.flowLabel, key.IP6FlowLabel)
+	want(c, p, &c.fragID, key.IP6FragID)
+	want(c, p, &c.tcpSport, key.TCPSport)
+	want(c, p, &c.tcpDport, key.TCPDport)
+	want(c, p, &c.tcpWindow, key.TCPWindow)
+	want(c, p, &c.tcpURGP, key.TCPURGP)
+	want(c, p, &c.tcpSeq, key.TCPSeq)
+	want(c, p, &c.tcpAckSeq, key.TCPAckSeq)
+	for i, f := range []struct {
+		key  engine.Key[bool]
+		name string
+	}{{key.TCPURG, "URG "}, {key.TCPACK, "ACK "}, {key.TCPPSH, "PSH "}, {key.TCPRST, "RST "}, {key.TCPSYN, "SYN "}, {key.TCPFIN, "FIN "}} {
+		c.flags[i].name = f.name
+		want(c, p, &c.flags[i].field, f.key)
+	}
+	want(c, p, &c.udpSport, key.UDPSport)
+	want(c, p, &c.udpDport, key.UDPDport)
+	want(c, p, &c.udpLen, key.UDPLen)
+	want(c, p, &c.sctpSport, key.SCTPSport)
+	want(c, p, &c.sctpDport, key.SCTPDport)
+	want(c, p, &c.spi, key.AHESPSPI)
+	want(c, p, &c.icmpType, key.ICMPType)
+	want(c, p, &c.icmpCode, key.ICMPCode)
+	want(c, p, &c.echoID, key.ICMPEchoID)
+	want(c, p, &c.echoSeq, key.ICMPEchoSeq)
+	want(c, p, &c.fragMTU, key.ICMPFragMTU)
+	want(c, p, &c.gateway, key.ICMPGateway)
+	want(c, p, &c.icmp6Type, key.ICMP6Type)
+	want(c, p, &c.icmp6Code, key.ICMP6Code)
+	want(c, p, &c.echoID6, key.ICMP6EchoID)
+	want(c, p, &c.echoSeq6, key.ICMP6EchoSeq)
+	want(c, p, &c.arpOp, key.ARPOperation)
+	want(c, p, &c.arpSHW, key.ARPShwAddr)
+	want(c, p, &c.arpSaddr, key.ARPSaddrStr)
+	want(c, p, &c.arpDaddr, key.ARPDaddrStr)
 }

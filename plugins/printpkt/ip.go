@@ -21,13 +21,13 @@ const (
 )
 
 func (l *line) ipv4(t []byte) []byte {
-	t = l.addresses(t, l.saddr, l.daddr)
-	tos, off := get(l, l.tos), get(l, l.fragOff)
-	t = appendNumber(t, "LEN=", get(l, l.totLen))
+	t = l.addresses(t, &l.saddr, &l.daddr)
+	tos, off := get(l, &l.tos), get(l, &l.fragOff)
+	t = appendNumber(t, "LEN=", get(l, &l.totLen))
 	t = appendHex(append(t, "TOS="...), tos&0x1e)
 	t = appendHex(append(t, " PREC=0x"...), tos&0xe0)
-	t = appendNumber(t, " TTL=", get(l, l.ttl))
-	t = appendNumber(t, "ID=", get(l, l.id))
+	t = appendNumber(t, " TTL=", get(l, &l.ttl))
+	t = appendNumber(t, "ID=", get(l, &l.id))
 	if off&0x8000 != 0 {
 		t = append(t, "CE "...)
 	}
@@ -40,7 +40,7 @@ func (l *line) ipv4(t []byte) []byte {
 	if off&0x1fff != 0 {
 		t = appendNumber(t, "FRAG:", off&0x1fff)
 	}
-	proto := get(l, l.ipProto)
+	proto := get(l, &l.ipProto)
 	if proto == protoICMP {
 		return l.icmp(t)
 	}
@@ -48,21 +48,21 @@ func (l *line) ipv4(t []byte) []byte {
 }
 
 func (l *line) ipv6(t []byte) []byte {
-	t = l.addresses(t, l.saddr, l.daddr)
-	t = appendNumber(t, "LEN=", uint32(get(l, l.payloadLen))+40)
-	t = appendNumber(t, "TC=", get(l, l.priority))
-	t = appendNumber(t, "HOPLIMIT=", get(l, l.hopLimit))
-	t = appendNumber(t, "FLOWLBL=", get(l, l.flowLabel))
-	if l.bits&l.fragOff6.Mask() != 0 {
-		t = appendNumber(t, "FRAG: ", l.fragOff6.Of(l.b)[l.r])
+	t = l.addresses(t, &l.saddr, &l.daddr)
+	t = appendNumber(t, "LEN=", uint32(get(l, &l.payloadLen))+40)
+	t = appendNumber(t, "TC=", get(l, &l.priority))
+	t = appendNumber(t, "HOPLIMIT=", get(l, &l.hopLimit))
+	t = appendNumber(t, "FLOWLBL=", get(l, &l.flowLabel))
+	if l.bits&l.fragOff6.bit != 0 {
+		t = appendNumber(t, "FRAG: ", l.fragOff6.v[l.r])
 		t = append(t, "ID: "...)
-		id := get(l, l.fragID)
+		id := get(l, &l.fragID)
 		for shift := 28; shift >= 0; shift -= 4 {
 			t = append(t, lowerDigits[id>>shift&15])
 		}
 		t = append(t, ' ')
 	}
-	next := get(l, l.nextHdr)
+	next := get(l, &l.nextHdr)
 	if next == protoICMPv6 {
 		return l.icmpv6(t)
 	}
@@ -74,26 +74,26 @@ func (l *line) transport(t []byte, proto uint8) []byte {
 	switch proto {
 	case protoTCP:
 		t = append(t, "PROTO=TCP "...)
-		if l.bits&l.tcpSport.Mask() == 0 {
+		if l.bits&l.tcpSport.bit == 0 {
 			return append(t, incomplete...)
 		}
 		return l.tcp(t)
 	case protoUDP:
 		t = append(t, "PROTO=UDP "...)
-		if l.bits&l.udpSport.Mask() == 0 {
+		if l.bits&l.udpSport.bit == 0 {
 			return append(t, incomplete...)
 		}
-		t = l.ports(t, l.udpSport, l.udpDport)
-		return appendNumber(t, "LEN=", get(l, l.udpLen))
+		t = l.ports(t, &l.udpSport, &l.udpDport)
+		return appendNumber(t, "LEN=", get(l, &l.udpLen))
 	case protoSCTP:
 		t = append(t, "PROTO=SCTP "...)
-		if l.bits&l.sctpSport.Mask() == 0 {
+		if l.bits&l.sctpSport.bit == 0 {
 			return append(t, incomplete...)
 		}
-		return l.ports(t, l.sctpSport, l.sctpDport)
+		return l.ports(t, &l.sctpSport, &l.sctpDport)
 	case protoAH, protoESP:
 		// IPv6's last header may be ESP where the protocol behind the headers is not known; ulogd2 then says AH.
-		if get(l, l.ipProto) == protoESP {
+		if get(l, &l.ipProto) == protoESP {
 			return l.ipsec(append(t, "PROTO=ESP "...))
 		}
 		return l.ipsec(append(t, "PROTO=AH "...))
@@ -103,38 +103,38 @@ func (l *line) transport(t []byte, proto uint8) []byte {
 
 const incomplete = "INCOMPLETE"
 
-func (l *line) ports(t []byte, src, dst engine.Col[uint16]) []byte {
-	t = appendNumber(t, "SPT=", src.Of(l.b)[l.r])
-	return appendNumber(t, "DPT=", dst.Of(l.b)[l.r])
+func (l *line) ports(t []byte, src, dst *field[uint16]) []byte {
+	t = appendNumber(t, "SPT=", src.v[l.r])
+	return appendNumber(t, "DPT=", dst.v[l.r])
 }
 
 func (l *line) tcp(t []byte) []byte {
-	t = l.ports(t, l.tcpSport, l.tcpDport)
-	t = appendNumber(t, "SEQ=", get(l, l.tcpSeq))
-	t = appendNumber(t, "ACK=", get(l, l.tcpAckSeq))
-	t = appendNumber(t, "WINDOW=", get(l, l.tcpWindow))
+	t = l.ports(t, &l.tcpSport, &l.tcpDport)
+	t = appendNumber(t, "SEQ=", get(l, &l.tcpSeq))
+	t = appendNumber(t, "ACK=", get(l, &l.tcpAckSeq))
+	t = appendNumber(t, "WINDOW=", get(l, &l.tcpWindow))
 	for i := range l.flags {
 		f := &l.flags[i]
-		if l.bits&f.col.Mask() != 0 && f.col.Of(l.b)[l.r] {
+		if l.bits&f.bit != 0 && f.v[l.r] {
 			t = append(t, f.name...)
 		}
 	}
-	return appendNumber(t, "URGP=", get(l, l.tcpURGP))
+	return appendNumber(t, "URGP=", get(l, &l.tcpURGP))
 }
 
 func (l *line) ipsec(t []byte) []byte {
-	if l.bits&l.spi.Mask() == 0 {
+	if l.bits&l.spi.bit == 0 {
 		return append(t, incomplete...)
 	}
-	return append(strconv.AppendUint(append(t, "SPI=0x"...), uint64(l.spi.Of(l.b)[l.r]), 16), ' ')
+	return append(strconv.AppendUint(append(t, "SPI=0x"...), uint64(l.spi.v[l.r]), 16), ' ')
 }
 
 func (l *line) icmp(t []byte) []byte {
 	t = append(t, "PROTO=ICMP "...)
-	if l.bits&l.icmpType.Mask() == 0 {
+	if l.bits&l.icmpType.bit == 0 {
 		return append(t, incomplete...)
 	}
-	typ, code := l.icmpType.Of(l.b)[l.r], get(l, l.icmpCode)
+	typ, code := l.icmpType.v[l.r], get(l, &l.icmpCode)
 	t = appendNumber(t, "TYPE=", typ)
 	t = appendNumber(t, "CODE=", code)
 	detail := typ
@@ -143,11 +143,11 @@ func (l *line) icmp(t []byte) []byte {
 	}
 	switch detail {
 	case 0, 8: // echo reply, echo
-		t = appendNumber(t, "ID=", get(l, l.echoID))
-		t = appendNumber(t, "SEQ=", get(l, l.echoSeq))
+		t = appendNumber(t, "ID=", get(l, &l.echoID))
+		t = appendNumber(t, "SEQ=", get(l, &l.echoSeq))
 	case 3: // destination unreachable
-		if !l.compat && l.bits&l.fragMTU.Mask() != 0 {
-			t = appendNumber(t, "MTU=", l.fragMTU.Of(l.b)[l.r])
+		if !l.compat && l.bits&l.fragMTU.bit != 0 {
+			t = appendNumber(t, "MTU=", l.fragMTU.v[l.r])
 		}
 	case 5: // redirect
 		t = append(l.gatewayOr0().AppendText(append(t, "GATEWAY="...), false), ' ')
@@ -162,23 +162,23 @@ func (l *line) icmp(t []byte) []byte {
 }
 
 func (l *line) gatewayOr0() engine.Addr {
-	if l.bits&l.gateway.Mask() == 0 {
+	if l.bits&l.gateway.bit == 0 {
 		return engine.Addr{}
 	}
-	return l.gateway.Of(l.b)[l.r]
+	return l.gateway.v[l.r]
 }
 
 func (l *line) icmpv6(t []byte) []byte {
 	t = append(t, "PROTO=ICMPv6 "...)
-	if l.bits&l.icmp6Type.Mask() == 0 {
+	if l.bits&l.icmp6Type.bit == 0 {
 		return append(t, incomplete...)
 	}
-	typ := l.icmp6Type.Of(l.b)[l.r]
+	typ := l.icmp6Type.v[l.r]
 	t = appendNumber(t, "TYPE=", typ)
-	t = appendNumber(t, "CODE=", get(l, l.icmp6Code))
+	t = appendNumber(t, "CODE=", get(l, &l.icmp6Code))
 	if typ == 128 || typ == 129 { // echo request, echo reply
-		t = appendNumber(t, "ID=", get(l, l.echoID6))
-		t = appendNumber(t, "SEQ=", get(l, l.echoSeq6))
+		t = appendNumber(t, "ID=", get(l, &l.echoID6))
+		t = appendNumber(t, "SEQ=", get(l, &l.echoSeq6))
 	}
 	return t
 }

@@ -28,7 +28,7 @@ func (printpkt) Options(*engine.Options) {}
 func (printpkt) Bind(p *engine.Binder) engine.Stage {
 	s := &stage{compat: p.Settings().CompatULOGD2()}
 	s.bind(p)
-	if s.ifIn.Given() && !s.in.Given() {
+	if engine.Want(p, key.OOBIfIn).Given() && !s.in.col.Given() {
 		p.Problem("oob.in and oob.out are missing; put IFINDEX before it")
 	}
 	s.print = engine.Give(p, p.Group(), key.Print)
@@ -42,6 +42,7 @@ type stage struct {
 }
 
 func (s *stage) Consume(b *engine.Batch) {
+	s.load(b)
 	l := line{columns: &s.columns, b: b, have: b.Have(), compat: s.compat}
 	print, bit := s.print.Of(b), s.print.Mask()
 	t := b.Text()
@@ -66,35 +67,35 @@ type line struct {
 
 // append writes the whole line. Every item ends in a blank, so does the line.
 func (l *line) append(t []byte) []byte {
-	if l.bits&l.prefix.Mask() != 0 {
-		t = append(text.AppendClean(t, l.string(l.prefix)), ' ')
+	if l.bits&l.prefix.bit != 0 {
+		t = append(text.AppendClean(t, l.string(&l.prefix)), ' ')
 	}
-	if l.bits&l.in.Mask() != 0 && l.bits&l.out.Mask() != 0 {
-		t = text.AppendClean(append(t, "IN="...), l.string(l.in))
-		t = text.AppendClean(append(t, " OUT="...), l.string(l.out))
+	if l.bits&l.in.bit != 0 && l.bits&l.out.bit != 0 {
+		t = text.AppendClean(append(t, "IN="...), l.string(&l.in))
+		t = text.AppendClean(append(t, " OUT="...), l.string(&l.out))
 		t = append(t, ' ')
 	}
 	t = append(t, "MAC="...)
-	if l.bits&l.mac.Mask() != 0 {
-		t = engine.AppendMAC(t, l.b.Bytes(engine.Span(l.mac.Of(l.b)[l.r])))
+	if l.bits&l.mac.bit != 0 {
+		t = engine.AppendMAC(t, l.b.Bytes(engine.Span(l.mac.v[l.r])))
 	}
 	t = append(t, ' ')
 	t = l.network(t)
-	if l.bits&l.uid.Mask() != 0 {
-		t = appendNumber(t, "UID=", l.uid.Of(l.b)[l.r])
+	if l.bits&l.uid.bit != 0 {
+		t = appendNumber(t, "UID=", l.uid.v[l.r])
 	}
-	if l.bits&l.gid.Mask() != 0 {
-		t = appendNumber(t, "GID=", l.gid.Of(l.b)[l.r])
+	if l.bits&l.gid.bit != 0 {
+		t = appendNumber(t, "GID=", l.gid.v[l.r])
 	}
-	if l.bits&l.mark.Mask() != 0 {
-		t = append(strconv.AppendUint(append(t, "MARK=0x"...), uint64(l.mark.Of(l.b)[l.r]), 16), ' ')
+	if l.bits&l.mark.bit != 0 {
+		t = append(strconv.AppendUint(append(t, "MARK=0x"...), uint64(l.mark.v[l.r]), 16), ' ')
 	}
 	return append(t, '\n')
 }
 
 // network writes the part of the line that the family decides.
 func (l *line) network(t []byte) []byte {
-	family, protocol := l.family.Of(l.b)[l.r], get(l, l.protocol)
+	family, protocol := l.family.v[l.r], get(l, &l.protocol)
 	switch family {
 	case engine.FamilyIPv4:
 		return l.ipv4(t)
@@ -120,18 +121,18 @@ func (l *line) network(t []byte) []byte {
 }
 
 func (l *line) arp(t []byte) []byte {
-	t = l.addresses(t, l.arpSaddr, l.arpDaddr)
+	t = l.addresses(t, &l.arpSaddr, &l.arpDaddr)
 	t = append(t, "PROTO=ARP "...)
-	if l.bits&l.arpOp.Mask() == 0 {
+	if l.bits&l.arpOp.bit == 0 {
 		return append(t, "INCOMPLETE "...)
 	}
-	switch op := l.arpOp.Of(l.b)[l.r]; op {
+	switch op := l.arpOp.v[l.r]; op {
 	case 1:
 		t = append(t, "REQUEST "...)
 	case 2:
 		t = append(t, "REPLY REPLY_MAC="...)
-		if l.bits&l.arpSHW.Mask() != 0 {
-			t = engine.AppendMAC(t, l.b.Bytes(engine.Span(l.arpSHW.Of(l.b)[l.r])))
+		if l.bits&l.arpSHW.bit != 0 {
+			t = engine.AppendMAC(t, l.b.Bytes(engine.Span(l.arpSHW.v[l.r])))
 		}
 		t = append(t, ' ')
 	case 10:
@@ -142,26 +143,26 @@ func (l *line) arp(t []byte) []byte {
 	return t
 }
 
-func (l *line) addresses(t []byte, src, dst engine.Col[engine.String]) []byte {
-	if l.bits&src.Mask() != 0 {
+func (l *line) addresses(t []byte, src, dst *field[engine.String]) []byte {
+	if l.bits&src.bit != 0 {
 		t = append(append(append(t, "SRC="...), l.string(src)...), ' ')
 	}
-	if l.bits&dst.Mask() != 0 {
+	if l.bits&dst.bit != 0 {
 		t = append(append(append(t, "DST="...), l.string(dst)...), ' ')
 	}
 	return t
 }
 
-func (l *line) string(c engine.Col[engine.String]) []byte {
-	return l.b.Bytes(engine.Span(c.Of(l.b)[l.r]))
+func (l *line) string(c *field[engine.String]) []byte {
+	return l.b.Bytes(engine.Span(c.v[l.r]))
 }
 
 // get returns a number, 0 where the record lacks it, as ulogd2 prints it.
-func get[T uint8 | uint16 | uint32](l *line, c engine.Col[T]) T {
-	if l.bits&c.Mask() == 0 {
+func get[T uint8 | uint16 | uint32](l *line, c *field[T]) T {
+	if l.bits&c.bit == 0 {
 		return 0
 	}
-	return c.Of(l.b)[l.r]
+	return c.v[l.r]
 }
 
 func appendNumber[T uint8 | uint16 | uint32](t []byte, name string, v T) []byte {
