@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"ulogd/engine/nstest"
 )
 
 func TestBackground(t *testing.T) {
@@ -122,4 +125,14 @@ func TestPidFile(t *testing.T) {
 		t.Error("the pid file is left behind")
 	}
 	ulogd(t, "-p", "/nowhere/pid", "-c", conf(t, "")).exits(1).says("pid file: open /nowhere/pid: no such file or directory")
+}
+
+// What is wrong with sockets shows in the exit code of -d, too.
+func TestSecondDaemonOnAGroup(t *testing.T) {
+	nstest.Need(t, "nflog")
+	ns := nstest.New(t)
+	path := file(t, "x.conf", "loglevel=3\nlogfile=/dev/null\nstack=l:NFLOG,n:NULL\n[l]\ngroup=9\n")
+	first := ns.Start(t, binary+" -v -c "+path)
+	first.WaitOutput("entering main loop", 10*time.Second)
+	finish(t, ns.Cmd(binary+" -d -c "+path)).exits(1).says("l:NFLOG: ", "group 9", fmt.Sprintf("process %d (ulogd)", first.PID()))
 }

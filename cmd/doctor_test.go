@@ -224,3 +224,19 @@ func TestDoctorLooksIntoTheNamespaceThatIsRead(t *testing.T) {
 	write(t, path, strings.ReplaceAll(text, ns.Path(), "/run/netns/none"))
 	ulogd(t, "doctor", "-c", path).exits(1).says("network_namespace_path: ", "/run/netns/none: no such file or directory")
 }
+
+func TestDoctorLooksAtEveryPlugin(t *testing.T) {
+	for text, want := range map[string]string{
+		"stack=c:PCAP,n:NULL\n[c]\nfile=/nowhere/x.pcap\n":                                "c:PCAP: open capture file: stat /nowhere/x.pcap: no such file or directory",
+		"stack=u:UNIXSOCK,n:NULL\n[u]\nsocket_path=/nowhere/s\n":                          "u:UNIXSOCK: the directory /nowhere does not exist",
+		"stack=g:GEN,j:JSON\n[j]\nfile=/nowhere/s\n":                                      "j:JSON: the directory /nowhere does not exist",
+		"stack=g:GEN,j:JSON\n[j]\nmode=unix\nfile=/nowhere/s\n":                           "j:JSON: socket: stat /nowhere/s: no such file or directory",
+		"stack=g:GEN,j:JSON\n[j]\nmode=tcp\nhost=x.invalid\nport=1\n":                     "j:JSON: host x.invalid does not resolve",
+		"stack=g:GEN,t:IP2STR,r:PRINTFLOW,s:SYSLOG\n[s]\ntransport=tcp\nhost=x.invalid\n": "s:SYSLOG: host x.invalid does not resolve",
+		"stack=g:GEN,t:IP2STR,r:PRINTFLOW,e:LOGEMU\n[e]\nfile=/nowhere/s\n":               "e:LOGEMU: the directory /nowhere does not exist",
+		"stack=g:GEN,v:NETFLOW5\n[v]\nhost=x.invalid\nport=2055\n":                        "v:NETFLOW5: host x.invalid does not resolve",
+		"stack=g:GEN,p:PRINT\nstack=g:GEN,q:PRINT\n[p]\nfile=/no/s\n[q]\nfile=/no/s\n":    "p:PRINT, q:PRINT: the directory /no does not exist",
+	} {
+		ulogd(t, "doctor", "-c", file(t, "x.conf", text)).finds(want)
+	}
+}
