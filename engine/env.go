@@ -43,6 +43,14 @@ func (e *Env) Deadline() time.Time {
 	return time.Time{}
 }
 
+// Lost returns what never arrived, as far as all instances of the daemon know: records that the kernel or a device could not deliver.
+func (e *Env) Lost() (n int64) {
+	for _, inst := range e.m.insts {
+		n += inst.Stats.snapshot().Lost
+	}
+	return n
+}
+
 // tasks are the goroutines that instances asked for.
 type tasks struct {
 	ctx    context.Context
