@@ -50,8 +50,10 @@ const (
 	ctaProtoNum        = 1
 	ctaProtoSrcPort    = 2
 	ctaProtoDstPort    = 3
+	ctaProtoICMPID     = 4
 	ctaProtoICMPType   = 5
 	ctaProtoICMPCode   = 6
+	ctaProtoICMPv6ID   = 7
 	ctaProtoICMPv6Type = 8
 	ctaProtoICMPv6Code = 9
 
@@ -143,7 +145,7 @@ func (t *tuple) decode(b []byte) bool {
 }
 
 func (t *tuple) walk(b []byte) bool {
-	t.has = 0
+	*t = tuple{}
 	ok := true
 	for len(b) > 0 {
 		var kind uint16
@@ -206,6 +208,8 @@ func (t *tuple) protocol(b []byte) bool {
 			t.has |= hasPorts
 		case ctaProtoDstPort:
 			ok = number16(v, &t.dport) && ok
+		case ctaProtoICMPID, ctaProtoICMPv6ID:
+			ok = number16(v, &t.sport) && ok
 		case ctaProtoICMPType, ctaProtoICMPv6Type:
 			ok = number8(v, &t.icmpType) && ok
 			t.has |= hasICMP
@@ -214,6 +218,9 @@ func (t *tuple) protocol(b []byte) bool {
 		case nlattr.Malformed:
 			return false
 		}
+	}
+	if t.has&hasICMP != 0 {
+		t.dport = uint16(t.icmpType)<<8 | uint16(t.icmpCode)
 	}
 	return ok
 }

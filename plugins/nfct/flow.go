@@ -30,7 +30,7 @@ type flow struct {
 // tuple is one direction of a connection.
 type tuple struct {
 	src, dst     engine.Addr
-	sport, dport uint16
+	sport, dport uint16 // without ports: ICMP's identifier, and its type times 256 plus its code
 	zone         uint16 // of this direction only
 	proto        uint8
 	icmpType     uint8

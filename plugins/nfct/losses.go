@@ -14,6 +14,7 @@ type losses struct {
 	resent       *engine.Counter
 	overruns     *engine.Counter
 	total        int
+	outstanding  int // ends that were lost and not given back
 	nextAlarm    time.Time
 }
 
@@ -51,8 +52,12 @@ func (n *nfct) countLosses(k *socket) {
 	}
 	if k == n.ends {
 		l.ends.Add(d)
+		l.outstanding += d
 	} else {
 		l.begins.Add(d)
+	}
+	if n.table != nil && n.recoverAt.IsZero() {
+		n.recoverAt = time.Now().Add(n.resync)
 	}
 	l.total += d
 	now := time.Now()
@@ -62,4 +67,12 @@ func (n *nfct) countLosses(k *socket) {
 	l.nextAlarm = now.Add(alarmEvery)
 	n.env.Log.Warn("conntrack events are being lost: the receive buffer is full", "lost_so_far", l.total, "buffer", k.granted,
 		"remedy", "raise netlink_socket_buffer_maxsize, narrow the filters, set reliable = true, or give the output a faster receiver")
+}
+
+// giveBack takes a connection whose end was missed, and which a dump has shown to be gone, off the losses.
+func (l *losses) giveBack() {
+	if l.outstanding > 0 {
+		l.outstanding--
+		l.ends.Add(-1)
+	}
 }

@@ -37,13 +37,25 @@ type nfct struct {
 	stopping     bool
 	woken        time.Time
 	gather       time.Duration // how long events gather in a stream of them
-	own          []engine.OwnTuple
-	flow         flow
 
-	malformed *engine.Drop
-	truncated *engine.Drop
-	ownFlows  *engine.Counter
-	losses    losses
+	table                                         *table // nil: nothing is remembered
+	ended                                         *ended
+	dump                                          dump
+	eventsAlways                                  bool // even connections that no listener saw begin end with an event
+	hub                                           *hub
+	member                                        *member
+	shared                                        socket // a part of the table that another instance has read
+	recoverAt, pollAt, reportAt, checkAt, statsAt time.Time
+
+	own     []engine.OwnTuple
+	flow    flow
+	blocks  *engine.Blocks
+	labels  *labelNames
+	scratch []byte
+
+	malformed, truncated                                                   *engine.Drop
+	ownFlows, duplicates, forgotten, recoveredEnds, failedDumps, liveFlows *engine.Counter
+	losses                                                                 losses
 }
 
 // Bind declares the keys.
@@ -54,18 +66,48 @@ func (n *nfct) Backpressure() bool { return n.reliable }
 
 // Open opens the sockets and subscribes.
 func (n *nfct) Open(env *engine.Env) (err error) {
-	n.env = env
-	n.malformed = env.Stats.Drop("malformed", "messages that do not describe a connection")
-	n.truncated = env.Stats.Drop("truncated", "messages longer than the receive buffer's slots")
-	n.ownFlows = env.Stats.Counter("own_traffic", "connections left out because the daemon's own export made them")
-	n.losses.open(env.Stats, n.hash)
+	n.env, n.blocks, n.dump.why = env, newBlocks(), idle
+	n.count(env.Stats)
+	if n.labels, err = readLabels(n.connLabels); err != nil {
+		return err
+	}
 	if n.ns, err = openNamespace(n.namespace); err != nil {
 		return err
 	}
 	if err := n.checkKernel(env.Log); err != nil {
 		return err
 	}
+	if n.hub, n.member, err = n.joinHub(); err != nil {
+		return err
+	}
+	h := newHasher()
+	n.ended = newEnded(h)
+	if n.hash {
+		n.table = newTable(n.hashMax, h)
+	}
+	if n.pollInterval > 0 {
+		n.env.Log.Info("reading the conntrack table at intervals", "interval", n.pollInterval)
+		n.pollAt = time.Now()
+		return nil
+	}
+	n.dump.wanted[forStart] = n.hash && n.initialDump
+	n.reportAt, n.checkAt = time.Now().Add(n.activeTimeout), time.Now().Add(n.resync)
 	return n.subscribe()
+}
+
+// count makes the counters.
+func (n *nfct) count(s *engine.Stats) {
+	n.malformed = s.Drop("malformed", "messages that do not describe a connection")
+	n.truncated = s.Drop("truncated", "messages longer than the receive buffer's slots")
+	n.ownFlows = s.Counter("own_traffic", "connections left out because the daemon's own export made them")
+	n.duplicates = s.Counter("duplicates", "ends that the kernel told again because another listener had no room")
+	n.losses.open(s, n.hash)
+	if n.hash {
+		n.liveFlows = s.Counter("live", "connections that are remembered now")
+		n.forgotten = s.Counter("not_remembered", "times that a connection could not be remembered: hash_max_entries are")
+		n.recoveredEnds = s.Counter("recovered", "ends that no event told of and a dump gave back")
+	}
+	n.failedDumps = s.Counter("failed_dumps", "times that the table could not be read")
 }
 
 // subscribe opens one socket for beginnings and changes and one for ends, so that a storm of one does not cost the other.
@@ -113,7 +155,7 @@ func (n *nfct) Read(b *engine.Batch, deadline time.Time) error {
 	if n.excludeSelf {
 		n.own = n.env.Own.Tuples()
 	}
-	r := reader{nfct: n, w: n.columns.of(b), b: b}
+	r := reader{nfct: n, w: n.columns.of(b), b: b, text: text{blocks: n.blocks}}
 	err := n.read(&r, deadline)
 	r.finish()
 	return err
@@ -122,17 +164,23 @@ func (n *nfct) Read(b *engine.Batch, deadline time.Time) error {
 func (n *nfct) read(r *reader, deadline time.Time) error {
 	for range maxRounds {
 		quiet, err := n.round(r)
+		if err == nil && !r.full() {
+			err = r.background(&quiet)
+		}
 		switch {
 		case err != nil:
 			return err
 		case r.full(), r.rows > 0 && quiet:
 			return nil
 		case !quiet:
-		case n.stopping:
-			n.Tick(time.Time{}) // the last losses
-			return io.EOF
+		case n.stopping && !n.dump.busy():
+			n.Tick(time.Now()) // the last losses
+			if !n.dump.busy() {
+				return io.EOF
+			}
 		default:
-			if ready, err := n.wait(deadline); err != nil || !ready {
+			ready, err := n.wait(deadline)
+			if err != nil || !ready && (!n.dump.busy() || !time.Now().Before(deadline)) {
 				return err
 			}
 		}
@@ -142,6 +190,26 @@ func (n *nfct) read(r *reader, deadline time.Time) error {
 
 // maxRounds bounds how long Read goes on while events make no rows.
 const maxRounds = 64
+
+// background reads the table, if somebody wants it, and what other instances have read of it. quiet becomes false where more is there at once.
+func (r *reader) background(quiet *bool) error {
+	if len(r.shared.rest) == 0 {
+		select {
+		case r.shared.rest = <-r.member.parts:
+		default:
+		}
+	}
+	if len(r.shared.rest) > 0 {
+		r.takeDump(&r.shared, forReset)
+		*quiet = false
+	}
+	if r.full() || !r.dump.busy() {
+		return nil
+	}
+	progress, err := r.dumpStep(*quiet)
+	*quiet = *quiet && !progress
+	return err
+}
 
 // round takes what is there once. The order matters: a connection's end must not be seen before its beginning. So ends are received first, then
 // all beginnings that may have been there by then are handled, then the ends.
@@ -189,6 +257,9 @@ func (n *nfct) receive(k *socket) error {
 // wait waits until a socket is readable and tells whether one is. In a stream of events each would wake the daemon by itself, which costs more than
 // all the rest; then it lets some gather.
 func (n *nfct) wait(deadline time.Time) (bool, error) {
+	if soon := time.Now().Add(dumpPace); n.dump.busy() && soon.Before(deadline) {
+		deadline = soon
+	}
 	var list [2]*mmsg.Socket
 	ready, err := mmsg.Wait(deadline, n.waitable(list[:0])...)
 	if err != nil || !ready {
@@ -220,16 +291,40 @@ const (
 	mostMessage   = 1536
 )
 
-// Tick looks for losses that no error told of.
-func (n *nfct) Tick(time.Time) {
-	for _, k := range [2]*socket{n.begins, n.ends} {
-		if k != nil {
-			n.countLosses(k)
+// Tick looks for losses that no error told of, and whether it is time to read the table.
+func (n *nfct) Tick(now time.Time) {
+	for _, k := range n.sockets() {
+		n.countLosses(k)
+	}
+	due := func(at *time.Time, every time.Duration, why purpose) {
+		if every > 0 && !at.IsZero() && !now.Before(*at) {
+			*at = now.Add(every)
+			n.dump.wanted[why] = true
 		}
+	}
+	due(&n.pollAt, n.pollInterval, forPoll)
+	if n.table == nil {
+		return
+	}
+	n.liveFlows.Set(int64(n.table.live))
+	due(&n.reportAt, n.activeTimeout, forReport)
+	if n.table.silent > 0 {
+		due(&n.checkAt, n.resync, forCheck)
+	}
+	if !n.recoverAt.IsZero() && (n.stopping || !now.Before(n.recoverAt)) {
+		n.recoverAt = time.Time{}
+		n.dump.wanted[forRecovery] = true
 	}
 }
 
-// Stop ends the subscription; Read then returns what the kernel has queued, and io.EOF.
+// Signal reads the counters of all connections and zeroes them, on SIGUSR2.
+func (n *nfct) Signal(s engine.Signal) {
+	if s == engine.Dump && n.hub.lead(n.member) {
+		n.dump.wanted[forReset] = true
+	}
+}
+
+// Stop ends the subscription; Read then returns what the kernel has queued, what a last look at the table tells, and io.EOF.
 func (n *nfct) Stop() {
 	n.stopping = true
 	for _, k := range n.sockets() {
@@ -237,13 +332,20 @@ func (n *nfct) Stop() {
 			n.env.Log.Warn("leave the conntrack events", "error", err)
 		}
 	}
+	n.dump.wanted[forExit] = n.exportOnExit
 }
 
 // Close closes the sockets.
 func (n *nfct) Close() error {
 	var errs []error
 	for _, k := range n.sockets() {
-		errs = append(errs, k.socket.Close())
+		errs = append(errs, k.close())
+	}
+	if n.dump.socket.socket != nil && n.dump.why != idle && !n.dump.sweeping {
+		errs = append(errs, n.dump.socket.close())
+	}
+	if n.hub != nil {
+		n.hub.leave(n)
 	}
 	if n.ns != nil {
 		errs = append(errs, n.ns.Close())

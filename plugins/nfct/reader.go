@@ -16,9 +16,11 @@ type reader struct {
 	b                                *engine.Batch
 	rows                             int
 	malformedRows, longRows, leftOut int
+	recovering                       bool // records are of ends that were not seen
+	text                             text
 }
 
-func (r *reader) full() bool { return r.rows == engine.BatchSize }
+func (r *reader) full() bool { return r.rows == engine.BatchSize || r.text.full() }
 
 // take handles the messages that a socket has brought, as long as there is room for rows, and returns their number.
 func (r *reader) take(k *socket) (taken int) {
@@ -49,41 +51,21 @@ func (r *reader) take(k *socket) (taken int) {
 	return taken
 }
 
-// event handles one event, read at the time now.
-func (r *reader) event(f *flow, now int64) {
-	if f.event == eventDestroy {
-		end := f.stop
-		if end == 0 {
-			end = pick(f.stamp, now)
-		}
-		r.emit(f, f.endReason(), f.start, end)
-		return
-	}
-	if r.hash {
-		return
-	}
-	start := f.start
-	if f.event == eventNew {
-		start = pick(f.stamp, now)
-	}
-	r.emit(f, 0, start, 0)
-}
-
-// pick prefers the kernel's time to the clock.
-func pick(kernel, clock int64) int64 {
-	if kernel != 0 {
-		return kernel
-	}
-	return clock
-}
-
 // emit makes a row of the connection if its mark is wanted.
 func (r *reader) emit(f *flow, reason uint8, start, end int64) {
 	if !r.filter.acceptsMark(f.mark) {
 		r.leftOut++
 		return
 	}
-	r.w.put(r.b, engine.Row(r.rows), f, reason, start, end)
+	row := engine.Row(r.rows)
+	r.w.put(r.b, row, f, reason, start, end)
+	if f.has&(hasHelper|hasSecCtx|hasLabels) != 0 {
+		r.putText(row, f)
+	}
+	if r.recovering {
+		r.w.isRecovered.Of(r.b)[row] = true
+		r.w.have[row] |= r.w.recovered.Mask()
+	}
 	r.rows++
 }
 
@@ -105,6 +87,7 @@ func (r *reader) isOwn(f *flow) bool {
 // finish hands the rows to the engine and counts what made none.
 func (r *reader) finish() {
 	r.b.Fill(r.rows)
+	r.text.finish(r.b)
 	if r.leftOut > 0 {
 		r.b.Skip(r.leftOut)
 	}

@@ -23,6 +23,7 @@ type socket struct {
 	socket   *mmsg.Socket
 	receiver *mmsg.Receiver
 	buf      []byte
+	slot     int // octets of buf for each datagram
 	granted  int // octets of the receive buffer, the kernel's own bookkeeping included
 	groups   []uint32
 
@@ -46,7 +47,7 @@ func openSocket(s *settings, f *filter, ns *os.File, groups []uint32) (*socket, 
 		return nil, fmt.Errorf("open a conntrack socket: %w", err)
 	}
 	defer conn.Close() // the detached socket stays
-	k := &socket{groups: groups, buf: make([]byte, mmsg.Most*slotSize)}
+	k := &socket{groups: groups, buf: make([]byte, mmsg.Most*slotSize), slot: slotSize}
 	if k.granted, err = setUp(conn, s, f); err != nil {
 		return nil, err
 	}
@@ -104,11 +105,13 @@ func (k *socket) leave() (err error) {
 	return nil
 }
 
+func (k *socket) close() error { return k.socket.Close() }
+
 // receive reads what is there, if all that came before has been taken.
 func (k *socket) receive() (err error) {
 	if !k.pending() {
 		k.next = 0
-		k.received, err = k.receiver.TryReceive(k.buf, slotSize)
+		k.received, err = k.receiver.TryReceive(k.buf, k.slot)
 	}
 	return err
 }

@@ -17,6 +17,12 @@ import (
 
 const sysctlDir = "/proc/sys/net/netfilter/"
 
+// How many connections are remembered where the kernel does not say how many it tracks, and at most.
+const (
+	defaultTable = 1 << 18
+	mostEntries  = 1 << 28
+)
+
 // needed are the settings that must not be 0, and what happens if they are.
 var needed = []struct{ name, effect string }{
 	{"nf_conntrack_acct", "packets and octets of all connections will be 0"},
@@ -32,6 +38,14 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 				return err
 			}
 		}
+		always, err := readSysctl("nf_conntrack_events")
+		n.eventsAlways = err == nil && always == 1
+		if n.hashMax == 0 {
+			if n.hashMax, err = readSysctl("nf_conntrack_max"); err != nil || n.hashMax <= 0 {
+				n.hashMax = defaultTable
+			}
+		}
+		n.hashMax = min(n.hashMax, mostEntries)
 		tracked, err := tracksAnything()
 		if err == nil && !tracked {
 			log.Warn("nothing is tracked here: no rule asks for the state of connections", "remedy",

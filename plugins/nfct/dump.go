@@ -1,0 +1,218 @@
+// Reading the kernel's table: a dump runs beside the events, a part at a time, in constant memory.
+
+package nfct
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine/mmsg"
+	"ulogd/engine/nlattr"
+)
+
+// purpose is why the table is read. Purposes that wait are served in this order, one dump each.
+type purpose uint8
+
+const (
+	forStart    purpose = iota // what exists before the first event
+	forRecovery                // what events were missed
+	forReset                   // counters, zeroing the kernel's
+	forPoll                    // polling mode
+	forReport                  // living connections, at intervals
+	forCheck                   // ends that no event tells of
+	forExit                    // living connections, at the end
+	purposes
+	idle = purposes
+)
+
+// dumpSlot takes the largest part: the kernel fills up to 32 KiB where the reader has room for them.
+const dumpSlot = 32 << 10
+
+// dump is the reading of the table that runs, and those that wait.
+type dump struct {
+	socket
+	why      purpose
+	wanted   [purposes]bool
+	nextPart time.Time
+	failed   bool
+	sweeping bool   // all is read; entries that were not found are being reported
+	drained  bool   // the ends that were queued when all was read have been handled
+	place    uint32 // of the sweep
+}
+
+// busy tells whether a dump runs or waits.
+func (d *dump) busy() bool {
+	if d.why != idle {
+		return true
+	}
+	for _, w := range d.wanted {
+		if w {
+			return true
+		}
+	}
+	return false
+}
+
+// nextDump begins the first dump that is wanted.
+func (n *nfct) nextDump() {
+	d := &n.dump
+	for why, wanted := range d.wanted {
+		if !wanted {
+			continue
+		}
+		d.wanted[why] = false
+		if err := n.beginDump(purpose(why)); err != nil {
+			n.dumpFailed(err)
+			continue
+		}
+		return
+	}
+}
+
+func (n *nfct) beginDump(why purpose) error {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, netConfig(n.ns))
+	if err != nil {
+		return fmt.Errorf("open a conntrack socket: %w", err)
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	s, err := mmsg.Detach(raw)
+	if err != nil {
+		return err
+	}
+	typ := uint16(msgGet)
+	if why == forReset {
+		typ = msgReset
+	}
+	request := nlattr.AppendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
+		return append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0)
+	})
+	if err := s.Send(request); err != nil {
+		s.Close()
+		return err
+	}
+	buf := n.dump.buf
+	if buf == nil {
+		buf = make([]byte, dumpSlot)
+	}
+	n.dump.socket = socket{socket: s, receiver: mmsg.New(s), buf: buf, slot: dumpSlot}
+	n.dump.why, n.dump.sweeping, n.dump.drained, n.dump.failed = why, false, false, false
+	if n.table != nil {
+		n.table.round++
+	}
+	return nil
+}
+
+// endDump closes the socket. Where the dump tells what is gone, the sweep follows.
+func (n *nfct) endDump() {
+	d := &n.dump
+	d.socket.close()
+	switch d.why {
+	case forRecovery, forPoll, forCheck:
+		if !d.failed {
+			d.sweeping, d.place = true, 1
+			return
+		}
+	case forReset:
+		n.hub.finish(n)
+	}
+	d.why = idle
+}
+
+// dumpStep takes one part of the dump that runs, or a stretch of its sweep, and tells whether it did. quiet tells that no end of a connection
+// waits to be read.
+func (r *reader) dumpStep(quiet bool) (progress bool, err error) {
+	d := &r.dump
+	switch {
+	case d.why == idle:
+		r.nextDump()
+		return true, nil
+	case d.sweeping:
+		d.drained = d.drained || quiet
+		if d.drained && r.sweep() {
+			d.why, d.sweeping = idle, false
+		}
+		return true, nil
+	case !d.pending():
+		if !r.mayRead() {
+			return false, nil
+		}
+		if err := d.receive(); err != nil {
+			return false, err
+		}
+		if d.why == forReset && d.received > 0 {
+			r.hub.share(r.nfct, d.receiver.Datagram(0))
+		}
+	}
+	if r.takeDump(&d.socket, d.why) {
+		r.endDump()
+	}
+	return true, nil
+}
+
+// mayRead tells whether it is time for the next part: a dump without hurry is spread out, and one that zeroes counters waits for those that share it.
+func (n *nfct) mayRead() bool {
+	d := &n.dump
+	switch {
+	case d.why == forReset:
+		return n.hub.ready(n)
+	case d.why != forReport && d.why != forCheck, n.stopping:
+		return true
+	}
+	now := time.Now()
+	if now.Before(d.nextPart) {
+		return false
+	}
+	d.nextPart = now.Add(dumpPace)
+	return true
+}
+
+// dumpPace is the time between parts where there is no hurry: 100 connections or so each.
+const dumpPace = time.Millisecond
+
+// takeDump handles the messages of a part as long as there is room for rows, and tells whether the dump's end was among them.
+func (r *reader) takeDump(k *socket, why purpose) (done bool) {
+	now := time.Now().UnixNano()
+	for !r.full() {
+		m, ok := k.message()
+		if !ok {
+			return false
+		}
+		switch {
+		case m.Type == unix.NLMSG_DONE:
+			return true
+		case m.Type == unix.NLMSG_ERROR:
+			r.dumpFailed(errno(m.Body))
+			return true
+		case m.Type != msgNew && m.Type != nlattr.Malformed:
+		case m.Type == nlattr.Malformed || !r.flow.decode(&m):
+			r.malformedRows++
+		case r.filter.tracks(&r.flow) && !r.isOwn(&r.flow):
+			r.dumped(&r.flow, why, now)
+		}
+	}
+	return false
+}
+
+// dumpFailed gives the dump up: what it did not find says nothing.
+func (n *nfct) dumpFailed(err error) {
+	n.env.Log.Error("read the conntrack table", "error", err, "remedy", "run with CAP_NET_ADMIN")
+	n.failedDumps.Add(1)
+	n.dump.failed = true
+}
+
+// errno reads struct nlmsgerr, whose number is in the machine's byte order.
+func errno(body []byte) error {
+	if len(body) < 4 {
+		return errors.New("an answer that is cut off")
+	}
+	return unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
+}

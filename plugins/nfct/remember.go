@@ -1,0 +1,171 @@
+// What events and dumps mean for the remembered connections, and what is reported of them.
+
+package nfct
+
+import "time"
+
+// event handles one event, read at the time now.
+func (r *reader) event(f *flow, now int64) {
+	switch {
+	case f.event == eventDestroy:
+		r.end(f, now)
+	case r.table != nil:
+		r.alive(f, now)
+	case f.event == eventNew:
+		r.emit(f, 0, pick(f.start, pick(f.stamp, now)), 0)
+	default:
+		r.emit(f, 0, f.start, 0)
+	}
+}
+
+// end reports a connection that has ended.
+func (r *reader) end(f *flow, now int64) {
+	if r.ended.again(f) {
+		r.leftOut++
+		r.duplicates.Add(1)
+		return
+	}
+	start, reason := f.start, f.endReason()
+	stop := pick(f.stop, pick(f.stamp, now))
+	if t := r.table; t != nil {
+		if i := t.find(f); i != 0 {
+			start = pick(start, t.entries[i].start)
+			t.complete(i, f)
+			// An identifier and a tuple used again at once: the entry is the next connection's, whose beginning was read first.
+			if f.stop == 0 || t.entries[i].start <= f.stop {
+				t.observe(i, f)
+				if r.deltas() {
+					t.delta(i, f)
+				}
+				t.remove(i)
+			}
+		}
+	}
+	r.emit(f, reason, start, stop)
+}
+
+// alive remembers a connection that began or changed.
+func (r *reader) alive(f *flow, now int64) {
+	t := r.table
+	i := t.find(f)
+	if i == 0 {
+		r.remember(f, pick(f.start, pick(f.stamp, now)))
+		return
+	}
+	t.update(i, f)
+	if f.event == eventNew && f.stamp != 0 {
+		t.entries[i].start = f.stamp
+	}
+}
+
+// remember enters a connection; it returns 0 if the table is full.
+func (r *reader) remember(f *flow, start int64) uint32 {
+	i := r.table.insert(f, start)
+	if i == 0 {
+		r.forgotten.Add(1)
+	}
+	return i
+}
+
+// dumped handles one entry of a dump.
+func (r *reader) dumped(f *flow, why purpose, now int64) {
+	i := r.meet(f, why, now)
+	if i == 0 {
+		switch why {
+		case forReset:
+			r.emit(f, 0, f.start, 0)
+		case forExit:
+			r.emit(f, endForced, f.start, now)
+		}
+		return
+	}
+	t := r.table
+	start, read := t.entries[i].start, *f
+	t.observe(i, f)
+	switch why {
+	case forReset: // what the kernel counted since the last reset
+		t.zeroed(i)
+		f.sent, f.answered = read.sent, read.answered
+		t.complete(i, f)
+		r.emit(f, 0, start, 0)
+	case forReport:
+		if now-t.lastReport(i) < int64(r.activeTimeout-r.activeTimeout/8) {
+			return
+		}
+		total := *f
+		r.interim(i, f, endActive, start, now)
+		t.reported(i, &total, now)
+	case forExit:
+		r.interim(i, f, endForced, start, now)
+	}
+}
+
+// interim reports a living connection.
+func (r *reader) interim(i uint32, f *flow, reason uint8, start, now int64) {
+	if r.deltas() {
+		r.table.delta(i, f)
+	}
+	r.table.complete(i, f)
+	r.emit(f, reason, start, now)
+}
+
+// meet finds or makes the entry of a connection that a dump shows; 0: there is no memory for it.
+func (r *reader) meet(f *flow, why purpose, now int64) uint32 {
+	t := r.table
+	if t == nil {
+		return 0
+	}
+	i := t.find(f)
+	if i == 0 {
+		i = r.remember(f, pick(f.start, now))
+		if i != 0 && why == forStart && !r.eventsAlways {
+			t.mute(i)
+		}
+		return i
+	}
+	t.update(i, f)
+	e := &t.entries[i]
+	e.seen, e.start = t.round, pick(f.start, e.start)
+	return i
+}
+
+// sweep reports the connections that the dump did not find, as long as there is room, and tells whether it came to its end.
+func (r *reader) sweep() (done bool) {
+	t, d, f := r.table, &r.dump, &r.flow
+	now := time.Now().UnixNano()
+	for ; d.place <= t.used; d.place++ {
+		i := d.place
+		if t.vacant(i) || t.entries[i].seen == t.round {
+			continue
+		}
+		if r.full() {
+			return false
+		}
+		t.recall(i, f)
+		f.event = eventDestroy
+		if r.deltas() {
+			t.delta(i, f)
+		}
+		reason := f.endReason()
+		r.recovering = d.why != forPoll
+		if r.recovering {
+			reason = endResources
+			if t.entries[i].flags&isSilent == 0 || r.eventsAlways {
+				r.losses.giveBack()
+			}
+			r.recoveredEnds.Add(1)
+		}
+		t.remove(i)
+		r.emit(f, reason, f.start, now)
+		r.recovering = false
+	}
+	return true
+}
+
+// pick prefers the kernel's time to the clock.
+func pick(kernel, clock int64) int64 {
+	if kernel != 0 {
+		return kernel
+	}
+	return clock
+}

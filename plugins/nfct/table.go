@@ -1,0 +1,290 @@
+// The live connections as far as they are known: 72 octets for each and 24 for its addresses (72 for IPv6), in a few slices without pointers. Memory
+// that was never used costs nothing, so they are made for the most connections there may be.
+
+package nfct
+
+import (
+	"math/bits"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
+)
+
+// table finds connections by identifier, original tuple and zone: an identifier alone is reused, and so is a tuple.
+type table struct {
+	buckets []uint32 // first entry of each chain; 0 ends it, so entry 0 is not used
+	entries []entry
+	addr4   []pair4
+	addr6   []pair6
+	rare    []rare   // by entry
+	reports []report // by entry
+
+	free, free6 uint32 // chains of removed entries and IPv6 addresses
+	used, used6 uint32 // entries and addresses ever used
+	live        int
+	hasher      hasher
+	silent      int // entries that may end without an event
+	helpers     names
+	contexts    names
+	round       uint8 // of the dump that runs or ran last
+}
+
+// entry is one connection.
+type entry struct {
+	start    int64    // nanoseconds since 1970
+	sent     counters // as the kernel counted when it was last asked
+	answered counters
+	id       uint32
+	mark     uint32
+	status   uint32
+	hash     uint32
+	next     uint32 // in its bucket's chain, or in that of free entries
+	addr     uint32 // place in addr6; IPv4's is that of the entry
+	zone     uint16
+	proto    uint8
+	tcpState uint8
+	flags    entryFlags
+	seen     uint8 // round of the last dump that found it
+	helper   uint8
+	context  uint8
+}
+
+type entryFlags uint8
+
+const (
+	isIPv6 entryFlags = 1 << iota
+	hasState
+	portsGiven
+	icmpGiven
+	hasRare
+	hasReport // reports[] is valid
+	isSilent  // the kernel may end it without an event: it is older than the first listener
+)
+
+// pair4 and pair6 are both tuples. Where there are no ports, ICMP's identifier and its type and code stand in their place.
+type pair4 struct {
+	src, dst, rsrc, rdst         uint32
+	sport, dport, rsport, rdport uint16
+}
+
+type pair6 struct {
+	src, dst, rsrc, rdst         engine.Addr
+	sport, dport, rsport, rdport uint16
+}
+
+// rare is what few connections have and an event of their end does not tell.
+type rare struct {
+	labels              engine.Label
+	zoneOrig, zoneReply uint16
+	has                 parts // hasLabels; hasZone for either direction
+	zones               [2]bool
+}
+
+// report remembers what was told of a connection while it lived.
+type report struct {
+	at                   int64    // when it was last reported
+	baseSent, baseBack   counters // counted before the kernel's counters were zeroed
+	reported, reportedBk counters // totals at the last report
+}
+
+func newTable(max int, h hasher) *table {
+	return &table{
+		buckets: make([]uint32, 1<<bits.Len(uint(max))),
+		entries: make([]entry, max+1), addr4: make([]pair4, max+1), addr6: make([]pair6, max+1),
+		rare: make([]rare, max+1), reports: make([]report, max+1),
+		hasher: h,
+	}
+}
+
+// find returns the connection's entry, or 0.
+func (t *table) find(f *flow) uint32 {
+	h := t.hasher.hash(f)
+	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = t.entries[i].next {
+		e := &t.entries[i]
+		if e.hash == h && e.id == f.id && e.zone == f.zone && e.proto == f.orig.proto && t.sameTuple(i, e, f) {
+			return i
+		}
+	}
+	return 0
+}
+
+func (t *table) sameTuple(i uint32, e *entry, f *flow) bool {
+	if e.flags&isIPv6 == 0 {
+		p := &t.addr4[i]
+		return f.family != unix.AF_INET6 && p.src == f.orig.src.V4() && p.dst == f.orig.dst.V4() && p.sport == f.orig.sport && p.dport == f.orig.dport
+	}
+	p := &t.addr6[e.addr]
+	return f.family == unix.AF_INET6 && p.src == f.orig.src && p.dst == f.orig.dst && p.sport == f.orig.sport && p.dport == f.orig.dport
+}
+
+// insert enters a connection that find did not find. It returns 0 if the table is full.
+func (t *table) insert(f *flow, start int64) uint32 {
+	i := t.free
+	switch {
+	case i != 0:
+		t.free = t.entries[i].next
+	case int(t.used)+1 < len(t.entries):
+		t.used++
+		i = t.used
+	default:
+		return 0
+	}
+	t.live++
+	e := &t.entries[i]
+	*e = entry{start: start, id: f.id, zone: f.zone, proto: f.orig.proto, hash: t.hasher.hash(f), seen: t.round}
+	bucket := &t.buckets[e.hash&uint32(len(t.buckets)-1)]
+	e.next, *bucket = *bucket, i
+	if f.orig.has&hasPorts != 0 {
+		e.flags |= portsGiven
+	}
+	if f.orig.has&hasICMP != 0 {
+		e.flags |= icmpGiven
+	}
+	o, r := &f.orig, &f.reply
+	if f.family != unix.AF_INET6 {
+		t.addr4[i] = pair4{o.src.V4(), o.dst.V4(), r.src.V4(), r.dst.V4(), o.sport, o.dport, r.sport, r.dport}
+	} else {
+		e.flags |= isIPv6
+		e.addr = t.free6
+		if e.addr != 0 {
+			t.free6 = uint32(t.addr6[e.addr].src.Lo)
+		} else {
+			t.used6++
+			e.addr = t.used6
+		}
+		t.addr6[e.addr] = pair6{o.src, o.dst, r.src, r.dst, o.sport, o.dport, r.sport, r.dport}
+	}
+	t.update(i, f)
+	return i
+}
+
+// update takes over what changes during a connection's life, counters apart.
+func (t *table) update(i uint32, f *flow) {
+	e := &t.entries[i]
+	e.mark, e.status = f.mark, f.status
+	if f.has&hasTCP != 0 {
+		e.tcpState = f.tcpState
+		e.flags |= hasState
+	}
+	if f.has&hasHelper != 0 {
+		e.helper = t.helpers.number(f.helper)
+	}
+	if f.has&hasSecCtx != 0 {
+		e.context = t.contexts.number(f.secctx)
+	}
+	if f.has&hasLabels == 0 && (f.orig.has|f.reply.has)&hasZone == 0 {
+		return
+	}
+	x := &t.rare[i]
+	if e.flags&hasRare == 0 {
+		*x = rare{}
+		e.flags |= hasRare
+	}
+	if f.has&hasLabels != 0 {
+		x.labels = f.labels
+		x.has |= hasLabels
+	}
+	if f.orig.has&hasZone != 0 {
+		x.zoneOrig, x.zones[0] = f.orig.zone, true
+	}
+	if f.reply.has&hasZone != 0 {
+		x.zoneReply, x.zones[1] = f.reply.zone, true
+	}
+}
+
+// remove forgets the connection.
+func (t *table) remove(i uint32) {
+	e := &t.entries[i]
+	at := &t.buckets[e.hash&uint32(len(t.buckets)-1)]
+	for *at != i {
+		at = &t.entries[*at].next
+	}
+	*at = e.next
+	if e.flags&isIPv6 != 0 {
+		t.addr6[e.addr].src.Lo = uint64(t.free6)
+		t.free6 = e.addr
+	}
+	if e.flags&isSilent != 0 {
+		t.silent--
+	}
+	*e = entry{next: t.free}
+	t.free = i
+	t.live--
+}
+
+// mute marks a connection that may end without an event.
+func (t *table) mute(i uint32) {
+	t.entries[i].flags |= isSilent
+	t.silent++
+}
+
+// vacant tells whether no connection is at i: all have a start.
+func (t *table) vacant(i uint32) bool { return t.entries[i].start == 0 }
+
+// recall makes a flow of what is remembered, with the totals counted so far.
+func (t *table) recall(i uint32, f *flow) {
+	e := &t.entries[i]
+	*f = flow{
+		start: e.start, sent: e.sent, answered: e.answered, mark: e.mark, id: e.id, status: e.status, zone: e.zone,
+		tcpState: e.tcpState, family: unix.AF_INET, has: hasID | hasCounters,
+	}
+	f.orig.proto, f.reply.proto = e.proto, e.proto
+	o, r := &f.orig, &f.reply
+	if e.flags&isIPv6 == 0 {
+		p := &t.addr4[i]
+		o.src, o.dst, r.src, r.dst = engine.Addr4(p.src), engine.Addr4(p.dst), engine.Addr4(p.rsrc), engine.Addr4(p.rdst)
+		o.sport, o.dport, r.sport, r.dport = p.sport, p.dport, p.rsport, p.rdport
+	} else {
+		p := &t.addr6[e.addr]
+		o.src, o.dst, r.src, r.dst = p.src, p.dst, p.rsrc, p.rdst
+		o.sport, o.dport, r.sport, r.dport = p.sport, p.dport, p.rsport, p.rdport
+		f.family = unix.AF_INET6
+	}
+	o.has, r.has = hasIP|hasProto, hasIP|hasProto
+	if e.flags&portsGiven != 0 {
+		o.has |= hasPorts
+		r.has |= hasPorts
+	}
+	if e.flags&icmpGiven != 0 {
+		o.has |= hasICMP
+		o.icmpType, o.icmpCode = uint8(o.dport>>8), uint8(o.dport)
+	}
+	if e.flags&hasState != 0 {
+		f.has |= hasTCP
+	}
+	t.complete(i, f)
+	if e.flags&hasReport != 0 {
+		f.sent.add(t.reports[i].baseSent)
+		f.answered.add(t.reports[i].baseBack)
+	}
+}
+
+// complete adds what the end of a connection does not tell.
+func (t *table) complete(i uint32, f *flow) {
+	e := &t.entries[i]
+	if e.helper != 0 && f.has&hasHelper == 0 {
+		f.helper = t.helpers.name(e.helper)
+		f.has |= hasHelper
+	}
+	if e.context != 0 && f.has&hasSecCtx == 0 {
+		f.secctx = t.contexts.name(e.context)
+		f.has |= hasSecCtx
+	}
+	if e.flags&hasRare == 0 {
+		return
+	}
+	x := &t.rare[i]
+	if x.has&hasLabels != 0 && f.has&hasLabels == 0 {
+		f.labels = x.labels
+		f.has |= hasLabels
+	}
+	if x.zones[0] {
+		f.orig.zone = x.zoneOrig
+		f.orig.has |= hasZone
+	}
+	if x.zones[1] {
+		f.reply.zone = x.zoneReply
+		f.reply.has |= hasZone
+	}
+}
