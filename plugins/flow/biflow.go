@@ -5,21 +5,23 @@ import (
 	"ulogd/engine/key"
 )
 
-// orient exchanges the sides of tuples so that both directions of a connection have one tuple, and notes where it did.
-func orient(rows []engine.Row, tuple *[engine.BatchSize]key.Tuple, abouts *[engine.BatchSize]about) {
-	for _, r := range rows {
-		t := &tuple[r]
-		if isICMP(t) {
-			t.Dport = request(t.Dport)
-		}
-		if inOrder(t) {
-			continue
-		}
-		t.Src, t.Dst = t.Dst, t.Src
-		if !isICMP(t) {
-			t.Sport, t.Dport = t.Dport, t.Sport
-		}
-		abouts[r] |= aboutReverse
+// orient exchanges the sides of a tuple if need be, so that both directions of a connection have one tuple, and tells whether it did.
+func orient(t *key.Tuple) bool {
+	if isICMP(t) {
+		t.Dport = request(t.Dport)
+	}
+	if inOrder(t) {
+		return false
+	}
+	exchange(t)
+	return true
+}
+
+// exchange makes a tuple that of the other direction.
+func exchange(t *key.Tuple) {
+	t.Src, t.Dst = t.Dst, t.Src
+	if !isICMP(t) {
+		t.Sport, t.Dport = t.Dport, t.Sport
 	}
 }
 

@@ -15,9 +15,8 @@ type cache struct {
 
 	slots                    int // of the table, as set
 	inactive, active, linger int64
-	keepBelow                int // number of live flows below which idle ones may stay
-	tupleKey                 uint64
-	aboutKey                 about
+	keepBelow                int    // number of live flows below which idle ones may stay
+	keyed                    lookup // the bits that tell flows apart
 	macKey, markKey, biflow  bool
 
 	started bool
@@ -28,6 +27,7 @@ type cache struct {
 	epoch   engine.Time
 
 	slot [engine.BatchSize]uint32 // of each row of the batch: where its flow most likely is
+	cold [engine.BatchSize]uint32 // entries whose origin it is going to need
 	due  [dueBuffer]uint32        // entries that the sweep looks at
 	warm uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
 
@@ -51,8 +51,8 @@ func (f *flow) cache(p *engine.Binder) *cache {
 	c := &cache{
 		slots:    (f.maxFlows + f.workers - 1) / f.workers,
 		inactive: int64(f.inactive), active: int64(f.active), linger: int64(f.linger),
-		tupleKey: wordsOf(&key.Tuple{Sport: 0xffff, Dport: 0xffff, Proto: 0xff, Version: 0xff})[lastWord],
-		macKey:   slices.Contains(fields, "mac"), markKey: slices.Contains(fields, "mark"), biflow: f.biflow,
+		keyed:  f.keyed(),
+		macKey: slices.Contains(fields, "mac"), markKey: slices.Contains(fields, "mark"), biflow: f.biflow,
 		counts: newCounts(p.Stats()),
 	}
 	c.keepBelow = c.slots * f.keepIdleBelow / 100
@@ -67,6 +67,9 @@ func (c *cache) open() (err error) {
 		return err
 	}
 	if c.entries, err = take[entry](&c.memory, n*sets); err != nil {
+		return err
+	}
+	if c.origins, err = take[origin](&c.memory, n*sets); err != nil {
 		return err
 	}
 	if c.next, err = take[uint8](&c.memory, (n+7)&^7); err != nil { // the sweep reads eight at once
@@ -103,23 +106,54 @@ func (c *cache) begin(b *engine.Batch, first engine.Time) {
 	}
 }
 
-// locate guesses where the flow of each row is. Three loops over plain arrays let the processor fetch many cache lines at
-// a time: the sets, then the entries, which update then finds near.
-func (c *cache) locate(rows []engine.Row, hash *[engine.BatchSize]uint32) {
-	all, entries, warm := c.sets, c.entries, c.warm
+// locate guesses where the flow of each row is. Short loops over plain arrays let the processor fetch many cache lines at a time: first
+// the sets, then the entries, which update then finds near. Origins are needed for new flows and to compare IPv6 addresses.
+func (c *cache) locate(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
+	c.warm += c.locateSets(rows, hash)
+	n := c.guess(rows, looks, hash)
+	c.warm += fetchEntries(c.entries, rows, &c.slot)
+	c.warm += fetchOrigins(c.origins, c.cold[:n])
+}
+
+func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (warm uint64) {
+	all, slot := c.sets, &c.slot
 	for _, r := range rows {
-		at := c.at(hash[r])
-		c.slot[r] = at
+		at := uint32(uint64(hash[r]*spread) * uint64(len(all)) >> 32)
+		slot[r] = at
 		warm += uint64(all[at].tag[0])
 	}
+	return warm
+}
+
+// guess turns set numbers into places, and lists those whose origin is going to be needed.
+func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) (n int) {
+	all, slot, cold := c.sets, &c.slot, &c.cold
 	for _, r := range rows {
-		at := c.slot[r]
-		i := at*sets + all[at].guess(tagOf(hash[r]))
-		c.slot[r] = i
-		e := &entries[i]
-		warm += e.tuple.Src.Hi + uint64(e.packets) // its first octets and its last: both lines
+		at := slot[r]
+		s := &all[at]
+		place := s.guess(tagOf(hash[r]))
+		i := at*sets + place%sets
+		slot[r] = i
+		cold[n%engine.BatchSize] = i
+		if place >= sets || looks[r].ports&version6 != 0 {
+			n++
+		}
 	}
-	c.warm = warm
+	return n
+}
+
+func fetchEntries(entries []entry, rows []engine.Row, slot *[engine.BatchSize]uint32) (warm uint64) {
+	for _, r := range rows {
+		warm += entries[slot[r]].addrs
+	}
+	return warm
+}
+
+func fetchOrigins(origins []origin, slots []uint32) (warm uint64) {
+	for _, i := range slots {
+		warm += origins[i].src.Lo + uint64(origins[i].first)
+	}
+	return warm
 }
 
 // TCP flags (RFC 9293).
@@ -131,12 +165,11 @@ const (
 )
 
 // update counts each packet in its flow.
-func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, hash *[engine.BatchSize]uint32, abouts *[engine.BatchSize]about) {
+func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
 	have, tuples, octets := b.Have(), in.tuple.Of(b), in.octets.Of(b)
 	flags, flagBit := in.flags.Of(b), in.flags.Mask()
 	times, timeBit := in.time.Of(b), in.time.Mask()
-	all, entries := c.sets, c.entries
-	tupleKey, aboutKey := c.tupleKey, c.aboutKey
+	all, entries, keyed := c.sets, c.entries, c.keyed
 	links := c.macKey || c.markKey
 	var moves int64 // whether packets move the clock: all bits or none
 	if c.replay {
@@ -149,10 +182,10 @@ func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, hash *[en
 		}
 		c.clock = max(c.clock, int64(t)&moves)
 		clock := c.clock
-		i := c.slot[r]
+		i, l := c.slot[r], &looks[r]
 		e := &entries[i]
-		if !e.is(&tuples[r], abouts[r], tupleKey, aboutKey) || clock > e.due || links {
-			i = c.find(b, in, r, hash[r], abouts[r], t)
+		if !e.is(l, &keyed) || clock > e.due || l.ports&version6 != 0 && !c.origins[i].is(&tuples[r]) || links {
+			i = c.find(arrival{b, in, r, hash[r], l, t})
 			e = &entries[i]
 		}
 		f := flags[r]
@@ -163,16 +196,19 @@ func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, hash *[en
 		if f&(tcpFIN|tcpSYN|tcpRST) != 0 {
 			if e.state&stateEnded != 0 && f&(tcpSYN|tcpACK) == tcpSYN { // a new connection with the same ports
 				c.end(i, reasonFinished)
-				i = c.insert(b, in, r, hash[r], abouts[r], t)
+				i = c.insert(arrival{b, in, r, hash[r], l, t})
 				e = &entries[i]
 			}
-			last = c.closing(i, f, abouts[r])
+			last = c.closing(i, f, l.about)
 		}
-		if (e.about^abouts[r])&aboutReverse == 0 {
+		if (e.about^l.about)&aboutReverse == 0 {
 			e.packets++
 			e.octets += uint64(octets[r])
 			e.flags |= f
-			e.first, e.last = min(e.first, t), max(e.last, t)
+			if t < e.last { // times run backwards
+				c.origins[i].first = min(c.origins[i].first, t)
+			}
+			e.last = max(e.last, t)
 			last = last || e.packets == maxPackets
 		} else {
 			y := &c.replies[i]
@@ -187,20 +223,31 @@ func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, hash *[en
 	}
 }
 
-// is tells whether the entry is the flow of a packet.
-func (e *entry) is(t *key.Tuple, a about, tupleKey uint64, aboutKey about) bool {
-	x, y := wordsOf(&e.tuple), wordsOf(t)
-	return (x[0]^y[0])|(x[1]^y[1])|(x[2]^y[2])|(x[3]^y[3])|(x[lastWord]^y[lastWord])&tupleKey|(e.about^a)&aboutKey == 0
+// is tells whether the entry is the flow of a packet, as far as it can without looking at IPv6 addresses.
+func (e *entry) is(l, keyed *lookup) bool {
+	return e.addrs^l.addrs|(e.ports^l.ports)&keyed.ports|(e.about^l.about)&keyed.about == 0
 }
 
-// find returns the entry of row r's flow where the guess was wrong or the flow has ended meanwhile. It makes one if there is none.
-func (c *cache) find(b *engine.Batch, in *inputs, r engine.Row, hash uint32, a about, t engine.Time) uint32 {
-	at := c.at(hash)
-	tuple := &in.tuple.Of(b)[r]
-	for m := c.sets[at].tagged(tagOf(hash)); m != 0; m &= m - 1 {
+func (o *origin) is(t *key.Tuple) bool { return o.src == t.Src && o.dst == t.Dst }
+
+// arrival is a packet as find and insert take it.
+type arrival struct {
+	b    *engine.Batch
+	in   *inputs
+	r    engine.Row
+	hash uint32
+	look *lookup
+	time engine.Time
+}
+
+// find returns the entry of a packet's flow where the guess was wrong or the flow has ended meanwhile. It makes one if there is none.
+func (c *cache) find(p arrival) uint32 {
+	at := c.at(p.hash)
+	tuple := &p.in.tuple.Of(p.b)[p.r]
+	for m := c.sets[at].tagged(tagOf(p.hash)); m != 0; m &= m - 1 {
 		i := at*sets + uint32(bits.TrailingZeros32(m))
 		e := &c.entries[i]
-		if !e.is(tuple, a, c.tupleKey, c.aboutKey) || !c.linked(i, b, in, r) {
+		if !e.is(p.look, &c.keyed) || !c.origins[i].is(tuple) || !c.linked(i, p) {
 			continue
 		}
 		if c.clock > e.due && !c.keeps(e) {
@@ -209,22 +256,22 @@ func (c *cache) find(b *engine.Batch, in *inputs, r engine.Row, hash uint32, a a
 		}
 		return i
 	}
-	return c.insert(b, in, r, hash, a, t)
+	return c.insert(p)
 }
 
 // linked tells whether mark and hardware addresses agree too, where the key has them.
-func (c *cache) linked(i uint32, b *engine.Batch, in *inputs, r engine.Row) bool {
+func (c *cache) linked(i uint32, p arrival) bool {
 	if !c.macKey && !c.markKey {
 		return true
 	}
-	l := linkOf(b, r, in.mac, in.mark, true, true)
+	l := linkOf(p.b, p.r, p.in.mac, p.in.mark, true, true)
 	have := &c.links[i]
 	return (!c.macKey || l.src == have.src && l.dst == have.dst) && (!c.markKey || l.mark == have.mark)
 }
 
-// insert makes an entry for row r's flow. If all places of its set are taken, the stalest flow leaves.
-func (c *cache) insert(b *engine.Batch, in *inputs, r engine.Row, hash uint32, a about, t engine.Time) uint32 {
-	at := c.at(hash)
+// insert makes an entry for a packet's flow. If all places of its set are taken, the stalest flow leaves.
+func (c *cache) insert(p arrival) uint32 {
+	at := c.at(p.hash)
 	s := &c.sets[at]
 	free := s.free()
 	if free == 0 {
@@ -234,16 +281,15 @@ func (c *cache) insert(b *engine.Batch, in *inputs, r engine.Row, hash uint32, a
 	}
 	place := uint32(bits.TrailingZeros32(free))
 	i := at*sets + place
+	t := &p.in.tuple.Of(p.b)[p.r]
+	c.origins[i] = origin{t.Src, t.Dst, p.time}
 	e := &c.entries[i]
-	*e = entry{
-		tuple: in.tuple.Of(b)[r], about: a, first: t, last: t,
-		due: min(c.clock+c.inactive, c.clock+c.active), leave: c.clock + c.active,
-	}
-	s.tag[place] = tagOf(hash)
+	*e = entry{lookup: *p.look, last: p.time, due: c.clock + min(c.inactive, c.active), leave: c.clock + c.active}
+	s.tag[place] = tagOf(p.hash)
 	s.due[place] = dueTick(e.due, c.clock)
 	c.sooner(at, s.due[place])
 	if c.links != nil {
-		c.links[i] = linkOf(b, r, in.mac, in.mark, true, true)
+		c.links[i] = linkOf(p.b, p.r, p.in.mac, p.in.mark, true, true)
 	}
 	if c.replies != nil {
 		c.replies[i] = reply{}
@@ -305,11 +351,10 @@ func (c *cache) keeps(e *entry) bool {
 
 // end makes the record of a flow and frees its place, which from then on is equal to no packet's flow.
 func (c *cache) end(i uint32, reason uint8) {
-	e := &c.entries[i]
 	c.out.add(c, i, reason)
 	c.counts.ended[reason]++
 	c.sets[i/sets].tag[i%sets] = 0
-	e.tuple.Version = 0
+	c.entries[i].ports = 0
 	c.live--
 }
 

@@ -88,8 +88,7 @@ func (f *flow) fields() []string {
 
 func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	s := &stage{in: f.inputs(p)}
-	s.dealt = s.in.hash.Given()
-	if !s.dealt {
+	if !s.in.hash.Given() { // no dealer
 		s.front = f.front(p)
 	}
 	s.cache = f.cache(p)
@@ -105,8 +104,8 @@ func (f *flow) Deal(p *engine.Binder) engine.Dealer {
 	return &dealer{
 		front: f.front(p),
 		hash:  engine.GiveExtra(p, g, key.FlowHash),
-		about: engine.GiveExtra(p, g, aboutKey),
+		look:  engine.GiveExtra(p, g, lookKey),
 		epoch: engine.GiveExtra(p, g, key.FlowEpoch),
-		group: g,
+		dealt: g.Mask(),
 	}
 }

@@ -38,25 +38,21 @@ func newFragments(st *engine.Stats) *fragments {
 	}
 }
 
-// reassign gives later fragments the ports of the first.
-func (f *front) reassign(b *engine.Batch, rows []engine.Row, tuple *[engine.BatchSize]key.Tuple) {
-	id := f.fragID.Of(b)
-	for _, r := range rows {
-		t := &tuple[r]
-		switch t.Frag {
-		case key.FragFirst:
-			f.frags.remember(f.bucket(t, id[r]), t, id[r], f.timeOf(b, r))
-		case key.FragLater:
-			f.frags.recall(f.bucket(t, id[r]), t, id[r], f.timeOf(b, r))
-		}
+// reassign gives a later fragment the ports of the first.
+func (f *front) reassign(b *engine.Batch, r engine.Row, t *key.Tuple) {
+	id, now := f.fragID.Of(b)[r], f.timeOf(b, r)
+	if t.Frag == key.FragFirst {
+		f.frags.remember(f.bucket(t, id), t, id, now)
+	} else {
+		f.frags.recall(f.bucket(t, id), t, id, now)
 	}
 }
 
 // bucket hashes what all fragments of a datagram share. The protocol is left out: IPv6's first fragment may have extension headers before it.
 func (f *front) bucket(t *key.Tuple, id uint32) *[4]datagram {
-	h1, l1 := bits.Mul64(t.Src.Hi^f.seeds[0], t.Src.Lo^f.seeds[1])
-	h2, l2 := bits.Mul64(t.Dst.Hi^f.seeds[2], t.Dst.Lo^f.seeds[3])
-	h3, l3 := bits.Mul64(uint64(id)^f.seeds[4], f.seeds[5])
+	h1, l1 := bits.Mul64(t.Src.Hi^f.secret[0], t.Src.Lo^f.secret[1])
+	h2, l2 := bits.Mul64(t.Dst.Hi^f.secret[2], t.Dst.Lo^f.secret[3])
+	h3, l3 := bits.Mul64(uint64(id)^f.secret[4], f.secret[5])
 	return &f.frags.buckets[(h1^l1^h2^l2^h3^l3)%fragBuckets]
 }
 

@@ -48,6 +48,8 @@ type out struct {
 // ended is a flow that has ended.
 type ended struct {
 	entry
+	tuple  key.Tuple
+	first  engine.Time
 	reply  reply
 	link   link
 	reason uint8
@@ -120,19 +122,24 @@ func (o *out) add(c *cache, i uint32, reason uint8) {
 	}
 	d := &o.list[o.n]
 	o.n++
-	d.entry, d.reason = c.entries[i], reason
+	d.entry, d.tuple, d.first, d.reason = c.entries[i], c.tupleOf(i), c.origins[i].first, reason
 	if c.links != nil {
 		d.link = c.links[i]
 	}
 	if c.replies != nil {
 		d.reply = c.replies[i]
 	}
-	if t := &d.tuple; d.about&aboutReverse != 0 {
-		t.Src, t.Dst = t.Dst, t.Src
-		if !isICMP(t) {
-			t.Sport, t.Dport = t.Dport, t.Sport
-		}
+}
+
+// tupleOf returns an entry's tuple, its initiator first.
+func (c *cache) tupleOf(i uint32) (t key.Tuple) {
+	e, o := &c.entries[i], &c.origins[i]
+	wordsOf(&t)[lastWord] = e.ports
+	t.Src, t.Dst = o.src, o.dst
+	if e.about&aboutReverse != 0 {
+		exchange(&t)
 	}
+	return t
 }
 
 // settle makes records of the list.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 )
 
 // question is what `ulogd flows` was asked.
@@ -34,7 +35,6 @@ const (
 var orders = map[string]func(a, b *entry) int{
 	"octets":  func(a, b *entry) int { return cmp.Compare(b.octets, a.octets) },
 	"packets": func(a, b *entry) int { return cmp.Compare(b.packets, a.packets) },
-	"start":   func(a, b *entry) int { return cmp.Compare(b.first, a.first) },
 	"end":     func(a, b *entry) int { return cmp.Compare(b.last, a.last) },
 }
 
@@ -61,7 +61,7 @@ func ask(words []string) (q question, err error) {
 			q.limit, err = strconv.Atoi(value)
 		case "sort":
 			if q.order = orders[value]; q.order == nil {
-				err = fmt.Errorf("is none of octets, packets, start and end")
+				err = fmt.Errorf("is none of octets, packets and end")
 			}
 		default:
 			err = fmt.Errorf("is none of proto, src, dst, addr, port, sort and limit")
@@ -125,7 +125,7 @@ func (c *cache) each(at, end int, q *question, f func(i uint32) bool) {
 	for ; at < end; at++ {
 		for m := ^c.sets[at].free() & (1<<sets - 1); m != 0; m &= m - 1 {
 			i := uint32(at*sets + bits.TrailingZeros32(m))
-			if q.matches(&c.entries[i]) && !f(i) {
+			if q.matches(c.tupleOf(i)) && !f(i) {
 				return
 			}
 		}
@@ -152,30 +152,19 @@ func (c *cache) listSorted(q *question, yield func([]byte)) {
 	}
 }
 
-func (q *question) matches(e *entry) bool {
-	t := &e.tuple
+func (q *question) matches(t key.Tuple) bool {
 	is6 := t.Version == 6
 	src, dst := t.Src.Netip(is6), t.Dst.Netip(is6)
-	sport, dport := int(t.Sport), int(t.Dport)
-	if e.about&aboutReverse != 0 {
-		src, dst, sport, dport = dst, src, dport, sport
-	}
 	in := func(p netip.Prefix, a netip.Addr) bool { return !p.IsValid() || p.Contains(a) }
 	return (q.proto < 0 || q.proto == int(t.Proto)) &&
-		(q.port < 0 || !isICMP(t) && (q.port == sport || q.port == dport)) &&
+		(q.port < 0 || !isICMP(&t) && (q.port == int(t.Sport) || q.port == int(t.Dport))) &&
 		in(q.src, src) && in(q.dst, dst) && (in(q.addr, src) || in(q.addr, dst))
 }
 
 // line describes a live flow.
 func (c *cache) line(i uint32) []byte {
 	e := &c.entries[i]
-	t := e.tuple
-	if e.about&aboutReverse != 0 {
-		t.Src, t.Dst = t.Dst, t.Src
-		if !isICMP(&t) {
-			t.Sport, t.Dport = t.Dport, t.Sport
-		}
-	}
+	t := c.tupleOf(i)
 	is6 := t.Version == 6
 	b := fmt.Appendf(nil, "proto=%d src=%s dst=%s", t.Proto, t.Src.Netip(is6), t.Dst.Netip(is6))
 	if isICMP(&t) {
@@ -190,7 +179,7 @@ func (c *cache) line(i uint32) []byte {
 		b = fmt.Appendf(b, " reply.packets=%d reply.octets=%d", y.packets, y.octets)
 		last = max(last, y.last)
 	}
-	b = fmt.Appendf(b, " start=%s end=%s", stamp(e.first), stamp(last))
+	b = fmt.Appendf(b, " start=%s end=%s", stamp(c.origins[i].first), stamp(last))
 	if t.Proto == protoTCP {
 		b = fmt.Appendf(b, " flags=0x%02x", e.flags)
 	}

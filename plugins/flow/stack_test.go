@@ -180,6 +180,17 @@ func run(t testing.TB, in *feed, settings ...string) (*keeper, engine.Snapshot) 
 func build(t testing.TB, in engine.Input, out engine.Output, settings ...string) *engine.Machine {
 	t.Helper()
 	base, _ := engine.Default.Lookup(engine.FilterKind, "BASE")
+	return stack(t, instance(engine.InputKind, in), engine.NewInstance(base, "b"), flowInstance(t, settings), instance(engine.OutputKind, out))
+}
+
+// buildFlow leaves BASE out: the input gives what BASE would.
+func buildFlow(t testing.TB, in engine.Input, out engine.Output, settings ...string) *engine.Machine {
+	t.Helper()
+	return stack(t, instance(engine.InputKind, in), flowInstance(t, settings), instance(engine.OutputKind, out))
+}
+
+func flowInstance(t testing.TB, settings []string) *engine.Instance {
+	t.Helper()
 	plugin, _ := engine.Default.Lookup(engine.FilterKind, "FLOW")
 	f := engine.NewInstance(plugin, "f")
 	for _, s := range settings {
@@ -195,12 +206,16 @@ func build(t testing.TB, in engine.Input, out engine.Output, settings ...string)
 	if err := f.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	instance := func(kind engine.Kind, impl any) *engine.Instance {
-		return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
-	}
-	m, problems := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Instances: []*engine.Instance{
-		instance(engine.InputKind, in), engine.NewInstance(base, "b"), f, instance(engine.OutputKind, out),
-	}}})
+	return f
+}
+
+func instance(kind engine.Kind, impl any) *engine.Instance {
+	return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
+}
+
+func stack(t testing.TB, instances ...*engine.Instance) *engine.Machine {
+	t.Helper()
+	m, problems := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Instances: instances}})
 	for _, p := range problems {
 		t.Fatal(p)
 	}

@@ -9,14 +9,10 @@ import (
 
 // stage is FLOW at one place of one stack, or one of its copies.
 type stage struct {
-	in    inputs
-	front *front // nil if a dealer runs in front of the copies
-	dealt bool
-	cache *cache
-
-	rows  [engine.BatchSize]engine.Row
-	hash  [engine.BatchSize]uint32
-	about [engine.BatchSize]about
+	in      inputs
+	front   *front // nil if a dealer runs in front of the copies
+	packets packets
+	cache   *cache
 }
 
 // inputs are the keys of packets that the cache reads.
@@ -31,7 +27,7 @@ type inputs struct {
 
 	// By the dealer.
 	hash  engine.Col[uint32]
-	about engine.Col[uint64]
+	look  engine.Col[lookup]
 	epoch engine.Col[engine.Time]
 
 	unreadable                *engine.Drop
@@ -49,7 +45,7 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 		mark:   engine.Want(p, key.OOBMark),
 		mac:    engine.Want(p, key.RawMAC),
 		hash:   engine.Want(p, key.FlowHash),
-		about:  engine.Want(p, aboutKey),
+		look:   engine.Want(p, lookKey),
 		epoch:  engine.Want(p, key.FlowEpoch),
 
 		unreadable: st.Drop("unreadable", "IP packets whose header is not there as a whole, or cannot be true"),
@@ -66,52 +62,60 @@ func (s *stage) Open(*engine.Env) error { return s.cache.open() }
 func (s *stage) Close() error { return s.cache.close() }
 
 func (s *stage) Consume(b *engine.Batch) {
-	c := s.cache
-	rows := s.readable(b)
-	if len(rows) == 0 {
+	c, p := s.cache, &s.packets
+	looks, hash := &p.looks, &p.hash
+	if s.front != nil {
+		s.front.prepare(b, p)
+		c.epoch = s.front.first
+	} else {
+		s.dealt(b)
+		looks, hash = s.in.look.Of(b), s.in.hash.Of(b)
+	}
+	s.count(b, p.n)
+	if p.n == 0 {
 		return
 	}
-	hash, abouts := &s.hash, &s.about
-	if s.dealt {
-		hash, abouts = s.in.hash.Of(b), s.in.about.Of(b)
-		c.epoch = s.in.epoch.Of(b)[rows[0]]
-	} else {
-		s.front.prepare(b, rows, hash, abouts)
-		c.epoch = s.front.first
-	}
+	rows := p.rows[:p.n]
 	c.begin(b, s.timeOf(b, rows[0]))
-	c.locate(rows, hash)
-	c.update(b, &s.in, rows, hash, abouts)
-	if c.replay && s.dealt {
+	c.locate(rows, looks, hash)
+	c.update(b, &s.in, rows, looks, hash)
+	if s.front == nil && c.replay {
 		c.clock = max(c.clock, b.Clock()) // the packets of other workers move it too
 	}
 	c.sweep()
 	c.settle()
 }
 
-// readable returns the rows with a tuple, and counts the others.
-func (s *stage) readable(b *engine.Batch) []engine.Row {
-	have, bit := b.Have(), s.in.tuple.Mask()
-	n := 0
+// dealt lists the rows that the dealer has prepared.
+func (s *stage) dealt(b *engine.Batch) {
+	p, have, bit := &s.packets, b.Have(), s.in.hash.Mask()
+	p.n = 0
 	for _, r := range b.Rows() {
-		s.rows[n%engine.BatchSize] = r
 		if have[r]&bit != 0 {
-			n++
+			p.rows[p.n] = r
+			p.n++
 		}
 	}
-	if without := b.Len() - n; without > 0 {
-		cut := 0
-		for _, r := range b.Rows() {
-			if have[r]&bit == 0 && s.in.cut.Has(b, r) {
-				cut++
-			}
-		}
-		s.in.unreadable.Add(cut)
-		s.in.notIP.Add(without - cut)
-		s.in.filtered.Add(without - cut)
+	if p.n > 0 {
+		s.cache.epoch = s.in.epoch.Of(b)[p.rows[0]]
 	}
-	s.in.absorbed.Add(n)
-	return s.rows[:n]
+}
+
+// count counts the packets: those that go into flows, and those that cannot.
+func (s *stage) count(b *engine.Batch, readable int) {
+	s.in.absorbed.Add(readable)
+	without := b.Len() - readable
+	if without == 0 {
+		return
+	}
+	have, bit, cut := b.Have(), s.in.tuple.Mask(), 0
+	for _, r := range b.Rows() {
+		if have[r]&bit == 0 && s.in.cut.Has(b, r) {
+			cut++
+		}
+	}
+	s.in.unreadable.Add(cut)
+	s.in.notIP.Add(without - cut)
 }
 
 func (s *stage) timeOf(b *engine.Batch, r engine.Row) engine.Time {

@@ -107,7 +107,7 @@ func (c *cache) collect(at uint32, tick int64, all bool, n int) int {
 func (c *cache) look(slots []uint32) {
 	warm := c.warm
 	for _, i := range slots {
-		warm += c.entries[i].tuple.Src.Hi + uint64(c.entries[i].packets)
+		warm += c.entries[i].addrs + c.origins[i].src.Lo
 	}
 	c.warm = warm
 	for _, i := range slots {

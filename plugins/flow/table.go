@@ -5,20 +5,31 @@ import (
 	"math/bits"
 
 	"ulogd/engine"
-	"ulogd/engine/key"
 )
 
-// entry is a flow: 96 octets, of two cache lines whatever its place.
+// entry is what a flow's packets change and are compared with: one cache line.
 type entry struct {
-	tuple       key.Tuple // of the first packet; Version 0: the place is free, and equal to no packet's tuple
-	about       about     // of the first packet
-	octets      uint64
-	first, last engine.Time // packet times
-	due         int64       // clock after which it has ended, unless another packet comes
-	leave       int64       // clock after which it ends even so
-	packets     uint32
-	flags       uint16 // OR of TCP flags; what state says of them is kept apart
-	state       uint8
+	lookup  // of the first packet; ports 0: the place is free, and equal to no packet's
+	octets  uint64
+	last    engine.Time // packet time
+	due     int64       // clock after which it has ended, unless another packet comes
+	leave   int64       // clock after which it ends even so
+	packets uint32
+	flags   uint16 // OR of TCP flags
+	state   uint8
+}
+
+// lookup is what a flow is found by.
+type lookup struct {
+	addrs uint64 // IPv4: both addresses; IPv6: a keyed digest, and the addresses are compared too
+	ports uint64 // last word of the tuple: ports, protocol, type of service, IP version
+	about about
+}
+
+// origin is the rest of what is known of a flow from its first packet.
+type origin struct {
+	src, dst engine.Addr
+	first    engine.Time
 }
 
 // State of an entry.
@@ -40,10 +51,11 @@ type set struct {
 // table is a cache's memory. It is allocated once and has no pointers.
 type table struct {
 	sets    []set
-	entries []entry // sixteen for each set
-	next    []uint8 // earliest tick of each set's due, or before
-	links   []link  // of each entry, if the key has them or somebody reads them
-	replies []reply // of each entry, in biflows
+	entries []entry  // sixteen for each set
+	origins []origin // of each entry
+	next    []uint8  // earliest tick of each set's due, or before
+	links   []link   // of each entry, if the key has them or somebody reads them
+	replies []reply  // of each entry, in biflows
 
 	memory []memory
 }
@@ -55,8 +67,11 @@ const (
 
 // at returns the set that a hash falls into. The dealer has chosen this cache by the high bits, so they are mixed anew.
 func (t *table) at(hash uint32) uint32 {
-	return uint32(uint64(hash*0x9e3779b1) * uint64(len(t.sets)) >> 32)
+	return uint32(uint64(hash*spread) * uint64(len(t.sets)) >> 32)
 }
+
+// spread is 2^32 divided by the golden ratio: as a factor it brings low bits into high ones.
+const spread = 0x9e3779b1
 
 func tagOf(hash uint32) uint8 { return uint8(hash) | 0x80 }
 
@@ -83,9 +98,10 @@ func zeros(x uint64) uint64 { return (x - ones) &^ x & highs }
 // pack gathers the high bits of eight octets into eight bits.
 func pack(x uint64) uint32 { return uint32(x >> 7 * 0x0102040810204080 >> 56) }
 
-// guess returns the place of the set that is most likely the flow's: the first with its tag, or else the first free one, or else any.
+// guess returns the place of the set that is most likely the flow's: the first with its tag, or else, and then sixteen is added, the first
+// free one, or else any.
 func (s *set) guess(tag uint8) uint32 {
-	return uint32(bits.TrailingZeros64(uint64(s.tagged(tag))|uint64(s.free())<<sets|1<<(2*sets))) % sets
+	return uint32(bits.TrailingZeros64(uint64(s.tagged(tag)) | uint64(s.free())<<sets | 1<<(2*sets)))
 }
 
 // stalest returns the place of the set whose flow would end first.
