@@ -21,7 +21,7 @@ func check(o *options, stdout, stderr io.Writer) int {
 	for _, p := range problems {
 		fmt.Fprintln(stderr, describe(p))
 	}
-	if o.verbose && plan.Machine != nil {
+	if o.verbose {
 		plan.Explain(stdout)
 	}
 	if n := len(problems.Errors()); n > 0 {

@@ -164,7 +164,7 @@ func TestGarbageAsConfiguration(t *testing.T) {
 			if err := os.WriteFile(path, text, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			for _, flag := range []string{"-tc", "-c"} {
+			for _, flag := range []string{"-tc", "-tvc", "-c"} {
 				r := ulogd(t, flag, path).exits(1).says(path)
 				if n := len(r.stdout + r.stderr); n > 64<<10 {
 					t.Errorf("%s %s: %d octets of messages", flag, name+ext, n)
