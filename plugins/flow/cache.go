@@ -28,7 +28,8 @@ type cache struct {
 
 	slot [engine.BatchSize]uint32 // of each row of the batch: where its flow most likely is
 	cold [engine.BatchSize]uint32 // entries whose origin it is going to need
-	due  [dueBuffer]uint32        // entries that the sweep looks at
+	come [dueBuffer]uint32        // sets that the sweep looks at
+	due  [dueBuffer]uint32        // and entries
 	warm uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
 
 	counts counts
@@ -125,13 +126,17 @@ func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (w
 	return warm
 }
 
-// guess turns set numbers into places, and lists those whose origin is going to be needed.
+// guess turns set numbers into places: the first with the flow's tag, or else the first free one, or else any. It lists those whose origin is
+// going to be needed.
 func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) (n int) {
 	all, slot, cold := c.sets, &c.slot, &c.cold
 	for _, r := range rows {
 		at := slot[r]
 		s := &all[at]
-		place := s.guess(tagOf(hash[r]))
+		lo, hi := s.tags()
+		t := uint64(tagOf(hash[r])) * ones
+		tagged, free := pack(zeros(lo^t))|pack(zeros(hi^t))<<8, pack(^lo&highs)|pack(^hi&highs)<<8
+		place := uint32(bits.TrailingZeros64(uint64(tagged) | uint64(free)<<sets | 1<<(2*sets)))
 		i := at*sets + place%sets
 		slot[r] = i
 		cold[n%engine.BatchSize] = i

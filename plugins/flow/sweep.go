@@ -59,11 +59,29 @@ func (c *cache) sweep() {
 			if at >= len(c.next) {
 				break
 			}
-			n = c.collect(uint32(at), tick, all, n)
-			if n > dueBuffer-sets {
-				c.look(c.due[:n])
+			c.come[n] = uint32(at)
+			if n++; n == dueBuffer {
+				c.visit(c.come[:], tick, all)
 				n = 0
 			}
+		}
+	}
+	c.visit(c.come[:n], tick, all)
+}
+
+// visit looks at sets, and at those of their entries that are due. Loops of loads go ahead, so that cache lines are fetched many at a time.
+func (c *cache) visit(list []uint32, tick int64, all bool) {
+	warm := c.warm
+	for _, at := range list {
+		warm += uint64(c.sets[at].tag[0])
+	}
+	c.warm = warm
+	n := 0
+	for _, at := range list {
+		n = c.collect(at, tick, all, n)
+		if n > dueBuffer-sets {
+			c.look(c.due[:n])
+			n = 0
 		}
 	}
 	c.look(c.due[:n])

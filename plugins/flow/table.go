@@ -2,7 +2,6 @@ package flow
 
 import (
 	"encoding/binary"
-	"math/bits"
 
 	"ulogd/engine"
 )
@@ -97,12 +96,6 @@ func zeros(x uint64) uint64 { return (x - ones) &^ x & highs }
 
 // pack gathers the high bits of eight octets into eight bits.
 func pack(x uint64) uint32 { return uint32(x >> 7 * 0x0102040810204080 >> 56) }
-
-// guess returns the place of the set that is most likely the flow's: the first with its tag, or else, and then sixteen is added, the first
-// free one, or else any.
-func (s *set) guess(tag uint8) uint32 {
-	return uint32(bits.TrailingZeros64(uint64(s.tagged(tag)) | uint64(s.free())<<sets | 1<<(2*sets)))
-}
 
 // stalest returns the place of the set whose flow would end first.
 func (s *set) stalest(tick int64) uint32 {
