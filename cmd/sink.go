@@ -27,11 +27,7 @@ func (p *process) openLog() error {
 	case "stdout":
 		p.sinks = []sink{&stream{w: os.Stdout}}
 	case "syslog":
-		w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "ulogd")
-		if err != nil {
-			return fmt.Errorf("logfile: no syslog answers (%w); start one, or set logfile in [global] to a path", err)
-		}
-		p.sinks = []sink{system{w}}
+		p.sinks = []sink{&system{screen: screen}}
 	default:
 		var err error
 		if p.logFile, err = openLogFile(target); err != nil {
@@ -121,20 +117,40 @@ func (l *logFile) write(_ int, line, _ string) {
 	io.WriteString(l.f, line)
 }
 
-// system writes to syslog, facility daemon, text only.
-type system struct{ w *syslog.Writer }
+// system writes to syslog, facility daemon, text only. Lines go to standard error while no syslog answers: a machine without one is no
+// reason not to run, for ulogd2 neither.
+type system struct {
+	mu     sync.Mutex
+	w      *syslog.Writer
+	screen *stream
+}
 
-func (s system) write(level int, _, text string) {
+func (s *system) write(level int, line, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w == nil {
+		w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "ulogd")
+		if err != nil {
+			s.screen.write(level, line, text)
+			return
+		}
+		s.w = w
+	}
+	if err := s.send(level, text); err != nil {
+		s.screen.write(level, line, text)
+	}
+}
+
+func (s *system) send(level int, text string) error {
 	switch level {
 	case 1:
-		s.w.Debug(text)
+		return s.w.Debug(text)
 	case 3:
-		s.w.Info(text)
+		return s.w.Info(text)
 	case 5:
-		s.w.Notice(text)
+		return s.w.Notice(text)
 	case 7:
-		s.w.Err(text)
-	default:
-		s.w.Crit(text)
+		return s.w.Err(text)
 	}
+	return s.w.Crit(text)
 }
