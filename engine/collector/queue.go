@@ -24,6 +24,15 @@ type Position struct {
 	Messages uint32 // control messages included
 }
 
+// Sent counts what a collector has been sent in all sessions together, control messages and their records included.
+type Sent struct{ Messages, Records, Octets uint64 }
+
+func (s *Sent) add(records, octets int) {
+	s.Messages++
+	s.Records += uint64(records)
+	s.Octets += uint64(octets)
+}
+
 // A Queue keeps whole messages for one collector, in bounded memory. For streams it also keeps what was sent lately, and sends it again
 // when a session breaks.
 //
@@ -41,6 +50,7 @@ type Queue struct {
 	session Session
 	number  uint32 // of the session, from 1
 	at      Position
+	sent    Sent
 	taken   int64 // octets that the session has taken
 	chunks  []*chunk
 	free    []*chunk
@@ -86,6 +96,12 @@ func (q *Queue) Room(octets int64) bool {
 
 // Position counts what the present session has been sent.
 func (q *Queue) Position() Position { return q.at }
+
+// Full counts the records that found a buffer full.
+func (q *Queue) Full() *engine.Drop { return q.full }
+
+// Sent counts what has been sent.
+func (q *Queue) Sent() Sent { return q.sent }
 
 // Link returns the link that the queue writes to.
 func (q *Queue) Link() *Link { return q.link }
@@ -239,6 +255,7 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 			q.protocol.Stamp(q.control[off:off+int(n)], q.at, now)
 			q.at.Messages++
 			q.at.Records += uint32(q.controlRecords[i])
+			q.sent.add(int(q.controlRecords[i]), int(n))
 			off += int(n)
 		}
 	}
@@ -305,6 +322,7 @@ func (q *Queue) took(n int, now time.Time) {
 		q.waiting -= int64(m.length)
 		q.at.Records += uint32(m.Records)
 		q.at.Messages++
+		q.sent.add(m.Records, int(m.length))
 		records += m.Records
 		q.message++
 	}

@@ -109,3 +109,13 @@ func (f anyBytes) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 		s.pos += uint32(putVar(buf[int(s.pos)+off:], f.Bytes(b, s.row), f.Key.Type != engine.RawType))
 	}
 }
+
+// Infos returns the keys that the encoder writes under an enterprise number.
+func (e *Encoder) Infos() (list []*engine.KeyInfo) {
+	for _, it := range e.shapes.items {
+		if it.Info != nil && it.PEN != 0 && it.PEN != engine.Reverse {
+			list = append(list, it.Info)
+		}
+	}
+	return list
+}

@@ -81,20 +81,6 @@ func (f sum) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// truth writes a boolean: 1 true, 2 false (RFC 7011 section 6.1.5).
-type truth struct{ col engine.Col[bool] }
-
-func (f truth) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
-	buf = buf[off:]
-	v := f.col.Of(b)
-	for _, s := range spots {
-		buf[s.pos] = 2
-		if v[s.row] {
-			buf[s.pos] = 1
-		}
-	}
-}
-
 // millis writes a time as milliseconds since 1970.
 type millis struct{ col engine.Col[engine.Time] }
 

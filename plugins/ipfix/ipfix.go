@@ -25,6 +25,8 @@ type output struct {
 	env      *engine.Env
 	registry export.Registry
 	lanes    []*lane
+	reporter *reporter // nil: no options records
+	drops    []*engine.Drop
 	noRoom   *engine.Drop
 	noForm   *engine.Drop
 	no6      *engine.Drop
@@ -57,6 +59,9 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	}
 	if o.lanes == nil {
 		o.lanes = newLanes(o)
+		if o.optionsInterval > 0 {
+			o.reporter = newReporter(o)
+		}
 	}
 	return o.bind(p)
 }
@@ -72,6 +77,7 @@ func (o *output) Open(env *engine.Env) error {
 	}
 	for _, l := range o.lanes {
 		l.open(env)
+		o.drops = []*engine.Drop{o.noRoom, o.noForm, o.no6, l.queues[0].Full()}
 		l.tick(time.Now())
 	}
 	return nil
@@ -181,6 +187,9 @@ func (o *output) bind(p *engine.Binder) engine.Stage {
 	if s.encoder = o.encoder(p); s.encoder == nil {
 		p.Problem("needs the keys of flows (from NFCT, or from FLOW behind packets), of packets (from BASE) or of counters (from NFACCT)")
 		return s
+	}
+	if o.reporter != nil {
+		o.reporter.infos = append(o.reporter.infos, s.encoder.Infos()...)
 	}
 	if o.natEvents {
 		if s.events = export.NewNATEvents(p, &o.registry, o.natHistoric); s.events == nil {

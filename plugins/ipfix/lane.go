@@ -198,13 +198,19 @@ type peer struct {
 	l         *lane
 	announced uint64 // templates, by their bits
 	refreshed time.Time
-	messages  uint32 // position of the last refresh
+	at        uint32 // position of the last refresh
+
+	described uint64 // enterprise elements, by the reporter's bits
+	reported  time.Time
 }
 
 // Begin implements collector.Protocol. Templates live as long as a session (RFC 7011 section 8): none is known now.
 func (p *peer) Begin(_ *collector.Queue, now time.Time) {
-	p.announced, p.refreshed, p.messages = 0, now, 0
+	p.announced, p.described, p.refreshed, p.at = 0, 0, now, 0
 	p.l.limit()
+	if p.l.o.reporter != nil {
+		p.reported = time.Time{}
+	}
 }
 
 // Before implements collector.Protocol: what a message needs and does not bring itself goes ahead of it.
@@ -213,7 +219,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	if o.announce == export.Never {
 		return
 	}
-	if o.proto == "udp" && o.announce == export.First && o.refreshCount > 0 && q.Position().Messages-p.messages >= uint32(o.refreshCount) {
+	if o.proto == "udp" && o.announce == export.First && o.refreshCount > 0 && q.Position().Messages-p.at >= uint32(o.refreshCount) {
 		p.tell(q, p.announced, now)
 	}
 	fresh := m.Needs &^ p.announced
@@ -226,12 +232,15 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	}
 	for i := range copies {
 		missing := fresh
-		if i == copies-1 {
+		if i == copies-1 && o.reporter == nil { // what is told about a template comes after it
 			missing &^= m.Brings
 		}
 		p.send(q, missing)
 	}
 	p.announced |= fresh
+	if o.reporter != nil {
+		o.reporter.describe(q, p, fresh)
+	}
 }
 
 // refresh announces all templates again when it is time (RFC 7011 section 8.4).
@@ -240,11 +249,19 @@ func (p *peer) refresh(q *collector.Queue, now time.Time) {
 	if o.proto == "udp" && o.announce == export.First && o.refresh > 0 && q.Session() != nil && p.announced != 0 && now.Sub(p.refreshed) >= o.refresh {
 		p.tell(q, p.announced, now)
 	}
+	if o.reporter != nil && q.Session() != nil && now.Sub(p.reported) >= o.optionsInterval {
+		p.reported = now
+		o.reporter.report(q, p, now)
+	}
 }
 
 func (p *peer) tell(q *collector.Queue, bits uint64, now time.Time) {
-	p.refreshed, p.messages = now, q.Position().Messages
+	p.refreshed, p.at = now, q.Position().Messages
 	p.send(q, bits)
+	if r := p.l.o.reporter; r != nil { // what describes a template is lost as easily as the template
+		p.described = 0
+		r.describe(q, p, bits)
+	}
 }
 
 func (p *peer) send(q *collector.Queue, bits uint64) {

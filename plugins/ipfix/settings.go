@@ -27,17 +27,20 @@ const (
 type settings struct {
 	opts *engine.Options
 
-	oid           uint32
-	proto         string
-	mode          string
-	identity      collector.Identity
-	mtu           int
-	sendTemplate  string
-	layout        string
-	direction     string
-	counters      string
-	fields        []string
-	maxTemplates  int
+	oid          uint32
+	proto        string
+	mode         string
+	identity     collector.Identity
+	mtu          int
+	sendTemplate string
+	layout       string
+	direction    string
+	counters     string
+	fields       []string
+	maxTemplates int
+
+	optionsInterval time.Duration
+
 	natEvents     bool
 	natHistoric   bool
 	refresh       time.Duration
@@ -70,6 +73,7 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	o.Strings(&s.fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
 	o.Bool(&s.natEvents, "nat_events", false, "add natEvent records of translations that begin and end (RFC 8158)")
 	o.Bool(&s.natHistoric, "nat_events_historic", false, "number them 1 and 2, as old collectors expect, instead of 4 and 5; IPv6 translations always have 1 and 2, as the registry has no others")
+	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
 	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP, announce the templates again after this time; 0: not by time")
 	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP, announce the templates again after so many messages; 0: not by number")
@@ -88,6 +92,8 @@ func (s *settings) validate(collectors int) error {
 		return fmt.Errorf("mtu: must be from 0 to 65535, is %d", s.mtu)
 	case s.maxTemplates < 1 || s.maxTemplates > 64:
 		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", s.maxTemplates)
+	case s.optionsInterval > 0 && s.maxTemplates < optionsTemplates+2:
+		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", optionsTemplates, optionsTemplates+2, s.maxTemplates)
 	case s.copies < 1 || s.copies > 10:
 		return fmt.Errorf("template_copies: must be from 1 to 10, is %d", s.copies)
 	case s.refreshCount < 0:
@@ -126,6 +132,9 @@ func (s *settings) validateLayout() error {
 	if s.announce == export.Never && !s.opts.Given("layout") {
 		s.layout, s.neverChose = layoutULOGD2, true
 	}
+	if s.optionsInterval > 0 && s.announce == export.Never {
+		return fmt.Errorf("options_interval: options records cannot be read without their templates; set options_interval = 0, or another send_template")
+	}
 	if s.layout != layoutULOGD2 {
 		return nil
 	}
@@ -134,6 +143,9 @@ func (s *settings) validateLayout() error {
 	}
 	if s.natEvents {
 		return fmt.Errorf("nat_events: layout = ulogd2 has no records of them; remove nat_events, or set layout = default")
+	}
+	if s.optionsInterval > 0 {
+		return fmt.Errorf("options_interval: layout = ulogd2 has no options records; remove options_interval, or set layout = default")
 	}
 	if len(s.fields) > 0 {
 		return fmt.Errorf("fields: layout = ulogd2 has its own; remove fields, or set layout = default")
