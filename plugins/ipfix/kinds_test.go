@@ -162,3 +162,57 @@ func TestFieldsInTheOrderAsked(t *testing.T) {
 		t.Errorf("helper is %q", got[0].values[nf(1007)])
 	}
 }
+
+func TestBooleans(t *testing.T) {
+	c := listenUDP(t)
+	r := start(t, &feed{asct: true}, "host", c.LocalAddr().String(), "proto", "udp", "flush_interval", "50ms", "fields", "ct.recovered,ct.id")
+	r.give(flow{recovered: true}, flow{})
+	got := newSession().must(t, datagram(t, c))
+	r.end()
+	if len(got) != 2 || got[0].uint(21373, 1010) != 1 || got[1].uint(21373, 1010) != 2 {
+		t.Errorf("true and false arrive as %v", got)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	c := listenUDP(t)
+	r := start(t, &feed{asct: true}, "host", c.LocalAddr().String(), "proto", "udp", "flush_interval", "50ms",
+		"fields", "flowStartSeconds,flowStartMilliseconds,flowStartMicroseconds,flowStartNanoseconds")
+	const sec = 1767225600
+	r.give(flow{start: sec*1e9 + 250_000_001, pkts: 1})
+	got := newSession().must(t, datagram(t, c))[0]
+	r.end()
+	ntp := uint64(sec+2208988800) << 32
+	// A quarter of a second is 2^30 of 2^32; the nanosecond more is 4.29 of them, which microseconds do not show.
+	for id, want := range map[uint16]uint64{150: sec, 152: sec*1000 + 250, 154: ntp | 1<<30, 156: ntp | 1<<30 + 4} {
+		if v := got.uint(0, id); v != want {
+			t.Errorf("element %d is %d, want %d", id, v, want)
+		}
+	}
+}
+
+func TestPorts(t *testing.T) {
+	for _, c := range []struct {
+		set  []string
+		want uint16
+	}{
+		{nil, 4739},
+		{[]string{"port", "2055"}, 2055},
+		{[]string{"proto", "tls", "tls_cert", "c", "tls_key", "k", "tls_ca", "a"}, 4740},
+	} {
+		f := &output{}
+		inst := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Kind: engine.OutputKind, New: func() any { return f }}, "x")
+		for i := 0; i < len(c.set); i += 2 {
+			opt, _ := inst.Options.Lookup(c.set[i])
+			opt.Set(engine.Value{Kind: engine.Word, Text: c.set[i+1]})
+		}
+		opt, _ := inst.Options.Lookup("host")
+		opt.Set(engine.Value{Kind: engine.Word, Text: "collector.example"})
+		if err := inst.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Addresses[0].Port; got != c.want {
+			t.Errorf("%q: port %d, want %d", c.set, got, c.want)
+		}
+	}
+}
