@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -141,19 +140,18 @@ func waitReady(pid int) error {
 	return fmt.Errorf("the daemon does not read the group")
 }
 
-// cpuTime is the user and system time of all threads of a process (proc(5), fields 14 and 15).
-func cpuTime(pid int) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
+// cpuTime is what all threads of a process have run, in nanoseconds by the scheduler's clock (first field of schedstat): utime and stime of
+// /proc/PID/stat are sampled, and a daemon that wakes at ticks of the clock is sampled wrongly.
+func cpuTime(pid int) (total time.Duration) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range files {
+		if text, err := os.ReadFile(f); err == nil {
+			var run int64
+			fmt.Sscan(string(text), &run)
+			total += time.Duration(run)
+		}
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	var ticks int
-	for _, f := range fields[11:13] {
-		n, _ := strconv.Atoi(f)
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / 100
+	return total
 }
 
 // mmsghdr is struct mmsghdr of sendmmsg(2).
