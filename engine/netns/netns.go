@@ -1,0 +1,33 @@
+// Package netns lets inputs work in another network namespace than the daemon's.
+package netns
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Do calls f in the network namespace that the file path stands for, such as /run/netns/NAME; "" is the daemon's own. Sockets that f opens stay there.
+// Interfaces have the names, and /proc/sys/net the values, that they have there; of /proc/net, /proc/thread-self/net has.
+func Do(path string, f func() error) error {
+	if path == "" {
+		return f()
+	}
+	ns, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("network_namespace_path: %w", err)
+	}
+	defer ns.Close()
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and takes the change along
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- fmt.Errorf("enter the network namespace %s: %w", path, err)
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}

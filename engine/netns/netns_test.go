@@ -1,0 +1,46 @@
+package netns_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ulogd/engine/netns"
+	"ulogd/engine/nstest"
+)
+
+func TestDo(t *testing.T) {
+	nstest.Need(t, "root")
+	ns := nstest.New(t)
+	ns.Run(t, "ip tuntap add dev only-here mode tun")
+	look := func() error { _, err := net.InterfaceByName("only-here"); return err }
+	if err := netns.Do(ns.Path(), look); err != nil {
+		t.Error(err)
+	}
+	if netns.Do("", look) == nil || look() == nil {
+		t.Error("the caller sees the namespace's interface")
+	}
+	failure := errors.New("from within")
+	if err := netns.Do(ns.Path(), func() error { return failure }); err != failure {
+		t.Error(err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		plain:             "enter the network namespace " + plain,
+		plain + "-not-so": "network_namespace_path: open " + plain,
+	} {
+		err := netns.Do(path, func() error { t.Error("called outside"); return nil })
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
