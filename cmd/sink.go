@@ -21,13 +21,16 @@ func (p *process) openLog() error {
 	if target == "" && p.opts.daemon {
 		target = "syslog"
 	}
+	seen := target == "" // everything is on standard error anyway
 	switch target {
 	case "":
 		p.sinks = []sink{screen}
 	case "stdout":
 		p.sinks = []sink{&stream{w: os.Stdout}}
 	case "syslog":
-		p.sinks = []sink{&system{screen: screen}}
+		s := &system{screen: screen}
+		seen = !s.connect()
+		p.sinks = []sink{s}
 	default:
 		var err error
 		if p.logFile, err = openLogFile(target); err != nil {
@@ -35,11 +38,13 @@ func (p *process) openLog() error {
 		}
 		p.sinks = []sink{p.logFile}
 	}
-	if target != "" && p.opts.verbose && !p.opts.daemon {
-		p.sinks = append(p.sinks, screen)
-	}
 	first := p.sinks
-	if !slices.Contains(p.sinks, sink(screen)) {
+	switch {
+	case seen:
+	case p.opts.verbose && !p.opts.daemon:
+		p.sinks = append(p.sinks, screen)
+		first = p.sinks
+	default:
 		first = append(slices.Clip(p.sinks), &stream{w: p.stderr, least: 7})
 	}
 	p.journal.to(first...)
@@ -125,18 +130,18 @@ type system struct {
 	screen *stream
 }
 
+// connect looks for a syslog, unless one was found before.
+func (s *system) connect() bool {
+	if s.w == nil {
+		s.w, _ = syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "ulogd")
+	}
+	return s.w != nil
+}
+
 func (s *system) write(level int, line, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.w == nil {
-		w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "ulogd")
-		if err != nil {
-			s.screen.write(level, line, text)
-			return
-		}
-		s.w = w
-	}
-	if err := s.send(level, text); err != nil {
+	if !s.connect() || s.send(level, text) != nil {
 		s.screen.write(level, line, text)
 	}
 }

@@ -64,6 +64,7 @@ func TestSyslog(t *testing.T) {
 	check(lines("nothing was started"), `<26>.* ulogd\[\d+\]: .*nothing was started`)
 }
 
+// A machine without syslog runs the daemon all the same; the log is on standard error.
 func TestNoSyslog(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()
@@ -71,7 +72,13 @@ func TestNoSyslog(t *testing.T) {
 		t.Skip("/dev/log cannot be hidden without hiding all of /dev")
 	}
 	const script = `mount --bind "$1" /run && shift && exec "$@"`
-	config := file(t, "x.toml", "logfile = \"syslog\"\nloglevel = 3\nstack = \"g:GEN,n:NULL\"\n")
-	c := exec.Command("unshare", "-m", "sh", "-c", script, "sh", dir, binary, "-c", config)
-	finish(t, c).exits(0).says("initialization finished")
+	config := file(t, "x.conf", "logfile=syslog\nloglevel=3\nstack=g:GEN,n:NULL\nstack=g:GEN,m:NUL\n")
+	for _, flags := range []string{"-c", "-vc"} {
+		r := finish(t, exec.Command("unshare", "-m", "sh", "-c", script, "sh", dir, binary, flags, config)).exits(0)
+		for _, once := range []string{"initialization finished", "there is no output plugin NUL", "summary id=g"} {
+			if n := strings.Count(r.stderr, once); n != 1 {
+				t.Errorf("%s: %q is said %d times:\n%s", flags, once, n, r.stderr)
+			}
+		}
+	}
 }
