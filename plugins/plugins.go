@@ -18,6 +18,7 @@ import (
 	_ "ulogd/plugins/mark"
 	_ "ulogd/plugins/nacct"
 	_ "ulogd/plugins/netflow5"
+	_ "ulogd/plugins/netflow9"
 	_ "ulogd/plugins/nfct"
 	_ "ulogd/plugins/nflog"
 	_ "ulogd/plugins/null"

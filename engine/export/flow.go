@@ -3,6 +3,8 @@
 package export
 
 import (
+	"slices"
+
 	"ulogd/engine"
 	"ulogd/engine/key"
 )
@@ -26,7 +28,11 @@ func NewFlows(p *engine.Binder, g *Registry, o FlowOptions) *Encoder {
 	e.replies, e.compare = f.rpkts, f.rsrc.Given()
 	e.osrc, e.odst, e.rsrc, e.rdst = f.osrc, f.odst, f.rsrc, f.rdst
 	e.osport, e.odport, e.rsport, e.rdport = f.osport, f.odport, f.rsport, f.rdport
-	e.shapes.init(choose(p, f.items(o), o.Fields), g)
+	l := choose(p, f.items(o), o.Fields)
+	if !g.Dialect.Enterprise {
+		l = slices.DeleteFunc(l, func(it Item) bool { return it.PEN != 0 || it.Length == Variable })
+	}
+	e.shapes.init(l, g)
 	return e
 }
 

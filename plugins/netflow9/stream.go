@@ -1,0 +1,136 @@
+// From records to collectors.
+
+package netflow9
+
+import (
+	"encoding/binary"
+	"time"
+
+	"ulogd/engine/collector"
+	"ulogd/engine/export"
+)
+
+// stream builds messages, of which each of its queues gets a copy.
+type stream struct {
+	o       *output
+	builder export.Builder
+	queues  []*collector.Queue
+	peers   []*peer
+	add     func(msg []byte, m collector.Mark) // s.enqueue, made once
+	began   time.Time                          // when the first record of the open message came
+}
+
+// Octets of a message where no path has said yet, and at most: packets of Ethernet's length, as collectors expect of this protocol.
+const (
+	unknownMessage = 512 - 48
+	longestMessage = 1500 - 48
+)
+
+func newStream(o *output) *stream {
+	s := &stream{o: o}
+	s.builder = export.Builder{Registry: &o.registry, Announce: export.First, Limit: unknownMessage}
+	s.add = s.enqueue
+	return s
+}
+
+// limit sets the length of messages by the setting and by what every path allows.
+func (s *stream) limit() {
+	limit, known := s.o.mtu, false
+	for _, q := range s.queues {
+		if x := q.Session(); x != nil {
+			limit, known = min(limit, x.MaxMessage()), true
+		}
+	}
+	if !known {
+		limit = min(limit, unknownMessage)
+	}
+	s.builder.Limit = limit
+}
+
+func (s *stream) enqueue(msg []byte, m collector.Mark) {
+	s.o.clock.finish(msg)
+	s.o.env.Stats.Made.Add((len(s.queues) - 1) * m.Records)
+	for _, q := range s.queues {
+		q.Add(msg, m)
+	}
+}
+
+// settle queues the finished messages and counts what waits in the open one, where so many records were before.
+func (s *stream) settle(before int, now time.Time) {
+	s.builder.Take(s.add)
+	if pending := s.builder.Pending(); pending != before {
+		if before == 0 || pending < before {
+			s.began = now
+		}
+		s.o.env.Stats.Held.Add(pending - before)
+	}
+}
+
+// finish closes the open message and queues it.
+func (s *stream) finish() {
+	before := s.builder.Pending()
+	s.builder.Finish()
+	s.settle(before, time.Time{})
+}
+
+func (s *stream) tick(now time.Time) {
+	if s.builder.Pending() > 0 && now.Sub(s.began) >= s.o.flushInterval {
+		s.finish()
+	}
+	for i, q := range s.queues {
+		s.peers[i].refresh(q, now)
+		q.Tick(now)
+	}
+	s.limit()
+}
+
+// peer is what one collector has been told.
+type peer struct {
+	s         *stream
+	announced uint64 // templates, by their bits
+	refreshed time.Time
+	at        uint32 // position of the last refresh
+	before    uint32 // messages of earlier sessions: the sequence counts on (RFC 3954 section 5.1)
+}
+
+// Begin implements collector.Protocol.
+func (p *peer) Begin(q *collector.Queue, now time.Time) {
+	p.before = uint32(q.Sent().Messages)
+	p.announced, p.refreshed, p.at = 0, now, 0
+	p.s.limit()
+}
+
+// Before implements collector.Protocol: templates again after so many messages, and those that the message needs and does not bring.
+func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
+	if n := p.s.o.refreshCount; q.Position().Messages-p.at >= uint32(n) {
+		p.tell(q, now)
+	}
+	fresh := m.Needs &^ p.announced
+	p.announced |= fresh
+	p.send(q, fresh&^m.Brings)
+}
+
+// refresh announces all templates again when it is time (RFC 3954 section 7).
+func (p *peer) refresh(q *collector.Queue, now time.Time) {
+	if q.Session() != nil && now.Sub(p.refreshed) >= p.s.o.refresh {
+		p.tell(q, now)
+	}
+}
+
+func (p *peer) tell(q *collector.Queue, now time.Time) {
+	p.refreshed, p.at = now, q.Position().Messages
+	p.send(q, p.announced)
+}
+
+func (p *peer) send(q *collector.Queue, bits uint64) {
+	for _, msg := range p.s.o.registry.TemplateMessages(bits, p.s.builder.Limit) {
+		q.Control(msg, 0)
+	}
+}
+
+// Stamp implements collector.Protocol: time, the number of messages before, source id.
+func (p *peer) Stamp(msg []byte, at collector.Position, now time.Time) {
+	p.s.o.clock.stamp(msg, now)
+	binary.BigEndian.PutUint32(msg[12:], p.before+at.Messages)
+	binary.BigEndian.PutUint32(msg[16:], p.s.o.sourceID)
+}
