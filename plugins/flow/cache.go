@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"math/bits"
 	"slices"
 
 	"ulogd/engine"
@@ -67,6 +66,9 @@ func (c *cache) open() (err error) {
 	if c.sets, err = take[set](&c.memory, n); err != nil {
 		return err
 	}
+	if c.dues, err = take[dues](&c.memory, n); err != nil {
+		return err
+	}
 	if c.entries, err = take[entry](&c.memory, n*sets); err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (w
 	for _, r := range rows {
 		at := uint32(uint64(hash[r]*spread) * uint64(len(all)) >> 32)
 		slot[r] = at
-		warm += uint64(all[at].tag[0])
+		warm += uint64(all[at][0])
 	}
 	return warm
 }
@@ -133,14 +135,17 @@ func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *
 	for _, r := range rows {
 		at := slot[r]
 		s := &all[at]
-		lo, hi := s.tags()
-		t := uint64(tagOf(hash[r])) * ones
-		tagged, free := pack(zeros(lo^t))|pack(zeros(hi^t))<<8, pack(^lo&highs)|pack(^hi&highs)<<8
-		place := uint32(bits.TrailingZeros64(uint64(tagged) | uint64(free)<<sets | 1<<(2*sets)))
-		i := at*sets + place%sets
+		found := s.tagged(tagOf(hash[r]))
+		isNew := found == 0
+		if isNew {
+			if found = everyPlace &^ s.taken(); found == 0 {
+				found = 1
+			}
+		}
+		i := at*sets + found.first()
 		slot[r] = i
 		cold[n%engine.BatchSize] = i
-		if place >= sets || looks[r].ports&version6 != 0 {
+		if isNew || looks[r].ports&version6 != 0 {
 			n++
 		}
 	}
@@ -174,7 +179,7 @@ func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, looks *[e
 	have, tuples, octets := b.Have(), in.tuple.Of(b), in.octets.Of(b)
 	flags, flagBit := in.flags.Of(b), in.flags.Mask()
 	times, timeBit := in.time.Of(b), in.time.Mask()
-	all, entries, keyed := c.sets, c.entries, c.keyed
+	entries, keyed := c.entries, c.keyed
 	links := c.macKey || c.markKey
 	var moves int64 // whether packets move the clock: all bits or none
 	if c.replay {
@@ -221,7 +226,6 @@ func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, looks *[e
 			last = last || y.packets == maxPackets
 		}
 		e.due = min(clock+c.inactive, e.leave)
-		all[i/sets].due[i%sets] = dueTick(e.due, clock)
 		if last {
 			c.end(i, c.whyFull(e))
 		}
@@ -250,7 +254,7 @@ func (c *cache) find(p arrival) uint32 {
 	at := c.at(p.hash)
 	tuple := &p.in.tuple.Of(p.b)[p.r]
 	for m := c.sets[at].tagged(tagOf(p.hash)); m != 0; m &= m - 1 {
-		i := at*sets + uint32(bits.TrailingZeros32(m))
+		i := at*sets + m.first()
 		e := &c.entries[i]
 		if !e.is(p.look, &c.keyed) || !c.origins[i].is(tuple) || !c.linked(i, p) {
 			continue
@@ -278,21 +282,20 @@ func (c *cache) linked(i uint32, p arrival) bool {
 func (c *cache) insert(p arrival) uint32 {
 	at := c.at(p.hash)
 	s := &c.sets[at]
-	free := s.free()
+	free := everyPlace &^ s.taken()
 	if free == 0 {
-		stale := s.stalest(c.clock >> tickShift)
+		stale := c.stalest(at, c.clock)
 		c.end(at*sets+stale, reasonPushed)
-		free = 1 << stale
+		free = only(stale)
 	}
-	place := uint32(bits.TrailingZeros32(free))
+	place := free.first()
 	i := at*sets + place
 	t := &p.in.tuple.Of(p.b)[p.r]
 	c.origins[i] = origin{t.Src, t.Dst, p.time}
 	e := &c.entries[i]
 	*e = entry{lookup: *p.look, last: p.time, due: c.clock + min(c.inactive, c.active), leave: c.clock + c.active}
-	s.tag[place] = tagOf(p.hash)
-	s.due[place] = dueTick(e.due, c.clock)
-	c.sooner(at, s.due[place])
+	s[place] = tagOf(p.hash)
+	c.lookBy(i, e.due)
 	if c.links != nil {
 		c.links[i] = linkOf(p.b, p.r, p.in.mac, p.in.mark, true, true)
 	}
@@ -322,7 +325,7 @@ func (c *cache) closing(i uint32, flags uint16, a about) bool {
 	}
 	e.state |= stateEnded
 	e.leave = min(e.leave, c.clock+c.linger)
-	c.sooner(i/sets, dueTick(min(c.clock+c.inactive, e.leave), c.clock))
+	c.lookBy(i, min(c.clock+c.inactive, e.leave))
 	return c.linger == 0
 }
 
@@ -358,7 +361,7 @@ func (c *cache) keeps(e *entry) bool {
 func (c *cache) end(i uint32, reason uint8) {
 	c.out.add(c, i, reason)
 	c.counts.ended[reason]++
-	c.sets[i/sets].tag[i%sets] = 0
+	c.sets[i/sets][i%sets] = 0
 	c.entries[i].ports = 0
 	c.live--
 }
@@ -366,8 +369,8 @@ func (c *cache) end(i uint32, reason uint8) {
 // endAll ends every flow: those that are due for their own reason, the others because they must.
 func (c *cache) endAll() {
 	for at := range c.sets {
-		for taken := ^c.sets[at].free() & (1<<sets - 1); taken != 0; taken &= taken - 1 {
-			i := uint32(at*sets + bits.TrailingZeros32(taken))
+		for taken := c.sets[at].taken(); taken != 0; taken &= taken - 1 {
+			i := uint32(at)*sets + taken.first()
 			if e := &c.entries[i]; c.clock > e.due {
 				c.end(i, e.why())
 			} else {

@@ -5,7 +5,6 @@ package flow
 import (
 	"cmp"
 	"fmt"
-	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -123,8 +122,8 @@ func (s *stage) Query(name string, args []string, from int, yield func(line []by
 // each calls f for the live flows of sets at to end that the question asks for, until f says no.
 func (c *cache) each(at, end int, q *question, f func(i uint32) bool) {
 	for ; at < end; at++ {
-		for m := ^c.sets[at].free() & (1<<sets - 1); m != 0; m &= m - 1 {
-			i := uint32(at*sets + bits.TrailingZeros32(m))
+		for m := c.sets[at].taken(); m != 0; m &= m - 1 {
+			i := uint32(at)*sets + m.first()
 			if q.matches(c.tupleOf(i)) && !f(i) {
 				return
 			}

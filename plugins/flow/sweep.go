@@ -1,11 +1,10 @@
 package flow
 
-// How flows end by the clock. Every entry has a tick, in an octet beside its tag, at which somebody must look at it; every set has the
+// How flows end by the clock. Every entry has a tick, in an octet apart from it, at which somebody must look at it; every set has the
 // earliest of its entries' ticks, or one before. A sweep goes over the sets' octets, eight at a time, and touches only entries that
-// are due. Packets put an entry's tick off without telling its set: that costs one look at the set too many, later.
+// are due. Packets put off a flow's end without telling anybody: that costs one look too many, later.
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"unsafe"
 )
@@ -26,8 +25,11 @@ func dueTick(due, clock int64) uint8 {
 	return uint8(min(due>>tickShift+1, clock>>tickShift+farthest))
 }
 
-// sooner tells the set that one of its entries must be looked at by the tick.
-func (c *cache) sooner(at uint32, tick uint8) {
+// lookBy has the sweep look at an entry when the clock has passed a time.
+func (c *cache) lookBy(i uint32, due int64) {
+	tick := dueTick(due, c.clock)
+	at := i / sets
+	c.dues[at][i%sets] = tick
 	if int8(tick-c.next[at]) < 0 {
 		c.next[at] = tick
 	}
@@ -73,7 +75,7 @@ func (c *cache) sweep() {
 func (c *cache) visit(list []uint32, tick int64, all bool) {
 	warm := c.warm
 	for _, at := range list {
-		warm += uint64(c.sets[at].tag[0])
+		warm += uint64(c.sets[at][0]) + uint64(c.dues[at][0])
 	}
 	c.warm = warm
 	n := 0
@@ -101,21 +103,19 @@ func notAfter(x uint64, tick int64) uint64 {
 
 // collect appends the set's due entries to the list and notes when the set must be looked at again for the others.
 func (c *cache) collect(at uint32, tick int64, all bool, n int) int {
-	s := &c.sets[at]
-	lo, hi := s.tags()
-	come := uint32(1<<sets - 1)
+	ticks := &c.dues[at]
+	come, live := everyPlace, c.sets[at].taken()
 	if !all {
-		dueLo, dueHi := binary.LittleEndian.Uint64(s.due[:8]), binary.LittleEndian.Uint64(s.due[8:])
-		come = pack(notAfter(dueLo, tick)) | pack(notAfter(dueHi, tick))<<8
+		lo, hi := words16((*[sets]uint8)(ticks))
+		come = select2(notAfter(lo, tick), notAfter(hi, tick))
 	}
-	live := pack(lo&highs) | pack(hi&highs)<<8
 	for m := live & come; m != 0; m &= m - 1 {
-		c.due[n] = at*sets + uint32(bits.TrailingZeros32(m))
+		c.due[n] = at*sets + m.first()
 		n++
 	}
 	next := int8(farthest)
 	for m := live &^ come; m != 0; m &= m - 1 {
-		next = min(next, int8(s.due[bits.TrailingZeros32(m)]-uint8(tick)))
+		next = min(next, int8(ticks[m.first()]-uint8(tick)))
 	}
 	c.next[at] = uint8(tick) + uint8(next)
 	return n
@@ -137,8 +137,6 @@ func (c *cache) look(slots []uint32) {
 			}
 			e.due = min(c.clock+c.inactive, e.leave)
 		}
-		tick := dueTick(e.due, c.clock)
-		c.sets[i/sets].due[i%sets] = tick
-		c.sooner(i/sets, tick)
+		c.lookBy(i, e.due)
 	}
 }

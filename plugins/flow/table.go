@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"ulogd/engine"
 )
@@ -41,15 +42,16 @@ const (
 // sets is how many places a flow may be at: two groups of eight side by side.
 const sets = 16
 
-// set is what is known of sixteen places without looking at them, in half a cache line.
-type set struct {
-	tag [sets]uint8 // 0x80 and seven bits of the hash; 0 if the place is free
-	due [sets]uint8 // tick at which the sweep must look at the place, modulo 256
-}
+// set is what is known of sixteen places without looking at them: 0x80 and seven bits of the hash, or 0 if the place is free.
+type set [sets]uint8
+
+// dues are the ticks at which somebody must look at the places of a set, modulo 256. See sweep.go.
+type dues [sets]uint8
 
 // table is a cache's memory. It is allocated once and has no pointers.
 type table struct {
 	sets    []set
+	dues    []dues
 	entries []entry  // sixteen for each set
 	origins []origin // of each entry
 	next    []uint8  // earliest tick of each set's due, or before
@@ -74,36 +76,56 @@ const spread = 0x9e3779b1
 
 func tagOf(hash uint32) uint8 { return uint8(hash) | 0x80 }
 
-// tagged returns a bit for each place of the set that has the tag (and, rarely, for one beside it that has not), and free
-// one for each that is free.
-func (s *set) tagged(tag uint8) uint32 {
-	lo, hi := s.tags()
+// places is a selection of a set's sixteen: bit 8*i+j stands for place i+8*j.
+type places uint64
+
+const everyPlace places = 3 * ones
+
+// first returns the first place of a selection that is not empty.
+func (p places) first() uint32 {
+	bit := uint32(bits.TrailingZeros64(uint64(p)))
+	return bit>>3 | bit&1<<3
+}
+
+// only selects one place.
+func only(place uint32) places { return 1 << (place&7<<3 | place>>3) }
+
+// select2 gathers the high bits of sixteen octets.
+func select2(lo, hi uint64) places { return places(lo&highs>>7 | hi&highs>>6) }
+
+// words16 returns sixteen octets in two words.
+func words16(b *[sets]uint8) (lo, hi uint64) {
+	return binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])
+}
+
+// tagged selects the places that have the tag and, rarely, one beside such a place.
+func (s *set) tagged(tag uint8) places {
+	lo, hi := words16((*[sets]uint8)(s))
 	t := uint64(tag) * ones
-	return pack(zeros(lo^t)) | pack(zeros(hi^t))<<8
+	return select2(zeros(lo^t), zeros(hi^t))
 }
 
-func (s *set) free() uint32 {
-	lo, hi := s.tags()
-	return pack(^lo&highs) | pack(^hi&highs)<<8
-}
-
-func (s *set) tags() (lo, hi uint64) {
-	return binary.LittleEndian.Uint64(s.tag[:8]), binary.LittleEndian.Uint64(s.tag[8:])
-}
+// taken selects the places that are not free.
+func (s *set) taken() places { return select2(words16((*[sets]uint8)(s))) }
 
 // zeros sets the high bit of each octet that is 0, and perhaps of one above such an octet.
 func zeros(x uint64) uint64 { return (x - ones) &^ x & highs }
 
-// pack gathers the high bits of eight octets into eight bits.
-func pack(x uint64) uint32 { return uint32(x >> 7 * 0x0102040810204080 >> 56) }
-
-// stalest returns the place of the set whose flow would end first.
-func (s *set) stalest(tick int64) uint32 {
-	best, least := 0, int8(127)
-	for i, due := range s.due {
-		if d := int8(due - uint8(tick)); d < least {
-			best, least = i, d
+// stalest returns the place of a full set whose flow would end first. What the ticks say may be out of date: then they are corrected.
+func (t *table) stalest(at uint32, clock int64) uint32 {
+	ticks := &t.dues[at]
+	for range sets {
+		place, least := uint32(0), int8(127)
+		for i, due := range ticks {
+			if d := int8(due - uint8(clock>>tickShift)); d < least {
+				place, least = uint32(i), d
+			}
 		}
+		tick := dueTick(t.entries[at*sets+place].due, clock)
+		if tick == ticks[place] {
+			return place
+		}
+		ticks[place] = tick
 	}
-	return uint32(best)
+	return 0
 }
