@@ -53,6 +53,9 @@ func (a Addr) Netip(is6 bool) netip.Addr {
 // AppendText appends the address in inet_ntop(3) form.
 func (a Addr) AppendText(dst []byte, is6 bool) []byte {
 	if is6 {
+		if a.Hi == 0 && a.Lo>>32 == 0 && a.Lo>>16 != 0 { // IPv4-compatible (RFC 4291 section 2.5.5.1): inet_ntop's form, not netip's
+			return a.AppendText(append(dst, "::"...), false)
+		}
 		return a.Netip(true).AppendTo(dst)
 	}
 	dst = appendOctet(dst, byte(a.Lo>>24))
