@@ -56,8 +56,8 @@ func (n *nfct) countLosses(k *socket) {
 	} else {
 		l.begins.Add(d)
 	}
-	if n.table != nil && n.recoverAt.IsZero() {
-		n.recoverAt = time.Now().Add(n.resync)
+	if n.table != nil && n.due.recover.IsZero() {
+		n.due.recover = time.Now().Add(n.resync)
 	}
 	l.total += d
 	now := time.Now()

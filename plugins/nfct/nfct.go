@@ -38,14 +38,16 @@ type nfct struct {
 	woken        time.Time
 	gather       time.Duration // how long events gather in a stream of them
 
-	table                                         *table // nil: nothing is remembered
-	ended                                         *ended
-	dump                                          dump
-	eventsAlways                                  bool // even connections that no listener saw begin end with an event
-	hub                                           *hub
-	member                                        *member
-	shared                                        socket // a part of the table that another instance has read
-	recoverAt, pollAt, reportAt, checkAt, statsAt time.Time
+	table  *table // nil: nothing is remembered
+	ended  *ended
+	dump   dump
+	hub    *hub
+	member *member
+	shared socket // a part of the table that another instance has read
+	due    schedule
+	joined int64 // when this instance began to listen, nanoseconds since 1970
+	// Even connections that no listener saw begin end with an event (nf_conntrack_events = 1).
+	eventsAlways bool
 
 	own     []engine.OwnTuple
 	flow    flow
@@ -53,9 +55,8 @@ type nfct struct {
 	labels  *labelNames
 	scratch []byte
 
-	malformed, truncated                                                   *engine.Drop
-	ownFlows, duplicates, forgotten, recoveredEnds, failedDumps, liveFlows *engine.Counter
-	losses                                                                 losses
+	tally
+	losses losses
 }
 
 // Bind declares the keys.
@@ -67,7 +68,8 @@ func (n *nfct) Backpressure() bool { return n.reliable }
 // Open opens the sockets and subscribes.
 func (n *nfct) Open(env *engine.Env) (err error) {
 	n.env, n.blocks, n.dump.why = env, newBlocks(), idle
-	n.count(env.Stats)
+	n.tally.open(env.Stats, n.hash)
+	n.losses.open(env.Stats, n.hash)
 	if n.labels, err = readLabels(n.connLabels); err != nil {
 		return err
 	}
@@ -85,33 +87,17 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	if n.hash {
 		n.table = newTable(n.hashMax, h)
 	}
+	n.schedule(time.Now())
 	if n.pollInterval > 0 {
 		n.env.Log.Info("reading the conntrack table at intervals", "interval", n.pollInterval)
-		n.pollAt = time.Now()
 		return nil
 	}
-	n.dump.wanted[forStart] = n.hash && n.initialDump
-	n.reportAt, n.checkAt = time.Now().Add(n.activeTimeout), time.Now().Add(n.resync)
 	return n.subscribe()
-}
-
-// count makes the counters.
-func (n *nfct) count(s *engine.Stats) {
-	n.malformed = s.Drop("malformed", "messages that do not describe a connection")
-	n.truncated = s.Drop("truncated", "messages longer than the receive buffer's slots")
-	n.ownFlows = s.Counter("own_traffic", "connections left out because the daemon's own export made them")
-	n.duplicates = s.Counter("duplicates", "ends that the kernel told again because another listener had no room")
-	n.losses.open(s, n.hash)
-	if n.hash {
-		n.liveFlows = s.Counter("live", "connections that are remembered now")
-		n.forgotten = s.Counter("not_remembered", "times that a connection could not be remembered: hash_max_entries are")
-		n.recoveredEnds = s.Counter("recovered", "ends that no event told of and a dump gave back")
-	}
-	n.failedDumps = s.Counter("failed_dumps", "times that the table could not be read")
 }
 
 // subscribe opens one socket for beginnings and changes and one for ends, so that a storm of one does not cost the other.
 func (n *nfct) subscribe() (err error) {
+	defer func() { n.joined = time.Now().UnixNano() }()
 	var groups []uint32
 	if n.eventMask&eventNew != 0 {
 		groups = append(groups, groupNew)
@@ -290,32 +276,6 @@ const (
 	longestGather = 2 * time.Millisecond
 	mostMessage   = 1536
 )
-
-// Tick looks for losses that no error told of, and whether it is time to read the table.
-func (n *nfct) Tick(now time.Time) {
-	for _, k := range n.sockets() {
-		n.countLosses(k)
-	}
-	due := func(at *time.Time, every time.Duration, why purpose) {
-		if every > 0 && !at.IsZero() && !now.Before(*at) {
-			*at = now.Add(every)
-			n.dump.wanted[why] = true
-		}
-	}
-	due(&n.pollAt, n.pollInterval, forPoll)
-	if n.table == nil {
-		return
-	}
-	n.liveFlows.Set(int64(n.table.live))
-	due(&n.reportAt, n.activeTimeout, forReport)
-	if n.table.silent > 0 {
-		due(&n.checkAt, n.resync, forCheck)
-	}
-	if !n.recoverAt.IsZero() && (n.stopping || !now.Before(n.recoverAt)) {
-		n.recoverAt = time.Time{}
-		n.dump.wanted[forRecovery] = true
-	}
-}
 
 // Signal reads the counters of all connections and zeroes them, on SIGUSR2.
 func (n *nfct) Signal(s engine.Signal) {

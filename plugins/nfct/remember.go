@@ -53,8 +53,9 @@ func (r *reader) alive(f *flow, now int64) {
 		return
 	}
 	t.update(i, f)
-	if f.event == eventNew && f.stamp != 0 {
-		t.entries[i].start = f.stamp
+	if f.event == eventNew {
+		t.unmute(i) // it has been announced, so its end will be
+		t.entries[i].start = pick(f.stamp, t.entries[i].start)
 	}
 }
 
@@ -118,7 +119,7 @@ func (r *reader) meet(f *flow, why purpose, now int64) uint32 {
 	i := t.find(f)
 	if i == 0 {
 		i = r.remember(f, pick(f.start, now))
-		if i != 0 && why == forStart && !r.eventsAlways {
+		if i != 0 && why == forStart && !r.eventsAlways && f.start < r.joined {
 			t.mute(i)
 		}
 		return i

@@ -205,9 +205,7 @@ func (t *table) remove(i uint32) {
 		t.addr6[e.addr].src.Lo = uint64(t.free6)
 		t.free6 = e.addr
 	}
-	if e.flags&isSilent != 0 {
-		t.silent--
-	}
+	t.unmute(i)
 	*e = entry{next: t.free}
 	t.free = i
 	t.live--
@@ -217,6 +215,13 @@ func (t *table) remove(i uint32) {
 func (t *table) mute(i uint32) {
 	t.entries[i].flags |= isSilent
 	t.silent++
+}
+
+func (t *table) unmute(i uint32) {
+	if t.entries[i].flags&isSilent != 0 {
+		t.entries[i].flags &^= isSilent
+		t.silent--
+	}
 }
 
 // vacant tells whether no connection is at i: all have a start.

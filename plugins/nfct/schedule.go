@@ -1,0 +1,49 @@
+// When the table is read.
+
+package nfct
+
+import "time"
+
+// schedule holds the times of the next dumps; zero is never.
+type schedule struct{ recover, poll, report, check time.Time }
+
+// schedule sets the first times.
+func (n *nfct) schedule(now time.Time) {
+	if n.pollInterval > 0 {
+		n.due.poll = now
+		return
+	}
+	n.dump.wanted[forStart] = n.hash && n.initialDump
+	n.due.check = now.Add(n.resync)
+	if n.activeTimeout > 0 {
+		n.due.report = now.Add(n.activeTimeout)
+	}
+}
+
+// Tick looks for losses that no error told of, and whether it is time to read the table.
+func (n *nfct) Tick(now time.Time) {
+	for _, k := range n.sockets() {
+		n.countLosses(k)
+	}
+	n.want(forPoll, &n.due.poll, now, n.pollInterval)
+	n.want(forReport, &n.due.report, now, n.activeTimeout)
+	if n.table == nil {
+		return
+	}
+	n.liveFlows.Set(int64(n.table.live))
+	if n.table.silent > 0 {
+		n.want(forCheck, &n.due.check, now, n.resync)
+	}
+	if !n.due.recover.IsZero() && (n.stopping || !now.Before(n.due.recover)) {
+		n.due.recover = time.Time{}
+		n.dump.wanted[forRecovery] = true
+	}
+}
+
+// want asks for a dump if its time has come, and sets the next time.
+func (n *nfct) want(why purpose, at *time.Time, now time.Time, every time.Duration) {
+	if !at.IsZero() && !now.Before(*at) {
+		*at = now.Add(every)
+		n.dump.wanted[why] = true
+	}
+}

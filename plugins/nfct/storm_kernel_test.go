@@ -1,0 +1,81 @@
+package nfct_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ulogd/engine/nstest"
+	_ "ulogd/plugins/null"
+	"ulogd/stacks/stacktest"
+)
+
+// storms are a million connections at once, or fewer where the race detector or -short asks for it.
+func stormSize(t testing.TB) int {
+	if testing.Short() {
+		return 20_000
+	}
+	nstest.ConntrackMax(t, 1_100_000)
+	return 1_000_000
+}
+
+// stormy runs NFCT into nothing.
+func stormy(t testing.TB, ns *nstest.NS, settings string) *stacktest.Daemon {
+	t.Helper()
+	return stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"ct1:NFCT,out1:NULL\"\n[ct1]\nnetwork_namespace_path = %q\n%s\n", ns.Path(), settings))
+}
+
+// TestReliableLosesNothing: a buffer for some hundred events, and all of a storm arrive.
+func TestReliableLosesNothing(t *testing.T) {
+	n := stormSize(t)
+	ns := tracked(t)
+	d := stormy(t, ns, "reliable = true\nnetlink_socket_buffer_size = 212992")
+	nstest.FillConntrack(t, ns, n)
+	ns.Run(t, "conntrack -F")
+	eventually(t, d, "all ends", func() bool { return d.Stats("ct1").Out >= int64(n) })
+	d.Stop()
+	s := d.Stats("ct1")
+	if s.Out != int64(n) || s.Lost != 0 {
+		t.Errorf("%d of %d exported, %d lost\n%s", s.Out, n, s.Lost, d.Sums())
+	}
+	if d.Count("ct1", "resent") == 0 {
+		t.Error("the buffer was never full: the test shows nothing")
+	}
+}
+
+// TestOverrunIsRecovered: what the buffer had no room for is found by a dump, to the last connection.
+func TestOverrunIsRecovered(t *testing.T) {
+	n := stormSize(t)
+	ns := tracked(t)
+	d := stormy(t, ns, "netlink_socket_buffer_size = 212992\nnetlink_resync_timeout = 1")
+	const left = 100
+	nstest.FillConntrack(t, ns, n)
+	eventually(t, d, "the table to be known", func() bool { return d.Count("ct1", "live") == int64(n) })
+	ns.Run(t, "conntrack -F")
+	nstest.FillConntrack(t, ns, left)
+	eventually(t, d, "the storm to be over", func() bool {
+		s := d.Stats("ct1")
+		return s.Out+s.Lost == int64(n) && d.Count("ct1", "live") == left
+	})
+	d.Stop()
+	s := d.Stats("ct1")
+	recovered := d.Count("ct1", "recovered")
+	t.Logf("%d by their events, %d recovered, %d lost", s.Out-recovered, recovered, s.Lost)
+	if recovered == 0 {
+		t.Error("nothing was missed: the test shows nothing")
+	}
+	if got := strings.TrimSpace(ns.Run(t, "conntrack -C")); got != fmt.Sprint(left) {
+		t.Errorf("the kernel has %s connections, %d are remembered", got, left)
+	}
+}
+
+// eventually waits longer than the daemon's own helper does.
+func eventually(t testing.TB, d *stacktest.Daemon, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s\n%s\n%s", what, d.Log, d.Sums())
+		}
+	}
+}
