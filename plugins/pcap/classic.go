@@ -12,7 +12,6 @@ func (f *file) startClassic() error {
 	if len(b) < classicHeader {
 		return fmt.Errorf("%s is not a capture file: it has %d octets", f.name, len(b))
 	}
-	p := port{clock: clock{scale: 1000}}
 	header := classicHeader
 	f.record = 16
 	magic := f.order.u32(b)
@@ -24,9 +23,6 @@ func (f *file) startClassic() error {
 	if !known {
 		return fmt.Errorf("%s is not a capture file: it begins with % x", f.name, b[:4])
 	}
-	if form.nano {
-		p.scale = 1
-	}
 	f.record += form.extra
 	header += form.header
 	major, minor := f.order.u16(b[4:]), f.order.u16(b[6:])
@@ -34,9 +30,11 @@ func (f *file) startClassic() error {
 		return fmt.Errorf("%s: version %d.%d of the capture format is not known", f.name, major, minor)
 	}
 	f.swapped = major == 543 || minor < 3
-	p.snaplen = f.order.u32(b[16:])
-	p.link = uint16(f.order.u32(b[20:])) // the upper half tells of frame check sequences, which IP's own lengths leave out
-	p.refused = supported(p.link)
+	p := newPort(uint16(f.order.u32(b[20:]))) // the upper half tells of frame check sequences, which IP's own lengths leave out
+	p.snaplen, p.scale = f.order.u32(b[16:]), 1000
+	if form.nano {
+		p.scale = 1
+	}
 	f.ports = []port{p}
 	f.skip = int64(header)
 	if p.refused != nil {

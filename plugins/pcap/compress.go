@@ -16,7 +16,9 @@ import (
 // source is a capture file on disk or a pipe, decompressed where its content says so.
 type source struct {
 	io.Reader
+	name   string
 	raw    *os.File
+	onDisk bool
 	size   int64 // octets on disk; 0 if that is not known
 	read   int64 // octets read of them
 	unpack io.Closer
@@ -25,9 +27,9 @@ type source struct {
 // maxWindow bounds what a zstd file may ask for; zstd's own limit is the same.
 const maxWindow = 128 << 20
 
-// openSource opens a file by its name, "-" being the standard input.
+// openSource opens a file by its name, "-" being the standard input. What is in it is seen by unwrap.
 func openSource(name string) (*source, error) {
-	s := &source{raw: os.Stdin}
+	s := &source{name: name, raw: os.Stdin}
 	if name != standardInput {
 		raw, err := os.Open(name)
 		if err != nil {
@@ -35,38 +37,36 @@ func openSource(name string) (*source, error) {
 		}
 		s.raw = raw
 	}
-	if err := s.start(); err != nil {
+	info, err := s.raw.Stat()
+	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if info.Mode().IsRegular() {
+		s.onDisk, s.size = true, info.Size()
+		unix.Fadvise(int(s.raw.Fd()), 0, 0, unix.FADV_SEQUENTIAL) // only a hint
 	}
 	return s, nil
 }
 
-func (s *source) start() error {
-	info, err := s.raw.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Mode().IsRegular() {
-		s.size = info.Size()
-		unix.Fadvise(int(s.raw.Fd()), 0, 0, unix.FADV_SEQUENTIAL) // only a hint
-	}
+// unwrap reads the first octets, and decompresses from then on what they show to be compressed.
+func (s *source) unwrap() error {
 	b := bufio.NewReaderSize((*counter)(s), 64<<10) // large reads of plain files pass it by
 	head, err := b.Peek(4)
 	if err != nil && err != io.EOF {
-		return err
+		return fmt.Errorf("read %s: %w", s.name, err)
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(b)
 		if err != nil {
-			return err
+			return fmt.Errorf("read %s: %w", s.name, err)
 		}
 		s.Reader, s.unpack = z, z
 	case isZstd(head):
 		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
-			return err
+			return fmt.Errorf("read %s: %w", s.name, err)
 		}
 		s.Reader, s.unpack = z, z.IOReadCloser()
 	default:
@@ -93,17 +93,17 @@ func (c *counter) Read(p []byte) (int, error) {
 // ready waits until a read returns at once: a pipe must have something, a file on disk always has. What comes compressed
 // through a pipe is not waited for, as the decompressor may hold more already: its read lasts until the writer goes on.
 func (s *source) ready(deadline time.Time) (bool, error) {
-	if s.size > 0 || s.unpack != nil {
+	if s.onDisk || s.unpack != nil {
 		return true, nil
 	}
-	return pollUntil(int(s.raw.Fd()), deadline)
+	return poll([]unix.PollFd{{Fd: int32(s.raw.Fd()), Events: unix.POLLIN}}, deadline)
 }
 
-// pollUntil waits until fd can be read, or reports an error or its end, but not past the deadline.
-func pollUntil(fd int, deadline time.Time) (bool, error) {
+// poll waits until one of the files can be read, or reports an error or its end, but not past the deadline.
+func poll(fds []unix.PollFd, deadline time.Time) (bool, error) {
 	for {
 		left := max(0, time.Until(deadline))
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int((left+time.Millisecond-1)/time.Millisecond))
+		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
 		if err == unix.EINTR {
 			continue
 		}

@@ -31,12 +31,18 @@ type frame struct {
 	port    uint32 // index into file.ports
 }
 
-// port is a capture interface of the file: all that its packets have in common.
+// port is a capture interface: all that its packets have in common.
 type port struct {
-	link    uint16
-	refused error // why its packets cannot be read
-	snaplen uint32
+	link        uint16
+	hardware    uint16 // the ARP hardware type that goes with it
+	refused     error  // why its packets cannot be read
+	snaplen     uint32
+	ifin, ifout uint32 // index of the interface that a live packet came in or went out by
 	clock
+}
+
+func newPort(link uint16) port {
+	return port{link: link, hardware: hardwareOf(link), refused: supported(link)}
 }
 
 // file is a capture file being read, of either format.

@@ -193,10 +193,7 @@ func TestCompressedByContent(t *testing.T) {
 			if err := os.WriteFile(path, compressed, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			src, err := openSource(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			src := unwrapped(t, path)
 			got, _, err := readAll(path, src)
 			if err != io.EOF {
 				t.Fatalf("%s, %s: ends with %v", form, name, err)
@@ -211,9 +208,7 @@ func TestCompressedByContent(t *testing.T) {
 			if err := os.WriteFile(path, compressed[:len(compressed)/2], 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if src, err = openSource(path); err != nil {
-				t.Fatal(err)
-			}
+			src = unwrapped(t, path)
 			got, _, err = readAll(path, src)
 			src.Close()
 			var d *damage
@@ -226,6 +221,18 @@ func TestCompressedByContent(t *testing.T) {
 			same(t, got, want(packets, 1)[:len(got)])
 		}
 	}
+}
+
+func unwrapped(t *testing.T, path string) *source {
+	t.Helper()
+	src, err := openSource(path)
+	if err == nil {
+		err = src.unwrap()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
 }
 
 func TestFileCutAnywhere(t *testing.T) {

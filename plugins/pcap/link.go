@@ -38,10 +38,10 @@ const (
 
 // header is what the link layer says of a packet.
 type header struct {
-	net       uint32 // where the network layer begins
-	ifindex   uint32 // the capturing host's, 0 if not told
-	etherType uint16 // of the network layer
-	src, dst  int16  // where the link addresses of six octets are, or -1
+	net         uint32 // where the network layer begins
+	ifin, ifout uint32 // the capturing host's interfaces, 0 if not told
+	etherType   uint16 // of the network layer
+	src, dst    int16  // where the link addresses of six octets are, or -1
 }
 
 var be = binary.BigEndian
@@ -90,16 +90,38 @@ func supported(link uint16) error {
 	return fmt.Errorf("link type %d is not supported", link)
 }
 
+// hardwareOf gives the ARP hardware type (linux/if_arp.h) of a link type; cooked and other headers made for the capture have none, ARPHRD_VOID.
+func hardwareOf(link uint16) uint16 {
+	switch link {
+	case linkEthernet:
+		return arphrdEther
+	case linkPPP, linkPPPSerial:
+		return 512 // ARPHRD_PPP
+	case linkCiscoHDLC:
+		return 513 // ARPHRD_CISCO
+	case linkDot11:
+		return 801 // ARPHRD_IEEE80211
+	case linkPrism, linkAVS:
+		return 802 // ARPHRD_IEEE80211_PRISM
+	case linkRadiotap:
+		return 803 // ARPHRD_IEEE80211_RADIOTAP
+	}
+	return 0xffff
+}
+
 // at makes a header without link addresses.
 func at(net int, etherType uint16) (header, bool) {
 	return header{net: uint32(net), etherType: etherType, src: -1, dst: -1}, true
 }
 
+// etherLength is the length of Ethernet's header: two addresses and the EtherType.
+const etherLength = 14
+
 func ethernet(b []byte) (header, bool) {
-	if len(b) < 14 {
+	if len(b) < etherLength {
 		return header{}, false
 	}
-	return header{net: 14, etherType: be.Uint16(b[12:]), src: 6, dst: 0}, true
+	return header{net: etherLength, etherType: be.Uint16(b[12:]), src: 6, dst: 0}, true
 }
 
 // raw has no link header: IP's version tells what it is.
@@ -134,7 +156,10 @@ func sll2(b []byte) (header, bool) {
 	if len(b) < 20 {
 		return header{}, false
 	}
-	h := header{net: 20, etherType: be.Uint16(b), ifindex: be.Uint32(b[4:]), src: -1, dst: -1}
+	h := header{net: 20, etherType: be.Uint16(b), ifin: be.Uint32(b[4:]), src: -1, dst: -1}
+	if b[10] == 4 { // PACKET_OUTGOING of linux/if_packet.h
+		h.ifin, h.ifout = 0, h.ifin
+	}
 	if b[11] == 6 {
 		h.src = 12
 	}

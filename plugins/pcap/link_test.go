@@ -31,6 +31,7 @@ func linkCases() []linkCase {
 		both(linkEthernet, pt.Ethernet{Src: mac(2), Dst: mac(1)})
 		both(linkSLL, pt.SLL{Src: mac(2)})
 		both(linkSLL2, pt.SLL2{Src: mac(2), Ifindex: 70000})
+		both(linkSLL2, pt.SLL2{Src: mac(2), Ifindex: 70000, PacketType: 4})
 		both(linkPPP, pt.PPP{})
 		both(linkPPP, pt.PPP{Compressed: true})
 		both(linkPPPSerial, pt.PPP{})
@@ -89,8 +90,9 @@ func TestEveryLinkType(t *testing.T) {
 					t.Errorf("%s address is % x", name, c.frame[a.pos:a.pos+6])
 				}
 			}
-			if (c.link == linkSLL2 || c.link == linkNFLOG) && h.ifindex != 70000 {
-				t.Errorf("interface %d", h.ifindex)
+			sent := c.link == linkSLL2 && c.frame[10] == 4
+			if (c.link == linkSLL2 || c.link == linkNFLOG) && (h.ifin+h.ifout != 70000 || sent && h.ifout == 0) {
+				t.Errorf("interfaces %d and %d", h.ifin, h.ifout)
 			}
 			for cut := range c.frame {
 				if h2, ok := network(c.link, c.frame[:cut]); ok && (h2 != h || int(h2.net) > cut) {

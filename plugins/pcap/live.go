@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
 )
 
 // Opening an interface for live capture.
@@ -26,17 +28,26 @@ const (
 	arphrdLoopback = 772
 )
 
-// openRing opens an interface. Nothing is captured that the filter does not take, from the first packet on.
-func openRing(o liveOptions) (*ring, error) {
-	iface, err := net.InterfaceByName(o.iface)
+// find looks an interface up, with its hardware type.
+func find(name string) (*net.Interface, uint16, error) {
+	iface, err := net.InterfaceByName(name)
 	if err != nil {
-		return nil, fmt.Errorf("capture from %s: %w", o.iface, err)
+		return nil, 0, fmt.Errorf("capture from %s: %w", name, err)
 	}
 	hardware, err := hardwareType(iface.Index)
 	if errors.Is(err, unix.EPERM) {
-		return nil, fmt.Errorf("capture from %s: %w (give the process CAP_NET_RAW)", o.iface, err)
+		return nil, 0, fmt.Errorf("capture from %s: %w (give the process CAP_NET_RAW)", name, err)
 	} else if err != nil {
-		return nil, fmt.Errorf("capture from %s: %w", o.iface, err)
+		return nil, 0, fmt.Errorf("capture from %s: %w", name, err)
+	}
+	return iface, hardware, nil
+}
+
+// openRing opens an interface. Nothing is captured that the filter does not take, from the first packet on.
+func openRing(o liveOptions) (*ring, error) {
+	iface, hardware, err := find(o.iface)
+	if err != nil {
+		return nil, err
 	}
 	// Of an interface with any other link header the kernel gives packets without it, and tells what it said.
 	kind, link := unix.SOCK_DGRAM, uint16(linkSLL2)
@@ -57,7 +68,7 @@ func openRing(o liveOptions) (*ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture from %s: %w", o.iface, err)
 	}
-	r := &ring{fd: fd, link: link, ifindex: iface.Index}
+	r := &ring{fd: fd, name: o.iface, link: link, ifindex: iface.Index}
 	if err := r.start(o, hardware == arphrdLoopback, program); err != nil {
 		r.close()
 		return nil, fmt.Errorf("capture from %s: %w", o.iface, err)
@@ -114,6 +125,11 @@ func (r *ring) start(o liveOptions, loopback bool, program []unix.SockFilter) er
 		return fmt.Errorf("map the ring: %w", err)
 	}
 	r.mem = mem
+	views := engine.NewBlocks(0)
+	for i := range r.blocks {
+		r.blocks[i] = views.Get() // never given back: the memory is the ring's
+		r.blocks[i].Data = mem[i*ringBlock : (i+1)*ringBlock : (i+1)*ringBlock]
+	}
 	all := &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: r.ifindex}
 	if err := unix.Bind(r.fd, all); err != nil {
 		return fmt.Errorf("bind: %w", err)

@@ -40,9 +40,9 @@ func nflog(b []byte) (header, bool) {
 		case kind == nfulaPacketHdr && len(value) >= 2 && h.etherType == 0:
 			h.etherType = be.Uint16(value)
 		case kind == nfulaIndev && len(value) == 4:
-			h.ifindex = be.Uint32(value)
-		case kind == nfulaOutdev && len(value) == 4 && h.ifindex == 0:
-			h.ifindex = be.Uint32(value)
+			h.ifin = be.Uint32(value)
+		case kind == nfulaOutdev && len(value) == 4:
+			h.ifout = be.Uint32(value)
 		case kind == nfulaPayload:
 			h.net = uint32(pos + attributeHeader)
 			return h, true

@@ -3,138 +3,117 @@ package pcap
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"ulogd/engine"
-	"ulogd/engine/key"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
 		Name: "PCAP", Kind: engine.InputKind,
-		Doc: `Reads packets from capture files: pcap and pcapng in every byte order and resolution, plain or packed with gzip or zstd.
+		Doc: `Reads packets from capture files, or from an interface as they pass.
 
-Files are read in the order they are listed, those of a glob by name; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both),
-BSD loopback, PPP, PPPoE, Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packet before the cut and a warning with the offset.
-Time is the newest packet's.`,
+Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip or zstd. They are read in the order they are
+listed, those of a glob by name; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE,
+Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packet before the cut and a warning with the offset. A file
+of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
+packet's.
+
+An interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost.`,
 		New: func() any { return &input{} },
 	})
 }
 
-// input holds the settings and where the reading is.
+// input is one instance.
 type input struct {
-	patterns []string
+	settings
+	columns
+	reader
+}
 
-	files    []string
-	src      *source
-	file     *file
-	frames   [engine.BatchSize]frame
-	blocks   *engine.Blocks
-	block    *engine.Block
-	newest   int64
-	packets  int64
-	keys     keys
-	env      *engine.Env
-	progress progress
+// settings are the options.
+type settings struct {
+	patterns   []string
+	iface      string
+	expression string
+	snaplen    uint32
+	promisc    bool
+	fanout     int
+	namespace  string
+}
 
-	noNetwork, refused, badRecord *engine.Drop
+// reader is where the packets come from.
+type reader interface {
+	Read(b *engine.Batch, deadline time.Time) error
+	Tick(now time.Time)
+	Stop()
+	Close() error
 }
 
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
+	o.String(&in.iface, "interface", "", "interface to capture from, instead of files")
+	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
+	engine.Int(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
+	o.Bool(&in.promisc, "promisc", true, "have the interface receive what is addressed to others")
+	engine.Int(o, &in.fanout, "fanout", 1, "rings among which the kernel spreads an interface's packets by flow, so that processors that receive at the same time do not wait for each other")
+	o.String(&in.namespace, "network_namespace_path", "", "file of the network namespace that has the interface, such as /run/netns/NAME; unset: the daemon's own")
 }
+
+// maxFanout bounds the memory of rings; the kernel takes 256 in a group.
+const maxFanout = 64
 
 func (in *input) Validate() error {
-	if len(in.patterns) == 0 {
-		return errors.New("file: name a capture file")
+	var wrong []error
+	switch {
+	case len(in.patterns) == 0 && in.iface == "":
+		wrong = append(wrong, errors.New("file: name a capture file, or an interface by the option interface"))
+	case len(in.patterns) > 0 && in.iface != "":
+		wrong = append(wrong, errors.New("interface: either file or interface can be read, not both; make another PCAP instance"))
 	}
-	return nil
-}
-
-// Backpressure holds: a file can wait.
-func (in *input) Backpressure() bool { return true }
-
-// keys are what PCAP gives of a packet.
-type keys struct {
-	all, hardware, source, iface engine.Group
-
-	pkt      engine.Col[engine.Raw]
-	length   engine.Col[uint32]
-	wire     engine.Col[uint32]
-	count    engine.Col[uint32]
-	time     engine.Col[engine.Time]
-	family   engine.Col[uint8]
-	protocol engine.Col[uint16]
-	mac      engine.Col[engine.Raw]
-	maclen   engine.Col[uint16]
-	saddr    engine.Col[engine.Raw]
-	addrlen  engine.Col[uint16]
-	ifin     engine.Col[uint32]
-}
-
-func (in *input) Bind(p *engine.Binder) {
-	k := &in.keys
-	k.all, k.hardware, k.source, k.iface = p.Group(), p.Group(), p.Group(), p.Group()
-	k.mac = engine.Give(p, k.hardware, key.RawMAC)
-	k.pkt = engine.Give(p, k.all, key.RawPkt)
-	k.length = engine.Give(p, k.all, key.RawPktLen)
-	k.wire = engine.Give(p, k.all, key.RawWireLen)
-	k.count = engine.Give(p, k.all, key.RawPktCount)
-	k.time = engine.Give(p, k.all, key.OOBTime)
-	k.ifin = engine.Give(p, k.iface, key.OOBIfIn)
-	k.maclen = engine.Give(p, k.hardware, key.RawMACLen)
-	k.family = engine.Give(p, k.all, key.OOBFamily)
-	k.protocol = engine.Give(p, k.all, key.OOBProtocol)
-	k.saddr = engine.Give(p, k.source, key.RawMACSaddr)
-	k.addrlen = engine.Give(p, k.source, key.RawMACAddrLen)
-
-	s := p.Stats()
-	in.noNetwork = s.Drop("no_network_header", "frames that end in their link header or carry no packet, such as wireless management frames")
-	in.refused = s.Drop("link_type", "packets of a capture interface whose link type is not supported")
-	in.badRecord = s.Drop("bad_record", "records of a capture file that could not be read")
-}
-
-func (in *input) Open(env *engine.Env) error {
-	in.env = env
-	in.blocks = engine.NewBlocks(blockSize)
-	in.block = in.blocks.Get()
-	files, err := expand(in.patterns)
-	if err != nil {
-		return err
+	if in.snaplen < 1 || in.snaplen > maxCaplen {
+		wrong = append(wrong, fmt.Errorf("snaplen: must be between 1 and %d, is %d", maxCaplen, in.snaplen))
 	}
-	in.files = files
-	return in.openNext()
+	if in.fanout < 1 || in.fanout > maxFanout {
+		wrong = append(wrong, fmt.Errorf("fanout: must be between 1 and %d, is %d", maxFanout, in.fanout))
+	}
+	if in.expression != "" {
+		f, err := compileFilter(in.expression)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("filter: %w", err))
+		}
+		if in.iface == "" {
+			in.filter = f
+		}
+	}
+	return errors.Join(wrong...)
 }
 
+// Backpressure tells that a file can wait.
+func (in *input) Backpressure() bool { return in.iface == "" }
+
+// Namespace tells filters behind this input where interface indexes have their names.
+func (in *input) Namespace() string { return in.namespace }
+
+// Bind declares the keys and the counters.
+func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }
+
+// Open opens the interface or the first file.
+func (in *input) Open(env *engine.Env) (err error) {
+	in.columns.open(env)
+	if in.iface != "" {
+		in.reader, err = openCapture(&in.settings, &in.columns, env)
+	} else {
+		in.reader, err = openFiles(in.patterns, &in.columns, env)
+	}
+	return err
+}
+
+// Close closes what Open opened.
 func (in *input) Close() error {
-	if in.src == nil {
+	if in.reader == nil {
 		return nil
 	}
-	return in.src.Close()
-}
-
-// openNext opens the first file that is left.
-func (in *input) openNext() error {
-	name := in.files[0]
-	in.files = in.files[1:]
-	src, err := openSource(name)
-	if err != nil {
-		return err
-	}
-	in.renewBlock()
-	f, err := newFile(name, src, in.block.Data)
-	if err != nil {
-		src.Close()
-		return err
-	}
-	in.src, in.file = src, f
-	in.progress.begin(name)
-	return nil
-}
-
-// renewBlock takes another block where batches still refer to the present one.
-func (in *input) renewBlock() {
-	if in.block.Shared() {
-		in.block.Release()
-		in.block = in.blocks.Get()
-	}
+	return in.reader.Close()
 }

@@ -177,8 +177,8 @@ func (f *file) addPort(b []byte) bool {
 		f.fail("an interface description is too short, or there are too many")
 		return false
 	}
-	p := port{link: f.order.u16(b[8:]), snaplen: f.order.u32(b[12:])}
-	p.refused = supported(p.link)
+	p := newPort(f.order.u16(b[8:]))
+	p.snaplen = f.order.u32(b[12:])
 	resolution, offset := byte(6), int64(0)
 	for o := b[interfaceHeader : len(b)-blockTrailer]; len(o) >= 4; {
 		code, length := f.order.u16(o), int(f.order.u16(o[2:]))

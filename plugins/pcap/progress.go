@@ -14,6 +14,7 @@ type progress struct {
 	known    bool
 	name     string
 	began    time.Time
+	before   int64 // packets of earlier files
 	shown    time.Time
 	wrote    bool
 }
@@ -21,12 +22,12 @@ type progress struct {
 // showEvery is how often the line is written.
 const showEvery = 500 * time.Millisecond
 
-func (p *progress) begin(name string) {
+func (p *progress) begin(name string, packets int64) {
 	if !p.known {
 		_, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
 		p.terminal, p.known = err == nil, true
 	}
-	p.name, p.began = name, time.Now()
+	p.name, p.began, p.before = name, time.Now(), packets
 }
 
 // show writes the rate, and the time that is left where the size is known.
@@ -38,6 +39,7 @@ func (p *progress) show(now time.Time, packets int64, src *source) {
 		return
 	}
 	p.shown, p.wrote = now, true
+	packets -= p.before
 	took := now.Sub(p.began).Seconds()
 	line := fmt.Sprintf("%s: %d packets, %.2f million a second", p.name, packets, float64(packets)/1e6/max(took, 0.001))
 	if src.size > 0 && src.read > 0 {

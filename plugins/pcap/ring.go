@@ -3,10 +3,11 @@ package pcap
 import (
 	"encoding/binary"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
 )
 
 // The mapped ring of AF_PACKET, version 3 (Documentation/networking/packet_mmap.rst): blocks that the kernel fills with packets and
@@ -34,12 +35,14 @@ type blockHeader struct {
 // ring is a live capture. Its blocks are walked one after the other.
 type ring struct {
 	fd      int
-	link    uint16
+	name    string // of the interface
 	ifindex int
+	link    uint16
 	mem     []byte
-	taken   [ringBlocks]bool // blocks that are ours until release
+	blocks  [ringBlocks]*engine.Block
 
 	current int    // the block being walked, or the next
+	held    int    // blocks before it that are not given back yet
 	walking bool   // whether it is being walked
 	pos     uint32 // of the next packet in it
 	left    uint32 // packets to come in it
@@ -51,50 +54,49 @@ const (
 	portOut = 1 // packets that it sent
 )
 
-// block returns the memory of a block, in which frames of next have their places.
-func (r *ring) block(i int) []byte { return r.mem[i*ringBlock : (i+1)*ringBlock : (i+1)*ringBlock] }
+// ports are what the frames of a ring have in common. Where the link header is made here it tells the interface itself.
+func (r *ring) ports() []port {
+	p := []port{portIn: newPort(r.link), portOut: newPort(r.link)}
+	if r.link != linkSLL2 {
+		p[portIn].ifin, p[portOut].ifout = uint32(r.ifindex), uint32(r.ifindex)
+	}
+	return p
+}
 
-func (r *ring) header(i int) *blockHeader { return (*blockHeader)(unsafe.Pointer(&r.block(i)[0])) }
+// block returns the block that advance has gone on to, in which frames of next have their places.
+func (r *ring) block() *engine.Block { return r.blocks[r.current] }
 
-// advance goes on to the next block and returns which it is. It waits until the deadline for the kernel to hand it over, and returns false if
-// that does not happen, or if the whole ring is still referred to.
-func (r *ring) advance(deadline time.Time) (block int, ok bool, err error) {
+func (r *ring) header(i int) *blockHeader {
+	return (*blockHeader)(unsafe.Pointer(&r.blocks[i].Data[0]))
+}
+
+// advance leaves the current block and goes on to the next. It returns false if the kernel has not handed that over yet, or if batches
+// refer to all blocks.
+func (r *ring) advance() bool {
 	if r.walking {
 		r.walking = false
 		r.current = (r.current + 1) % ringBlocks
+		r.held++
 	}
-	if r.taken[r.current] {
-		time.Sleep(min(time.Millisecond, time.Until(deadline))) // poll would return at once
-		return 0, false, nil
-	}
+	r.giveBack()
 	h := r.header(r.current)
-	for atomic.LoadUint32(&h.Block_status)&unix.TP_STATUS_USER == 0 {
-		if ready, err := pollUntil(r.fd, deadline); err != nil || !ready {
-			return 0, false, err
-		}
-		if err := r.socketError(); err != nil {
-			return 0, false, err
-		}
+	if r.held == ringBlocks || atomic.LoadUint32(&h.Block_status)&unix.TP_STATUS_USER == 0 {
+		return false
 	}
-	r.walking, r.taken[r.current] = true, true
+	r.walking = true
 	r.pos, r.left = h.Offset_to_first_pkt, h.Num_pkts
-	return r.current, true, nil
+	return true
 }
 
-// socketError returns and clears what poll reports besides packets, such as ENETDOWN when the interface goes down; packets come again
-// when it is up.
-func (r *ring) socketError() error {
-	code, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil || code == 0 {
-		return err
+// giveBack gives the oldest blocks back to the kernel, which takes them in their order, up to the first that a batch refers to.
+func (r *ring) giveBack() {
+	for ; r.held > 0; r.held-- {
+		oldest := (r.current - r.held + ringBlocks) % ringBlocks
+		if r.blocks[oldest].Shared() {
+			return
+		}
+		atomic.StoreUint32(&r.header(oldest).Block_status, unix.TP_STATUS_KERNEL)
 	}
-	return unix.Errno(code)
-}
-
-// release gives a block back to the kernel.
-func (r *ring) release(block int) {
-	r.taken[block] = false
-	atomic.StoreUint32(&r.header(block).Block_status, unix.TP_STATUS_KERNEL)
 }
 
 // next fills frames with packets of the current block and returns how many; 0 asks for advance.
@@ -103,7 +105,7 @@ func (r *ring) next(frames []frame) int {
 	if !r.walking {
 		return 0
 	}
-	b := r.block(r.current)
+	b := r.block().Data
 	for n < len(frames) && r.left > 0 {
 		h := (*unix.Tpacket3Hdr)(unsafe.Pointer(&b[r.pos]))
 		f := &frames[n]
@@ -191,9 +193,35 @@ func (r *ring) drops() (uint32, error) {
 	return s.Drops, nil
 }
 
-// close ends the capture. Nobody may refer to its blocks any more.
+// socketError returns and clears what poll reports besides packets.
+func (r *ring) socketError() error {
+	code, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil || code == 0 {
+		return err
+	}
+	return unix.Errno(code)
+}
+
+// removed tells whether the interface is gone for good; the kernel then unbinds the socket.
+func (r *ring) removed() bool {
+	name, err := unix.Getsockname(r.fd)
+	if err != nil {
+		return false
+	}
+	bound, ok := name.(*unix.SockaddrLinklayer)
+	return ok && bound.Ifindex != r.ifindex
+}
+
+// refuse makes the kernel take no more packets.
+func (r *ring) refuse() error {
+	none := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	return unix.SetsockoptSockFprog(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &none})
+}
+
+// close ends the capture. The memory stays where a batch still refers to it, as behind an output that hangs when the daemon ends.
 func (r *ring) close() error {
-	if r.mem != nil {
+	r.giveBack()
+	if r.mem != nil && r.held == 0 && !(r.walking && r.block().Shared()) {
 		unix.Munmap(r.mem)
 	}
 	return unix.Close(r.fd)

@@ -1,0 +1,169 @@
+package pcap
+
+import (
+	"log/slog"
+
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
+
+// columns are what PCAP gives of a packet, and the counters of packets that it does not give.
+type columns struct {
+	all, hardware, source, in, out engine.Group
+
+	pkt      engine.Col[engine.Raw]
+	length   engine.Col[uint32]
+	wire     engine.Col[uint32]
+	count    engine.Col[uint32]
+	time     engine.Col[engine.Time]
+	family   engine.Col[uint8]
+	protocol engine.Col[uint16]
+	mac      engine.Col[engine.Raw]
+	maclen   engine.Col[uint16]
+	mactype  engine.Col[uint16]
+	saddr    engine.Col[engine.Raw]
+	addrlen  engine.Col[uint16]
+	ifin     engine.Col[uint32]
+	ifout    engine.Col[uint32]
+
+	filter             *filter // nil takes all
+	linkWanted         bool    // whether anybody reads what Ethernet's header says
+	noNetwork, refused *engine.Drop
+	log                *slog.Logger
+}
+
+func (k *columns) open(env *engine.Env) {
+	k.log = env.Log
+	k.linkWanted = k.hardware.Wanted() || k.source.Wanted()
+}
+
+func (k *columns) bind(p *engine.Binder) {
+	k.all, k.hardware, k.source, k.in, k.out = p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
+	k.pkt = engine.Give(p, k.all, key.RawPkt)
+	k.length = engine.Give(p, k.all, key.RawPktLen)
+	k.wire = engine.Give(p, k.all, key.RawWireLen)
+	k.count = engine.Give(p, k.all, key.RawPktCount)
+	k.time = engine.Give(p, k.all, key.OOBTime)
+	k.family = engine.Give(p, k.all, key.OOBFamily)
+	k.protocol = engine.Give(p, k.all, key.OOBProtocol)
+	k.mac = engine.Give(p, k.hardware, key.RawMAC)
+	k.maclen = engine.Give(p, k.hardware, key.RawMACLen)
+	k.mactype = engine.Give(p, k.hardware, key.RawType)
+	k.saddr = engine.Give(p, k.source, key.RawMACSaddr)
+	k.addrlen = engine.Give(p, k.source, key.RawMACAddrLen)
+	k.ifin = engine.Give(p, k.in, key.OOBIfIn)
+	k.ifout = engine.Give(p, k.out, key.OOBIfOut)
+
+	s := p.Stats()
+	k.noNetwork = s.Drop("no_network_header", "frames that end in their link header or carry no packet, such as wireless management frames")
+	k.refused = s.Drop("link_type", "packets of a capture interface whose link type is not supported")
+}
+
+// fill makes rows of frames, which lie in the block, and returns the newest time among them. What the filter does not take is counted as filtered.
+func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frames []frame) (newest int64) {
+	have, pkt, length, wire := b.Have(), k.pkt.Of(b), k.length.Of(b), k.wire.Of(b)
+	count, times, family, protocol := k.count.Of(b), k.time.Of(b), k.family.Of(b), k.protocol.Of(b)
+	mac, maclen, mactype, saddr, addrlen := k.mac.Of(b), k.maclen.Of(b), k.mactype.Of(b), k.saddr.Of(b), k.addrlen.Of(b)
+	ifin, ifout := k.ifin.Of(b), k.ifout.Of(b)
+	wanted, ethernet := k.linkWanted, k.all.Mask()|k.hardware.Mask()|k.source.Mask()
+	b.SetData(block)
+	row, refused, skipped := 0, 0, 0
+	for i := range frames {
+		f := &frames[i]
+		p := &ports[f.port]
+		if p.refused != nil {
+			refused++
+			continue
+		}
+		data := block.Data[f.off : f.off+f.caplen]
+		r := engine.Row(row)
+		newest = max(newest, f.time)
+		net, etherType, bits := uint32(etherLength), uint16(0), ethernet
+		if p.link == linkEthernet && len(data) >= etherLength {
+			etherType = be.Uint16(data[12:])
+			if p.ifin|p.ifout != 0 {
+				ifin[r], ifout[r] = p.ifin, p.ifout
+				bits |= k.interfaces(p.ifin, p.ifout)
+			}
+			if wanted {
+				saddr[r], addrlen[r] = engine.Raw{Off: f.off + 6, Len: 6}, 6
+			}
+		} else {
+			h, ok := network(p.link, data)
+			if !ok {
+				if k.filter != nil && !k.filter.match(data, 0, f.wirelen) {
+					skipped++
+				}
+				continue
+			}
+			net, etherType, bits = h.net, h.etherType, k.all.Mask()|k.interfaces(h.ifin, h.ifout)
+			ifin[r], ifout[r] = h.ifin, h.ifout
+			if h.net > 0 {
+				bits |= k.hardware.Mask()
+			}
+			if h.src >= 0 {
+				saddr[r], addrlen[r] = engine.Raw{Off: f.off + uint32(h.src), Len: 6}, 6
+				bits |= k.source.Mask()
+			}
+		}
+		if k.filter != nil && !k.filter.match(data[net:], etherType, f.wirelen) {
+			skipped++
+			continue
+		}
+		if wanted {
+			mac[r], maclen[r], mactype[r] = engine.Raw{Off: f.off, Len: net}, uint16(net), p.hardware
+		}
+		pkt[r] = engine.Raw{Off: f.off + net, Len: f.caplen - net}
+		length[r], wire[r], count[r] = f.caplen-net, max(f.wirelen, f.caplen)-net, 1
+		times[r], protocol[r], family[r] = engine.Time(f.time), etherType, familyOf(etherType)
+		have[r] = bits
+		row++
+	}
+	b.Fill(row)
+	if refused > 0 {
+		k.refuse(b, ports, refused)
+	}
+	if skipped > 0 {
+		b.Skip(skipped)
+	}
+	if without := len(frames) - row - refused - skipped; without > 0 {
+		k.noNetwork.Rows(b, without)
+	}
+	return newest
+}
+
+// interfaces are the presence bits for an interface index of either direction, 0 being none.
+func (k *columns) interfaces(in, out uint32) (bits uint64) {
+	if in != 0 {
+		bits |= k.in.Mask()
+	}
+	if out != 0 {
+		bits |= k.out.Mask()
+	}
+	return bits
+}
+
+// refuse counts packets of link types that cannot be read, and names them the first time.
+func (k *columns) refuse(b *engine.Batch, ports []port, n int) {
+	if k.refused.Load() == 0 {
+		for _, p := range ports {
+			if p.refused != nil {
+				k.log.Error("packets are left out", "error", p.refused)
+			}
+		}
+	}
+	k.refused.Rows(b, n)
+}
+
+// familyOf gives the netfilter family that goes with an EtherType; what is neither IP nor ARP is a frame of the netdev family.
+func familyOf(etherType uint16) uint8 {
+	switch etherType {
+	case engine.EtherIPv4:
+		return engine.FamilyIPv4
+	case engine.EtherIPv6:
+		return engine.FamilyIPv6
+	case engine.EtherARP:
+		return engine.FamilyARP
+	}
+	return engine.FamilyNetdev
+}
