@@ -23,9 +23,17 @@ const startTimeout = 30 * time.Second
 type output struct {
 	name    string
 	stack   string
-	config  string // of its output; FILE is the path
+	config  string // of its output; FILE is the path, DIR its folder
 	split   func([]byte) ([]string, error)
 	between string // what stands between the fields of a record
+}
+
+// file is the path of an output's file. XML names its own.
+func (o output) file(dir string) string {
+	if found, _ := filepath.Glob(dir + "/ulogd-pkt-*.xml"); o.name == "xml" && len(found) == 1 {
+		return found[0]
+	}
+	return filepath.Join(dir, o.name)
 }
 
 var outputs = []output{
@@ -34,6 +42,8 @@ var outputs = []output{
 	{"gprint-bin", "b:BASE,j:IP2HBIN,k:IP2BIN,%s:GPRINT", "file=FILE\nsync=1", fieldLines, ","},
 	{"oprint", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:OPRINT", "file=FILE\nsync=1", blocks, "\n"},
 	{"json", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:JSON", "file=FILE\nsync=1", fieldLines, `, "`},
+	{"pcap", "b:BASE,%s:PCAP", "file=FILE\nsync=1", pcapRecords, " "},
+	{"xml", "%s:XML", "directory=DIR\nsync=1", xmlElements, "><"},
 	{"json-event", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:JSON", "file=FILE\nsync=1\neventv1=1\nboolean_label=1\ndevice=\"fw one\"", fieldLines, `, "`},
 }
 
@@ -69,7 +79,7 @@ func config(dir string, in input, outs []output, settings ...string) string {
 		if in.own || i == 0 {
 			fmt.Fprintf(&b, "[%s]\n%s\n", in.id(o), in.settings(dir, o.name))
 		}
-		fmt.Fprintf(&b, "[%s]\n%s\n", o.name, strings.ReplaceAll(o.config, "FILE", `"`+filepath.Join(dir, o.name)+`"`))
+		fmt.Fprintf(&b, "[%s]\n%s\n", o.name, strings.NewReplacer("FILE", `"`+filepath.Join(dir, o.name)+`"`, "DIR", `"`+dir+`"`).Replace(o.config))
 	}
 	return b.String()
 }
@@ -142,7 +152,7 @@ func (d *daemon) records(t *testing.T, n int) map[string][]string {
 		got = map[string][]string{}
 		var errs []error
 		for _, o := range d.outs {
-			content, err := os.ReadFile(filepath.Join(d.dir, o.name))
+			content, err := os.ReadFile(o.file(d.dir))
 			if err == nil {
 				got[o.name], err = o.split(content)
 			}

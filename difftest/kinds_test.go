@@ -122,6 +122,9 @@ func ipKinds() (k []kind) {
 	add("ip6 udplite", eth(ip6, UDPLite{Src: 7, Dst: 9}))
 	add("ip6 sctp", eth(ip6, SCTP{Src: 3000, Dst: 3001}))
 	add("ip6 long addresses", eth(IPv6{Src: "2001:db8:1234:5678:9abc:def0:1234:5678", Dst: "fd77::1"}, UDP{Src: 1, Dst: 2}))
+	add("ip6 compatible address", eth(IPv6{Src: "::192.0.2.1", Dst: "fd77::1"}, UDP{Src: 1, Dst: 2}))
+	add("ip6 short addresses", eth(IPv6{Src: "::2:0", Dst: "fd77:0:0:1::1"}, UDP{Src: 1, Dst: 2}))
+	add("ip6 single zeros", eth(IPv6{Src: "2001:db8:0:1:0:1:0:1", Dst: "fd77:0:0:1:0:0:0:1"}, UDP{Src: 1, Dst: 2}))
 	add("ip6 mapped address", eth(IPv6{Src: "64:ff9b::192.0.2.1", Dst: "fd77::1"}, UDP{Src: 1, Dst: 2}))
 	for _, typ := range []uint8{1, 2, 3, 4, 128, 129, 130, 131, 132, 133, 134, 135, 136, 137, 143, 200} {
 		rest := uint32(0)

@@ -55,16 +55,6 @@ func logLines(content []byte) ([]string, error) {
 
 var syslogTime = regexp.MustCompile(`^[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d `)
 
-// nacctLines begin with the time in seconds.
-func nacctLines(content []byte) ([]string, error) {
-	var out []string
-	for line := range strings.Lines(string(content)) {
-		_, rest, _ := strings.Cut(line, "\t")
-		out = append(out, rest)
-	}
-	return out, nil
-}
-
 // blocks are OPRINT's records.
 func blocks(content []byte) ([]string, error) {
 	const boundary = "===>PACKET BOUNDARY\n"
@@ -81,6 +71,19 @@ func blocks(content []byte) ([]string, error) {
 	}
 	return out, nil
 }
+
+// xmlElements are the packets of an XML file, without the time of writing.
+func xmlElements(content []byte) ([]string, error) {
+	var out []string
+	for _, element := range strings.SplitAfter(string(content), "</log>\n") {
+		if _, element, found := strings.Cut(element, "<log>"); found && strings.HasSuffix(element, "</log>\n") {
+			out = append(out, whenWritten.ReplaceAllString(element, ""))
+		}
+	}
+	return out, nil
+}
+
+var whenWritten = regexp.MustCompile(`<when>.*?</when>`)
 
 // pcapRecords are the packets of a capture file, each after the file's header, its own with the time left out.
 func pcapRecords(content []byte) ([]string, error) {
