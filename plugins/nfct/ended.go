@@ -6,7 +6,6 @@ package nfct
 // ended is a set of fingerprints in groups of four; the oldest of a full group is forgotten.
 type ended struct {
 	groups [][4]uint64
-	hand   uint64
 	hasher hasher
 }
 
@@ -27,7 +26,6 @@ func (d *ended) again(f *flow) bool {
 			return true
 		}
 	}
-	d.hand++
-	g[d.hand%4] = key
+	g[3], g[2], g[1], g[0] = g[2], g[1], g[0], key
 	return false
 }

@@ -76,10 +76,10 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	if n.ns, err = openNamespace(n.namespace); err != nil {
 		return err
 	}
-	if err := n.checkKernel(env.Log); err != nil {
+	if n.hub, n.member, err = n.joinHub(); err != nil {
 		return err
 	}
-	if n.hub, n.member, err = n.joinHub(); err != nil {
+	if err := n.checkKernel(env.Log); err != nil {
 		return err
 	}
 	h := newHasher()

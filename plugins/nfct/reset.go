@@ -76,6 +76,13 @@ func (h *hub) leave(n *nfct) {
 	}
 }
 
+// others tells whether other instances read this table.
+func (h *hub) others(n *nfct) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.members, func(m *member) bool { return m.owner != n })
+}
+
 // lead tells whether the instance, signalled once more, is the one to read the counters.
 func (h *hub) lead(m *member) bool {
 	h.mu.Lock()

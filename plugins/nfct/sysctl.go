@@ -46,6 +46,9 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 			}
 		}
 		n.hashMax = min(n.hashMax, mostEntries)
+		if n.hub.others(n) {
+			return nil // the first instance here has looked, and others would see the connection that it tries
+		}
 		tracked, err := tracksAnything()
 		if err == nil && !tracked {
 			log.Warn("nothing is tracked here: no rule asks for the state of connections", "remedy",
