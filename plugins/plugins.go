@@ -30,6 +30,7 @@ import (
 	_ "ulogd/plugins/printpkt"
 	_ "ulogd/plugins/pwsniff"
 	_ "ulogd/plugins/syslog"
+	_ "ulogd/plugins/route"
 	_ "ulogd/plugins/ulog"
 	_ "ulogd/plugins/unixsock"
 	_ "ulogd/plugins/xml"

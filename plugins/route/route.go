@@ -1,0 +1,126 @@
+// Package route is the ROUTE filter: where flows go, by the kernel's routing tables.
+package route
+
+import (
+	"fmt"
+	"strconv"
+
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "ROUTE", Kind: engine.FilterKind,
+		Doc: `Gives flows their output interface, next hop, and the prefix lengths of the routes of both addresses.
+
+The routes are those of the network namespace that the input listens in, and follow the kernel's. The longest prefix counts; of equal ones that
+of the local, then the main table, then the lowest metric. Rules that choose tables by anything but the destination are not known here: name the table
+where they matter. Of a route over several hops the first is told. Where there is no route the keys are missing; a destination that is this
+host, or unreachable, has a prefix length alone.`,
+		New: func() any { return &route{} },
+	})
+}
+
+// route holds the settings; each stack has a table of its own.
+type route struct {
+	tableName string
+	table     uint32 // 0: all
+}
+
+func (f *route) Options(o *engine.Options) {
+	o.String(&f.tableName, "table", "all", "number of the routing table to look into, or main, local or all")
+}
+
+// Numbers of routing tables (linux/rtnetlink.h).
+const (
+	tableDefault = 253
+	tableMain    = 254
+	tableLocal   = 255
+)
+
+// Validate implements engine.Validator.
+func (f *route) Validate() error {
+	switch f.tableName {
+	case "all":
+		f.table = 0
+	case "default":
+		f.table = tableDefault
+	case "main":
+		f.table = tableMain
+	case "local":
+		f.table = tableLocal
+	default:
+		n, err := strconv.ParseUint(f.tableName, 10, 32)
+		if err != nil || n == 0 {
+			return fmt.Errorf("table: must be all, main, local, default or a number, is %q", f.tableName)
+		}
+		f.table = uint32(n)
+	}
+	return nil
+}
+
+func (f *route) Bind(p *engine.Binder) engine.Stage {
+	src, dst, out, hop := p.Group(), p.Group(), p.Group(), p.Group()
+	return &stage{
+		follower: &follower{namespace: p.Namespace(), only: f.table},
+		family:   p.Family(),
+		saddr:    engine.Need(p, key.OrigSaddr),
+		daddr:    engine.Need(p, key.OrigDaddr),
+		ifout:    engine.Give(p, out, key.OOBIfOut),
+		nextHop:  engine.Give(p, hop, key.RouteNextHop),
+		srcPlen:  engine.Give(p, src, key.RouteSrcPlen),
+		dstPlen:  engine.Give(p, dst, key.RouteDstPlen),
+		src:      src.Mask(), dst: dst.Mask(), out: out.Mask(), hop: hop.Mask(),
+	}
+}
+
+// stage is ROUTE at one place of one stack.
+type stage struct {
+	*follower
+	family           engine.Family
+	saddr, daddr     engine.Col[engine.Addr]
+	ifout            engine.Col[uint32]
+	nextHop          engine.Col[engine.Addr]
+	srcPlen, dstPlen engine.Col[uint8]
+
+	src, dst, out, hop uint64 // presence bits
+}
+
+func (s *stage) Consume(b *engine.Batch) {
+	s.update()
+	have, saddr, daddr := b.Have(), s.saddr.Of(b), s.daddr.Of(b)
+	ifout, nextHop, srcPlen, dstPlen := s.ifout.Of(b), s.nextHop.Of(b), s.srcPlen.Of(b), s.dstPlen.Of(b)
+	for _, r := range b.Rows() {
+		version := s.family.Version(b, r)
+		if version == 0 {
+			continue
+		}
+		t := &s.tables[version/6]
+		var bits uint64
+		if n := t.lookup(position(saddr[r], version)); n != nil {
+			srcPlen[r] = n.plen
+			bits |= s.src
+		}
+		if n := t.lookup(position(daddr[r], version)); n != nil {
+			best := n.best
+			dstPlen[r], ifout[r], nextHop[r] = n.plen, best.oif, best.gateway
+			bits |= s.dst
+			if best.oif != 0 {
+				bits |= s.out
+			}
+			if best.via {
+				bits |= s.hop
+			}
+		}
+		have[r] |= bits
+	}
+}
+
+// position brings an address to the left: the first bit of a prefix is the highest of Hi.
+func position(a engine.Addr, version int) engine.Addr {
+	if version == 4 {
+		return engine.Addr{Hi: uint64(a.V4()) << 32}
+	}
+	return a
+}
