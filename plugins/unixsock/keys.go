@@ -19,19 +19,22 @@ type columns struct {
 	sec, userID      engine.Col[uint32]
 	time             engine.Col[engine.Time]
 	texts            []text
-	always           uint64
+
+	always, hasTime, hasUserID, hasLabel uint64
 }
 
 // text is an option that is a string.
 type text struct {
 	option uint32
 	col    engine.Col[engine.String]
+	bit    uint64
 }
 
 func (c *columns) bind(p *engine.Binder) {
 	all, never := p.Group(), p.Group()
 	str := func(option uint32, k engine.Key[engine.String]) {
-		c.texts = append(c.texts, text{option, engine.Give(p, p.Group(), k)})
+		g := p.Group()
+		c.texts = append(c.texts, text{option, engine.Give(p, g, k), g.Mask()})
 	}
 	engine.Give(p, never, key.RawMAC)
 	c.pkt = engine.Give(p, all, key.RawPkt)
@@ -63,7 +66,7 @@ func (c *columns) bind(p *engine.Binder) {
 	str(optAppName, key.NufwAppName)
 	// The same time for those that take it as a whole.
 	c.time = engine.GiveExtra(p, when, key.OOBTime)
-	c.always = all.Mask()
+	c.always, c.hasTime, c.hasUserID, c.hasLabel = all.Mask(), when.Mask(), c.userID.Mask(), c.label.Mask()
 }
 
 // arrays are the columns of one batch.

@@ -106,7 +106,7 @@ func (u *unixsock) option(a *arrays, r engine.Row, id uint32, v []byte, span eng
 				span.Len = uint32(end)
 			}
 			a.texts[i][r] = engine.String(span)
-			return t.col.Mask(), nil
+			return t.bit, nil
 		}
 	}
 	need := 4
@@ -125,13 +125,13 @@ func (u *unixsock) option(a *arrays, r engine.Row, id uint32, v []byte, span eng
 	case optTime:
 		a.sec[r] = binary.NativeEndian.Uint32(v)
 		a.time[r] = engine.Time(int64(a.sec[r]) * 1e9)
-		return u.sec.Mask(), nil
+		return u.hasTime, nil
 	case optUserID:
 		a.userID[r] = binary.NativeEndian.Uint32(v)
-		return u.userID.Mask(), nil
+		return u.hasUserID, nil
 	}
 	a.label[r] = v[0]
-	return u.label.Mask(), nil
+	return u.hasLabel, nil
 }
 
 // pad rounds up to a multiple of 8.
