@@ -15,7 +15,7 @@ func Append(b []byte, kind uint16, value []byte) []byte {
 	return b
 }
 
-// Append8, Append16, Append32 and Append64 append an attribute whose value is a number in network order.
+// Append8 appends an attribute whose value is a number. Append16, Append32 and Append64 do the same, in network order.
 func Append8(b []byte, kind uint16, v uint8) []byte { return Append(b, kind, []byte{v}) }
 
 // Append16 is described at Append8.

@@ -82,14 +82,14 @@ func walk(b []byte) (n int) {
 			return n
 		}
 		for attrs := m.Body[4:]; len(attrs) > 0; {
-			var kind uint16
-			var value []byte
-			if kind, value, attrs = Next(attrs); kind == Malformed {
+			kind, value, rest := Next(attrs)
+			if kind == Malformed {
 				break
 			}
+			attrs = rest
 			n++
 			for len(value) > 0 {
-				kind, _, value = Next(value)
+				_, _, value = Next(value)
 				n++
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 // Types of ctnetlink messages: the subsystem and its message number.
 const (
-	msgNew    = unix.NFNL_SUBSYS_CTNETLINK<<8 | 0 // also UPDATE events and entries of dumps
+	msgNew    = unix.NFNL_SUBSYS_CTNETLINK << 8 // also UPDATE events and entries of dumps
 	msgGet    = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1
 	msgDelete = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2
 	msgReset  = unix.NFNL_SUBSYS_CTNETLINK<<8 | 3 // dump that zeroes the counters
