@@ -44,11 +44,14 @@ func (u *unixsock) Read(b *engine.Batch, deadline time.Time) error {
 		deadline = time.Now().Add(10 * time.Millisecond) // what has been sent is there already
 	}
 	if u.client == nil {
-		if u.stopping {
-			return io.EOF
-		}
-		if err := u.accept(deadline); err != nil || u.client == nil {
+		if err := u.accept(deadline); err != nil {
 			return err
+		}
+		if u.client == nil {
+			if u.stopping {
+				return io.EOF
+			}
+			return nil
 		}
 	}
 	if u.fill(b) {

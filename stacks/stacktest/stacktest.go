@@ -15,6 +15,8 @@ import (
 	"ulogd/stacks"
 )
 
+func init() { engine.Poison = true }
+
 // A Daemon is a configuration that runs inside the test.
 type Daemon struct {
 	t       testing.TB
@@ -27,7 +29,6 @@ type Daemon struct {
 // are told by name: path ends in .toml or not). It fails the test on any error.
 func Plan(t testing.TB, path, text string, log *Log) *stacks.Plan {
 	t.Helper()
-	engine.Poison = true
 	file, problems := conf.Parse(path, []byte(text))
 	plan, more := stacks.Build(file, &engine.Default, slog.New(log))
 	for _, p := range append(problems, more...).Errors() {
