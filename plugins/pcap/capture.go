@@ -77,7 +77,7 @@ func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
 			c.countLost()
 			return io.EOF
 		case !now.Before(deadline):
-			return nil
+			return c.removed()
 		case woken: // poll also tells of blocks that wait to be given back
 			time.Sleep(time.Millisecond)
 		}
@@ -124,19 +124,24 @@ func (c *capture) wait(deadline time.Time) (woken bool, err error) {
 	return woken, err
 }
 
-// trouble deals with what poll reports besides packets. An interface that is down comes up again; one that is removed does not.
+// trouble deals with what poll reports besides packets. An interface that is down may come up again.
 func (c *capture) trouble(r *ring) error {
 	err := r.socketError()
 	if !errors.Is(err, unix.ENETDOWN) {
 		return err
 	}
-	if r.removed() {
-		return fmt.Errorf("interface %s is removed", r.name)
-	}
 	if !c.down {
 		c.log.Warn("the interface is down; capturing goes on when it is up", "interface", r.name)
 	}
 	c.down = true
+	return nil
+}
+
+// removed returns an error when the interface is gone for good. The kernel tells that it is down, and then no more.
+func (c *capture) removed() error {
+	if r := c.rings[0]; c.down && r.removed() {
+		return fmt.Errorf("interface %s is removed", r.name)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package pcap
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,6 +39,9 @@ func openSource(name string) (*source, error) {
 		s.raw = raw
 	}
 	info, err := s.raw.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("is a directory; name the files in it, such as by a glob")
+	}
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)

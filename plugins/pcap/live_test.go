@@ -44,23 +44,41 @@ func open(t *testing.T, ns *nstest.NS, o liveOptions) *ring {
 	return r
 }
 
-// wire opens a socket that sends whole Ethernet frames.
-func wire(t *testing.T, ns *nstest.NS, iface string) func(frame []byte) {
+// socket opens a socket that sends whole Ethernet frames.
+func socket(t *testing.T, ns *nstest.NS, iface string) int {
 	t.Helper()
 	var fd int
+	ifindex := index(t, ns, iface)
+	ns.Do(t, func() {
+		var err error
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: ifindex}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+// index is that of an interface in its namespace.
+func index(t *testing.T, ns *nstest.NS, iface string) (n int) {
+	t.Helper()
 	ns.Do(t, func() {
 		i, err := net.InterfaceByName(iface)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index}); err != nil {
-			t.Fatal(err)
-		}
+		n = i.Index
 	})
-	t.Cleanup(func() { unix.Close(fd) })
+	return n
+}
+
+// wire returns what sends a frame.
+func wire(t *testing.T, ns *nstest.NS, iface string) func(frame []byte) {
+	t.Helper()
+	fd := socket(t, ns, iface)
 	return func(frame []byte) {
 		if _, err := unix.Write(fd, frame); err != nil && !errors.Is(err, unix.ENOBUFS) {
 			t.Fatal(err)
