@@ -70,4 +70,6 @@ var (
 	SumName    = key[engine.String]("sum.name", nf(1014), "", "name of the counter")
 	SumPackets = key[uint64]("sum.pkts", iana(86), "packets", "packets counted")
 	SumOctets  = key[uint64]("sum.bytes", iana(85), "octets", "octets counted")
+	SumQuota   = key[uint64]("sum.quota", none, "", "quota of the counter, in packets or octets as sum.flags says")
+	SumFlags   = key[uint32]("sum.flags", none, "", "1: the quota is in packets, 2: in octets, 4: it is used up")
 )

@@ -1,0 +1,149 @@
+// Package nfacct reads the kernel's named counters (nfnetlink_acct) at intervals.
+package nfacct
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
+	"ulogd/engine/checkup"
+	"ulogd/engine/key"
+)
+
+const doc = `Reads the named counters of the kernel (nfacct) at intervals: one record for each counter and poll, also where nothing was counted.
+
+Counters are made with "nfacct add NAME" and counted by iptables' "-m nfacct --nfacct-name NAME". Unless zerocounter is off, reading sets them to zero, so that records add up; two
+readers then share the counts between them. SIGUSR2 polls at once.`
+
+func init() {
+	engine.Register(engine.Plugin{Name: "NFACCT", Kind: engine.InputKind, Doc: doc, New: func() any { return &nfacct{} }})
+}
+
+// nfacct is one instance.
+type nfacct struct {
+	pollInterval time.Duration
+	zero         bool
+	timestamp    bool
+	namespace    string
+
+	columns columns
+	env     *engine.Env
+	conn    *netlink.Conn
+	blocks  *engine.Blocks
+
+	due       time.Time         // of the next poll
+	polled    time.Time         // when the pending messages were asked for
+	pending   []netlink.Message // counters read, not yet handed on
+	stopping  bool
+	malformed *engine.Drop
+	failed    *engine.Counter
+	overs     *engine.Counter
+}
+
+// Options declares the settings.
+func (n *nfacct) Options(o *engine.Options) {
+	o.Seconds(&n.pollInterval, "pollinterval", 0, "time between polls; it must be set")
+	o.Bool(&n.zero, "zerocounter", true, "set the counters to zero when reading them, so that each record holds what came since the one before; off: totals")
+	o.Bool(&n.timestamp, "timestamp", false, "give oob.time, the time of the poll")
+	o.String(&n.namespace, "network_namespace_path", "", "file of the network namespace to read, such as /run/netns/NAME; unset: the daemon's own")
+}
+
+// Validate checks the settings.
+func (n *nfacct) Validate() error {
+	if n.pollInterval <= 0 {
+		return errors.New("pollinterval: must be set, to the seconds between two polls")
+	}
+	return nil
+}
+
+// columns are the keys, in ulogd2's order.
+type columns struct {
+	all, time, quotas engine.Group
+	name              engine.Col[engine.String]
+	packets, octets   engine.Col[uint64]
+	oobTime           engine.Col[engine.Time]
+	quota             engine.Col[uint64]
+	flags             engine.Col[uint32]
+}
+
+// Bind declares the keys.
+func (n *nfacct) Bind(p *engine.Binder) {
+	c := &n.columns
+	c.all, c.time, c.quotas = p.Group(), p.Group(), p.Group()
+	c.name = engine.Give(p, c.all, key.SumName)
+	c.packets = engine.Give(p, c.all, key.SumPackets)
+	c.octets = engine.Give(p, c.all, key.SumOctets)
+	c.oobTime = engine.Give(p, c.time, key.OOBTime)
+	c.quota = engine.GiveExtra(p, c.quotas, key.SumQuota)
+	c.flags = engine.GiveExtra(p, c.quotas, key.SumFlags)
+}
+
+// Backpressure tells that the kernel keeps counting while nobody reads.
+func (n *nfacct) Backpressure() bool { return true }
+
+// Open opens the socket.
+func (n *nfacct) Open(env *engine.Env) error {
+	n.env, n.blocks = env, engine.NewBlocks(engine.BatchSize*mostName)
+	n.malformed = env.Stats.Drop("malformed", "messages that do not describe a counter")
+	n.failed = env.Stats.Counter("failed_polls", "times that the counters could not be read")
+	n.overs = env.Stats.Counter("late_polls", "polls left out because the records of the one before were not taken")
+	config := &netlink.Config{}
+	if n.namespace != "" {
+		f, err := os.Open(n.namespace)
+		if err != nil {
+			return fmt.Errorf("network_namespace_path: %w", err)
+		}
+		defer f.Close() // the socket stays where it was opened
+		config.NetNS = int(f.Fd())
+	}
+	var err error
+	if n.conn, err = netlink.Dial(unix.NETLINK_NETFILTER, config); err != nil {
+		return fmt.Errorf("open an nfacct socket: %w", err)
+	}
+	n.due = time.Now().Add(n.pollInterval)
+	return nil
+}
+
+// Examine looks for a missing privilege.
+func (n *nfacct) Examine(d *engine.Diagnosis) { checkup.NetAdmin(d, "reading counters") }
+
+// Read hands on the counters of the last poll, or waits for the next one.
+func (n *nfacct) Read(b *engine.Batch, deadline time.Time) error {
+	if len(n.pending) == 0 {
+		if n.stopping {
+			return io.EOF
+		}
+		now := time.Now()
+		if now.Before(n.due) {
+			time.Sleep(min(n.due.Sub(now), deadline.Sub(now)))
+			return nil
+		}
+		n.poll(now)
+	}
+	n.fill(b)
+	return nil
+}
+
+// Signal polls at once on SIGUSR2.
+func (n *nfacct) Signal(s engine.Signal) {
+	if s == engine.Dump {
+		n.due = time.Now()
+	}
+}
+
+// Stop ends the input. What was counted since the last poll stays in the kernel, for the next reader.
+func (n *nfacct) Stop() { n.stopping = true }
+
+// Close closes the socket.
+func (n *nfacct) Close() error {
+	if n.conn == nil {
+		return nil
+	}
+	return n.conn.Close()
+}
