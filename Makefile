@@ -22,7 +22,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build test peers lint race bench fuzz bench-nfct
+.PHONY: build test peers lint race bench fuzz bench-nfct bench-nflog
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -67,3 +67,7 @@ fuzz:
 # What a flow costs from the kernel's event to the collector, beside ulogd2.
 bench-nfct: peers
 	go test -run '^$$' -bench NFCT -benchtime 1x -timeout 30m ./stacks/bench/nfct
+
+# What a logged packet costs as a line of a file, beside ulogd2.
+bench-nflog: peers
+	go run ./stacks/bench/nflog

@@ -12,7 +12,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "GPRINT", Kind: engine.OutputKind,
+		Name: "GPRINT", Kind: engine.OutputKind, MayBlock: true,
 		Doc: `Writes one line per record: name=value of every valid key, in the order of the stack, joined by commas.
 
 Raw data is left out. Control characters in texts are written as \x and two digits, and so is a comma with an equal sign behind it:

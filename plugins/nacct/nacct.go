@@ -12,7 +12,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NACCT", Kind: engine.OutputKind,
+		Name: "NACCT", Kind: engine.OutputKind, MayBlock: true,
 		Doc: `Writes one line per flow, eight fields parted by tabs: end in seconds since 1970, protocol, source address and port, destination address and
 port, packets, octets. For ICMP the ports are type and code. Needs IP2STR.
 

@@ -13,7 +13,7 @@ import (
 // startText runs the stack that Debian ships, behind a feed.
 func startText(t testing.TB) (d *stacktest.Daemon, send func([]byte), file string) {
 	file = filepath.Join(t.TempDir(), "lines")
-	d, send = start(t, "", "b:BASE,i:IFINDEX,s:IP2STR,p:PRINTPKT,o:LOGEMU", "[o]\nfile = \""+file+"\"")
+	d, send = start(t, "", "b:BASE,i:IFINDEX,s:IP2STR,p:PRINTPKT,o:LOGEMU", "[o]\nqueue = 0\nfile = \""+file+"\"")
 	return d, send, file
 }
 

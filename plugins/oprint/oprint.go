@@ -12,7 +12,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "OPRINT", Kind: engine.OutputKind,
+		Name: "OPRINT", Kind: engine.OutputKind, MayBlock: true,
 		Doc: `Writes for each record the line ===>PACKET BOUNDARY and one line name=value per valid key, in the order of the stack.
 
 Raw data is shown as the word default. Control characters in texts are written as \x and two digits, so that a packet's prefix

@@ -9,7 +9,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PCAP", Kind: engine.OutputKind,
+		Name: "PCAP", Kind: engine.OutputKind, MayBlock: true,
 		Doc: `Writes packets to a capture file, classic pcap or pcapng (format), from their network header on: link type 101, raw IP.
 
 The length on the wire is the IP header's where BASE has decoded it. Classic files have times in microseconds. pcapng has nanoseconds, the interface of

@@ -13,7 +13,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "XML", Kind: engine.OutputKind,
+		Name: "XML", Kind: engine.OutputKind, MayBlock: true,
 		Doc: `Writes one element per record to DIRECTORY/ulogd-KIND-DDMMYYYY-HHMMSS.xml: packets as <log> (KIND pkt), flows as <flow> (KIND flow), counters as
 <obj> (KIND sum). What the stack begins with decides.
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// row is a row of DIFFERENCES.md and where it shows: in which scenes, outputs, packets and fields. Empty means all.
+// row is a row of README and where it shows: in which scenes, outputs, packets and fields. Empty means all.
 type row struct {
 	title                        string
 	scene, output, packet, field string
@@ -117,13 +117,13 @@ func TestEveryRowShows(t *testing.T) {
 
 // TestTableOfDifferences wants every row in the table that people read.
 func TestTableOfDifferences(t *testing.T) {
-	text, err := os.ReadFile("../DIFFERENCES.md")
+	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range slices.Concat(byCompat, never) {
 		if !strings.Contains(string(text), "\n| "+r.title+" |") {
-			t.Errorf("DIFFERENCES.md has no row %q", r.title)
+			t.Errorf("README has no row %q", r.title)
 		}
 	}
 }
