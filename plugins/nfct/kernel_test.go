@@ -193,14 +193,18 @@ func compare(t testing.TB, theirs []string, ours []string) {
 	if len(theirs) != len(ours) {
 		t.Errorf("conntrack printed %d events, there are %d records", len(theirs), len(ours))
 	}
+	// The kernel uses an identifier again once a connection is gone.
 	byID := map[string]map[string]string{}
+	key := func(m map[string]string) string {
+		return m["ct.id"] + " " + m["flow.start.sec"] + " " + m["flow.end.sec"]
+	}
 	for _, line := range ours {
 		m := fields(line)
-		byID[m["ct.id"]] = m
+		byID[key(m)] = m
 	}
 	for _, line := range theirs {
 		want := peer(t, line)
-		got := byID[want["ct.id"]]
+		got := byID[key(want)]
 		for k, v := range want {
 			if got[k] != v {
 				t.Errorf("%s is %q, conntrack says %q in %q", k, got[k], v, line)
