@@ -56,7 +56,8 @@ type nfct struct {
 	scratch []byte
 
 	tally
-	losses losses
+	losses   losses
+	pressure pressure
 }
 
 // Bind declares the keys.
@@ -86,6 +87,9 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	n.ended = newEnded(h)
 	if n.hash {
 		n.table = newTable(n.hashMax, h)
+	}
+	if err := n.pressure.open(n); err != nil {
+		return err
 	}
 	n.schedule(time.Now())
 	if n.pollInterval > 0 {
@@ -304,6 +308,7 @@ func (n *nfct) Close() error {
 	if n.dump.socket.socket != nil && n.dump.why != idle && !n.dump.sweeping {
 		errs = append(errs, n.dump.socket.close())
 	}
+	errs = append(errs, n.pressure.close())
 	if n.hub != nil {
 		n.hub.leave(n)
 	}

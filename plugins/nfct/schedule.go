@@ -25,6 +25,9 @@ func (n *nfct) Tick(now time.Time) {
 	for _, k := range n.sockets() {
 		n.countLosses(k)
 	}
+	if n.pressure.conn != nil {
+		n.pressure.look(n, now)
+	}
 	n.want(forPoll, &n.due.poll, now, n.pollInterval)
 	n.want(forReport, &n.due.report, now, n.activeTimeout)
 	if n.table == nil {
