@@ -35,12 +35,10 @@ type front struct {
 	first engine.Time // the first packet's; 0 until it has come
 }
 
-// packets are the readable rows of a batch and what their flows are found by.
-type packets struct {
-	rows  [engine.BatchSize]engine.Row
-	n     int
-	looks [engine.BatchSize]lookup
-	hash  [engine.BatchSize]uint32
+// readable are the rows of a batch that have a tuple.
+type readable struct {
+	rows [engine.BatchSize]engine.Row
+	n    int
 }
 
 // about is what else is known of a packet or of a flow's first one, in a word: the input interface and the VLAN, whether they are
@@ -117,8 +115,8 @@ func (f *flow) front(p *engine.Binder) *front {
 	return r
 }
 
-// prepare lists the rows of b that have a tuple and what their flows are found by. It completes tuples in place: they are made for FLOW alone.
-func (f *front) prepare(b *engine.Batch, p *packets) {
+// prepare lists the rows of b that have a tuple and fills what their flows are found by. It completes tuples in place: they are made for FLOW alone.
+func (f *front) prepare(b *engine.Batch, p *readable, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
 	have, tuple, tupleBit := b.Have(), f.tuple.Of(b), f.tuple.Mask()
 	ifindex, ifindexBit := f.ifindex.Of(b), f.ifindex.Mask()
 	if f.fixed != 0 {
@@ -153,12 +151,12 @@ func (f *front) prepare(b *engine.Batch, p *packets) {
 			h2, l2 := bits.Mul64(t.Dst.Hi^k[4], t.Dst.Lo^k[5])
 			l.addrs = h1 ^ l1 ^ bits.RotateLeft64(h2^l2, 32)
 		}
-		p.looks[r] = l
+		looks[r] = l
 		// A product of secret sums, folded: what somebody chooses who does not know the secrets falls anywhere.
 		h1, l1 := bits.Mul64(l.addrs^k[0], l.ports&keyed.ports^k[1])
 		h2, l2 := bits.Mul64(l.about&keyed.about^k[2], k[3])
 		x := h1 ^ l1 ^ bits.RotateLeft64(h2^l2, 32)
-		p.hash[r] = uint32(x>>32) ^ uint32(x)
+		hash[r] = uint32(x>>32) ^ uint32(x)
 	}
 	p.n = n
 	if f.first == 0 && n > 0 {
@@ -210,24 +208,23 @@ var lookKey = engine.NewKey[lookup](engine.KeyInfo{Name: "flow.lookup", Doc: "wh
 
 // dealer is the front of several workers.
 type dealer struct {
-	front   *front
-	packets packets
-	hash    engine.Col[uint32]
-	look    engine.Col[lookup]
-	epoch   engine.Col[engine.Time]
-	dealt   uint64 // presence bit
+	front *front
+	rows  readable
+	hash  engine.Col[uint32]
+	look  engine.Col[lookup]
+	epoch engine.Col[engine.Time]
+	dealt uint64 // presence bit
 }
 
 // Hash implements engine.Dealer. Rows without a tuple go to the first worker, which counts them.
 func (d *dealer) Hash(b *engine.Batch) *[engine.BatchSize]uint32 {
-	p := &d.packets
-	d.front.prepare(b, p)
-	have, hash, look, epoch := b.Have(), d.hash.Of(b), d.look.Of(b), d.epoch.Of(b)
+	have, hash, epoch := b.Have(), d.hash.Of(b), d.epoch.Of(b)
 	for _, r := range b.Rows() {
 		hash[r] = 0
 	}
-	for _, r := range p.rows[:p.n] {
-		hash[r], look[r], epoch[r] = p.hash[r], p.looks[r], d.front.first
+	d.front.prepare(b, &d.rows, d.look.Of(b), hash)
+	for _, r := range d.rows.rows[:d.rows.n] {
+		epoch[r] = d.front.first
 		have[r] |= d.dealt
 	}
 	return hash

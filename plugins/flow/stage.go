@@ -9,10 +9,13 @@ import (
 
 // stage is FLOW at one place of one stack, or one of its copies.
 type stage struct {
-	in      inputs
-	front   *front // nil if a dealer runs in front of the copies
-	packets packets
-	cache   *cache
+	in    inputs
+	front *front // nil if a dealer runs in front of the copies
+	cache *cache
+
+	readable
+	looks [engine.BatchSize]lookup
+	hash  [engine.BatchSize]uint32
 }
 
 // inputs are the keys of packets that the cache reads.
@@ -62,20 +65,20 @@ func (s *stage) Open(*engine.Env) error { return s.cache.open() }
 func (s *stage) Close() error { return s.cache.close() }
 
 func (s *stage) Consume(b *engine.Batch) {
-	c, p := s.cache, &s.packets
-	looks, hash := &p.looks, &p.hash
+	c := s.cache
+	looks, hash := &s.looks, &s.hash
 	if s.front != nil {
-		s.front.prepare(b, p)
+		s.front.prepare(b, &s.readable, looks, hash)
 		c.epoch = s.front.first
 	} else {
 		s.dealt(b)
 		looks, hash = s.in.look.Of(b), s.in.hash.Of(b)
 	}
-	s.count(b, p.n)
-	if p.n == 0 {
+	s.count(b, s.n)
+	if s.n == 0 {
 		return
 	}
-	rows := p.rows[:p.n]
+	rows := s.rows[:s.n]
 	c.begin(b, s.timeOf(b, rows[0]))
 	c.locate(rows, looks, hash)
 	c.update(b, &s.in, rows, looks, hash)
@@ -88,16 +91,16 @@ func (s *stage) Consume(b *engine.Batch) {
 
 // dealt lists the rows that the dealer has prepared.
 func (s *stage) dealt(b *engine.Batch) {
-	p, have, bit := &s.packets, b.Have(), s.in.hash.Mask()
-	p.n = 0
+	have, bit := b.Have(), s.in.hash.Mask()
+	n := 0
 	for _, r := range b.Rows() {
+		s.rows[n%engine.BatchSize] = r
 		if have[r]&bit != 0 {
-			p.rows[p.n] = r
-			p.n++
+			n++
 		}
 	}
-	if p.n > 0 {
-		s.cache.epoch = s.in.epoch.Of(b)[p.rows[0]]
+	if s.n = n; n > 0 {
+		s.cache.epoch = s.in.epoch.Of(b)[s.rows[0]]
 	}
 }
 
