@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ulogd/engine/nstest"
 	"ulogd/engine/packettest"
 	_ "ulogd/plugins/null"
 	"ulogd/stacks/stacktest"
@@ -33,6 +34,23 @@ func BenchmarkFile(b *testing.B) {
 				stacktest.Run(b, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\nfilter = %q\n", path, filter))
 			}
 			b.ReportMetric(float64(cpu(b)-before)/float64(b.N)/float64(packets), "cpu-ns/packet")
+		})
+	}
+}
+
+// BenchmarkLive measures how many packets pass from one end of a cable to columns at the other; what sends them has a share in it.
+func BenchmarkLive(b *testing.B) {
+	for _, fanout := range []int{1, 2} {
+		b.Run(fmt.Sprint("fanout=", fanout), func(b *testing.B) {
+			x, y := nstest.New(b), nstest.New(b)
+			nstest.Veth(b, x, y, "va", "192.0.2.1/24", "vb", "192.0.2.2/24")
+			d := stacktest.Start(b, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\nfilter = \"udp port 9999\"\nfanout = %d\n", y.Path(), fanout))
+			var sent int64
+			for b.Loop() {
+				sent += flood(b, x, "va", 500_000)
+			}
+			b.ReportMetric(float64(sent)/b.Elapsed().Seconds()/1e6, "Mpackets/s")
+			b.ReportMetric(float64(d.Count("in", "ring")), "lost")
 		})
 	}
 }

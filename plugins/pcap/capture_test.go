@@ -16,7 +16,7 @@ import (
 )
 
 // flood sends UDP packets of 100 flows to port 9999 from two threads as fast as they can, and returns how many left.
-func flood(t *testing.T, ns *nstest.NS, iface string, n int) int64 {
+func flood(t testing.TB, ns *nstest.NS, iface string, n int) int64 {
 	t.Helper()
 	var sent atomic.Int64
 	var all sync.WaitGroup

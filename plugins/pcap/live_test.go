@@ -45,7 +45,7 @@ func open(t *testing.T, ns *nstest.NS, o liveOptions) *ring {
 }
 
 // socket opens a socket that sends whole Ethernet frames.
-func socket(t *testing.T, ns *nstest.NS, iface string) int {
+func socket(t testing.TB, ns *nstest.NS, iface string) int {
 	t.Helper()
 	var fd int
 	ifindex := index(t, ns, iface)
@@ -63,7 +63,7 @@ func socket(t *testing.T, ns *nstest.NS, iface string) int {
 }
 
 // index is that of an interface in its namespace.
-func index(t *testing.T, ns *nstest.NS, iface string) (n int) {
+func index(t testing.TB, ns *nstest.NS, iface string) (n int) {
 	t.Helper()
 	ns.Do(t, func() {
 		i, err := net.InterfaceByName(iface)
