@@ -22,7 +22,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build test peers lint race bench fuzz bench-nfct bench-nflog
+.PHONY: build test peers lint race bench fuzz bench-nfct bench-nflog bench-pcap
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -71,3 +71,7 @@ bench-nfct: peers
 # What a logged packet costs as a line of a file, beside ulogd2.
 bench-nflog: peers
 	go run ./stacks/bench/nflog
+
+# What a captured packet costs from the file to NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd.
+bench-pcap: peers
+	go run ./stacks/bench/pcap

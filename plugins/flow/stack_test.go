@@ -45,7 +45,6 @@ type feed struct {
 	vlan     engine.Col[uint16]
 
 	all, hasIfindex, hasVLAN, hasMAC engine.Group
-	blocks                           *engine.Blocks
 }
 
 func (f *feed) Options(*engine.Options) {}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	msgNew     = unix.NFNL_SUBSYS_ACCT<<8 | 0
+	msgNew     = unix.NFNL_SUBSYS_ACCT << 8
 	msgGet     = unix.NFNL_SUBSYS_ACCT<<8 | 1
 	msgGetZero = unix.NFNL_SUBSYS_ACCT<<8 | 2
 

@@ -50,10 +50,6 @@ func (c *conversation) say(t testing.TB, n int) {
 	}
 }
 
-func (c *conversation) port() string {
-	return strconv.Itoa(c.b.LocalAddr().(*net.UDPAddr).Port)
-}
-
 // octets returns what a record counts in the original direction.
 func octets(line string) int {
 	n, _ := strconv.Atoi(fields(line)["orig.raw.pktlen"])

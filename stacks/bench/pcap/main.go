@@ -1,7 +1,7 @@
 // Command pcap measures how fast a capture file becomes NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd as Debian has them.
 //
-//	go run ./bench/pcap            all of it; exits 1 when a figure is missed
-//	go run ./bench/pcap -rounds 1  quickly
+//	go run ./stacks/bench/pcap            all of it; exits 1 when a figure is missed
+//	go run ./stacks/bench/pcap -rounds 1  quickly
 //
 // It makes a trace of 5 million packets, reads it once so that it is in the page cache, and runs all programs by turns. What counts is CPU
 // time, user and system, of the whole process, as the kernel tells it at the process's end.
@@ -36,7 +36,7 @@ func main() {
 	profile := flag.String("ulogd", "", "ulogd binary to measure; built anew if empty")
 	flag.Parse()
 	if err := run(*rounds, *dir, *profile); err != nil {
-		fmt.Fprintln(os.Stderr, "bench/pcap:", err)
+		fmt.Fprintln(os.Stderr, "bench-pcap:", err)
 		os.Exit(1)
 	}
 }
