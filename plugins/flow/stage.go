@@ -119,6 +119,7 @@ func (s *stage) count(b *engine.Batch, readable int) {
 	}
 	s.in.unreadable.Add(cut)
 	s.in.notIP.Add(without - cut)
+	s.in.filtered.Add(without - cut)
 }
 
 func (s *stage) timeOf(b *engine.Batch, r engine.Row) engine.Time {
