@@ -115,6 +115,7 @@ func (n *nfct) beginDump(why purpose) error {
 func (n *nfct) endDump() {
 	d := &n.dump
 	d.socket.close()
+	d.rest, d.next, d.received = nil, 0, 0
 	switch d.why {
 	case forRecovery, forPoll, forCheck:
 		if !d.failed {
@@ -141,12 +142,29 @@ func (r *reader) dumpStep(quiet bool) (progress bool, err error) {
 			d.why, d.sweeping = idle, false
 		}
 		return true, nil
-	case !d.pending():
-		if !r.mayRead() {
-			return false, nil
-		}
+	case !d.pending() && !r.mayRead():
+		return false, nil
+	}
+	return true, r.dumpPart()
+}
+
+// dumpAhead takes the next part of a running dump, and tells whether ends may now be handled. The kernel makes each part when the one before
+// is read. Ends that were received since then may be of connections that the waiting part still shows: handled first, the dump would bring them back to life.
+func (r *reader) dumpAhead() (ready bool, err error) {
+	d := &r.dump
+	if d.why == idle || d.sweeping || d.why == forReset && !d.pending() && !r.hub.ready(r.nfct) {
+		return true, nil
+	}
+	err = r.dumpPart()
+	return !d.pending(), err
+}
+
+// dumpPart reads the next part, unless there is one in hand, and handles it.
+func (r *reader) dumpPart() error {
+	d := &r.dump
+	if !d.pending() {
 		if err := d.receive(); err != nil {
-			return false, err
+			return err
 		}
 		if d.why == forReset && d.received > 0 {
 			r.hub.share(r.nfct, d.receiver.Datagram(0))
@@ -155,7 +173,7 @@ func (r *reader) dumpStep(quiet bool) (progress bool, err error) {
 	if r.takeDump(&d.socket, d.why) {
 		r.endDump()
 	}
-	return true, nil
+	return nil
 }
 
 // mayRead tells whether it is time for the next part: a dump without hurry is spread out, and one that zeroes counters waits for those that share it.
@@ -195,6 +213,7 @@ func (r *reader) takeDump(k *socket, why purpose) (done bool) {
 		case m.Type != msgNew && m.Type != nlattr.Malformed:
 		case m.Type == nlattr.Malformed || !r.flow.decode(&m):
 			r.malformedRows++
+		case r.flow.status&statusDying != 0: // its end has been told, or is about to be
 		case r.filter.tracks(&r.flow) && !r.isOwn(&r.flow):
 			r.dumped(&r.flow, why, now)
 		}

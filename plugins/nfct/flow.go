@@ -66,7 +66,10 @@ const (
 )
 
 // Bits of ct.status (linux/netfilter/nf_conntrack_common.h).
-const statusOffload = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
+const (
+	statusDying   = 1 << 9        // IPS_DYING
+	statusOffload = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
+)
 
 // States of a TCP connection that has come to its end (linux/netfilter/nf_conntrack_tcp.h).
 const (

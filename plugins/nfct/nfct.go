@@ -18,7 +18,12 @@ In its default mode one record is made for each connection that ends, with the c
 the kernel kept. For counters and time stamps net.netfilter.nf_conntrack_acct and nf_conntrack_timestamp must be 1 when a connection
 begins, and some rule must make the kernel track connections at all; what is missing is said at start.
 
-With hash_enable = 0 every event of event_mask is a record: 1 new, 2 update, 4 destroy.`
+The live connections are remembered (hash_enable). So the start of a connection is known even where the kernel does not keep it, an overrun of the receive buffer is made good
+by reading the kernel's table, and long connections can be reported while they live (active_timeout). With hash_enable = 0 nothing is remembered, and every event of event_mask is a
+record: 1 new, 2 update, 4 destroy. With pollinterval the table is read at intervals instead of listening.
+
+SIGUSR2 reads the counters of all connections and zeroes the kernel's: a record with event 2 for each. However many instances and stacks read one table, it is done once and
+all of them get it; ends still carry the whole where connections are remembered.`
 
 func init() {
 	engine.Register(engine.Plugin{Name: "NFCT", Kind: engine.InputKind, Doc: doc, New: func() any { return &nfct{} }})
@@ -202,7 +207,7 @@ func (r *reader) background(quiet *bool) error {
 }
 
 // round takes what is there once. The order matters: a connection's end must not be seen before its beginning. So ends are received first, then
-// all beginnings that may have been there by then are handled, then the ends.
+// all beginnings that may have been there by then are handled, then the part of a dump that was made before, then the ends.
 func (n *nfct) round(r *reader) (quiet bool, err error) {
 	if n.ends != nil && !n.ends.pending() {
 		if err := n.receive(n.ends); err != nil {
@@ -226,6 +231,9 @@ func (n *nfct) round(r *reader) (quiet bool, err error) {
 	}
 	if n.ends != nil && n.ends.pending() && n.before <= 0 {
 		quiet = false
+		if ready, err := r.dumpAhead(); err != nil || !ready {
+			return false, err
+		}
 		r.take(n.ends)
 	}
 	return quiet && (n.ends == nil || !n.ends.pending()), nil

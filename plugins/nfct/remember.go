@@ -110,13 +110,17 @@ func (r *reader) interim(i uint32, f *flow, reason uint8, start, now int64) {
 	r.emit(f, reason, start, now)
 }
 
-// meet finds or makes the entry of a connection that a dump shows; 0: there is no memory for it.
+// meet finds or makes the entry of a connection that a dump shows; 0: there is none. Parts of a dump that zeroes counters may come late, from another
+// instance, so that they make no entry.
 func (r *reader) meet(f *flow, why purpose, now int64) uint32 {
 	t := r.table
 	if t == nil {
 		return 0
 	}
 	i := t.find(f)
+	if i == 0 && why == forReset {
+		return 0
+	}
 	if i == 0 {
 		i = r.remember(f, pick(f.start, now))
 		if i != 0 && why == forStart && !r.eventsAlways && f.start < r.joined {

@@ -70,6 +70,39 @@ func TestOverrunIsRecovered(t *testing.T) {
 	}
 }
 
+// TestStormWhileDumping ends connections while the table is being read all the time: none may come back to life, and none may be reported after its end.
+func TestStormWhileDumping(t *testing.T) {
+	const n = 30_000
+	ns := tracked(t)
+	d := start(t, ns, t.Name(), "active_timeout = \"20ms\"\nnetlink_socket_buffer_maxsize = 268435456", "keys = [\"orig.ip.saddr\", \"ct.event\"]")
+	nstest.FillConntrack(t, ns, n)
+	eventually(t, d, "the table to be known and reported", func() bool { return d.Count("ct1", "live") == n && d.Stats("ct1").Out > n/2 })
+	ns.Run(t, "conntrack -F")
+	eventually(t, d, "all ends", func() bool { return d.Count("ct1", "live") == 0 })
+	time.Sleep(200 * time.Millisecond) // more dumps
+	d.Stop()
+	if live := d.Count("ct1", "live"); live != 0 {
+		t.Errorf("%d connections came back to life", live)
+	}
+	ended := map[string]bool{}
+	for _, line := range stacktest.Recorded(t.Name()) {
+		m := fields(line)
+		if ended[m["orig.ip.saddr"]] {
+			t.Fatalf("a record after the end: %q", line)
+		}
+		ended[m["orig.ip.saddr"]] = m["ct.event"] == "4"
+	}
+	if len(ended) != n {
+		t.Errorf("%d of %d connections were reported", len(ended), n)
+	}
+	for addr, is := range ended {
+		if !is {
+			t.Errorf("%s has not ended", addr)
+			break
+		}
+	}
+}
+
 // eventually waits longer than the daemon's own helper does.
 func eventually(t testing.TB, d *stacktest.Daemon, what string, ok func() bool) {
 	t.Helper()
