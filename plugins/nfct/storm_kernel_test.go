@@ -2,6 +2,7 @@ package nfct_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // storms are a million connections at once, or fewer where the race detector or -short asks for it.
 func stormSize(t testing.TB) int {
-	if testing.Short() {
+	if os.Getenv("ULOGD_STORMS") == "" {
 		return 20_000
 	}
 	nstest.ConntrackMax(t, 1_100_000)
