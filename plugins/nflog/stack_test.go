@@ -47,8 +47,8 @@ func TestTextPathDoesNotAllocate(t *testing.T) {
 		}
 		var end runtime.MemStats
 		runtime.ReadMemStats(&end)
-		// What remains is the engine's ten ticks a second, and this test's own looking.
-		if per := float64(end.Mallocs-stats.Mallocs) / (n * packets); per > 0.02 {
+		// What remains is the engine's ten ticks a second and this test's own looking, the more the slower the machine; one allocation a packet would be five times the bound.
+		if per := float64(end.Mallocs-stats.Mallocs) / (n * packets); per > 0.2 {
 			t.Errorf("%.3f allocations a packet", per)
 		}
 	}
