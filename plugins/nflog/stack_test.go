@@ -35,22 +35,22 @@ func TestTextPathDoesNotAllocate(t *testing.T) {
 	const packets, n = 64, 300
 	var seq uint32
 	var before, after runtime.MemStats
-	for _, stats := range []*runtime.MemStats{&before, &after} {
+	least := 1.0
+	for round := range 6 {
 		batch := datagrams(n, packets, &seq)
-		runtime.ReadMemStats(stats)
+		runtime.ReadMemStats(&before)
 		for _, b := range batch {
 			send(b)
 		}
 		d.Eventually("all packets are written", func() bool { return d.Stats("o").Out == int64(seq) })
-		if stats == &before {
-			continue
+		runtime.ReadMemStats(&after)
+		if round > 0 { // the first warms up
+			least = min(least, float64(after.Mallocs-before.Mallocs)/(n*packets))
 		}
-		var end runtime.MemStats
-		runtime.ReadMemStats(&end)
-		// What remains is the engine's ten ticks a second and this test's own looking, the more the slower the machine; one allocation a packet would be five times the bound.
-		if per := float64(end.Mallocs-stats.Mallocs) / (n * packets); per > 0.2 {
-			t.Errorf("%.3f allocations a packet", per)
-		}
+	}
+	// What remains is the engine's ten ticks a second and this test's own looking, the more the slower the machine: the best round counts.
+	if least > 0.02 {
+		t.Errorf("%.3f allocations a packet", least)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
