@@ -7,7 +7,7 @@
 # checked with (.ci/peers) and lets no test skip for want of them.
 
 # Packages that run under the race detector. It slows them tenfold, so storms are left out (-short).
-RACE     = ./conf/... ./engine/... ./stacks ./plugins/flow ./plugins/unixsock ./plugins/json
+RACE     = ./conf/... ./engine/... ./stacks ./plugins/flow ./plugins/nflog ./plugins/unixsock ./plugins/json
 FUZZTIME = 10s
 
 export PATH := $(PATH):/usr/sbin:/sbin
