@@ -111,6 +111,20 @@ func (b *Batch) Clock() int64 { return b.clock }
 // Replay tells whether Clock is a file's time.
 func (b *Batch) Replay() bool { return b.replay }
 
+// appendTo copies the batch's rows, as far as cols go, behind those of dst, which is of the same segment and has columns and text of its own.
+func (b *Batch) appendTo(dst *Batch, cols []*column) {
+	first := dst.n
+	for _, r := range b.Rows() {
+		to := Row(dst.n)
+		dst.rows[to], dst.have[to] = to, b.have[r]
+		dst.n++
+	}
+	for _, c := range cols {
+		c.copy(dst, first, b)
+	}
+	dst.clock, dst.replay = b.clock, b.replay
+}
+
 // Skip says that an input left out n records that its settings exclude.
 func (b *Batch) Skip(n int) { b.filtered += n }
 

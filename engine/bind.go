@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 )
 
 // A Binder ties one plugin's keys to one stack. It is valid during Bind only.
@@ -92,7 +93,7 @@ func (p *Binder) All(pick func(Field) bool) []Field {
 		for _, f := range fieldsOf(near, fam) {
 			f.Extra = c.extra
 			if pick(f) {
-				near.wanted = true
+				p.read(near)
 				p.note(&p.manual().Wants, near.key)
 				out = append(out, f)
 			}
@@ -110,13 +111,13 @@ func (p *Binder) Named(name string) (Field, bool) {
 		}
 		for _, f := range fieldsOf(c, p.Family()) {
 			if f.Name == name {
-				c.wanted = true
+				p.read(c)
 				p.note(&p.manual().Wants, c.key)
 				return f, true
 			}
 		}
 		if c.key.Type == TimeType && base == name {
-			c.wanted = true
+			p.read(c)
 			p.note(&p.manual().Wants, c.key)
 			return Field{Name: name, Key: c.key, Extra: c.extra, Giver: c.giver, part: wholeTime, c: c}, true
 		}
@@ -165,6 +166,15 @@ func (p *Binder) Namespace() string {
 	return ""
 }
 
+// Timeouts returns those of the nearest filter before that ends flows by time; ok is false if the stack has none.
+func (p *Binder) Timeouts() (active, idle time.Duration, ok bool) {
+	if p.chain.timed == nil {
+		return 0, 0, false
+	}
+	active, idle = p.chain.timed.Timeouts()
+	return active, idle, true
+}
+
 // Settings returns the engine's own options of the instance.
 func (p *Binder) Settings() *Settings { return &p.inst.Settings }
 
@@ -183,7 +193,7 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 	if c == nil {
 		return nil
 	}
-	c.wanted = true
+	p.read(c)
 	if c.key.Type == k.Type && (k.Type != Opaque || c.key == k) {
 		return c
 	}
@@ -192,10 +202,17 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 		return nil
 	}
 	to := newColumn[T](k)
-	to.giver, to.group, to.inner, to.wanted = c.giver, c.group, true, true
+	to.giver, to.group, to.inner = c.giver, c.group, true
+	p.read(to)
 	p.seg.cols = append(p.seg.cols, to)
 	p.step.convs = append(p.step.convs, &conversion{from: c, to: to})
 	return to
+}
+
+// read notes that the plugin reads a column.
+func (p *Binder) read(c *column) {
+	c.wanted = true
+	p.step.reads = append(p.step.reads, c)
 }
 
 func missing[T any](p *Binder, k *KeyInfo) Col[T] {

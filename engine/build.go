@@ -54,6 +54,7 @@ type builder struct {
 	seg      *segment
 	given    []*column // what the next plugin can read
 	missing  []string  // keys that the plugin being bound needs in vain
+	timed    Timed     // the nearest filter that ends flows by time
 	copies   int       // inside a dealt part, its number of copies
 	problems []*BuildError
 }
@@ -93,6 +94,9 @@ func (b *builder) rest(c *chain, insts []*Instance) {
 		p := b.binder(inst, s)
 		s.stage = inst.impl.(Filter).Bind(p)
 		b.collect(p)
+		if t, ok := inst.impl.(Timed); ok {
+			b.timed = t
+		}
 		if s.emitter != nil {
 			s.emitter.rest = &chain{seg: b.seg}
 			c = s.emitter.rest
@@ -122,7 +126,17 @@ func (b *builder) output(s *step, inst *Instance) {
 	p := b.binder(inst, s)
 	s.stage = inst.impl.(Output).Bind(p)
 	b.collect(p)
-	s.port = &port{out: out, seg: b.seg, stage: s.stage, own: s.own, block: p.MayBlock()}
+	s.port = &port{out: out, seg: b.seg, stage: s.stage, reads: given(s.reads), own: s.own, block: p.MayBlock()}
+}
+
+// given returns the columns that somebody gives, each once.
+func given(cols []*column) (out []*column) {
+	for _, c := range cols {
+		if c.group != nil && !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // MayBlock tells whether an output may make this stack wait instead of dropping: when_full says so or, where it is unset, the input loses nothing by waiting.

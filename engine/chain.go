@@ -11,6 +11,7 @@ type step struct {
 	port    *port    // the plugin is an output
 	deal    *deal    // the rest of the stack runs as several copies
 	own     bool     // the plugin counts what happens to its records itself
+	reads   []*column
 	manual  Manual
 }
 

@@ -20,7 +20,7 @@ type column struct {
 	slot   int // set when the segment is laid out
 	make   func() any
 	poison func(col any)
-	copy   func(dst *Batch, di Row, src *Batch, si Row)
+	copy   func(dst *Batch, first int, src *Batch) // the rows of src, to those of dst from first on
 }
 
 // group is a set of keys that come and go together, and their presence bit.
@@ -78,17 +78,29 @@ func newColumn[T any](k *KeyInfo) *column {
 			garbage[i] = 0x5a
 		}
 	}
-	c.copy = func(dst *Batch, di Row, src *Batch, si Row) {
+	c.copy = func(dst *Batch, first int, src *Batch) {
 		to, from := dst.cols[c.slot].(*[BatchSize]T), src.cols[c.slot].(*[BatchSize]T)
-		to[di] = from[si]
-		switch p := any(&to[di]).(type) { // bytes move too
-		case *String:
-			*p = String(dst.AddText(src.Bytes(Span(*p))))
-		case *Raw:
-			*p = Raw(dst.AddText(src.Bytes(Span(*p))))
-		case *RawText:
-			*p = RawText(dst.AddText(src.Bytes(Span(*p))))
+		for i, r := range src.Rows() {
+			to[Row(first+i)] = from[r]
+		}
+		switch spans := any(to).(type) { // bytes move too
+		case *[BatchSize]String:
+			moveText(c, dst, first, src, spans)
+		case *[BatchSize]Raw:
+			moveText(c, dst, first, src, spans)
+		case *[BatchSize]RawText:
+			moveText(c, dst, first, src, spans)
 		}
 	}
 	return c
+}
+
+// moveText copies the bytes that the spans of a new copy still name in src. Where a row has no value the span is of nothing.
+func moveText[T ~struct{ Off, Len uint32 }](c *column, dst *Batch, first int, src *Batch, spans *[BatchSize]T) {
+	bit := uint64(1) << c.group.bit
+	for i, r := range src.Rows() {
+		if to := Row(first + i); src.have[r]&bit != 0 {
+			spans[to] = T(dst.AddText(src.Bytes(Span(spans[to]))))
+		}
+	}
 }

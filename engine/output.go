@@ -28,6 +28,7 @@ type port struct {
 	out   *output
 	seg   *segment
 	stage Stage
+	reads []*column // what the output reads: all that a copy of a row must have
 	own   bool
 	block bool // a full queue stalls this stack's input instead of dropping
 }

@@ -53,11 +53,11 @@ func (q *queue) push(p *port, b *Batch) {
 		b.hold()
 		q.append(item{port: p, b: b, n: b.n})
 	case q.items[last].compact && q.items[last].port == p && q.items[last].n+b.n <= BatchSize:
-		p.seg.appendTo(q.items[last].b, b)
+		b.appendTo(q.items[last].b, p.reads)
 		q.items[last].n += b.n
 	default:
 		c := p.seg.compact.get()
-		p.seg.appendTo(c, b)
+		b.appendTo(c, p.reads)
 		q.append(item{port: p, b: c, n: b.n, compact: true})
 	}
 	q.mu.Unlock()

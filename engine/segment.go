@@ -102,21 +102,3 @@ func (s *segment) view(b *Batch) *Batch {
 	v.data, v.text, v.clock, v.replay = b.data, b.text, b.clock, b.replay
 	return v
 }
-
-// appendTo copies the rows of b, which belongs to s, behind those of the compact batch dst.
-func (s *segment) appendTo(dst, b *Batch) {
-	for _, r := range b.Rows() {
-		to := Row(dst.n)
-		dst.rows[dst.n] = to
-		dst.n++
-		dst.have[to] = b.have[r]
-		for at := s; at != nil; at = at.parent {
-			for _, c := range at.cols {
-				if c.wanted && c.group != nil && b.have[r]&(1<<c.group.bit) != 0 {
-					c.copy(dst, to, b, r)
-				}
-			}
-		}
-	}
-	dst.clock, dst.replay = b.clock, b.replay
-}

@@ -28,6 +28,7 @@ type NATEvents struct {
 // not have both tuples of connections and what happened to them.
 func NewNATEvents(p *engine.Binder, g *Registry, historic bool) *NATEvents {
 	e := &NATEvents{event: engine.Want(p, key.CTEvent)}
+	engine.Want(p, key.CTTranslations) // so that NFCT reports what begins, too
 	e.bindFamily(p)
 	f := bindFlow(p)
 	if !f.osrc.Given() || !f.rsrc.Given() || !e.event.Given() {
