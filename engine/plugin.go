@@ -91,7 +91,9 @@ type Namespaced interface{ Namespace() string }
 
 // Timed is a filter that ends flows by time. Timeouts returns the age at which a flow that goes on is reported, and the pause after which it
 // has ended. Outputs tell collectors of them; they are asked when the settings are known.
-type Timed interface{ Timeouts() (active, idle time.Duration) }
+type Timed interface {
+	Timeouts() (active, idle time.Duration)
+}
 
 // A Sharder is a filter that can run as several copies, each with its share of the records. The engine runs the rest of the stack,
 // from the filter on, as many times, on goroutines of their own.

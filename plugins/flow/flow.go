@@ -95,6 +95,9 @@ func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	return s
 }
 
+// Timeouts implements engine.Timed.
+func (f *flow) Timeouts() (active, idle time.Duration) { return f.active, f.inactive }
+
 // Shards implements engine.Sharder.
 func (f *flow) Shards() int { return f.workers }
 
