@@ -13,7 +13,6 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"ulogd/engine/mmsg"
 	"ulogd/engine/nlattr"
 )
 
@@ -92,8 +91,8 @@ func (n *nflog) configure(flags uint16) error {
 		return err
 	}
 	for {
-		err := n.receive(time.Now().Add(answerTimeout))
-		if err != nil && !errors.Is(err, mmsg.ErrOverrun) {
+		n.socket.SetReadDeadline(time.Now().Add(answerTimeout))
+		if err := n.receive(n.receiver.WaitReceive); err != nil {
 			return err
 		}
 		if n.received == 0 {

@@ -151,11 +151,11 @@ func FuzzDatagram(f *testing.F) {
 	requests := make(chan request)
 	inside <- func(f *feed, b *batch) {
 		for r := range requests {
-			f.block.Data = f.block.Data[:cap(f.block.Data)]
-			n := copy(f.block.Data, r.datagram)
-			f.rest, f.next, f.received = f.block.Data[:n], 0, 0
-			b.SetData(f.block)
-			f.fill(b)
+			n := copy(f.arrived.Data, r.datagram)
+			f.rest, f.block, f.next, f.received = f.arrived.Data[:n], f.arrived, 0, 0
+			w := filling{b: b, arrays: f.columns.of(b)}
+			f.fill(&w)
+			b.Fill(w.rows)
 			f.rest = nil
 			r.bad <- outside(f, b, n)
 		}

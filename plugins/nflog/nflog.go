@@ -43,12 +43,10 @@ type nflog struct {
 	namespace    string
 
 	columns
-	env       *engine.Env
-	socket    *mmsg.Socket
-	receiver  *mmsg.Receiver
-	sent      uint32 // number of the last message that was sent
-	blocks    *engine.Blocks
-	backlog          // what was received and is not in a batch yet
+	env    *engine.Env
+	socket *mmsg.Socket
+	sent   uint32 // number of the last message that was sent
+	backlog
 	nextSeq   uint32 // number that the next packet of the group should have
 	granted   int    // octets of receive buffer
 	stopping  bool
@@ -143,8 +141,7 @@ func (n *nflog) receiveFrom(raw syscall.RawConn) (err error) {
 	if n.socket, err = mmsg.Detach(raw); err != nil {
 		return err
 	}
-	n.receiver, n.blocks = mmsg.New(n.socket), engine.NewBlocks(slots*slotSize)
-	n.block = n.blocks.Get()
+	n.backlog = newBacklog(mmsg.New(n.socket))
 	return nil
 }
 

@@ -1,4 +1,4 @@
-// Receiving: many datagrams with one system call, each with many packets, decoded until the batch is full.
+// Receiving: many datagrams with one system call, each with one packet or many, decoded until the batch is full.
 
 package nflog
 
@@ -31,52 +31,44 @@ const (
 	alarmEvery = time.Minute
 )
 
-// backlog is what the last system call brought and no batch has taken yet. It lies in one block, which batches share.
-type backlog struct {
-	block    *engine.Block
-	next     int         // datagram to begin after rest
-	received int         // datagrams
-	rest     []byte      // messages left of the datagram before next
-	when     engine.Time // of the system call
-	woken    time.Time   // the same, to measure from
-}
-
 // Read decodes the packets that are there into b, and waits for some if there are none.
-func (n *nflog) Read(b *engine.Batch, deadline time.Time) error {
-	if len(n.rest) == 0 && n.next == n.received {
-		if err := n.receive(deadline); err != nil || n.received == 0 {
+func (n *nflog) Read(b *engine.Batch, deadline time.Time) (err error) {
+	if !n.pending() {
+		if err := n.wait(deadline); err != nil || !n.pending() {
 			return err
 		}
 	}
-	b.SetData(n.block)
-	n.fill(b)
-	return nil
+	f := filling{b: b, arrays: n.columns.of(b)}
+	for n.fill(&f); f.rows < engine.BatchSize && n.more() && err == nil; n.fill(&f) {
+		err = n.receive(n.receiver.TryReceive)
+	}
+	b.Fill(f.rows)
+	if f.bad > 0 {
+		n.malformed.Rows(b, f.bad)
+	}
+	return err
 }
 
-// receive makes one system call. It returns io.EOF when the group is unbound and nothing is left.
-func (n *nflog) receive(deadline time.Time) error {
-	if n.block.Shared() {
-		n.block.Release()
-		n.block = n.blocks.Get()
-	}
-	var err error
-	n.next = 0
-	if n.stopping {
-		n.received, err = n.receiver.TryReceive(n.block.Data, slotSize)
-	} else {
+// wait is receive that waits for packets. It returns io.EOF when the group is unbound and nothing is left.
+func (n *nflog) wait(deadline time.Time) error {
+	if !n.stopping {
 		n.gather()
 		n.socket.SetReadDeadline(deadline)
-		n.received, err = n.receiver.WaitReceive(n.block.Data, slotSize)
+		return n.receive(n.receiver.WaitReceive)
 	}
-	now := time.Now()
-	n.woken = now
-	n.when = engine.Time(now.UnixNano())
-	if errors.Is(err, mmsg.ErrOverrun) {
-		n.overrun(now)
-		return nil
-	}
-	if err == nil && n.stopping && n.received == 0 {
+	err := n.receive(n.receiver.TryReceive)
+	if err == nil && n.received == 0 {
 		return io.EOF
+	}
+	return err
+}
+
+// receive makes a system call and deals with losses.
+func (n *nflog) receive(call func(buf []byte, slot int) (int, error)) error {
+	err := n.load(call)
+	if errors.Is(err, mmsg.ErrOverrun) {
+		n.overrun(n.woken)
+		return nil
 	}
 	return err
 }
@@ -89,35 +81,37 @@ func (n *nflog) gather() {
 	}
 }
 
-// fill decodes messages into rows until the batch is full or nothing is left.
-func (n *nflog) fill(b *engine.Batch) {
-	a := n.columns.of(b)
-	rows, bad := 0, 0
-	for rows < engine.BatchSize {
+// filling is a batch with the rows that it has so far.
+type filling struct {
+	b *engine.Batch
+	arrays
+	rows, bad int
+}
+
+// fill decodes messages into rows until the batch is full or nothing is left for it.
+func (n *nflog) fill(f *filling) {
+	for f.rows < engine.BatchSize {
 		if len(n.rest) == 0 {
-			if n.next == n.received {
-				break
+			if n.next == n.received || !n.take(f.rows > 0) {
+				return
 			}
-			n.rest = n.receiver.Datagram(n.next)
-			n.next++
 			continue
+		}
+		if f.rows == 0 {
+			f.b.SetData(n.block)
 		}
 		var m nlattr.Message
 		m, n.rest = nlattr.NextMessage(n.rest)
 		switch m.Type {
 		case msgPacket:
-			if n.packet(&a, engine.Row(rows), m.Body, n.when) {
-				rows++
+			if n.packet(&f.arrays, engine.Row(f.rows), m.Body, n.when) {
+				f.rows++
 			} else {
-				bad++
+				f.bad++
 			}
 		case nlattr.Malformed:
-			bad++
+			f.bad++
 		}
-	}
-	b.Fill(rows)
-	if bad > 0 {
-		n.malformed.Rows(b, bad)
 	}
 }
 

@@ -88,6 +88,7 @@ func BenchmarkDecode(b *testing.B) {
 		defer close(done)
 		var seq uint32
 		one := datagrams(1, 1, &seq)[0]
+		f.block = f.arrived
 		body := f.block.Data[:copy(f.block.Data, one[16:])]
 		a := f.columns.of(batch)
 		b.ReportAllocs()
