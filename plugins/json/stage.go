@@ -5,7 +5,6 @@ package json
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
@@ -15,6 +14,7 @@ import (
 type stage struct {
 	*json
 	at      engine.Col[engine.Time]
+	seconds bool   // the input tells times in whole seconds, and so does the time stamp
 	start   []byte // `{`, version, and the name of the time stamp
 	device  []byte // `"dvc": "..."`
 	members []member
@@ -39,6 +39,9 @@ func (j *json) bindStage(p *engine.Binder) engine.Stage {
 		s.start = append(s.start, `"@timestamp": "`...)
 	} else if j.timestamp {
 		s.start = append(s.start, `"timestamp": "`...)
+	}
+	if f, ok := p.Named("oob.time.sec"); ok {
+		s.seconds = f.Key.Type != engine.TimeType
 	}
 	s.device = appendString([]byte(`"dvc": `), []byte(j.device))
 	for _, f := range j.keys.Fields(p) {
@@ -89,9 +92,9 @@ func (s *stage) Consume(b *engine.Batch) {
 		buf = append(buf, s.start...)
 		if s.timestamp {
 			if have[r]&timed != 0 {
-				buf = s.appendTime(buf, times[r])
+				buf = s.appendTime(buf, times[r], s.seconds)
 			} else {
-				buf = append(append(buf, s.clock.Text(b.Clock()/int64(time.Second))...), s.offset...)
+				buf = s.appendTime(buf, engine.Time(b.Clock()), true)
 			}
 			buf = append(buf, `", `...)
 		}
@@ -115,11 +118,13 @@ func (s *stage) Consume(b *engine.Batch) {
 	}
 }
 
-// appendTime appends a packet's time with microseconds.
-func (s *stage) appendTime(buf []byte, t engine.Time) []byte {
+// appendTime appends a time, with microseconds where they are known.
+func (s *stage) appendTime(buf []byte, t engine.Time, seconds bool) []byte {
 	buf = append(buf, s.clock.Text(int64(t)/1e9)...)
-	usec := t.Usec()
-	buf = append(buf, '.', '0'+byte(usec/100000), '0'+byte(usec/10000%10), '0'+byte(usec/1000%10), '0'+byte(usec/100%10), '0'+byte(usec/10%10), '0'+byte(usec%10))
+	if !seconds {
+		usec := t.Usec()
+		buf = append(buf, '.', '0'+byte(usec/100000), '0'+byte(usec/10000%10), '0'+byte(usec/1000%10), '0'+byte(usec/100%10), '0'+byte(usec/10%10), '0'+byte(usec%10))
+	}
 	return append(buf, s.offset...)
 }
 

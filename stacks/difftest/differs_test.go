@@ -45,7 +45,6 @@ var never = []row{
 	{title: "A prefix can break JSON and XML", output: "json.*|xml", packet: "prefix (broken utf-8|escape|markup)"},
 	{title: "ARP addresses are pointers", scene: "TestPackets/Bridged", packet: ".*arp.*", field: `arp\.[sd]addr(\.str)?|SRC|DST`},
 	{title: "IP2HBIN of IPv6 is a pointer", output: "gprint-bin", packet: "i(p|cmp)v?6.*", field: `ip\.h[sd]addr`},
-	{title: "JSON's time has no fraction where the input gives none", scene: "TestUnixsockMessages", output: "json.*", packet: "all options", field: "@?timestamp"},
 }
 
 // shown are the rows that a scene has shown.
