@@ -23,6 +23,8 @@ type Link struct {
 	session Session
 	active  int       // index of the collector that the session leads to
 	tried   time.Time // start of the last attempt
+	up      time.Time // when the session came up
+	renew   time.Duration
 	dialing bool
 	stale   bool // the attempt under way began before a Reset
 	result  chan dialed
@@ -44,6 +46,9 @@ func NewLink(env *engine.Env, interval time.Duration, names []string, dials ...D
 	}
 }
 
+// Renew has a session replaced when it is older than d, 0: never. It goes on until the new one is there.
+func (l *Link) Renew(d time.Duration) { l.renew = d }
+
 // Name says where the link leads.
 func (l *Link) Name() string { return strings.Join(l.names, " or ") }
 
@@ -52,7 +57,9 @@ func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
 	if l.dialing {
 		select {
 		case r := <-l.result:
-			fresh = l.took(r)
+			if fresh = l.took(r); fresh {
+				l.up = now
+			}
 		default:
 		}
 	}
@@ -62,11 +69,15 @@ func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
 	return l.session, fresh
 }
 
-// Better starts an attempt to reach a collector that is preferred to the present one, if there is one and an attempt is due. When it
-// succeeds, Poll returns the new session as fresh; the old one is the caller's to close.
+// Better starts an attempt to reach a collector that is preferred to the present one, or to renew a session that is too old, if an
+// attempt is due. When it succeeds, Poll returns the new session as fresh; the old one is the caller's to close.
 func (l *Link) Better(now time.Time) {
-	if l.session != nil && l.active > 0 && !l.dialing && now.Sub(l.tried) >= l.interval {
-		l.dial(now, l.active)
+	n := l.active
+	if l.renew > 0 && now.Sub(l.up) >= l.renew {
+		n++
+	}
+	if l.session != nil && n > 0 && !l.dialing && now.Sub(l.tried) >= l.interval {
+		l.dial(now, n)
 	}
 }
 

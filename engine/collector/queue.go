@@ -38,7 +38,7 @@ func (s *Sent) add(records, octets int) {
 //
 // It counts records: Held while they wait, Out when a session has taken them, Made when they are sent again, dropped as buffer_full.
 type Queue struct {
-	link     *Link
+	link     Way
 	protocol Protocol
 	env      *engine.Env
 	stats    *engine.Stats
@@ -63,6 +63,7 @@ type Queue struct {
 	control        []byte   // messages of the protocol's own, which go first
 	controls       []uint16 // their lengths
 	controlRecords []uint16 // and data records
+	stamped        int      // how many of them are numbered
 	begun          int      // octets of control that the session has taken
 }
 
@@ -75,7 +76,7 @@ type Window struct {
 }
 
 // NewQueue makes a queue of at most so many octets in front of the link.
-func NewQueue(env *engine.Env, link *Link, p Protocol, octets int64, w Window) *Queue {
+func NewQueue(env *engine.Env, link Way, p Protocol, octets int64, w Window) *Queue {
 	return &Queue{
 		link: link, protocol: p, env: env, stats: env.Stats, max: max(octets, MinBuffer), window: w,
 		full:   env.Stats.Drop("buffer_full", "records that found the buffer of their collector full"),
@@ -102,9 +103,6 @@ func (q *Queue) Full() *engine.Drop { return q.full }
 
 // Sent counts what has been sent.
 func (q *Queue) Sent() Sent { return q.sent }
-
-// Link returns the link that the queue writes to.
-func (q *Queue) Link() *Link { return q.link }
 
 // Add copies a message to the end of the queue. Without room its records are dropped and counted, and Add returns false.
 func (q *Queue) Add(msg []byte, m Mark) bool {
@@ -249,16 +247,17 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 	if len(q.controls) == 0 || q.part > 0 { // a message that has begun is finished first
 		return true, nil
 	}
-	if q.begun == 0 {
-		off := 0
-		for i, n := range q.controls {
+	off := 0
+	for i, n := range q.controls {
+		if i >= q.stamped {
 			q.protocol.Stamp(q.control[off:off+int(n)], q.at, now)
 			q.at.Messages++
 			q.at.Records += uint32(q.controlRecords[i])
 			q.sent.add(int(q.controlRecords[i]), int(n))
-			off += int(n)
 		}
+		off += int(n)
 	}
+	q.stamped = len(q.controls)
 	skip, off := 0, q.begun
 	for off >= int(q.controls[skip]) {
 		off -= int(q.controls[skip])
@@ -275,7 +274,7 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 }
 
 func (q *Queue) dropControl() {
-	q.control, q.controls, q.controlRecords, q.begun = q.control[:0], q.controls[:0], q.controlRecords[:0], 0
+	q.control, q.controls, q.controlRecords, q.stamped, q.begun = q.control[:0], q.controls[:0], q.controlRecords[:0], 0, 0
 }
 
 // maxRun bounds the messages stamped at a time, so that their time is that of sending.
