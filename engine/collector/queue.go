@@ -38,6 +38,9 @@ func (s *Sent) add(records, octets int) {
 //
 // It counts records: Held while they wait, Out when a session has taken them, Made when they are sent again, dropped as buffer_full.
 type Queue struct {
+	// Dropped, where set, is told of each message whose records are given up because the buffer is full.
+	Dropped func(msg []byte)
+
 	link     Way
 	protocol Protocol
 	env      *engine.Env
@@ -111,6 +114,9 @@ func (q *Queue) Add(msg []byte, m Mark) bool {
 		c := q.room()
 		if c == nil {
 			q.full.Add(m.Records)
+			if q.Dropped != nil {
+				q.Dropped(msg)
+			}
 			return false
 		}
 		q.chunks = append(q.chunks, c)
