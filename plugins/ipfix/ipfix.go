@@ -243,7 +243,8 @@ connections that have just begun. In a stack without flows each packet is a reco
 records with their name.
 
 nat_events = true adds a record for each translated connection that begins or has ended, with both sides' addresses and ports (RFC 8158): the log that the
-law asks of carriers. Those that begin are there if NFCT emits them (hash_enable = 0).
+law asks of carriers. NFCT then reports the beginnings of translated connections also where it remembers connections (hash_enable), with ct.event 1 and to all stacks that it feeds;
+where another stack is to have ends only, give it an NFCT instance of its own.
 
 The output never makes a live input wait. While a collector is away or slow, messages wait in buffer; what does not fit is dropped and
 counted as buffer_full. Inputs that lose nothing by it, such as files, wait for room instead, unless when_full = "drop". After a TCP session breaks, what the collector has not acknowledged is sent again, and before it the last resend_window: an

@@ -67,6 +67,7 @@ const (
 
 // Bits of ct.status (linux/netfilter/nf_conntrack_common.h).
 const (
+	statusNAT     = 1<<4 | 1<<5   // IPS_SRC_NAT, IPS_DST_NAT
 	statusDying   = 1 << 9        // IPS_DYING
 	statusOffload = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
 )

@@ -33,6 +33,7 @@ type columns struct {
 	masterProto                        engine.Col[uint8]
 	masterSport, masterDport           engine.Col[uint16]
 	isRecovered                        engine.Col[bool]
+	translations                       engine.Col[struct{}]
 }
 
 func (c *columns) bind(p *engine.Binder) {
@@ -85,6 +86,7 @@ func (c *columns) bind(p *engine.Binder) {
 	c.masterSport = engine.GiveExtra(p, c.masterPorts, key.CTMasterSport)
 	c.masterDport = engine.GiveExtra(p, c.masterPorts, key.CTMasterDport)
 	c.isRecovered = engine.GiveExtra(p, c.recovered, key.CTRecovered)
+	c.translations = engine.GiveExtra(p, c.all, key.CTTranslations)
 }
 
 // writer is the columns of one batch.

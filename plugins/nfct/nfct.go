@@ -51,6 +51,7 @@ type nfct struct {
 	shared socket // a part of the table that another instance has read
 	due    schedule
 	joined int64 // when this instance began to listen, nanoseconds since 1970
+	begun  bool  // somebody wants to know of translated connections that begin
 	// Even connections that no listener saw begin end with an event (nf_conntrack_events = 1).
 	eventsAlways bool
 
@@ -96,8 +97,10 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	if err := n.pressure.open(n); err != nil {
 		return err
 	}
+	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
 	n.schedule(time.Now())
 	if n.pollInterval > 0 {
+		n.joined = time.Now().UnixNano()
 		n.env.Log.Info("reading the conntrack table at intervals", "interval", n.pollInterval)
 		return nil
 	}
@@ -108,7 +111,7 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 func (n *nfct) subscribe() (err error) {
 	defer func() { n.joined = time.Now().UnixNano() }()
 	var groups []uint32
-	if n.eventMask&eventNew != 0 {
+	if n.eventMask&eventNew != 0 || n.begun {
 		groups = append(groups, groupNew)
 	}
 	if n.eventMask&eventUpdate != 0 {

@@ -48,15 +48,38 @@ func (r *reader) end(f *flow, now int64) {
 func (r *reader) alive(f *flow, now int64) {
 	t := r.table
 	i := t.find(f)
+	start := pick(f.start, pick(f.stamp, now))
 	if i == 0 {
-		r.remember(f, pick(f.start, pick(f.stamp, now)))
-		return
+		i = r.remember(f, start)
+	} else {
+		t.update(i, f)
+		if f.event == eventNew {
+			t.unmute(i) // it has been announced, so its end will be
+			t.entries[i].start = pick(f.stamp, t.entries[i].start)
+		}
 	}
-	t.update(i, f)
-	if f.event == eventNew {
-		t.unmute(i) // it has been announced, so its end will be
-		t.entries[i].start = pick(f.stamp, t.entries[i].start)
+	if f.event == eventNew && r.begun {
+		r.begin(i, f, start)
 	}
+}
+
+// begin reports the beginning of a connection that is translated, once, and tells whether it did. i is 0 where it is not remembered.
+func (r *reader) begin(i uint32, f *flow, start int64) bool {
+	if f.status&statusNAT == 0 {
+		return false
+	}
+	if i != 0 {
+		e := &r.table.entries[i]
+		if e.flags&isBegun != 0 {
+			return false
+		}
+		e.flags |= isBegun
+		start = e.start
+	}
+	f.event = eventNew
+	f.sent, f.answered = counters{}, counters{}
+	r.emit(f, 0, start, 0)
+	return true
 }
 
 // remember enters a connection; it returns 0 if the table is full.
@@ -83,6 +106,10 @@ func (r *reader) dumped(f *flow, why purpose, now int64) {
 	t := r.table
 	start, read := t.entries[i].start, *f
 	t.observe(i, f)
+	// The event of the beginning may have been lost. There is room for one row: an interim report comes with the next dump.
+	if r.begun && f.start >= r.joined && why != forReset && why != forExit && r.begin(i, f, start) {
+		return
+	}
 	switch why {
 	case forReset: // what the kernel counted since the last reset
 		t.zeroed(i)

@@ -60,6 +60,7 @@ const (
 	hasRare
 	hasReport // reports[] is valid
 	isSilent  // the kernel may end it without an event: it is older than the first listener
+	isBegun   // its beginning has been reported
 )
 
 // pair4 and pair6 are both tuples. Where there are no ports, ICMP's identifier and its type and code stand in their place.

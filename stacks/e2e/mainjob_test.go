@@ -216,8 +216,14 @@ func between(s, name string) string {
 	return at.UTC().Format(time.DateTime)
 }
 
-// tsharkFlows dissects the records of a capture with tshark.
+// tsharkFlows dissects the flows of a capture with tshark.
 func tsharkFlows(t *testing.T, path string, more ...string) (flows []flow) {
+	t.Helper()
+	return pdmlFlows(t, tshark(t, path, more...))
+}
+
+// tshark dissects a capture; the answer is XML.
+func tshark(t *testing.T, path string, more ...string) []byte {
 	t.Helper()
 	args := append([]string{"-r", path, "-T", "pdml"}, more...)
 	out, err := exec.Command("tshark", args...).Output()
@@ -227,7 +233,7 @@ func tsharkFlows(t *testing.T, path string, more ...string) (flows []flow) {
 	if bytes.Contains(out, []byte("Malformed")) {
 		t.Errorf("tshark finds malformed packets")
 	}
-	return pdmlFlows(t, out)
+	return out
 }
 
 func nfdumpFlows(t *testing.T, dir string) (flows []flow) {

@@ -10,61 +10,62 @@ import (
 	"time"
 )
 
-// pdmlFlows takes the data records out of tshark's XML: every "Flow N" is one.
+// pdmlFlows takes the data records of flows out of tshark's XML.
 func pdmlFlows(t *testing.T, out []byte) (flows []flow) {
+	t.Helper()
+	for _, rec := range pdmlRecords(t, out) {
+		first := func(names ...string) string {
+			for _, name := range names {
+				if v, ok := rec[name]; ok {
+					return v
+				}
+			}
+			return ""
+		}
+		num := func(names ...string) uint64 { n, _ := strconv.ParseUint(first(names...), 0, 64); return n }
+		flows = append(flows, flow{
+			src: first("cflow.srcaddr", "cflow.srcaddrv6"), dst: first("cflow.dstaddr", "cflow.dstaddrv6"),
+			sport: int(num("cflow.srcport")), dport: int(num("cflow.dstport")), proto: int(num("cflow.protocol")),
+			packets: num("cflow.packets", "cflow.packets_total", "cflow.permanent_packets"),
+			bytes:   num("cflow.octets", "cflow.octets_total", "cflow.permanent_octets"),
+			start:   second(first("cflow.abstimestart")), end: second(first("cflow.abstimeend")),
+		})
+	}
+	return flows
+}
+
+// pdmlRecords takes the data records out of tshark's XML, by the names of their fields: every "Flow N" is one.
+func pdmlRecords(t *testing.T, out []byte) (records []map[string]string) {
 	t.Helper()
 	type field struct {
 		Name   string  `xml:"name,attr"`
 		Show   string  `xml:"show,attr"`
-		Label  string  `xml:"showname,attr"`
 		Fields []field `xml:"field"`
 	}
-	var walk func(f field)
-	walk = func(f field) {
-		if strings.HasPrefix(f.Show, "Flow ") {
-			var rec flow
-			for _, v := range f.Fields {
-				num := func() uint64 { n, _ := strconv.ParseUint(v.Show, 0, 64); return n }
-				switch v.Name {
-				case "cflow.srcaddr", "cflow.srcaddrv6":
-					rec.src = v.Show
-				case "cflow.dstaddr", "cflow.dstaddrv6":
-					rec.dst = v.Show
-				case "cflow.srcport":
-					rec.sport = int(num())
-				case "cflow.dstport":
-					rec.dport = int(num())
-				case "cflow.protocol":
-					rec.proto = int(num())
-				case "cflow.packets", "cflow.packets_total", "cflow.permanent_packets":
-					rec.packets = num()
-				case "cflow.octets", "cflow.octets_total", "cflow.permanent_octets":
-					rec.bytes = num()
-				case "cflow.abstimestart":
-					rec.start = second(v.Show)
-				case "cflow.abstimeend":
-					rec.end = second(v.Show)
-				case "cflow.timedelta":
-					for _, at := range v.Fields {
-						if at.Name == "cflow.abstimestart" {
-							rec.start = second(at.Show)
-						} else if at.Name == "cflow.abstimeend" {
-							rec.end = second(at.Show)
-						}
-					}
-				}
-			}
-			flows = append(flows, rec)
+	var gather func(rec map[string]string, fields []field)
+	gather = func(rec map[string]string, fields []field) {
+		for _, f := range fields {
+			rec[f.Name] = f.Show
+			gather(rec, f.Fields)
 		}
-		for _, sub := range f.Fields {
-			walk(sub)
+	}
+	var walk func(fields []field)
+	walk = func(fields []field) {
+		for _, f := range fields {
+			if strings.HasPrefix(f.Show, "Flow ") {
+				rec := map[string]string{}
+				gather(rec, f.Fields)
+				records = append(records, rec)
+				continue
+			}
+			walk(f.Fields)
 		}
 	}
 	d := xml.NewDecoder(bytes.NewReader(out))
 	for {
 		token, err := d.Token()
 		if err == io.EOF {
-			return flows
+			return records
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -78,9 +79,7 @@ func pdmlFlows(t *testing.T, out []byte) (flows []flow) {
 				t.Fatal(err)
 			}
 			if p.Name == "cflow" {
-				for _, f := range p.Fields {
-					walk(f)
-				}
+				walk(p.Fields)
 			}
 		}
 	}
