@@ -30,6 +30,7 @@ type Result struct {
 	Second   int // records made for the reply direction
 	Homeless int // records that no template could be had for
 	TooBig   int // records that no message can hold
+	Lost     Content
 }
 
 // Add adds up results.
@@ -37,6 +38,7 @@ func (r *Result) Add(o Result) {
 	r.Second += o.Second
 	r.Homeless += o.Homeless
 	r.TooBig += o.TooBig
+	r.Lost.Add(o.Lost)
 }
 
 // Widest returns the octets of the longest record without its fields of variable length, and of the set that announces its template.
@@ -84,7 +86,7 @@ func (e *Encoder) write(b *engine.Batch, s *shape, w *Builder, res *Result) {
 		res.Second += len(rows)
 	}
 	if second && f.template == r.template && f.template != nil && len(f.sizers) == 0 {
-		layOutPairs(f, r, rows, w, res)
+		layOutPairs(f, r, b, rows, w, res)
 	} else {
 		f.layOut(b, rows, w, res)
 		if second {
@@ -96,19 +98,19 @@ func (e *Encoder) write(b *engine.Batch, s *shape, w *Builder, res *Result) {
 }
 
 // layOutPairs finds places for two records of each row, side by side.
-func layOutPairs(f, r *half, rows []engine.Row, w *Builder, res *Result) {
-	size, all := f.template.fixed, 2*len(rows)
+func layOutPairs(f, r *half, b *engine.Batch, rows []engine.Row, w *Builder, res *Result) {
+	size, all, halves := f.template.fixed, 2*len(rows), [2]*half{f, r}
 	for i := 0; i < all; {
 		pos, n := w.places(f.template, size, all-i)
 		if n == 0 {
 			res.TooBig += all - i
+			for ; i < all; i++ {
+				halves[i&1].lose(b, rows[i>>1:][:1], res)
+			}
 			break
 		}
 		for end := i + n; i < end; i++ {
-			h := f
-			if i&1 != 0 {
-				h = r
-			}
+			h := halves[i&1]
 			h.spots[h.n] = spot{uint32(pos), rows[i>>1]}
 			h.n++
 			pos += size
@@ -121,6 +123,7 @@ func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Builder, res *Resul
 	switch {
 	case h.template == nil:
 		res.Homeless += len(rows)
+		h.lose(b, rows, res)
 	case len(h.sizers) > 0:
 		for _, row := range rows {
 			size := h.template.fixed
@@ -130,6 +133,7 @@ func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Builder, res *Resul
 			pos, n := w.places(h.template, size, 1)
 			if n == 0 {
 				res.TooBig++
+				h.lose(b, []engine.Row{row}, res)
 				continue
 			}
 			h.spots[h.n] = spot{uint32(pos), row}
@@ -141,6 +145,7 @@ func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Builder, res *Resul
 			pos, n := w.places(h.template, size, len(rows))
 			if n == 0 {
 				res.TooBig += len(rows)
+				h.lose(b, rows, res)
 				return
 			}
 			for _, row := range rows[:n] {

@@ -13,10 +13,10 @@ type endReason struct {
 
 // Values of flowEndReason.
 const (
-	idleTimeout   = 1
-	activeTimeout = 2
-	endDetected   = 3
-	lackResources = 5
+	reasonIdle     = 1
+	reasonActive   = 2
+	reasonDetected = 3
+	reasonLack     = 5
 )
 
 // States of linux/netfilter/nf_conntrack_tcp.h that only a closed connection is in.
@@ -33,14 +33,14 @@ func (f endReason) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	have, ev, st, rec := b.Have(), f.event.Of(b), f.tcpState.Of(b), f.recovered.Of(b)
 	sm, rm := f.tcpState.Mask(), f.recovered.Mask()
 	for _, s := range spots {
-		why := byte(idleTimeout)
+		why := byte(reasonIdle)
 		switch {
 		case ev[s.row]&ctDestroy == 0:
-			why = activeTimeout
+			why = reasonActive
 		case have[s.row]&rm != 0 && rec[s.row]:
-			why = lackResources
+			why = reasonLack
 		case have[s.row]&sm != 0 && st[s.row] >= tcpLastAck && st[s.row] <= tcpClose:
-			why = endDetected
+			why = reasonDetected
 		}
 		buf[int(s.pos)+off] = why
 	}

@@ -33,6 +33,11 @@ func NewFlows(p *engine.Binder, g *Registry, o FlowOptions) *Encoder {
 		l = slices.DeleteFunc(l, func(it Item) bool { return it.PEN != 0 || it.Length == Variable })
 	}
 	e.shapes.init(l, g)
+	orig, reply := weighing(f.opkts, f.ooctets), weighing(f.rpkts, f.roctets)
+	e.shapes.weigh = [2]weigher{orig, reply}
+	if !e.both {
+		e.shapes.weigh[forward] = together(orig, reply)
+	}
 	return e
 }
 

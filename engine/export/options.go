@@ -5,6 +5,7 @@ package export
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"ulogd/engine"
 )
@@ -30,9 +31,10 @@ func (g *Registry) OptionsMessages(records []OptionsRecord, limit int) (msgs [][
 	return msgs, counts
 }
 
-// Elements of options records (IANA registry).
+// Elements of options records (IANA registry), and the scopes of NetFlow v9 (RFC 3954 section 6.1).
 var (
 	observationDomainID = iana(149, 4)
+	meteringProcessID   = iana(143, 4)
 	exportingProcessID  = iana(144, 4)
 	templateID          = iana(145, 2)
 	flowKeyIndicator    = iana(173, 8)
@@ -41,9 +43,17 @@ var (
 	exportedOctets      = iana(40, 8)
 	ignoredPackets      = iana(164, 8)
 	notSentFlows        = iana(166, 8)
+	notSentPackets      = iana(167, 8)
+	notSentOctets       = iana(168, 8)
 	observationTime     = iana(323, 8)
 	ingressInterface    = iana(10, 4)
 	interfaceName       = iana(82, Variable)
+	activeTimeout       = iana(36, 2)
+	idleTimeout         = iana(37, 2)
+	selectorID          = iana(302, 8)
+	selectorAlgorithm   = iana(304, 2)
+	packetInterval      = iana(305, 4)
+	packetSpace         = iana(306, 4)
 	enterpriseNumber    = iana(346, 4)
 	elementID           = iana(303, 2)
 	elementDataType     = iana(339, 1)
@@ -51,22 +61,44 @@ var (
 	elementUnits        = iana(345, 2)
 	elementName         = iana(341, Variable)
 	elementDescription  = iana(340, Variable)
+
+	scopeSystem       = iana(1, 4)
+	scopeInterface    = iana(2, 4)
+	samplingInterval  = iana(34, 4)
+	samplingAlgorithm = iana(35, 1)
+	fixedName         = iana(82, nameLength)
 )
 
-// Options are the options templates of one output.
+// nameLength is what NetFlow v9, which has no fields of variable length, gives to an interface's name: linux/if.h's IFNAMSIZ.
+const nameLength = 16
+
+// Options are the options templates of one output. In NetFlow v9 those stay nil that its elements do not allow.
 type Options struct {
-	statistics, ignored, notSent, keys, interfaces, types *Template
+	statistics, ignored, notSent, keys, interfaces, timeouts, sampling, types *Template
 }
 
-// NewOptions takes numbers for options templates; call it before templates of data take theirs. It needs room for six.
+// OptionsTemplates is how many templates options records need at most.
+const OptionsTemplates = 8
+
+// NewOptions takes numbers for options templates; call it before templates of data take theirs.
 func NewOptions(g *Registry) *Options {
 	of := func(scope int, els ...Element) *Template { return g.Of(els, scope) }
+	if g.Dialect.Version == 9 {
+		return &Options{
+			statistics: of(1, scopeSystem, exportedMessages, exportedRecords, exportedOctets),
+			interfaces: of(1, scopeInterface, fixedName),
+			timeouts:   of(1, scopeSystem, activeTimeout, idleTimeout),
+			sampling:   of(1, scopeSystem, samplingInterval, samplingAlgorithm),
+		}
+	}
 	return &Options{
 		statistics: of(1, observationDomainID, exportedMessages, exportedRecords, exportedOctets),
 		ignored:    of(1, observationDomainID, ignoredPackets, observationTime, observationTime),
-		notSent:    of(1, exportingProcessID, notSentFlows, observationTime, observationTime),
+		notSent:    of(1, exportingProcessID, notSentFlows, notSentPackets, notSentOctets, observationTime, observationTime),
 		keys:       of(1, templateID, flowKeyIndicator),
 		interfaces: of(1, ingressInterface, interfaceName),
+		timeouts:   of(2, observationDomainID, meteringProcessID, activeTimeout, idleTimeout),
+		sampling:   of(1, selectorID, selectorAlgorithm, packetInterval, packetSpace),
 		types:      of(2, enterpriseNumber, elementID, elementDataType, elementSemantics, elementUnits, elementName, elementDescription),
 	}
 }
@@ -94,15 +126,52 @@ func (o *Options) Ignored(domain uint32, packets uint64, when Span) OptionsRecor
 }
 
 // NotSent tells what was metered and not sent (RFC 7011 section 4.3).
-func (o *Options) NotSent(process uint32, flows uint64, when Span) OptionsRecord {
+func (o *Options) NotSent(process uint32, what Content, when Span) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, process)
-	return OptionsRecord{o.notSent, when.append(binary.BigEndian.AppendUint64(p, flows))}
+	p = binary.BigEndian.AppendUint64(p, what.Records)
+	p = binary.BigEndian.AppendUint64(p, what.Packets)
+	return OptionsRecord{o.notSent, when.append(binary.BigEndian.AppendUint64(p, what.Octets))}
 }
 
 // Interface tells an interface's name.
 func (o *Options) Interface(index uint32, name string) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, index)
+	if o.interfaces.Elements[1] == fixedName {
+		p = append(p, make([]byte, nameLength)...)
+		copy(p[4:], name)
+		return OptionsRecord{o.interfaces, p}
+	}
 	return OptionsRecord{o.interfaces, appendText(p, name)}
+}
+
+// Timeouts tells after what age a flow that goes on is reported, and after what pause it has ended. process numbers the metering processes of an
+// observation domain; NetFlow v9 does not tell them apart.
+func (o *Options) Timeouts(domain, process uint32, active, idle time.Duration) OptionsRecord {
+	p := binary.BigEndian.AppendUint32(nil, domain)
+	if o.timeouts.Scope == 2 {
+		p = binary.BigEndian.AppendUint32(p, process)
+	}
+	p = binary.BigEndian.AppendUint16(p, wholeSeconds(active))
+	return OptionsRecord{o.timeouts, binary.BigEndian.AppendUint16(p, wholeSeconds(idle))}
+}
+
+// wholeSeconds rounds up, so that what is set is never shown as nothing, to what 16 bits hold.
+func wholeSeconds(d time.Duration) uint16 {
+	return uint16(min((d+time.Second-1)/time.Second, 1<<16-1))
+}
+
+// Sampling tells that one packet of every n was looked at: IPFIX by a report of the selector, one packet taken and n-1 left out (RFC 5477 section
+// 8.2), NetFlow v9 by the interval.
+func (o *Options) Sampling(domain, n uint32) OptionsRecord {
+	const systematicCount, deterministic = 1, 1 // selectorAlgorithm, samplingAlgorithm
+	if o.sampling.Elements[1] == samplingInterval {
+		p := binary.BigEndian.AppendUint32(nil, domain)
+		return OptionsRecord{o.sampling, append(binary.BigEndian.AppendUint32(p, n), deterministic)}
+	}
+	p := binary.BigEndian.AppendUint64(nil, 1) // the only selector
+	p = binary.BigEndian.AppendUint16(p, systematicCount)
+	p = binary.BigEndian.AppendUint32(p, 1)
+	return OptionsRecord{o.sampling, binary.BigEndian.AppendUint32(p, n-1)}
 }
 
 // Keys tells which elements of a template make a flow (RFC 7011 section 4.4); ok is false if none does.

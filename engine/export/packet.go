@@ -18,6 +18,14 @@ func NewPackets(p *engine.Binder, g *Registry, fields []string) *Encoder {
 		return nil
 	}
 	e.shapes.init(choose(p, l, fields), g)
+	four, six := weighing(engine.Want(p, key.RawPktCount), engine.Want(p, key.IPTotLen)), engine.Want(p, key.IP6PayloadLen)
+	e.shapes.weigh[forward] = func(b *engine.Batch, r engine.Row) (packets, octets uint64) {
+		packets, octets = four(b, r)
+		if six.Has(b, r) {
+			octets = uint64(six.Of(b)[r]) + header6
+		}
+		return packets, octets
+	}
 	return e
 }
 
@@ -96,13 +104,16 @@ func own[T any](k engine.Key[T], length uint16) Item {
 	return Item{Element: of(k.Info(), length), Name: k.Name(), Info: k.Info()}
 }
 
+// header6 is the octets of an IPv6 header, which the payload length does not count.
+const header6 = 40
+
 // withHeader6 writes IPv6's payload length plus its header as 8 octets.
 type withHeader6 struct{ col engine.Col[uint16] }
 
 func (f withHeader6) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	v, buf := f.col.Of(b), buf[off:]
 	for _, s := range spots {
-		binary.BigEndian.PutUint64(buf[s.pos:], uint64(v[s.row])+40)
+		binary.BigEndian.PutUint64(buf[s.pos:], uint64(v[s.row])+header6)
 	}
 }
 
@@ -120,5 +131,6 @@ func NewCounters(p *engine.Binder, g *Registry, fields []string) *Encoder {
 		return nil
 	}
 	e.shapes.init(choose(p, l, fields), g)
+	e.shapes.weigh[forward] = weighing(engine.Want(p, key.SumPackets), engine.Want(p, key.SumOctets))
 	return e
 }

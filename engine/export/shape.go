@@ -19,6 +19,7 @@ type half struct {
 	template *Template // nil: no template can be had
 	jobs     []job
 	sizers   []sizer // of the fields of variable length
+	weigh    weigher
 	spots    [engine.BatchSize]spot
 	n        int
 }
@@ -35,6 +36,7 @@ type shape struct {
 // A shapes is the shapes that have occurred, behind a table in which a hash of the bits finds most of them at once.
 type shapes struct {
 	items    items
+	weigh    [2]weigher
 	interest uint64 // the presence bits that matter
 	registry *Registry
 	table    [256]*shape
@@ -79,6 +81,7 @@ func (l *shapes) make(have uint64, v variant) *shape {
 }
 
 func (l *shapes) makeHalf(h *half, d direction, have uint64, v variant) {
+	h.weigh = l.weigh[d]
 	if d == backward && v&twoWay == 0 {
 		return
 	}

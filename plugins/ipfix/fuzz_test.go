@@ -16,6 +16,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/collector"
+	"ulogd/engine/export"
 )
 
 // FuzzEncode writes random flows, of every mixture of keys, in messages of random length, and reads them back with the strict decoder and with goflow2's: each
@@ -45,7 +46,7 @@ func FuzzEncode(f *testing.F) {
 			w.Limit = max(int(limit), 512)
 			res := s.encoder.Encode(b, b.Rows(), w)
 			w.Finish()
-			sent := uint32(0)
+			sent, told := uint32(0), res.Lost
 			w.Take(func(msg []byte, m collector.Mark) {
 				if len(msg) > w.Limit {
 					t.Errorf("message of %d octets, limit %d", len(msg), w.Limit)
@@ -56,6 +57,7 @@ func FuzzEncode(f *testing.F) {
 						messages = append(messages, ahead)
 					}
 				}
+				told.Add(s.o.registry.Content(msg))
 				msg = bytes.Clone(msg)
 				stamp(msg, sent)
 				sent += uint32(m.Records)
@@ -63,6 +65,9 @@ func FuzzEncode(f *testing.F) {
 			})
 			if int(sent) != b.Len()+res.Second-res.Homeless-res.TooBig {
 				t.Errorf("%d records in messages, but %d rows + %d second - %d - %d", sent, b.Len(), res.Second, res.Homeless, res.TooBig)
+			}
+			if want := content(flows, b.Len()+res.Second); set["fields"] == "" && told != want {
+				t.Errorf("messages and losses amount to %+v, want %+v", told, want)
 			}
 			homeless = res.Homeless
 			if homeless > 0 && len(s.o.registry.List()) < 64 {
@@ -90,6 +95,17 @@ func FuzzEncode(f *testing.F) {
 			compareAll(t, flows, records, homeless, dir, asct)
 		}
 	})
+}
+
+// content is what flows amount to, modulo 2^64.
+func content(flows []flow, records int) export.Content {
+	c := export.Content{Records: uint64(records)}
+	for _, f := range flows {
+		if !f.noCounters {
+			c.Add(export.Content{Packets: f.pkts + f.rpkts, Octets: f.octets + f.roctets})
+		}
+	}
+	return c
 }
 
 func stamp(msg []byte, seq uint32) {

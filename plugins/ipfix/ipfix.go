@@ -26,7 +26,6 @@ type output struct {
 	registry export.Registry
 	lanes    []*lane
 	reporter *reporter // nil: no options records
-	drops    []*engine.Drop
 	noRoom   *engine.Drop
 	noForm   *engine.Drop
 	no6      *engine.Drop
@@ -77,7 +76,6 @@ func (o *output) Open(env *engine.Env) error {
 	}
 	for _, l := range o.lanes {
 		l.open(env)
-		o.drops = []*engine.Drop{o.noRoom, o.noForm, o.no6, l.queues[0].Full()}
 		l.tick(time.Now())
 	}
 	return nil
@@ -176,6 +174,9 @@ func (s *stage) deal(rows []engine.Row, b *engine.Batch, encode func(*lane, []en
 		if res.Homeless+res.TooBig > 0 {
 			s.o.noForm.Add(res.Homeless)
 			s.o.noRoom.Add(res.TooBig)
+			if s.o.reporter != nil {
+				s.o.reporter.drop(res.Lost, now)
+			}
 		}
 		l.settle(before, now)
 	}
@@ -189,7 +190,7 @@ func (o *output) bind(p *engine.Binder) engine.Stage {
 		return s
 	}
 	if o.reporter != nil {
-		o.reporter.infos = append(o.reporter.infos, s.encoder.Infos()...)
+		o.reporter.bind(p, s.encoder)
 	}
 	if o.natEvents {
 		if s.events = export.NewNATEvents(p, &o.registry, o.natHistoric); s.events == nil {

@@ -63,8 +63,11 @@ func (l *lane) open(env *engine.Env) {
 	for _, at := range o.places(l) {
 		p := &peer{l: l}
 		link := collector.NewLink(env, o.ReconnectInterval, at.names, at.dials...)
-		l.peers = append(l.peers, p)
-		l.queues = append(l.queues, collector.NewQueue(env, link, p, o.Buffer, window))
+		q := collector.NewQueue(env, link, p, o.Buffer, window)
+		if o.reporter != nil {
+			q.Dropped = o.reporter.dropMessage
+		}
+		l.peers, l.queues = append(l.peers, p), append(l.queues, q)
 	}
 }
 

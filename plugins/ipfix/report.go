@@ -4,58 +4,93 @@ package ipfix
 
 import (
 	"net"
+	"slices"
 	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/collector"
 	"ulogd/engine/export"
+	"ulogd/engine/netns"
 )
 
 // reporter makes the options records of one output.
 type reporter struct {
-	o       *output
-	options *export.Options
-	infos   []*engine.KeyInfo // of the elements under an enterprise number
+	o          *output
+	options    *export.Options
+	infos      []*engine.KeyInfo // of the elements under an enterprise number
+	meters     []meter
+	namespaces []string // where the records' interfaces are
 
-	lost, dropped    int64 // at the last report
-	ignored, notSent export.Span
+	lost             int64 // at the last report
+	notSent          export.Content
+	ignored, dropped export.Span
 }
 
-// optionsTemplates is how many templates a reporter needs.
-const optionsTemplates = 6
+// A meter is a flow cache that ends flows by time.
+type meter struct{ active, idle time.Duration }
 
 func newReporter(o *output) *reporter {
 	return &reporter{o: o, options: export.NewOptions(&o.registry)}
 }
 
-// report sends a collector the figures as of now, and the names of interfaces.
-func (r *reporter) report(q *collector.Queue, p *peer, now time.Time) {
-	sent, oid := q.Sent(), r.o.oid
-	lost, dropped := r.o.env.Lost(), int64(0)
-	for _, d := range r.o.drops {
-		dropped += d.Load()
+// bind notes what is to be told of a stack.
+func (r *reporter) bind(p *engine.Binder, e *export.Encoder) {
+	r.infos = append(r.infos, e.Infos()...)
+	if active, idle, ok := p.Timeouts(); ok && !slices.Contains(r.meters, meter{active, idle}) {
+		r.meters = append(r.meters, meter{active, idle})
 	}
-	grew(&r.ignored, &r.lost, lost, now)
-	grew(&r.notSent, &r.dropped, dropped, now)
-	records := []export.OptionsRecord{
-		r.options.Statistics(oid, sent.Messages, sent.Records, sent.Octets),
-		r.options.Ignored(oid, uint64(lost), r.ignored),
-		r.options.NotSent(oid, uint64(dropped), r.notSent),
+	if ns := p.Namespace(); !slices.Contains(r.namespaces, ns) {
+		r.namespaces = append(r.namespaces, ns)
 	}
-	if list, err := net.Interfaces(); err == nil {
-		for _, i := range list {
-			records = append(records, r.options.Interface(uint32(i.Index), i.Name))
-		}
-	}
-	r.send(q, p, records)
 }
 
-// grew notes when a figure has grown.
-func grew(when *export.Span, last *int64, value int64, now time.Time) {
-	if value == *last {
-		return
+// drop counts what no message could take.
+func (r *reporter) drop(c export.Content, now time.Time) {
+	r.notSent.Add(c)
+	note(&r.dropped, now)
+}
+
+// dropMessage counts what is in a message that found no room.
+func (r *reporter) dropMessage(msg []byte) { r.drop(r.o.registry.Content(msg), time.Now()) }
+
+// report sends a collector the figures as of now, the settings, and the names of interfaces.
+func (r *reporter) report(q *collector.Queue, p *peer, now time.Time) {
+	sent, oid := q.Sent(), r.o.oid
+	if lost := r.o.env.Lost(); lost != r.lost {
+		r.lost = lost
+		note(&r.ignored, now)
 	}
-	*last, when.Last = value, now.UnixNano()
+	records := []export.OptionsRecord{
+		r.options.Statistics(oid, sent.Messages, sent.Records, sent.Octets),
+		r.options.Ignored(oid, uint64(r.lost), r.ignored),
+		r.options.NotSent(oid, r.notSent, r.dropped),
+	}
+	for i, m := range r.meters {
+		records = append(records, r.options.Timeouts(oid, uint32(i+1), m.active, m.idle))
+	}
+	if n := r.o.sampling; n > 0 {
+		records = append(records, r.options.Sampling(oid, n))
+	}
+	r.send(q, p, append(records, r.interfaces()...))
+}
+
+// interfaces names those of the inputs' namespaces; where one is gone, so are its interfaces.
+func (r *reporter) interfaces() (records []export.OptionsRecord) {
+	for _, ns := range r.namespaces {
+		_ = netns.Do(ns, func() error {
+			list, err := net.Interfaces()
+			for _, i := range list {
+				records = append(records, r.options.Interface(uint32(i.Index), i.Name))
+			}
+			return err
+		})
+	}
+	return records
+}
+
+// note widens the time in which something happened.
+func note(when *export.Span, now time.Time) {
+	when.Last = now.UnixNano()
 	if when.First == 0 {
 		when.First = when.Last
 	}

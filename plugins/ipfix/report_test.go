@@ -1,18 +1,22 @@
 package ipfix
 
 import (
+	"io"
+	"net"
 	"testing"
+	"time"
 
 	"ulogd/engine"
 )
 
 func TestOptionsRecords(t *testing.T) {
 	c := listenUDP(t)
-	r := start(t, &feed{asct: true}, "host", c.LocalAddr().String(), "proto", "udp", "oid", "77", "options_interval", "500ms", "flush_interval", "20ms", "template_refresh", "300ms", "max_templates", "9")
+	r := start(t, &feed{asct: true}, "host", c.LocalAddr().String(), "proto", "udp", "oid", "77", "options_interval", "500ms", "flush_interval", "20ms", "template_refresh", "300ms", "max_templates", "11")
 	flows := numbered(0, 3)
 	flows[1].src, flows[1].dst = "2001:db8::1", "2001:db8::2"
 	flows[2].src, flows[2].zone, flows[2].sport, flows[2].ports, flows[2].dport, flows[2].tcpState, flows[2].icmp = "10.9.9.9", 5, 0, false, 0, 7, true
 	flows[2].labels = true
+	r.in.Stats.Lost("kernel", "packets that the kernel could not deliver").Add(5)
 	r.give(flows...)
 	s := newSession()
 	types, keys := map[uint64]decodedRecord{}, map[uint64]uint64{}
@@ -62,8 +66,62 @@ func TestOptionsRecords(t *testing.T) {
 	if last.uint(0, 149) != 77 || last.uint(0, 41) == 0 || last.uint(0, 42) < 3 || last.uint(0, 40) < 100 {
 		t.Errorf("statistics are %v", last.values)
 	}
-	if len(notSent) == 0 || notSent[0].uint(0, 166) != 0 || len(ignored) == 0 || ignored[0].uint(0, 164) != 0 {
-		t.Errorf("reliability records are %v and %v", notSent, ignored)
+	if len(notSent) == 0 || notSent[0].uint(0, 166) != 0 || notSent[0].uint(0, 323) != 0 {
+		t.Errorf("nothing was dropped, but it is said that %v", notSent)
+	}
+	if now := ignored[len(ignored)-1]; now.uint(0, 164) != 5 || now.uint(0, 323) < uint64(time.Now().UnixMilli()-60e3) {
+		t.Errorf("five packets were lost, but it is said that %v", now.values)
 	}
 	tshark(t, messages)
+}
+
+// TestNotSent lets a collector stall until records are dropped, and then reads what it is told about them.
+func TestNotSent(t *testing.T) {
+	c := listenTCP(t)
+	r := start(t, &feed{asct: true}, "host", c.addr, "buffer", "1MiB", "flush_interval", "20ms", "options_interval", "100ms")
+	conn := c.accept()
+	conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	dropped := r.stats().Drop("buffer_full", "")
+	for n := 0; dropped.Load() == 0; n += 250 {
+		r.give(numbered(n, 250)...)
+	}
+	r.give() // the one before has been consumed
+	s, n := newSession(), uint64(dropped.Load())
+	for told := uint64(0); told < n; {
+		msg, err := readMessage(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rec := range s.must(t, msg) {
+			if rec.has(0, 166) {
+				told = rec.uint(0, 166)
+				if rec.uint(0, 167) != told || rec.uint(0, 168) != 60*told { // each of a packet of 60 octets
+					t.Errorf("%d records that were not sent have %d packets and %d octets", told, rec.uint(0, 167), rec.uint(0, 168))
+				}
+			}
+		}
+	}
+	go io.Copy(io.Discard, conn)
+	r.end()
+}
+
+// TestSampling asks for nothing but the announcement of sampling.
+func TestSampling(t *testing.T) {
+	c := listenUDP(t)
+	r := start(t, &feed{asct: true}, "host", c.LocalAddr().String(), "proto", "udp", "sampling", "64")
+	for s, found := newSession(), false; !found; {
+		for _, rec := range s.must(t, datagram(t, c)) {
+			if !rec.has(0, 304) {
+				continue
+			}
+			found = true
+			if rec.uint(0, 302) != 1 || rec.uint(0, 304) != 1 || rec.uint(0, 305) != 1 || rec.uint(0, 306) != 63 {
+				t.Errorf("one of 64 is described by %v", rec.values) // one is taken, 63 are left out
+			}
+		}
+	}
+	r.end()
+	if _, problems := tryBuild(t, &feed{}, "host", "127.0.0.1", "sampling", "64", "options_interval", "0"); !contains(problems, "options_interval") {
+		t.Errorf("sampling without options records: %q", problems)
+	}
 }

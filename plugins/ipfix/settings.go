@@ -19,6 +19,9 @@ const (
 	port       = 4739 // RFC 7011 section 10.1
 	portSecure = 4740
 
+	// samplingInterval is how often sampling is announced unless options_interval says.
+	samplingInterval = 10 * time.Minute
+
 	modeAll      = "all"
 	modeBalance  = "balance"
 	modeFailover = "failover"
@@ -40,6 +43,7 @@ type settings struct {
 	maxTemplates int
 
 	optionsInterval time.Duration
+	sampling        uint32
 
 	natEvents     bool
 	natHistoric   bool
@@ -73,7 +77,8 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	o.Strings(&s.fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
 	o.Bool(&s.natEvents, "nat_events", false, "add natEvent records of translations that begin and end (RFC 8158)")
 	o.Bool(&s.natHistoric, "nat_events_historic", false, "number them 1 and 2, as old collectors expect, instead of 4 and 5; IPv6 translations always have 1 and 2, as the registry has no others")
-	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none")
+	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), FLOW's timeouts, sampling, the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none, as some collectors refuse messages that hold them")
+	engine.Int(o, &s.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at (RFC 5477); options_interval is then 10 minutes unless it is set. 0: all")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
 	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP, announce the templates again after this time; 0: not by time")
 	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP, announce the templates again after so many messages; 0: not by number")
@@ -87,13 +92,18 @@ func (s *settings) validate(collectors int) error {
 	if err := s.validateTransport(collectors); err != nil {
 		return err
 	}
+	if s.sampling > 0 && !s.opts.Given("options_interval") {
+		s.optionsInterval = samplingInterval
+	}
 	switch {
+	case s.sampling > 0 && s.optionsInterval == 0:
+		return fmt.Errorf("options_interval: 0 leaves out what sampling = %d has to be announced in; remove one of them", s.sampling)
 	case s.mtu < 0 || s.mtu > 65535:
 		return fmt.Errorf("mtu: must be from 0 to 65535, is %d", s.mtu)
 	case s.maxTemplates < 1 || s.maxTemplates > 64:
 		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", s.maxTemplates)
-	case s.optionsInterval > 0 && s.maxTemplates < optionsTemplates+2:
-		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", optionsTemplates, optionsTemplates+2, s.maxTemplates)
+	case s.optionsInterval > 0 && s.maxTemplates < export.OptionsTemplates+2:
+		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", export.OptionsTemplates, export.OptionsTemplates+2, s.maxTemplates)
 	case s.copies < 1 || s.copies > 10:
 		return fmt.Errorf("template_copies: must be from 1 to 10, is %d", s.copies)
 	case s.refreshCount < 0:
@@ -133,7 +143,7 @@ func (s *settings) validateLayout() error {
 		s.layout, s.neverChose = layoutULOGD2, true
 	}
 	if s.optionsInterval > 0 && s.announce == export.Never {
-		return fmt.Errorf("options_interval: options records cannot be read without their templates; set options_interval = 0, or another send_template")
+		return fmt.Errorf("options_interval: options records cannot be read without their templates; remove options_interval and sampling, or set another send_template")
 	}
 	if s.layout != layoutULOGD2 {
 		return nil
@@ -145,7 +155,7 @@ func (s *settings) validateLayout() error {
 		return fmt.Errorf("nat_events: layout = ulogd2 has no records of them; remove nat_events, or set layout = default")
 	}
 	if s.optionsInterval > 0 {
-		return fmt.Errorf("options_interval: layout = ulogd2 has no options records; remove options_interval, or set layout = default")
+		return fmt.Errorf("options_interval: layout = ulogd2 has no options records; remove options_interval and sampling, or set layout = default")
 	}
 	if len(s.fields) > 0 {
 		return fmt.Errorf("fields: layout = ulogd2 has its own; remove fields, or set layout = default")
