@@ -38,7 +38,7 @@ func init() { // not in the declaration: usage, which they reach, lists them
 		{"convert", "FILE", "print a ulogd.conf as TOML", convertCommand},
 		{"doctor", "[-c FILE]", "what the kernel and this machine will spoil, and the command that mends it", doctorCommand},
 		{"stats", "[-c FILE] [--json]", "counters of the running daemon", statsCommand},
-		{"flows", "[-c FILE] [--watch] [WORD ...]", "live flows of the running daemon", flowsCommand},
+		{"flows", "[-c FILE] [--watch] [WORD ...]", "live flows and connections of the running daemon", flowsCommand},
 	}
 }
 

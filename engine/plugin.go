@@ -109,7 +109,7 @@ type Dealer interface {
 	Hash(b *Batch) *[BatchSize]uint32
 }
 
-// A Querier (filter stage) answers questions of the control socket, such as `ulogd flows`, a chunk at a time so that no answer holds up the
+// A Querier (input, or filter stage) answers questions of the control socket, such as `ulogd flows`, a chunk at a time so that no answer holds up the
 // records for long. It runs between batches.
 type Querier interface {
 	// Query calls yield for each line of the chunk that begins at from, 0 at first, and returns where the next one

@@ -2,13 +2,13 @@ package engine
 
 import "fmt"
 
-// Query asks the filter or output instance id, or the only one that understands the question, and hands on its answer line by line. It runs on the
-// goroutines that own the instance's stages, between batches, and returns when all have answered.
+// Query asks the instance id, or all that can answer, and hands on the answers line by line. It runs on the goroutines that own the instances,
+// between batches, and returns when all have answered.
 func (m *Machine) Query(id, name string, args []string, yield func(line []byte)) error {
 	asked := 0
-	ask := func(s *step, mail *mailbox) error {
-		q, ok := s.stage.(Querier)
-		if !ok || id != "" && s.inst.ID != id {
+	ask := func(inst *Instance, impl any, mail *mailbox) error {
+		q, ok := impl.(Querier)
+		if !ok || id != "" && inst.ID != id {
 			return nil
 		}
 		asked++
@@ -31,11 +31,14 @@ func (m *Machine) Query(id, name string, args []string, yield func(line []byte))
 		return nil
 	}
 	for _, in := range m.inputs {
+		if err := ask(in.inst, in.impl, &in.mail); err != nil {
+			return err
+		}
 		for _, c := range in.chains {
 			var err error
 			c.each(func(s *step) {
 				if err == nil {
-					err = ask(s, &in.mail)
+					err = ask(s.inst, s.stage, &in.mail)
 				}
 				if s.deal == nil {
 					return
@@ -43,7 +46,7 @@ func (m *Machine) Query(id, name string, args []string, yield func(line []byte))
 				for _, sh := range s.deal.shards {
 					sh.chain.each(func(s *step) {
 						if err == nil {
-							err = ask(s, &sh.mail)
+							err = ask(s.inst, s.stage, &sh.mail)
 						}
 					})
 				}
