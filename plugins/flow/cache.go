@@ -46,7 +46,7 @@ const (
 // maxPackets is the most that an entry, and a NetFlow v5 record, can count.
 const maxPackets = 1<<32 - 1
 
-func (f *flow) cache(p *engine.Binder) *cache {
+func (f *flow) cache(p *engine.Binder, knowsOutput bool) *cache {
 	fields := f.fields()
 	c := &cache{
 		slots:    (f.maxFlows + f.workers - 1) / f.workers,
@@ -56,7 +56,7 @@ func (f *flow) cache(p *engine.Binder) *cache {
 		counts: newCounts(p.Stats()),
 	}
 	c.keepBelow = c.slots * f.keepIdleBelow / 100
-	c.out = bindOut(p, f.biflow)
+	c.out = bindOut(p, f.biflow, knowsOutput)
 	return c
 }
 
@@ -298,6 +298,9 @@ func (c *cache) insert(p arrival) uint32 {
 	c.lookBy(i, e.due)
 	if c.links != nil {
 		c.links[i] = linkOf(p.b, p.r, p.in.mac, p.in.mark, true, true)
+		if p.in.ifout.Has(p.b, p.r) {
+			c.links[i].out = p.in.ifout.Of(p.b)[p.r]
+		}
 	}
 	if c.replies != nil {
 		c.replies[i] = reply{}

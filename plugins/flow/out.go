@@ -11,8 +11,8 @@ type out struct {
 	emitter *engine.Emitter
 	held    *engine.Counter
 
-	all, ports, icmp, icmp6, tcp, ifindex, vlan, link uint64 // presence bits
-	replied, repliedPorts, repliedTCP, answered       uint64
+	all, ports, icmp, icmp6, tcp, ifindex, vlan, link, output uint64 // presence bits
+	replied, repliedPorts, repliedTCP, answered               uint64
 
 	saddr, daddr     engine.Col[engine.Addr]
 	protocol         engine.Col[uint8]
@@ -26,7 +26,7 @@ type out struct {
 	reason           engine.Col[uint8]
 	tos              engine.Col[uint8]
 	flags            engine.Col[uint16]
-	ifin             engine.Col[uint32]
+	ifin, ifout      engine.Col[uint32] // ifout only where the input tells it
 	vlanID           engine.Col[uint16]
 	mark             engine.Col[uint32]
 	macSrc, macDst   engine.Col[engine.MAC]
@@ -55,7 +55,7 @@ type ended struct {
 	reason uint8
 }
 
-func bindOut(p *engine.Binder, biflow bool) *out {
+func bindOut(p *engine.Binder, biflow, knowsOutput bool) *out {
 	o := &out{held: &p.Stats().Held, biflow: biflow, emitter: p.Restart()}
 	group := func(bits *uint64) engine.Group {
 		g := p.Group()
@@ -85,6 +85,9 @@ func bindOut(p *engine.Binder, biflow bool) *out {
 	o.tos = engine.Give(p, all, key.OrigTOS)
 	o.flags = engine.Give(p, group(&o.tcp), key.OrigTCPFlags)
 	o.ifin = engine.Give(p, group(&o.ifindex), key.OOBIfIn)
+	if knowsOutput {
+		o.ifout = engine.Give(p, group(&o.output), key.OOBIfOut)
+	}
 	o.vlanID = engine.Give(p, group(&o.vlan), key.OOBVLAN)
 	link := group(&o.link)
 	o.mark = engine.Give(p, link, key.OOBMark)
@@ -112,7 +115,7 @@ func (o *out) bindReply(p *engine.Binder, group func(*uint64) engine.Group) {
 
 // linkWanted tells whether somebody reads what a flow's first packet had around it.
 func (o *out) linkWanted() bool {
-	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted()
+	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted() || o.output != 0 && o.ifout.Wanted()
 }
 
 // add puts a flow on the list. Its place in the cache may be taken by another at once.
@@ -218,6 +221,10 @@ func (o *out) fillLinks(b *engine.Batch, at int, list []ended) {
 		r, l := engine.Row(at+i), &list[i].link
 		mark[r], macSrc[r], macDst[r] = l.mark, l.src, l.dst
 		have[r] |= o.link
+		if o.output != 0 && l.out != 0 {
+			o.ifout.Of(b)[r] = l.out
+			have[r] |= o.output
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ type inputs struct {
 	cut    engine.Col[bool]
 	mark   engine.Col[uint32]
 	mac    engine.Col[engine.Raw]
+	ifout  engine.Col[uint32]
 
 	// By the dealer.
 	hash  engine.Col[uint32]
@@ -47,6 +48,7 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 		cut:    engine.Want(p, key.FlowCut),
 		mark:   engine.Want(p, key.OOBMark),
 		mac:    engine.Want(p, key.RawMAC),
+		ifout:  engine.Want(p, key.OOBIfOut),
 		hash:   engine.Want(p, key.FlowHash),
 		look:   engine.Want(p, lookKey),
 		epoch:  engine.Want(p, key.FlowEpoch),
