@@ -76,6 +76,6 @@ bench-nflog: peers
 bench-pcap: peers
 	go run ./stacks/bench/pcap
 
-# The storms of NFCT's tests with a million connections instead of 20,000: minutes, and a machine that does nothing else.
+# Storms at their full size, a million connections and two million logged packets: minutes, and a machine that does nothing else.
 storm: peers
-	ULOGD_STORMS=1 go test -run 'Reliable|Overrun|Storm' -v -timeout 30m ./plugins/nfct
+	ULOGD_STORMS=1 go test -p 1 -run 'Reliable|Overrun|Storm' -v -timeout 30m ./plugins/nfct ./stacks/e2e

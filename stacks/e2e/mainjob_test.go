@@ -41,6 +41,7 @@ type flow struct {
 	src, dst       string
 	sport, dport   int
 	proto          int
+	in, out        int // interfaces
 	packets, bytes uint64
 	start, end     string // seconds of the day, to the millisecond where the source has it
 }
@@ -194,8 +195,8 @@ func destroyed(t *testing.T, ns *nstest.NS, events *nstest.Proc, n int) (flows [
 			proto := int(num(m[2]))
 			start, end := between(m[15], "[start="), between(m[15], "[stop=")
 			flows = append(flows,
-				flow{m[3], m[4], int(num(m[5])), int(num(m[6])), proto, num(m[7]), num(m[8]), start, end},
-				flow{m[9], m[10], int(num(m[11])), int(num(m[12])), proto, num(m[13]), num(m[14]), start, end})
+				flow{m[3], m[4], int(num(m[5])), int(num(m[6])), proto, 0, 0, num(m[7]), num(m[8]), start, end},
+				flow{m[9], m[10], int(num(m[11])), int(num(m[12])), proto, 0, 0, num(m[13]), num(m[14]), start, end})
 		}
 		if len(flows) < 2*n {
 			return fmt.Errorf("conntrack has told of %d of %d connections", len(flows)/2, n)
@@ -238,7 +239,7 @@ func tshark(t *testing.T, path string, more ...string) []byte {
 
 func nfdumpFlows(t *testing.T, dir string) (flows []flow) {
 	t.Helper()
-	out, err := exec.Command("nfdump", "-R", dir, "-q", "-o", "fmt:%sa,%da,%sp,%dp,%pr,%pkt,%byt", "-6", "-N").Output()
+	out, err := exec.Command("nfdump", "-R", dir, "-q", "-o", "fmt:%sa,%da,%sp,%dp,%pr,%pkt,%byt,%in,%out", "-6", "-N").Output()
 	if err != nil {
 		t.Fatalf("nfdump: %v", err)
 	}
@@ -255,7 +256,7 @@ func nfdumpFlows(t *testing.T, dir string) (flows []flow) {
 		if r[4] != "TCP" && r[4] != "6" {
 			proto = int(num(r[4]))
 		}
-		flows = append(flows, flow{src: r[0], dst: r[1], sport: int(num(r[2])), dport: int(num(r[3])), proto: proto, packets: num(r[5]), bytes: num(r[6])})
+		flows = append(flows, flow{src: r[0], dst: r[1], sport: int(num(r[2])), dport: int(num(r[3])), proto: proto, packets: num(r[5]), bytes: num(r[6]), in: int(num(r[7])), out: int(num(r[8]))})
 	}
 	return flows
 }

@@ -26,6 +26,7 @@ func pdmlFlows(t *testing.T, out []byte) (flows []flow) {
 		flows = append(flows, flow{
 			src: first("cflow.srcaddr", "cflow.srcaddrv6"), dst: first("cflow.dstaddr", "cflow.dstaddrv6"),
 			sport: int(num("cflow.srcport")), dport: int(num("cflow.dstport")), proto: int(num("cflow.protocol")),
+			in: int(num("cflow.inputint")), out: int(num("cflow.outputint")),
 			packets: num("cflow.packets", "cflow.packets_total", "cflow.permanent_packets"),
 			bytes:   num("cflow.octets", "cflow.octets_total", "cflow.permanent_octets"),
 			start:   second(first("cflow.abstimestart")), end: second(first("cflow.abstimeend")),
