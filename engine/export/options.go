@@ -133,8 +133,8 @@ func (o *Options) NotSent(process uint32, what Content, when Span) OptionsRecord
 	return OptionsRecord{o.notSent, when.append(binary.BigEndian.AppendUint64(p, what.Octets))}
 }
 
-// Interface tells an interface's name.
-func (o *Options) Interface(index uint32, name string) OptionsRecord {
+// interfaceOf tells an interface's name.
+func (o *Options) interfaceOf(index uint32, name string) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, index)
 	if o.interfaces.Elements[1] == fixedName {
 		p = append(p, make([]byte, nameLength)...)
@@ -144,15 +144,15 @@ func (o *Options) Interface(index uint32, name string) OptionsRecord {
 	return OptionsRecord{o.interfaces, appendText(p, name)}
 }
 
-// Timeouts tells after what age a flow that goes on is reported, and after what pause it has ended. process numbers the metering processes of an
+// timeoutsOf tells after what age a flow that goes on is reported, and after what pause it has ended. process numbers the metering processes of an
 // observation domain; NetFlow v9 does not tell them apart.
-func (o *Options) Timeouts(domain, process uint32, active, idle time.Duration) OptionsRecord {
+func (o *Options) timeoutsOf(domain, process uint32, m meter) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, domain)
 	if o.timeouts.Scope == 2 {
 		p = binary.BigEndian.AppendUint32(p, process)
 	}
-	p = binary.BigEndian.AppendUint16(p, wholeSeconds(active))
-	return OptionsRecord{o.timeouts, binary.BigEndian.AppendUint16(p, wholeSeconds(idle))}
+	p = binary.BigEndian.AppendUint16(p, wholeSeconds(m.active))
+	return OptionsRecord{o.timeouts, binary.BigEndian.AppendUint16(p, wholeSeconds(m.idle))}
 }
 
 // wholeSeconds rounds up, so that what is set is never shown as nothing, to what 16 bits hold.
@@ -160,9 +160,9 @@ func wholeSeconds(d time.Duration) uint16 {
 	return uint16(min((d+time.Second-1)/time.Second, 1<<16-1))
 }
 
-// Sampling tells that one packet of every n was looked at: IPFIX by a report of the selector, one packet taken and n-1 left out (RFC 5477 section
+// samplingOf tells that one packet of every n was looked at: IPFIX by a report of the selector, one packet taken and n-1 left out (RFC 5477 section
 // 8.2), NetFlow v9 by the interval.
-func (o *Options) Sampling(domain, n uint32) OptionsRecord {
+func (o *Options) samplingOf(domain, n uint32) OptionsRecord {
 	const systematicCount, deterministic = 1, 1 // selectorAlgorithm, samplingAlgorithm
 	if o.sampling.Elements[1] == samplingInterval {
 		p := binary.BigEndian.AppendUint32(nil, domain)

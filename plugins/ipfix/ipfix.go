@@ -128,7 +128,7 @@ type stage struct {
 	events  *export.NATEvents // nil: none are asked for
 	filter  func(b *engine.Batch, rows []engine.Row) []engine.Row
 	wait    bool // rather than drop: the input loses nothing by it
-	hash    flowHash
+	shares  *export.Shares
 	rows    [engine.BatchSize]engine.Row
 }
 
@@ -158,18 +158,13 @@ func (s *stage) Consume(b *engine.Batch) {
 
 // deal encodes rows on the lanes that they belong to.
 func (s *stage) deal(rows []engine.Row, b *engine.Batch, encode func(*lane, []engine.Row) export.Result, now time.Time) {
-	lanes := s.o.lanes
-	if len(lanes) > 1 {
-		s.hash.split(b, rows, lanes)
-	} else {
-		lanes[0].rows = rows
-	}
-	for _, l := range lanes {
-		if len(l.rows) == 0 {
+	for i, rows := range s.shares.Of(b, rows) {
+		if len(rows) == 0 {
 			continue
 		}
+		l := s.o.lanes[i]
 		before := l.builder.Pending()
-		res := encode(l, l.rows)
+		res := encode(l, rows)
 		s.o.env.Stats.Made.Add(res.Second)
 		if res.Homeless+res.TooBig > 0 {
 			s.o.noForm.Add(res.Homeless)
@@ -184,7 +179,7 @@ func (s *stage) deal(rows []engine.Row, b *engine.Batch, encode func(*lane, []en
 
 // bind finds out what records the stack has and binds their keys.
 func (o *output) bind(p *engine.Binder) engine.Stage {
-	s := &stage{o: o, wait: p.MayBlock(), hash: bindHash(p)}
+	s := &stage{o: o, wait: p.MayBlock(), shares: export.NewShares(p, len(o.lanes))}
 	if s.encoder = o.encoder(p); s.encoder == nil {
 		p.Problem("needs the keys of flows (from NFCT, or from FLOW behind packets), of packets (from BASE) or of counters (from NFACCT)")
 		return s

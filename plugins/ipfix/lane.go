@@ -22,8 +22,6 @@ type lane struct {
 	add     func(msg []byte, m collector.Mark) // l.enqueue, made once
 
 	began time.Time // when the first record of the open message came
-	rows  []engine.Row
-	share [engine.BatchSize]engine.Row // room for rows
 }
 
 // A place is one collector, or several of which one at a time is used.

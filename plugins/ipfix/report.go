@@ -3,31 +3,24 @@
 package ipfix
 
 import (
-	"net"
-	"slices"
 	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/collector"
 	"ulogd/engine/export"
-	"ulogd/engine/netns"
 )
 
 // reporter makes the options records of one output.
 type reporter struct {
-	o          *output
-	options    *export.Options
-	infos      []*engine.KeyInfo // of the elements under an enterprise number
-	meters     []meter
-	namespaces []string // where the records' interfaces are
+	o       *output
+	options *export.Options
+	stacks  export.Stacks
+	infos   []*engine.KeyInfo // of the elements under an enterprise number
 
 	lost             int64 // at the last report
 	notSent          export.Content
 	ignored, dropped export.Span
 }
-
-// A meter is a flow cache that ends flows by time.
-type meter struct{ active, idle time.Duration }
 
 func newReporter(o *output) *reporter {
 	return &reporter{o: o, options: export.NewOptions(&o.registry)}
@@ -36,12 +29,7 @@ func newReporter(o *output) *reporter {
 // bind notes what is to be told of a stack.
 func (r *reporter) bind(p *engine.Binder, e *export.Encoder) {
 	r.infos = append(r.infos, e.Infos()...)
-	if active, idle, ok := p.Timeouts(); ok && !slices.Contains(r.meters, meter{active, idle}) {
-		r.meters = append(r.meters, meter{active, idle})
-	}
-	if ns := p.Namespace(); !slices.Contains(r.namespaces, ns) {
-		r.namespaces = append(r.namespaces, ns)
-	}
+	r.stacks.Add(p)
 }
 
 // drop counts what no message could take.
@@ -65,27 +53,8 @@ func (r *reporter) report(q *collector.Queue, p *peer, now time.Time) {
 		r.options.Ignored(oid, uint64(r.lost), r.ignored),
 		r.options.NotSent(oid, r.notSent, r.dropped),
 	}
-	for i, m := range r.meters {
-		records = append(records, r.options.Timeouts(oid, uint32(i+1), m.active, m.idle))
-	}
-	if n := r.o.sampling; n > 0 {
-		records = append(records, r.options.Sampling(oid, n))
-	}
-	r.send(q, p, append(records, r.interfaces()...))
-}
-
-// interfaces names those of the inputs' namespaces; where one is gone, so are its interfaces.
-func (r *reporter) interfaces() (records []export.OptionsRecord) {
-	for _, ns := range r.namespaces {
-		_ = netns.Do(ns, func() error {
-			list, err := net.Interfaces()
-			for _, i := range list {
-				records = append(records, r.options.Interface(uint32(i.Index), i.Name))
-			}
-			return err
-		})
-	}
-	return records
+	records = append(records, r.options.Settings(oid, r.o.sampling, &r.stacks)...)
+	r.send(q, p, append(records, r.options.Interfaces(&r.stacks)...))
 }
 
 // note widens the time in which something happened.

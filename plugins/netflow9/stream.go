@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"ulogd/engine"
 	"ulogd/engine/collector"
 	"ulogd/engine/export"
 )
@@ -26,11 +27,37 @@ const (
 	longestMessage = 1500 - 48
 )
 
-func newStream(o *output) *stream {
-	s := &stream{o: o}
-	s.builder = export.Builder{Registry: &o.registry, Announce: export.First, Limit: unknownMessage}
-	s.add = s.enqueue
-	return s
+// newStreams makes one stream for all collectors, or in balance one for each.
+func newStreams(o *output) (streams []*stream) {
+	for range o.Addresses {
+		s := &stream{o: o}
+		s.builder = export.Builder{Registry: &o.registry, Announce: export.First, Limit: unknownMessage}
+		s.add = s.enqueue
+		streams = append(streams, s)
+		if o.mode != "balance" {
+			break
+		}
+	}
+	return streams
+}
+
+// open adds a collector.
+func (s *stream) open(a collector.Address, dial collector.Dial) {
+	p := &peer{s: s}
+	link := collector.NewLink(s.o.env, s.o.ReconnectInterval, []string{a.String()}, dial)
+	s.peers = append(s.peers, p)
+	s.queues = append(s.queues, collector.NewQueue(s.o.env, link, p, s.o.Buffer, collector.Window{}))
+}
+
+// room tells whether every queue has room for what a batch may become.
+func (s *stream) room() bool {
+	const batch = 2 * engine.BatchSize * 256
+	for _, q := range s.queues {
+		if !q.Room(batch) {
+			return false
+		}
+	}
+	return true
 }
 
 // limit sets the length of messages by the setting and by what every path allows.
@@ -98,12 +125,17 @@ func (p *peer) Begin(q *collector.Queue, now time.Time) {
 	p.before = uint32(q.Sent().Messages)
 	p.announced, p.refreshed, p.at = 0, now, 0
 	p.s.limit()
+	if r := p.s.o.reporter; r != nil {
+		p.announced = r.known
+		r.settings(q, p)
+		r.figures(q, p)
+	}
 }
 
 // Before implements collector.Protocol: templates again after so many messages, and those that the message needs and does not bring.
 func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	if n := p.s.o.refreshCount; q.Position().Messages-p.at >= uint32(n) {
-		p.tell(q, now)
+		p.tell(q)
 	}
 	fresh := m.Needs &^ p.announced
 	p.announced |= fresh
@@ -112,14 +144,23 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 
 // refresh announces all templates again when it is time (RFC 3954 section 7).
 func (p *peer) refresh(q *collector.Queue, now time.Time) {
-	if q.Session() != nil && now.Sub(p.refreshed) >= p.s.o.refresh {
-		p.tell(q, now)
+	if q.Session() == nil || now.Sub(p.refreshed) < p.s.o.refresh {
+		return
+	}
+	p.refreshed = now
+	p.tell(q)
+	if r := p.s.o.reporter; r != nil {
+		r.figures(q, p)
 	}
 }
 
-func (p *peer) tell(q *collector.Queue, now time.Time) {
-	p.refreshed, p.at = now, q.Position().Messages
+// tell announces all templates, and sends what holds for all records.
+func (p *peer) tell(q *collector.Queue) {
+	p.at = q.Position().Messages
 	p.send(q, p.announced)
+	if r := p.s.o.reporter; r != nil {
+		r.settings(q, p)
+	}
 }
 
 func (p *peer) send(q *collector.Queue, bits uint64) {

@@ -1,0 +1,56 @@
+// What options records tell of the stacks that end in an output.
+
+package export
+
+import (
+	"net"
+	"slices"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/netns"
+)
+
+// Stacks gathers it while they are bound.
+type Stacks struct {
+	meters     []meter
+	namespaces []string // where the records' interfaces are
+}
+
+// A meter is a flow cache that ends flows by time.
+type meter struct{ active, idle time.Duration }
+
+// Add notes what is to be told of a stack.
+func (s *Stacks) Add(p *engine.Binder) {
+	if active, idle, ok := p.Timeouts(); ok && !slices.Contains(s.meters, meter{active, idle}) {
+		s.meters = append(s.meters, meter{active, idle})
+	}
+	if ns := p.Namespace(); !slices.Contains(s.namespaces, ns) {
+		s.namespaces = append(s.namespaces, ns)
+	}
+}
+
+// Settings tells the timeouts of the flow caches and, unless it is 0, that one packet of so many was looked at.
+func (o *Options) Settings(domain, sampling uint32, s *Stacks) (records []OptionsRecord) {
+	for i, m := range s.meters {
+		records = append(records, o.timeoutsOf(domain, uint32(i+1), m))
+	}
+	if sampling > 0 {
+		records = append(records, o.samplingOf(domain, sampling))
+	}
+	return records
+}
+
+// Interfaces names those of the inputs' namespaces; where one is gone, so are its interfaces.
+func (o *Options) Interfaces(s *Stacks) (records []OptionsRecord) {
+	for _, ns := range s.namespaces {
+		_ = netns.Do(ns, func() error {
+			list, err := net.Interfaces()
+			for _, i := range list {
+				records = append(records, o.interfaceOf(uint32(i.Index), i.Name))
+			}
+			return err
+		})
+	}
+	return records
+}
