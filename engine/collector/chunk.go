@@ -22,6 +22,7 @@ type chunk struct {
 	data  []byte
 	marks []Mark
 	ends  []uint32 // where in data each message ends
+	read  int64    // position in the spool behind the last message that came from there
 }
 
 func newChunk() *chunk { return &chunk{data: make([]byte, 0, chunkSize)} }
@@ -45,4 +46,7 @@ func (c *chunk) begin(i int) int {
 
 func (c *chunk) message(i int) []byte { return c.data[c.begin(i):c.ends[i]] }
 
-func (c *chunk) reset() { c.data, c.marks, c.ends = c.data[:0], c.marks[:0], c.ends[:0] }
+// last returns the newest message's mark.
+func (c *chunk) last() *Mark { return &c.marks[len(c.marks)-1] }
+
+func (c *chunk) reset() { c.data, c.marks, c.ends, c.read = c.data[:0], c.marks[:0], c.ends[:0], 0 }

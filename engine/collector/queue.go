@@ -36,9 +36,9 @@ func (s *Sent) add(records, octets int) {
 // A Queue keeps whole messages for one collector, in bounded memory. For streams it also keeps what was sent lately, and sends it again
 // when a session breaks.
 //
-// It counts records: Held while they wait, Out when a session has taken them, Made when they are sent again, dropped as buffer_full.
+// It counts records: Held while they wait, in memory or in its spool, Out when a session has taken them, Made when they are sent again, dropped as buffer_full.
 type Queue struct {
-	// Dropped, where set, is told of each message whose records are given up because the buffer is full.
+	// Dropped, where set, is told of each message whose records are given up for want of room.
 	Dropped func(msg []byte)
 
 	link     Way
@@ -49,6 +49,7 @@ type Queue struct {
 	window   Window
 	full     *engine.Drop
 	resent   *engine.Counter
+	disk     *overflow // nil: what finds no room is dropped
 
 	session Session
 	number  uint32 // of the session, from 1
@@ -95,7 +96,18 @@ func (q *Queue) Waiting() int64 { return q.waiting }
 
 // Room tells whether so many octets of messages find room for certain.
 func (q *Queue) Room(octets int64) bool {
-	return q.waiting+octets+3*chunkSize <= max(q.max, 2*chunkSize) || q.waiting == 0
+	if q.disk != nil && (q.disk.Room(octets) || q.disk.Records() > 0) {
+		return q.disk.Room(octets)
+	}
+	need := octets + int64(len(q.chunks)+1)*chunkSize
+	if need <= q.max {
+		return true
+	}
+	done, acked := 0, q.acked()
+	for done < q.chunk && q.arrived(q.chunks[done], acked) {
+		done++
+	}
+	return need-int64(done)*chunkSize <= q.max || q.waiting == 0 && done == q.chunk
 }
 
 // Position counts what the present session has been sent.
@@ -109,40 +121,72 @@ func (q *Queue) Sent() Sent { return q.sent }
 
 // Add copies a message to the end of the queue. Without room its records are dropped and counted, and Add returns false.
 func (q *Queue) Add(msg []byte, m Mark) bool {
-	last := len(q.chunks) - 1
-	if last < 0 || !q.chunks[last].fits(len(msg)) {
-		c := q.room()
-		if c == nil {
-			q.full.Add(m.Records)
-			if q.Dropped != nil {
-				q.Dropped(msg)
-			}
-			return false
-		}
-		q.chunks = append(q.chunks, c)
-		last = len(q.chunks) - 1 // room may have forgotten the first
+	switch {
+	case q.disk != nil && q.disk.Records() > 0 && q.spill(msg, m): // behind what is there
+	case q.open(len(msg)):
+		q.chunks[len(q.chunks)-1].add(msg, m)
+		q.waiting += int64(len(msg))
+	case q.disk == nil || !q.spill(msg, m):
+		q.drop(msg, m)
+		return false
 	}
-	q.chunks[last].add(msg, m)
-	q.waiting += int64(len(msg))
 	q.stats.Held.Add(m.Records)
 	return true
 }
 
-// room returns an empty chunk, at the cost of sent messages if need be, or nil.
+// drop gives up a message that there is no room for.
+func (q *Queue) drop(msg []byte, m Mark) {
+	why := q.full
+	if q.disk != nil {
+		why = q.disk.failed
+	}
+	why.Add(m.Records)
+	if q.Dropped != nil {
+		q.Dropped(msg)
+	}
+}
+
+// open makes sure that the last chunk takes so many octets, and returns false if there is no memory for them.
+func (q *Queue) open(octets int) bool {
+	if last := len(q.chunks) - 1; last >= 0 && q.chunks[last].fits(octets) {
+		return true
+	}
+	c := q.room()
+	if c != nil {
+		q.chunks = append(q.chunks, c)
+	}
+	return c != nil
+}
+
+// room returns an empty chunk, at the cost of sent messages that have arrived if need be, or nil.
 func (q *Queue) room() *chunk {
+	if int64(len(q.chunks))*chunkSize >= q.max {
+		if q.chunk == 0 || !q.arrived(q.chunks[0], q.acked()) {
+			return nil
+		}
+		q.forget()
+	}
 	if n := len(q.free); n > 0 {
 		c := q.free[n-1]
 		q.free = q.free[:n-1]
 		return c
 	}
-	if int64(len(q.chunks))*chunkSize < max(q.max, 2*chunkSize) {
-		return newChunk()
+	return newChunk()
+}
+
+// acked returns how much of what the session has taken the peer has acknowledged.
+func (q *Queue) acked() int64 {
+	if q.session == nil {
+		return 0
 	}
-	if q.chunk == 0 {
-		return nil
-	}
-	q.forget()
-	return q.room()
+	return q.session.Acked()
+}
+
+// arrived tells whether a chunk that was sent need not be kept because it is not acknowledged yet. What an earlier session was sent is known to have arrived: the rest was
+// sent again.
+func (q *Queue) arrived(c *chunk, acked int64) bool {
+	last := c.last()
+	return q.session == nil || last.session != q.number || last.end <= acked
 }
 
 // forget gives up the oldest chunk, all of whose messages were sent.
@@ -151,8 +195,15 @@ func (q *Queue) forget() {
 	copy(q.chunks, q.chunks[1:])
 	q.chunks = q.chunks[:len(q.chunks)-1]
 	q.chunk--
-	c.reset()
+	q.empty(c)
 	q.free = append(q.free, c)
+}
+
+func (q *Queue) empty(c *chunk) {
+	if c.read > 0 {
+		q.disk.Release(c.read)
+	}
+	c.reset()
 }
 
 // Control sends a message of the protocol's own, such as templates, ahead of all that waits. What data records it has count in the
@@ -187,11 +238,14 @@ func (q *Queue) Tick(now time.Time) {
 	}
 	q.Pump(now)
 	q.trim(now)
+	if q.disk != nil {
+		q.disk.Tick(now)
+	}
 }
 
 func (q *Queue) begin(s Session, now time.Time) {
 	if q.session != nil { // a preferred collector has come back
-		q.rewind()
+		q.unsend(q.window)
 		q.session.Shutdown()
 		q.session.Close()
 	}
@@ -203,7 +257,7 @@ func (q *Queue) begin(s Session, now time.Time) {
 }
 
 func (q *Queue) broke(err error) {
-	q.rewind()
+	q.unsend(q.window)
 	q.session = nil
 	q.link.Break(err)
 }
@@ -211,10 +265,10 @@ func (q *Queue) broke(err error) {
 // Reset ends the session, after what it still takes, and connects anew: names are resolved again.
 func (q *Queue) Reset(now time.Time) {
 	q.Pump(now)
-	if q.session != nil { // the kernel delivers what it has; a message that has begun is sent again, whole
+	if q.session != nil { // the kernel delivers what it has, if the peer lives: what is not acknowledged is sent again
+		q.unsend(Window{})
 		q.session.Shutdown()
-		q.session, q.part = nil, 0
-		q.dropControl()
+		q.session = nil
 	}
 	q.link.Reset()
 }
@@ -230,8 +284,8 @@ func (q *Queue) write(now time.Time) error {
 		}
 		p, n := q.run(now)
 		if n == 0 {
-			if len(q.controls) > 0 {
-				continue // they have to go first
+			if len(q.controls) > 0 || q.refill() {
+				continue // control messages have to go first
 			}
 			q.restart()
 			return nil
@@ -344,13 +398,16 @@ func (q *Queue) restart() {
 	for q.chunk > 0 {
 		q.forget()
 	}
-	q.chunks[0].reset()
+	q.empty(q.chunks[0])
 	q.message = 0
 }
 
+// pending tells whether messages wait that no session has taken yet.
+func (q *Queue) pending() bool { return q.waiting > 0 || q.disk != nil && q.disk.Records() > 0 }
+
 // Idle tells whether all that was added is sent, and, as far as the peer says so, received.
 func (q *Queue) Idle() bool {
-	if q.waiting > 0 {
+	if q.pending() {
 		return false
 	}
 	if q.session == nil {

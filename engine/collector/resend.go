@@ -4,12 +4,12 @@ package collector
 
 import "time"
 
-// rewind makes the messages that the broken session may have lost the next to send: those not acknowledged, and before them those of the window.
-func (q *Queue) rewind() {
+// unsend makes the messages that the session may have lost the next to send: those not acknowledged, and before them those of the window.
+func (q *Queue) unsend(w Window) {
 	q.part = 0
 	q.dropControl()
 	acked := q.session.Acked()
-	since := time.Now().Add(-q.window.Time).UnixNano()
+	since := time.Now().Add(-w.Time).UnixNano()
 	var behind int64 // octets sent after the message looked at
 	records := 0
 	for {
@@ -27,7 +27,7 @@ func (q *Queue) rewind() {
 		m := &q.chunks[ci].marks[mi-1]
 		behind += int64(m.length)
 		lost := m.session == q.number && m.end > acked
-		if !lost && (behind > q.window.Octets && (m.sent < since || q.window.Time == 0)) {
+		if !lost && behind > w.Octets && (m.sent < since || w.Time == 0) {
 			break
 		}
 		q.chunk, q.message = ci, mi-1
@@ -55,7 +55,7 @@ func (q *Queue) trim(now time.Time) {
 	}
 	for ; keep > 0; keep-- {
 		c := q.chunks[0]
-		last := c.marks[len(c.marks)-1]
+		last := c.last()
 		if last.sent >= now.Add(-q.window.Time).UnixNano() && q.window.Time > 0 {
 			return
 		}
@@ -74,8 +74,8 @@ func (q *Queue) trim(now time.Time) {
 	}
 }
 
-// Finish pumps queues until everything is sent and received, or until the deadline of the final flush; what is left then is dropped and counted. It
-// is called once, at the end.
+// Finish pumps queues until everything is sent and received, or until the deadline of the final flush; what is left then stays in their spools, or is
+// dropped and counted. It is called once, at the end.
 func Finish(queues ...*Queue) {
 	const poll = 2 * time.Millisecond
 	for {
@@ -90,10 +90,14 @@ func Finish(queues ...*Queue) {
 		time.Sleep(poll)
 	}
 	for _, q := range queues {
+		if q.disk != nil {
+			q.putAway()
+		} else {
+			q.abandon()
+		}
 		if q.session != nil {
 			q.session.Shutdown()
 		}
-		q.abandon()
 	}
 }
 
@@ -109,7 +113,7 @@ func (q *Queue) busy() bool {
 // retryable tells whether an attempt to connect will come due before the deadline.
 func (q *Queue) retryable() bool {
 	d := q.env.Deadline()
-	return q.waiting > 0 && (d.IsZero() || q.link.Due().Before(d))
+	return q.pending() && (d.IsZero() || q.link.Due().Before(d))
 }
 
 // abandon counts what is still waiting as dropped.
@@ -127,8 +131,11 @@ func (q *Queue) abandon() {
 	}
 	late.Add(records)
 	q.stats.Held.Add(-records)
-	q.chunks, q.chunk, q.message, q.part, q.waiting = nil, 0, 0, 0, 0
+	q.clear()
 }
+
+// clear forgets all messages.
+func (q *Queue) clear() { q.chunks, q.chunk, q.message, q.part, q.waiting = nil, 0, 0, 0, 0 }
 
 // Close ends the session.
 func (q *Queue) Close() error { return q.link.Close() }

@@ -1,0 +1,361 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ulogd/engine"
+)
+
+// run is one run of a daemon with a spool.
+type run struct {
+	t     testing.TB
+	dir   *Dir
+	stats *engine.Stats
+	log   *bytes.Buffer
+	*Spool
+}
+
+// begin opens the spool "peer" in a directory.
+func begin(t testing.TB, path string, max int64) *run {
+	t.Helper()
+	r := &run{t: t, stats: &engine.Stats{}, log: &bytes.Buffer{}}
+	var err error
+	if r.dir, err = OpenDir(path); err != nil {
+		t.Fatal(err)
+	}
+	now := func(f func(context.Context)) { f(context.Background()) }
+	if r.Spool, err = r.dir.Open("peer", Config{Max: max, Log: slog.New(slog.NewTextHandler(r.log, nil)), Stats: r.stats, Go: now}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// die ends the run as kill -9 does: nothing is written any more, the kernel closes what is open.
+func (r *run) die() {
+	if r.tail.file != nil {
+		r.tail.file.Close()
+	}
+	r.dir.Close()
+}
+
+func (r *run) end() {
+	r.Close()
+	r.dir.Close()
+}
+
+func message(i int) Message {
+	return Message{Records: 1 + i%7, Context: fmt.Appendf(nil, "context %d", i%3), Body: fmt.Appendf(nil, "message %d %s", i, strings.Repeat("x", i%500))}
+}
+
+// put appends messages, as the queue does, which counts them.
+func (r *run) put(from, to int) {
+	r.t.Helper()
+	for i := from; i < to; i++ {
+		m := message(i)
+		if !r.Append(m) {
+			r.t.Fatalf("message %d was not appended\n%s", i, r.log)
+		}
+		r.stats.Made.Add(m.Records)
+		r.stats.Held.Add(m.Records)
+	}
+}
+
+// get reads all messages and returns their numbers.
+func (r *run) get() (numbers []int) {
+	r.t.Helper()
+	for {
+		m, ok := r.Next(maxBody)
+		if !ok {
+			break
+		}
+		n := r.number(m)
+		numbers = append(numbers, n)
+		r.stats.Held.Add(-m.Records)
+		r.stats.Out.Add(m.Records)
+	}
+	if r.Records() != 0 || r.stats.Held.Load() != 0 {
+		r.t.Errorf("%d records are left, %d are held, and nothing can be read", r.Records(), r.stats.Held.Load())
+	}
+	return numbers
+}
+
+func (r *run) number(m Message) (n int) {
+	r.t.Helper()
+	fmt.Sscanf(string(m.Body), "message %d", &n)
+	if want := message(n); !bytes.Equal(m.Body, want.Body) || !bytes.Equal(m.Context, want.Context) || m.Records != want.Records {
+		r.t.Fatalf("message %d is not what it was", n)
+	}
+	return n
+}
+
+// sums checks that every record is accounted for.
+func (r *run) sums() {
+	r.t.Helper()
+	s, dropped := r.stats, r.full.Load()+r.damage.Load()
+	if s.Made.Load() != s.Out.Load()+dropped+s.Held.Load() {
+		r.t.Errorf("made %d, but out %d + dropped %d + held %d", s.Made.Load(), s.Out.Load(), dropped, s.Held.Load())
+	}
+}
+
+func numbers(from, to int) (all []int) {
+	for i := from; i < to; i++ {
+		all = append(all, i)
+	}
+	return all
+}
+
+func records(from, to int) (n int64) {
+	for i := from; i < to; i++ {
+		n += int64(message(i).Records)
+	}
+	return n
+}
+
+func files(t testing.TB, path string) []string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(path, "peer", "*"+suffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestMessagesComeInOrder(t *testing.T) {
+	path := t.TempDir()
+	r := begin(t, path, MinMax)
+	r.put(0, 1000)
+	if n := len(files(t, path)); n < 3 {
+		t.Errorf("there are %d segments; the test wants several", n)
+	}
+	if got := r.get(); !slices.Equal(got, numbers(0, 1000)) {
+		t.Errorf("read %v", got)
+	}
+	r.put(1000, 1010)
+	if got := r.get(); !slices.Equal(got, numbers(1000, 1010)) {
+		t.Errorf("read %v", got)
+	}
+	r.Release(r.Position())
+	if left := files(t, path); len(left) != 0 {
+		t.Errorf("%v are left", left)
+	}
+	r.put(1010, 1020)
+	r.sums()
+	r.end()
+}
+
+func TestNextRunReadsWhatIsLeft(t *testing.T) {
+	path := t.TempDir()
+	r := begin(t, path, MinMax)
+	r.put(0, 1000)
+	for range 600 {
+		r.Next(maxBody)
+	}
+	position := r.Position()
+	for range 10 {
+		r.Next(maxBody)
+	}
+	r.Release(position)
+	r.die()
+	r = begin(t, path, MinMax)
+	if got, want := r.stats.Counter("resumed", "").Load(), r.stats.Made.Load(); got != want || got == 0 {
+		t.Errorf("resumed %d, made %d", got, want)
+	}
+	got := r.get() // what was not released is there again, with the rest of its segment
+	if got[0] > 600 || !slices.Equal(got, numbers(got[0], 1000)) || got[0] == 0 {
+		t.Errorf("read %d to %d", got[0], got[len(got)-1])
+	}
+	if r.cut.Load() != 0 {
+		t.Errorf("a segment is torn\n%s", r.log)
+	}
+	r.sums()
+	r.end()
+}
+
+func TestRestore(t *testing.T) {
+	path := t.TempDir()
+	for _, read := range []int{0, 5, 430, 1000} {
+		t.Run(fmt.Sprint(read), func(t *testing.T) {
+			r := begin(t, path, MinMax)
+			r.put(0, 1000)
+			var memory []Message
+			for i := range read {
+				r.Next(maxBody)
+				memory = append(memory, message(i))
+			}
+			sent := read / 2
+			r.stats.Held.Add(-int(records(0, sent)))
+			r.stats.Out.Add(int(records(0, sent)))
+			if failed := r.Restore(slices.Values(memory[sent:])); failed != 0 {
+				t.Errorf("%d records were not restored", failed)
+			}
+			r.sums()
+			r.end()
+			r = begin(t, path, MinMax)
+			if got := r.stats.Made.Load(); got != records(sent, 1000) {
+				t.Errorf("%d records are there, want %d", got, records(sent, 1000))
+			}
+			if got := r.get(); !slices.Equal(got, numbers(sent, 1000)) {
+				t.Errorf("read %v", got)
+			}
+			r.Restore(slices.Values([]Message(nil)))
+			if left := files(t, path); len(left) != 0 {
+				t.Errorf("%v are left", left)
+			}
+			r.sums()
+			r.end()
+		})
+	}
+}
+
+func TestFullSpoolDropsTheOldest(t *testing.T) {
+	path := t.TempDir()
+	r := begin(t, path, MinMax)
+	r.put(0, 10)
+	r.Next(maxBody)
+	r.stats.Held.Add(-message(0).Records)
+	r.stats.Out.Add(message(0).Records)
+	r.put(10, 10000)
+	size := int64(0)
+	for _, f := range files(t, path) {
+		fi, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += fi.Size()
+	}
+	if size > MinMax || size < MinMax/2 || size != r.octets {
+		t.Errorf("%d octets are on disk, %d counted, of %d", size, r.octets, MinMax)
+	}
+	got := r.get()
+	if !slices.Equal(got, numbers(got[0], 10000)) {
+		t.Errorf("read %v", got)
+	}
+	if dropped := r.full.Load(); dropped != records(1, got[0]) || dropped == 0 {
+		t.Errorf("%d records were counted as dropped, want %d", dropped, records(1, got[0]))
+	}
+	if n := strings.Count(r.log.String(), "the spool is full"); n != 1 {
+		t.Errorf("%d complaints, want 1", n)
+	}
+	r.sums()
+	r.end()
+}
+
+func TestTornTail(t *testing.T) {
+	for _, tail := range []string{"", "ULOG", "\xa5\xf1\x0c\x01", strings.Repeat("\x00", 5000), "half"} {
+		path := t.TempDir()
+		r := begin(t, path, MinMax)
+		r.put(0, 50)
+		r.die()
+		name := files(t, path)[0]
+		p, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := len(p)
+		if tail == "half" {
+			m := message(50)
+			tail = string(m.append(nil)[:m.size()-3])
+		}
+		if err := os.WriteFile(name, append(p, tail...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r = begin(t, path, MinMax)
+		if got, want := r.cut.Load(), int64(min(len(tail), 1)); got != want {
+			t.Errorf("tail %.10q: %d torn segments were counted, want %d", tail, got, want)
+		}
+		if tail != "" && !strings.Contains(r.log.String(), fmt.Sprintf("file=%s offset=%d", name, whole)) {
+			t.Errorf("the log does not say where:\n%s", r.log)
+		}
+		r.put(50, 60)
+		if got := r.get(); !slices.Equal(got, numbers(0, 60)) {
+			t.Errorf("tail %.10q: read %v", tail, got)
+		}
+		r.sums()
+		r.end()
+		r = begin(t, path, MinMax)
+		if r.cut.Load() != 0 {
+			t.Error("the tail was not cut off")
+		}
+		r.end()
+	}
+}
+
+// TestDamage changes one octet after the other of a segment: each costs the message that it belongs to, and nothing else.
+func TestDamage(t *testing.T) {
+	path := t.TempDir()
+	r := begin(t, path, MinMax)
+	r.put(0, 8)
+	r.end()
+	name := files(t, path)[0]
+	p, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begins, at := []int{}, len(fileMagic)
+	for i := range 8 {
+		begins = append(begins, at)
+		m := message(i)
+		at += m.size()
+	}
+	for off := range p {
+		hit := -1 // the message that the octet belongs to
+		for i, b := range begins {
+			if off >= b && off < at {
+				hit = i
+			}
+		}
+		bad := slices.Clone(p)
+		bad[off] ^= 0x40
+		if err := os.WriteFile(name, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := begin(t, path, MinMax)
+		want := slices.DeleteFunc(numbers(0, 8), func(i int) bool { return i == hit })
+		if got := r.get(); !slices.Equal(got, want) {
+			t.Fatalf("octet %d is damaged: read %v, want %v", off, got, want)
+		}
+		if lost := r.damage.Load(); hit >= 0 && lost != int64(message(hit).Records) {
+			t.Fatalf("octet %d is damaged: %d records are counted as lost, want %d", off, lost, message(hit).Records)
+		}
+		r.sums()
+		r.die()
+	}
+}
+
+func TestOneOutputOneDirectory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b")
+	r := begin(t, path, MinMax)
+	_, err := OpenDir(path)
+	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another output of this daemon") {
+		t.Errorf("error %v does not say who has the spool", err)
+	}
+	r.put(0, 1)
+	r.end()
+	d, err := OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if others := d.Others(); !slices.Equal(others, []string{filepath.Join(path, "peer")}) {
+		t.Errorf("others %v", others)
+	}
+	d.Close()
+}
+
+func TestOpenSegmentIsSynchronised(t *testing.T) {
+	r := begin(t, t.TempDir(), MinMax)
+	r.put(0, 1)
+	r.Tick(time.Now())
+	if r.dirty {
+		t.Error("the segment was not synchronised")
+	}
+	r.end()
+}
