@@ -83,11 +83,10 @@ func (s *stream) pump(now time.Time) {
 // peer numbers the records that one collector is sent, over all sessions.
 type peer struct {
 	before uint32 // sent in earlier sessions
-	sent   uint32 // in this one
 }
 
-// Begin implements collector.Protocol.
-func (p *peer) Begin(*collector.Queue, time.Time) { p.before, p.sent = p.before+p.sent, 0 }
+// Begin implements collector.Protocol. What was numbered but could not be sent is numbered again.
+func (p *peer) Begin(q *collector.Queue, _ time.Time) { p.before = uint32(q.Sent().Records) }
 
 // Before implements collector.Protocol: there is nothing to tell ahead of a datagram.
 func (p *peer) Before(*collector.Queue, collector.Mark, time.Time) {}
@@ -95,6 +94,5 @@ func (p *peer) Before(*collector.Queue, collector.Mark, time.Time) {}
 // Stamp implements collector.Protocol: the sequence number counts the records before this datagram.
 func (p *peer) Stamp(msg []byte, at collector.Position, now time.Time) {
 	be.PutUint32(msg[16:], p.before+at.Records)
-	p.sent = at.Records + uint32(be.Uint16(msg[2:]))
 	stampLive(msg, now)
 }
