@@ -83,10 +83,10 @@ func (q *Queue) refill() bool {
 	return true
 }
 
-// putAway leaves to a later run what no session has taken, or the peer has not acknowledged.
+// putAway leaves to a later run what no session has taken and, unless the peer has acknowledged everything, what would be sent again after a break.
 func (q *Queue) putAway() {
-	if q.session != nil {
-		q.unsend(Window{})
+	if q.session != nil && !q.Idle() {
+		q.unsend(q.window)
 	}
 	failed := q.disk.Restore(func(yield func(spool.Message) bool) {
 		for q.chunk < len(q.chunks) {

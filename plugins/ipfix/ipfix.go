@@ -21,6 +21,7 @@ func init() {
 type output struct {
 	collector.Settings
 	settings
+	spool spooling
 
 	env      *engine.Env
 	registry export.Registry
@@ -33,6 +34,7 @@ type output struct {
 
 func (o *output) Options(opts *engine.Options) {
 	o.settings.options(opts, &o.Settings)
+	o.spool.options(opts)
 	o.registry.Dialect = export.IPFIX
 }
 
@@ -41,6 +43,9 @@ func (o *output) Validate() error {
 		o.Port = portSecure
 	}
 	if err := o.Settings.Validate(); err != nil {
+		return err
+	}
+	if err := o.spool.validate(o.proto); err != nil {
 		return err
 	}
 	return o.settings.validate(len(o.Addresses))
@@ -74,10 +79,16 @@ func (o *output) Open(env *engine.Env) error {
 	if o.announceWord != "" {
 		env.Log.Warn("send_template is neither once nor always nor never: templates go out in every message, as with ulogd2", "value", o.announceWord)
 	}
+	if err := o.spool.open(); err != nil {
+		return err
+	}
 	for _, l := range o.lanes {
-		l.open(env)
+		if err := l.open(env); err != nil {
+			return err
+		}
 		l.tick(time.Now())
 	}
+	o.spool.report(env)
 	return nil
 }
 
@@ -118,7 +129,7 @@ func (o *output) Close() error {
 	for _, l := range o.lanes {
 		errs = append(errs, l.close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.spool.close())...)
 }
 
 // stage is the output at the end of one stack.

@@ -52,7 +52,7 @@ func newLanes(o *output) (lanes []*lane) {
 	return lanes
 }
 
-func (l *lane) open(env *engine.Env) {
+func (l *lane) open(env *engine.Env) error {
 	l.stats = env.Stats
 	o, window := l.o, collector.Window{}
 	if o.proto != "udp" {
@@ -66,7 +66,11 @@ func (l *lane) open(env *engine.Env) {
 			q.Dropped = o.reporter.dropMessage
 		}
 		l.peers, l.queues = append(l.peers, p), append(l.queues, q)
+		if err := o.spool.attach(q, at.names[0], o); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // places returns where the messages of a lane go.

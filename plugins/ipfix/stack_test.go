@@ -334,7 +334,7 @@ func (r *rig) balanced() {
 	r.t.Helper()
 	s := r.out.Stats
 	dropped := int64(0)
-	for _, name := range []string{"record_too_big", "no_template", "ipv6_without_template", "buffer_full", "collector_away"} {
+	for _, name := range []string{"record_too_big", "no_template", "ipv6_without_template", "buffer_full", "collector_away", "spool_full", "spool_damaged", "spool_foreign", "spool_failed"} {
 		dropped += s.Drop(name, "").Load()
 	}
 	in, out := s.In.Load()+s.Made.Load(), s.Out.Load()+s.Filtered.Load()+s.Held.Load()+dropped
