@@ -17,6 +17,7 @@ type reader struct {
 	rows                             int
 	malformedRows, longRows, leftOut int
 	recovering                       bool // records are of ends that were not seen
+	sift                             bool // some rows are ends that may have been told before
 	text                             text
 }
 
@@ -51,13 +52,14 @@ func (r *reader) take(k *socket) (taken int) {
 	return taken
 }
 
-// emit makes a row of the connection if its mark is wanted.
-func (r *reader) emit(f *flow, reason uint8, start, end int64) {
+// emit makes a row of the connection if its mark is wanted, and tells whether it did.
+func (r *reader) emit(f *flow, reason uint8, start, end int64) bool {
 	if !r.filter.acceptsMark(f.mark) {
 		r.leftOut++
-		return
+		return false
 	}
 	row := engine.Row(r.rows)
+	r.ended.keys[row] = 0
 	r.w.put(r.b, row, f, reason, start, end)
 	if f.has&(hasHelper|hasSecCtx|hasLabels) != 0 {
 		r.putText(row, f)
@@ -67,6 +69,7 @@ func (r *reader) emit(f *flow, reason uint8, start, end int64) {
 		r.w.have[row] |= r.w.recovered.Mask()
 	}
 	r.rows++
+	return true
 }
 
 // isOwn tells whether the connection is one of the daemon's own sessions, seen from either end.
@@ -87,6 +90,12 @@ func (r *reader) isOwn(f *flow) bool {
 // finish hands the rows to the engine and counts what made none.
 func (r *reader) finish() {
 	r.b.Fill(r.rows)
+	if r.sift {
+		kept := r.ended.sift(r.b.Rows())
+		r.b.Keep(kept)
+		r.leftOut += r.rows - kept
+		r.duplicates.Add(r.rows - kept)
+	}
 	r.text.finish(r.b)
 	if r.leftOut > 0 {
 		r.b.Skip(r.leftOut)

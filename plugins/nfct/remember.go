@@ -20,14 +20,15 @@ func (r *reader) event(f *flow, now int64) {
 
 // end reports a connection that has ended.
 func (r *reader) end(f *flow, now int64) {
-	if r.ended.again(f) {
-		r.leftOut++
-		r.duplicates.Add(1)
-		return
-	}
 	start, reason := f.start, f.endReason()
 	stop := pick(f.stop, pick(f.stamp, now))
+	key := r.ended.fingerprint(f)
 	if t := r.table; t != nil {
+		if r.ended.again(key) {
+			r.leftOut++
+			r.duplicates.Add(1)
+			return
+		}
 		if i := t.find(f); i != 0 {
 			start = pick(start, t.entries[i].start)
 			t.complete(i, f)
@@ -41,7 +42,9 @@ func (r *reader) end(f *flow, now int64) {
 			}
 		}
 	}
-	r.emit(f, reason, start, stop)
+	if r.emit(f, reason, start, stop) && r.table == nil {
+		r.ended.keys[r.rows-1], r.sift = key, true
+	}
 }
 
 // alive remembers a connection that began or changed.

@@ -43,9 +43,10 @@ func (n *nfct) Tick(now time.Time) {
 	}
 }
 
-// want asks for a dump if its time has come, and sets the next time.
+// want asks for a dump if its time has come, and sets the next time. A daemon that stops begins none: where a dump takes longer than the
+// interval it would never end.
 func (n *nfct) want(why purpose, at *time.Time, now time.Time, every time.Duration) {
-	if !at.IsZero() && !now.Before(*at) {
+	if !at.IsZero() && !now.Before(*at) && !n.stopping {
 		*at = now.Add(every)
 		n.dump.wanted[why] = true
 	}

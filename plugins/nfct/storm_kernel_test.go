@@ -23,10 +23,20 @@ func stormSize(t testing.TB) int {
 	return 1_000_000
 }
 
-// stormy runs NFCT into nothing.
+// stormy runs NFCT into an output that is slow.
 func stormy(t testing.TB, ns *nstest.NS, settings string) *stacktest.Daemon {
 	t.Helper()
-	return stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"ct1:NFCT,out1:NULL\"\n[ct1]\nnetwork_namespace_path = %q\n%s\n", ns.Path(), settings))
+	return stacktest.Start(t, fmt.Sprintf(`
+[global]
+stack = "ct1:NFCT,out1:RECORD"
+[ct1]
+network_namespace_path = %q
+%s
+[out1]
+name = %q
+keys = "ct.id"
+delay = "3ms" # else a fast machine might read as fast as the kernel writes
+`, ns.Path(), settings, t.Name()))
 }
 
 // TestReliableLosesNothing: a buffer for some hundred events, and all of a storm arrive.
