@@ -244,7 +244,7 @@ func TestEndsEqualConntrack(t *testing.T) {
 	udpPing(t, ns, "127.0.0.1:0", 1, 1) // an empty table would be probed
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)
-	d := start(t, ns, t.Name(), "", "")
+	d := start(t, ns, t.Name(), "", "extra_keys = true")
 	tcpEcho(t, ns, "127.0.0.1:0", 5000)
 	tcpEcho(t, ns, "[::1]:0", 50000)
 	udpPing(t, ns, "127.0.0.1:0", 100, 200)

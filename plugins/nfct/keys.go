@@ -11,7 +11,7 @@ import (
 
 // columns are the keys. A group of keys comes and goes together.
 type columns struct {
-	all, ports, icmp, icmp6, start, end, reason, state, labels, labelText, helper, secctx, zones, master, masterPorts, recovered engine.Group
+	all, ports, icmp, icmp6, start, end, reason, state, labels, labelText, helper, secctx, zones, master, masterPorts, recovered, left engine.Group
 
 	saddr, daddr, rsaddr, rdaddr       engine.Col[engine.Addr]
 	proto, rproto                      engine.Col[uint8]
@@ -23,7 +23,7 @@ type columns struct {
 	family                             engine.Col[uint8]
 	etherType                          engine.Col[uint16]
 	zone                               engine.Col[uint16]
-	status                             engine.Col[uint32]
+	status, timeout                    engine.Col[uint32]
 	offload                            engine.Col[bool]
 	endReason, tcpState                engine.Col[uint8]
 	label                              engine.Col[engine.Label]
@@ -39,7 +39,7 @@ type columns struct {
 func (c *columns) bind(p *engine.Binder) {
 	for _, g := range []*engine.Group{
 		&c.all, &c.ports, &c.icmp, &c.icmp6, &c.start, &c.end, &c.reason, &c.state, &c.labels, &c.labelText,
-		&c.helper, &c.secctx, &c.zones, &c.master, &c.masterPorts, &c.recovered,
+		&c.helper, &c.secctx, &c.zones, &c.master, &c.masterPorts, &c.recovered, &c.left,
 	} {
 		*g = p.Group()
 	}
@@ -59,8 +59,8 @@ func (c *columns) bind(p *engine.Binder) {
 	c.rpackets = engine.Give(p, c.all, key.ReplyPackets)
 	c.icmpCode = engine.Give(p, c.icmp, key.ICMPCode)
 	c.icmpType = engine.Give(p, c.icmp, key.ICMPType)
-	c.code6 = engine.Give(p, c.icmp6, key.ICMP6Code)
-	c.type6 = engine.Give(p, c.icmp6, key.ICMP6Type)
+	c.code6 = engine.GiveExtra(p, c.icmp6, key.ICMP6Code)
+	c.type6 = engine.GiveExtra(p, c.icmp6, key.ICMP6Type)
 	c.mark = engine.Give(p, c.all, key.CTMark)
 	c.id = engine.Give(p, c.all, key.CTID)
 	c.event = engine.Give(p, c.all, key.CTEvent)
@@ -74,6 +74,7 @@ func (c *columns) bind(p *engine.Binder) {
 	c.zoneOrig = engine.GiveExtra(p, c.zones, key.CTZoneOrig)
 	c.zoneReply = engine.GiveExtra(p, c.zones, key.CTZoneReply)
 	c.status = engine.GiveExtra(p, c.all, key.CTStatus)
+	c.timeout = engine.GiveExtra(p, c.left, key.CTTimeout)
 	c.offload = engine.GiveExtra(p, c.all, key.CTOffload)
 	c.tcpState = engine.GiveExtra(p, c.state, key.CTTCPState)
 	c.label = engine.GiveExtra(p, c.labels, key.CTLabels)
@@ -97,13 +98,13 @@ type writer struct {
 	proto, rproto, family              *[engine.BatchSize]uint8
 	sport, dport, rsport, rdport       *[engine.BatchSize]uint16
 	octets, packets, roctets, rpackets *[engine.BatchSize]uint64
-	mark, id, event, status            *[engine.BatchSize]uint32
+	mark, id, event, status, timeout   *[engine.BatchSize]uint32
 	start, end                         *[engine.BatchSize]engine.Time
 	reason, tcpState                   *[engine.BatchSize]uint8
 	etherType, zone                    *[engine.BatchSize]uint16
 	offload                            *[engine.BatchSize]bool
 
-	maskAll, maskPorts, maskStart, maskEnd, maskReason, maskState uint64
+	maskAll, maskPorts, maskStart, maskEnd, maskReason, maskState, maskLeft uint64
 }
 
 // of finds the columns in b, once per batch.
@@ -114,12 +115,12 @@ func (c *columns) of(b *engine.Batch) writer {
 		c.proto.Of(b), c.rproto.Of(b), c.family.Of(b),
 		c.sport.Of(b), c.dport.Of(b), c.rsport.Of(b), c.rdport.Of(b),
 		c.octets.Of(b), c.packets.Of(b), c.roctets.Of(b), c.rpackets.Of(b),
-		c.mark.Of(b), c.id.Of(b), c.event.Of(b), c.status.Of(b),
+		c.mark.Of(b), c.id.Of(b), c.event.Of(b), c.status.Of(b), c.timeout.Of(b),
 		c.flowStart.Of(b), c.flowEnd.Of(b),
 		c.endReason.Of(b), c.tcpState.Of(b),
 		c.etherType.Of(b), c.zone.Of(b),
 		c.offload.Of(b),
-		c.all.Mask(), c.ports.Mask(), c.start.Mask(), c.end.Mask(), c.reason.Mask(), c.state.Mask(),
+		c.all.Mask(), c.ports.Mask(), c.start.Mask(), c.end.Mask(), c.reason.Mask(), c.state.Mask(), c.left.Mask(),
 	}
 }
 
@@ -132,7 +133,7 @@ func (w *writer) put(b *engine.Batch, r engine.Row, f *flow, reason uint8, start
 	w.rsport[r], w.rdport[r] = f.reply.sport, f.reply.dport
 	w.octets[r], w.packets[r] = f.sent.octets, f.sent.packets
 	w.roctets[r], w.rpackets[r] = f.answered.octets, f.answered.packets
-	w.mark[r], w.id[r], w.event[r], w.status[r] = f.mark, f.id, uint32(f.event), f.status
+	w.mark[r], w.id[r], w.event[r], w.status[r], w.timeout[r] = f.mark, f.id, uint32(f.event), f.status, f.timeout
 	w.start[r], w.end[r] = engine.Time(start), engine.Time(end)
 	w.reason[r], w.tcpState[r] = reason, f.tcpState
 	w.etherType[r], w.zone[r] = 0, f.zone
@@ -153,6 +154,9 @@ func (w *writer) put(b *engine.Batch, r engine.Row, f *flow, reason uint8, start
 	}
 	if f.has&hasTCP != 0 {
 		have |= w.maskState
+	}
+	if f.timeout != 0 {
+		have |= w.maskLeft
 	}
 	w.have[r] = have
 	const rare = hasLabels | hasHelper | hasSecCtx | hasMaster

@@ -19,7 +19,7 @@ func TestHundredsEqualConntrack(t *testing.T) {
 	udpPing(t, ns, "127.0.0.1:0", 1, 1)
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)
-	d := start(t, ns, t.Name(), "", "")
+	d := start(t, ns, t.Name(), "", "extra_keys = true")
 	const rounds, each = 5, 12
 	var ours []string
 	for round := range rounds {
