@@ -30,7 +30,7 @@ type output struct {
 
 // file is the path of an output's file. XML names its own.
 func (o output) file(dir string) string {
-	if found, _ := filepath.Glob(dir + "/ulogd-pkt-*.xml"); o.name == "xml" && len(found) == 1 {
+	if found, _ := filepath.Glob(dir + "/ulogd-*-*.xml"); o.name == "xml" && len(found) == 1 {
 		return found[0]
 	}
 	return filepath.Join(dir, o.name)
@@ -38,6 +38,7 @@ func (o output) file(dir string) string {
 
 var outputs = []output{
 	{"logemu", "b:BASE,i:IFINDEX,s:IP2STR,p:PRINTPKT,%s:LOGEMU", "file=FILE\nsync=1", logLines, " "},
+	{"syslog", "b:BASE,i:IFINDEX,s:IP2STR,p:PRINTPKT,%s:SYSLOG", "facility=LOG_LOCAL2", logDatagrams, " "},
 	{"gprint", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:GPRINT", "file=FILE\nsync=1", fieldLines, ","},
 	{"gprint-bin", "b:BASE,j:IP2HBIN,k:IP2BIN,%s:GPRINT", "file=FILE\nsync=1", fieldLines, ","},
 	{"oprint", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:OPRINT", "file=FILE\nsync=1", blocks, "\n"},
@@ -64,7 +65,7 @@ func (in input) id(o output) string {
 // config is a ulogd.conf for an input and outputs.
 func config(dir string, in input, outs []output, settings ...string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[global]\nlogfile=%q\nloglevel=5\n", dir+"/daemon.log")
+	fmt.Fprintf(&b, "[global]\nlogfile=%q\nloglevel=3\n", dir+"/daemon.log")
 	for _, s := range settings {
 		b.WriteString(s + "\n")
 	}
@@ -117,7 +118,8 @@ func start(t *testing.T, ns *nstest.NS, name, program string, in input, outs []o
 	if err := os.WriteFile(path, []byte(config(d.dir, in, outs, settings...)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.proc = ns.Start(t, program+" -v -c "+path)
+	systemLog(t, d.dir)
+	d.proc = ns.Start(t, "sh -c", ownLog, d.dir, program, "-v", "-c", path)
 	return d
 }
 

@@ -41,7 +41,6 @@ func compareGroups(t *testing.T, s scene) {
 		}}
 	}
 	d := startAll(t, s.home, all(s.without...), in(groups[0]), in(groups[1]), in(groups[2]))
-	s.waitBound(t)
 	s.send(t)
 	d.compare(t, s.kinds)
 }
@@ -69,11 +68,15 @@ func TestUnixsockMessages(t *testing.T) {
 type trio struct{ theirs, likeTheirs, ours *daemon }
 
 func startAll(t *testing.T, home *nstest.NS, outs []output, a, b, c input) trio {
-	return trio{
+	d := trio{
 		startULOGD2(t, home, a, outs),
 		startOurs(t, home, "compat", b, outs, `compat="ulogd2"`),
 		startOurs(t, home, "default", c, outs),
 	}
+	for _, daemon := range []*daemon{d.theirs, d.likeTheirs, d.ours} {
+		daemon.proc.WaitOutput("entering main loop", startTimeout)
+	}
+	return d
 }
 
 // compare holds the daemons' records against each other.

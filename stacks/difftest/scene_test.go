@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -127,17 +125,4 @@ func nftJSON(t *testing.T, ns *nstest.NS, commands []any) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v: %s", err, out)
 	}
-}
-
-// waitBound waits until all groups have a reader.
-func (s *scene) waitBound(t *testing.T) {
-	t.Helper()
-	nstest.Eventually(t, 20*time.Second, func() error {
-		var table []byte
-		s.home.Do(t, func() { table, _ = os.ReadFile("/proc/thread-self/net/netfilter/nfnetlink_log") })
-		if got := strings.Count(string(table), "\n"); got < len(groups) {
-			return fmt.Errorf("%d of %d groups have a reader", got, len(groups))
-		}
-		return nil
-	})
 }

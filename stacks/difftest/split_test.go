@@ -11,7 +11,8 @@ import (
 
 // What differs between two daemons that read the same packet at different times or in different groups is made the same.
 var volatile = []*regexp.Regexp{
-	regexp.MustCompile(`oob\.time\.u?sec(=|": )\d+`),
+	regexp.MustCompile(`(oob\.time|flow\.(start|end))\.u?sec(=|": )\d+`),
+	regexp.MustCompile(`^\d+\t`), // NACCT's end
 	regexp.MustCompile(`timestamp": "[^"]*"`),
 }
 
@@ -28,7 +29,7 @@ var digits = regexp.MustCompile(`\d+`)
 func fieldLines(content []byte) ([]string, error) {
 	var out []string
 	for line := range strings.Lines(string(content)) {
-		if len(out) > 0 && !strings.HasPrefix(line, "raw.") && !strings.HasPrefix(line, "{") {
+		if len(out) > 0 && !fieldLine.MatchString(line) {
 			out[len(out)-1] += line
 			continue
 		}
@@ -36,6 +37,8 @@ func fieldLines(content []byte) ([]string, error) {
 	}
 	return out, nil
 }
+
+var fieldLine = regexp.MustCompile(`^(raw\.|orig\.|\{|\d+\t)`)
 
 // logLines are lines with a time of 15 characters, which is taken off.
 func logLines(content []byte) ([]string, error) {
@@ -72,18 +75,18 @@ func blocks(content []byte) ([]string, error) {
 	return out, nil
 }
 
-// xmlElements are the packets of an XML file, without the time of writing.
-func xmlElements(content []byte) ([]string, error) {
-	var out []string
-	for _, element := range strings.SplitAfter(string(content), "</log>\n") {
-		if _, element, found := strings.Cut(element, "<log>"); found && strings.HasSuffix(element, "</log>\n") {
-			out = append(out, whenWritten.ReplaceAllString(element, ""))
-		}
+// xmlElements are the packets or flows of an XML file, without the time of writing.
+func xmlElements(content []byte) (out []string, err error) {
+	for _, element := range xmlElement.FindAll(content, -1) {
+		out = append(out, string(whenWritten.ReplaceAll(element, nil)))
 	}
 	return out, nil
 }
 
-var whenWritten = regexp.MustCompile(`<when>.*?</when>`)
+var (
+	xmlElement  = regexp.MustCompile(`(?s)<(?:log|flow)>.*?</(?:log|flow)>\n`)
+	whenWritten = regexp.MustCompile(`<when>.*?</when>`)
+)
 
 // pcapRecords are the packets of a capture file, each after the file's header, its own with the time left out.
 func pcapRecords(content []byte) ([]string, error) {
