@@ -16,7 +16,8 @@ type Binder struct {
 	up    []*column
 	step  *step
 
-	describe *Manual // set while a manual is being made: nothing is upstream
+	needed   func() bool // set by WantIf
+	describe *Manual     // set while a manual is being made: nothing is upstream
 	problems []string
 }
 
@@ -40,6 +41,14 @@ func Want[T any](p *Binder, k Key[T]) Col[T] {
 		return Col[T]{c}
 	}
 	return missing[T](p, k.info)
+}
+
+// WantIf is Want for a key that the plugin uses only for what others may not want of it. needed is asked when all stacks are bound, from their ends to
+// their beginnings, and may ask [Col.Wanted].
+func WantIf[T any](p *Binder, k Key[T], needed func() bool) Col[T] {
+	p.needed = needed
+	defer func() { p.needed = nil }()
+	return Want(p, k)
 }
 
 // Give binds a key that the plugin fills for the rows that have the group.
@@ -211,7 +220,11 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 
 // read notes that the plugin reads a column.
 func (p *Binder) read(c *column) {
-	c.wanted = true
+	if p.needed != nil {
+		p.chain.m.perhaps = append(p.chain.m.perhaps, perhaps{c, p.needed})
+	} else {
+		c.wanted = true
+	}
 	p.step.reads = append(p.step.reads, c)
 }
 

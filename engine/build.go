@@ -37,6 +37,9 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 		problems = append(problems, b.problems...)
 		m.stacks = append(m.stacks, &Stack{Name: s.Name, input: b.in, chain: b.in.chains[len(b.in.chains)-1]})
 	}
+	for _, x := range slices.Backward(m.perhaps) {
+		x.column.wanted = x.column.wanted || x.needed()
+	}
 	for _, in := range m.inputs {
 		in.seg.layout()
 	}
@@ -44,6 +47,12 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 		seg.layout()
 	}
 	return m, problems
+}
+
+// perhaps is a column that is wanted if something behind it is.
+type perhaps struct {
+	column *column
+	needed func() bool
 }
 
 // builder binds one stack, plugin by plugin.

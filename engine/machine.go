@@ -29,6 +29,7 @@ type Machine struct {
 	opened  []*Instance
 	stacks  []*Stack
 	segs    []*segment
+	perhaps []perhaps
 
 	deadline atomic.Int64 // by when a stop must be over, nanoseconds since 1970; 0 while running
 	sigSeq   atomic.Int64

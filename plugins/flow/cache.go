@@ -79,7 +79,7 @@ func (c *cache) open() (err error) {
 		return err
 	}
 	c.next = c.next[:n]
-	if c.macKey || c.markKey || c.out.linkWanted() {
+	if c.linkWanted() {
 		if c.links, err = take[link](&c.memory, n*sets); err != nil {
 			return err
 		}
@@ -89,6 +89,9 @@ func (c *cache) open() (err error) {
 	}
 	return err
 }
+
+// linkWanted tells whether entries have marks and hardware addresses: the key has some, or somebody reads them.
+func (c *cache) linkWanted() bool { return c.macKey || c.markKey || c.out.linkWanted() }
 
 func (c *cache) close() error {
 	c.table = table{memory: c.memory}

@@ -87,7 +87,8 @@ func (f *flow) fields() []string {
 }
 
 func (f *flow) Bind(p *engine.Binder) engine.Stage {
-	s := &stage{in: f.inputs(p)}
+	s := &stage{}
+	s.in = f.inputs(p, s.linkWanted)
 	if !s.in.hash.Given() { // no dealer
 		s.front = f.front(p)
 	}

@@ -99,7 +99,8 @@ func (f *flow) front(p *engine.Binder) *front {
 		macKey:  slices.Contains(fields, "mac"), markKey: slices.Contains(fields, "mark"), icmpKey: slices.Contains(fields, "icmp"),
 		biflow: f.biflow,
 	}
-	r.mac, r.mark = engine.Want(p, key.RawMAC), engine.Want(p, key.OOBMark)
+	r.mac = engine.WantIf(p, key.RawMAC, func() bool { return r.macKey })
+	r.mark = engine.WantIf(p, key.OOBMark, func() bool { return r.markKey })
 	if f.inputIfindex != 0 {
 		r.fixed = about(f.inputIfindex) | aboutHasIfindex
 	}

@@ -38,7 +38,7 @@ type inputs struct {
 	notIP, filtered, absorbed *engine.Counter
 }
 
-func (f *flow) inputs(p *engine.Binder) inputs {
+func (f *flow) inputs(p *engine.Binder, linkWanted func() bool) inputs {
 	st := p.Stats()
 	return inputs{
 		tuple:  engine.Need(p, key.FlowTuple),
@@ -46,8 +46,8 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 		flags:  engine.Want(p, key.TCPFlags),
 		time:   engine.Want(p, key.OOBTime),
 		cut:    engine.Want(p, key.FlowCut),
-		mark:   engine.Want(p, key.OOBMark),
-		mac:    engine.Want(p, key.RawMAC),
+		mark:   engine.WantIf(p, key.OOBMark, linkWanted),
+		mac:    engine.WantIf(p, key.RawMAC, linkWanted),
 		ifout:  engine.Want(p, key.OOBIfOut),
 		hash:   engine.Want(p, key.FlowHash),
 		look:   engine.Want(p, lookKey),
@@ -59,6 +59,9 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 		absorbed:   &st.Absorbed,
 	}
 }
+
+// linkWanted tells whether the cache needs marks and hardware addresses.
+func (s *stage) linkWanted() bool { return s.cache.linkWanted() }
 
 // Open takes the memory.
 func (s *stage) Open(*engine.Env) error { return s.cache.open() }
