@@ -54,7 +54,7 @@ func banned(from, imp string, standard bool) string {
 			return "the engine knows neither plugins nor configurations, so that all may rest on it"
 		case from == "ulogd/engine" && !standard:
 			return "the engine itself takes nothing but the standard library: what every record passes is to be read and kept here"
-		case !own && !standard && !forTests && !slices.Contains(engineMayUse, imp):
+		case !own && !standard && !forTests && !slices.Contains(engineMayUse, imp) && !slices.Contains(mayUseToo[from], imp):
 			return "packages of the engine take the standard library and golang.org/x/sys/unix; a protocol's library belongs to the plugin that speaks it"
 		}
 	case "plugins":
@@ -85,6 +85,9 @@ func banned(from, imp string, standard bool) string {
 // engineMayUse are the packages from elsewhere that sub-packages of the engine may import.
 var engineMayUse = []string{"golang.org/x/sys/unix"}
 
+// mayUseToo are those that one of them may import besides: sessions with collectors belong to several plugins, and Go's library has no DTLS.
+var mayUseToo = map[string][]string{"ulogd/engine/collector": {"github.com/pion/dtls/v3"}}
+
 // sameFolder tells whether both belong to one plugin: the plugin's own folder or folders within it.
 func sameFolder(a, b string) bool {
 	part := func(p string) string { return strings.Split(strings.TrimPrefix(p, "ulogd/plugins/"), "/")[0] }
@@ -103,6 +106,8 @@ func TestImportRulesForbid(t *testing.T) {
 		{"ulogd/engine", "os", true, false},
 		{"ulogd/engine/mmsg", "golang.org/x/sys/unix", false, false},
 		{"ulogd/engine/mmsg", "github.com/BurntSushi/toml", false, true},
+		{"ulogd/engine/mmsg", "github.com/pion/dtls/v3", false, true},
+		{"ulogd/engine/collector", "github.com/pion/dtls/v3", false, false},
 		{"ulogd/engine/mmsg", "ulogd/plugins/nfct", false, true},
 		{"ulogd/plugins/nfct", "ulogd/plugins/nflog", false, true},
 		{"ulogd/plugins/nfct", "ulogd/stacks", false, true},

@@ -34,17 +34,19 @@ type UDP struct {
 
 // DialUDP returns a Dial for datagrams. refused, if not nil, counts the times that the peer's host said nobody listens.
 func DialUDP(to Address, source netip.Addr, refused *engine.Counter) Dial {
-	return func(ctx context.Context) (Session, error) {
-		d := net.Dialer{}
-		if source.IsValid() {
-			d.LocalAddr = &net.UDPAddr{IP: source.AsSlice(), Zone: source.Zone()}
-		}
-		conn, err := d.DialContext(ctx, "udp", to.String())
-		if err != nil {
-			return nil, err
-		}
-		return newUDP(conn.(*net.UDPConn), refused)
+	return func(ctx context.Context) (Session, error) { return dialUDP(ctx, to, source, refused) }
+}
+
+func dialUDP(ctx context.Context, to Address, source netip.Addr, refused *engine.Counter) (*UDP, error) {
+	d := net.Dialer{}
+	if source.IsValid() {
+		d.LocalAddr = &net.UDPAddr{IP: source.AsSlice(), Zone: source.Zone()}
 	}
+	conn, err := d.DialContext(ctx, "udp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	return newUDP(conn.(*net.UDPConn), refused)
 }
 
 func newUDP(conn *net.UDPConn, refused *engine.Counter) (*UDP, error) {

@@ -110,7 +110,7 @@ func TestCollectorKilled(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				set = append(set, a.client(a)...)
+				set = append(set, a.client("tls", a)...)
 				env = append(env, collectorCert+"="+a.write("CERTIFICATE", der), collectorKey+"="+a.write("PRIVATE KEY", raw))
 			}
 			r := start(t, &feed{asct: true}, set...)

@@ -39,7 +39,7 @@ func (o *output) Options(opts *engine.Options) {
 }
 
 func (o *output) Validate() error {
-	if o.proto == "tls" && !o.opts.Given("port") {
+	if o.secure() && !o.opts.Given("port") {
 		o.Port = portSecure
 	}
 	if err := o.Settings.Validate(); err != nil {
@@ -258,8 +258,9 @@ counted as buffer_full. Inputs that lose nothing by it, such as files, wait for 
 acknowledgement says that the collector's kernel has the data, not its program. So some records may arrive twice; a collector that stops reading for
 longer than the window, and then dies, still loses what its kernel held beyond it.
 
-UDP is for networks where some loss is tolerable (RFC 7011 section 10.3.2); without DTLS it belongs on a segregated one. SCTP, which RFC 7011 requires of a
-compliant implementation, is not offered.
+UDP and DTLS are for networks where some loss is tolerable (RFC 7011 section 10.3.2): what is sent while a collector restarts is lost, and UDP without DTLS belongs
+on a segregated network. TLS and DTLS send nothing to a collector that does not prove who it is. SCTP, which RFC 7011 requires of a compliant implementation, is
+not offered: it could not be tested.
 
 layout = "ulogd2" sends the records of ulogd2's IPFIX output as they are, except for the sequence number, which there counted a
 message's own records. send_template = "never" chooses that layout unless layout is set.`

@@ -199,6 +199,7 @@ func TestPorts(t *testing.T) {
 		{nil, 4739},
 		{[]string{"port", "2055"}, 2055},
 		{[]string{"proto", "tls", "tls_cert", "c", "tls_key", "k", "tls_ca", "a"}, 4740},
+		{[]string{"proto", "dtls", "tls_cert", "c", "tls_key", "k", "tls_ca", "a"}, 4740},
 	} {
 		f := &output{}
 		inst := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Kind: engine.OutputKind, New: func() any { return f }}, "x")

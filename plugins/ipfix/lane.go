@@ -55,12 +55,15 @@ func newLanes(o *output) (lanes []*lane) {
 func (l *lane) open(env *engine.Env) error {
 	l.stats = env.Stats
 	o, window := l.o, collector.Window{}
-	if o.proto != "udp" {
+	if !o.datagrams() {
 		window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
 	}
 	for _, at := range o.places(l) {
 		p := &peer{l: l}
 		link := collector.NewLink(env, o.ReconnectInterval, at.names, at.dials...)
+		if o.proto == protoDTLS {
+			link.Renew(o.renew)
+		}
 		q := collector.NewQueue(env, link, p, o.Buffer, window)
 		if o.reporter != nil {
 			q.Dropped = o.reporter.dropMessage
@@ -80,13 +83,7 @@ func (o *output) places(l *lane) (at []place) {
 		if o.mode == modeBalance && o.lanes[i] != l {
 			continue
 		}
-		dial := collector.DialTCP(a, o.Source)
-		switch o.proto {
-		case "udp":
-			dial = collector.DialUDP(a, o.Source, refused)
-		case "tls":
-			dial = collector.DialTLS(a, o.Source, o.identity)
-		}
+		dial := o.dial(a, refused)
 		if o.mode == modeFailover && len(at) == 1 {
 			at[0].names, at[0].dials = append(at[0].names, a.String()), append(at[0].dials, dial)
 			continue
@@ -117,7 +114,7 @@ func (l *lane) settle(before int, now time.Time) {
 // limit sets the length of messages by the setting and by what every path allows.
 func (l *lane) limit() {
 	o := l.o
-	if o.proto != "udp" {
+	if !o.datagrams() {
 		l.builder.Limit = tcpMessage
 		if o.mtu > 0 {
 			l.builder.Limit = o.mtu
@@ -224,7 +221,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	if o.announce == export.Never {
 		return
 	}
-	if o.proto == "udp" && o.announce == export.First && o.refreshCount > 0 && q.Position().Messages-p.at >= uint32(o.refreshCount) {
+	if o.datagrams() && o.announce == export.First && o.refreshCount > 0 && q.Position().Messages-p.at >= uint32(o.refreshCount) {
 		p.tell(q, p.announced, now)
 	}
 	fresh := m.Needs &^ p.announced
@@ -232,7 +229,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 		return
 	}
 	copies := 1
-	if o.proto == "udp" {
+	if o.datagrams() {
 		copies = o.copies
 	}
 	for i := range copies {
@@ -251,7 +248,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 // refresh announces all templates again when it is time (RFC 7011 section 8.4).
 func (p *peer) refresh(q *collector.Queue, now time.Time) {
 	o := p.l.o
-	if o.proto == "udp" && o.announce == export.First && o.refresh > 0 && q.Session() != nil && p.announced != 0 && now.Sub(p.refreshed) >= o.refresh {
+	if o.datagrams() && o.announce == export.First && o.refresh > 0 && q.Session() != nil && p.announced != 0 && now.Sub(p.refreshed) >= o.refresh {
 		p.tell(q, p.announced, now)
 	}
 	if o.reporter != nil && q.Session() != nil && now.Sub(p.reported) >= o.optionsInterval {

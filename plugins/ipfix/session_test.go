@@ -64,7 +64,7 @@ func numbered(from, n int) []flow {
 }
 
 // read decodes messages until it has seen n marks, and returns how often each was seen.
-func (s *session) read(t testing.TB, c net.Conn, n int) map[uint32]int {
+func (s *session) read(t testing.TB, c io.Reader, n int) map[uint32]int {
 	t.Helper()
 	seen := map[uint32]int{}
 	for len(seen) < n {
@@ -400,7 +400,10 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	}{
 		{nil, "host: must name a collector"},
 		{[]string{"host", "a b"}, "names no host"},
-		{[]string{"host", "h", "proto", "sctp"}, "tcp, udp"},
+		{[]string{"host", "h", "proto", "sctp"}, "no kernel with SCTP"},
+		{[]string{"host", "h", "proto", "dtls"}, "both sides prove who they are"},
+		{[]string{"host", "h", "proto", "udp", "tls_ca", "a"}, "set proto = tls or dtls"},
+		{[]string{"host", "h", "proto", "dtls", "tls_cert", "c", "tls_key", "k", "tls_ca", "a", "mtu", "20000"}, "at most 16384 octets"},
 		{[]string{"host", "h", "mtu", "60"}, "octets hold no record"},
 		{[]string{"host", "h", "mtu", "60", "layout", "ulogd2"}, "at least 64 are needed"},
 		{[]string{"host", "h", "mtu", "100", "layout", "ulogd2", "send_template", "always"}, "needed"},

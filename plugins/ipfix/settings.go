@@ -33,6 +33,7 @@ type settings struct {
 	oid          uint32
 	proto        string
 	mode         string
+	renew        time.Duration
 	identity     collector.Identity
 	mtu          int
 	sendTemplate string
@@ -63,14 +64,15 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	s.opts = o
 	engine.Int(o, &s.oid, "oid", 0, "observation domain id: what tells this exporter's records from others' of the same address")
 	c.Options(o, port)
-	o.Enum(&s.proto, "proto", "tcp", []string{"tcp", "udp", "tls"}, "transport: tcp, udp, or tls (TLS 1.2 or 1.3 over TCP, port 4740, both sides verified)")
+	o.Enum(&s.proto, "proto", protoTCP, []string{protoTCP, protoUDP, protoTLS, protoDTLS, protoSCTP}, "transport: tcp, udp, tls (TLS 1.2 or 1.3 over TCP), or dtls (DTLS 1.2 over UDP); the last two on port 4740, with both sides verified. sctp is refused")
 	o.Enum(&s.mode, "mode", modeAll, []string{modeAll, modeBalance, modeFailover}, "several collectors: all get everything; balance: each gets its share, by a hash of the flow; failover: the first that can be reached, and back to a better one when it returns")
 	o.String(&s.identity.Certificate, "tls_cert", "", "file with our certificate (PEM), followed by those between it and the authority")
 	o.String(&s.identity.Key, "tls_key", "", "file with its private key")
 	o.String(&s.identity.Authorities, "tls_ca", "", "file with the certificates that the collector's must lead to")
 	o.Strings(&s.identity.PeerNames, "tls_peer_names", nil, "names of which the collector's certificate must carry one; unset: the name or address in host. The files are read again at each connect")
-	engine.Int(o, &s.mtu, "mtu", 0, "octets of a message at most, without the headers below it; on UDP never more than the path allows. 0: on UDP what fits the path's MTU (packets of 512 octets if unknown, of 9000 at most), on TCP 8192")
-	o.String(&s.sendTemplate, "send_template", "once", "once: templates travel ahead of their first record in each session and, on UDP, every template_refresh; always: in each message; never: not at all")
+	o.Seconds(&s.renew, "dtls_renew", 10*time.Minute, "on DTLS, make a new session after this time, the old one going on until it is there: a collector that was restarted without a word cannot read the old one; 0: never")
+	engine.Int(o, &s.mtu, "mtu", 0, "octets of a message at most, without the headers below it; on UDP and DTLS never more than the path allows. 0: on UDP and DTLS what fits the path's MTU (packets of 512 octets if unknown, of 9000 at most), on TCP 8192")
+	o.String(&s.sendTemplate, "send_template", "once", "once: templates travel ahead of their first record in each session and, on UDP and DTLS, every template_refresh; always: in each message; never: not at all")
 	o.Enum(&s.layout, "layout", layoutDefault, []string{layoutDefault, layoutULOGD2}, "default: records by what the stack gives; ulogd2: the ten fields that ulogd2 sends, both directions in one counter")
 	o.Enum(&s.direction, "direction", "uniflow", []string{"uniflow", "biflow", "sum"}, "uniflow: a record for each direction that has packets; biflow: one for both, with reverse elements (RFC 5103); sum: one, whose counters add both directions up")
 	o.Enum(&s.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
@@ -80,9 +82,9 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), FLOW's timeouts, sampling, the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none, as some collectors refuse messages that hold them")
 	engine.Int(o, &s.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at (RFC 5477); options_interval is then 10 minutes unless it is set. 0: all")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
-	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP, announce the templates again after this time; 0: not by time")
-	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP, announce the templates again after so many messages; 0: not by number")
-	engine.Int(o, &s.copies, "template_copies", 1, "on UDP, announce a template so many times ahead of its first record")
+	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP and DTLS, announce the templates again after this time; 0: not by time")
+	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP and DTLS, announce the templates again after so many messages; 0: not by number")
+	engine.Int(o, &s.copies, "template_copies", 1, "on UDP and DTLS, announce a template so many times ahead of its first record")
 	o.Seconds(&s.flushInterval, "flush_interval", time.Second, "send a message that is not full after this time")
 	o.Size(&s.resend, "resend_window", 8<<20, "after a TCP session breaks, send at least so many octets again, though acknowledged")
 	o.Seconds(&s.resendTime, "resend_time", 5*time.Second, "and at least what was sent during this time; both 0: only what was not acknowledged")
@@ -110,21 +112,6 @@ func (s *settings) validate(collectors int) error {
 		return fmt.Errorf("template_refresh_packets: must not be negative, is %d", s.refreshCount)
 	}
 	return s.validateLayout()
-}
-
-func (s *settings) validateTransport(collectors int) error {
-	id := &s.identity
-	switch {
-	case s.mode == modeFailover && s.proto == "udp":
-		return fmt.Errorf("mode: failover needs tcp or tls; UDP does not tell that a collector is away (RFC 7011 section 10.3.5)")
-	case s.mode != modeAll && collectors < 2:
-		return fmt.Errorf("mode: %s needs several collectors in host", s.mode)
-	case s.proto != "tls" && (id.Certificate != "" || id.Key != "" || id.Authorities != "" || len(id.PeerNames) > 0):
-		return fmt.Errorf("proto: is %s, which takes no tls_cert, tls_key, tls_ca or tls_peer_names; set proto = tls", s.proto)
-	case s.proto == "tls" && (id.Certificate == "" || id.Key == "" || id.Authorities == ""):
-		return fmt.Errorf("tls_cert: tls needs tls_cert, tls_key and tls_ca: both sides prove who they are (RFC 7011 section 11.3)")
-	}
-	return nil
 }
 
 func (s *settings) validateLayout() error {

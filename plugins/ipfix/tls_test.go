@@ -44,7 +44,13 @@ func (a *authority) sign(c *x509.Certificate) (*ecdsa.PrivateKey, []byte) {
 		a.t.Fatal(err)
 	}
 	c.SerialNumber, c.Subject = big.NewInt(time.Now().UnixNano()), pkix.Name{CommonName: "test"}
-	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	if c.IsCA { // a certificate with its issuer's name would pass for one that signed itself
+		c.Subject.CommonName = "test authority"
+	}
+	if c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(time.Hour)
+	}
+	c.NotBefore = time.Now().Add(-2 * time.Hour)
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = c, key
@@ -67,11 +73,21 @@ func (a *authority) write(kind string, der []byte) string {
 	return filepath.Clean(f.Name())
 }
 
+// files signs a certificate and returns where it and its key are.
+func (a *authority) files(c *x509.Certificate) (cert, key string) {
+	a.t.Helper()
+	private, der := a.sign(c)
+	raw, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.write("CERTIFICATE", der), a.write("PRIVATE KEY", raw)
+}
+
 // client makes the options of an exporter with a certificate of this authority.
-func (a *authority) client(trust *authority) []string {
-	key, der := a.sign(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	raw, _ := x509.MarshalPKCS8PrivateKey(key)
-	return []string{"proto", "tls", "tls_cert", a.write("CERTIFICATE", der), "tls_key", a.write("PRIVATE KEY", raw), "tls_ca", trust.file}
+func (a *authority) client(proto string, trust *authority) []string {
+	cert, key := a.files(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return []string{"proto", proto, "tls_cert", cert, "tls_key", key, "tls_ca", trust.file}
 }
 
 // listen is a collector that shows a certificate of these names and wants one of this authority.
@@ -92,7 +108,7 @@ func TestTLS(t *testing.T) {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			a := newAuthority(t)
 			c := a.listen(t, version, nil, loopback)
-			r := start(t, &feed{asct: true}, append(a.client(a), "host", c.addr, "flush_interval", "20ms")...)
+			r := start(t, &feed{asct: true}, append(a.client("tls", a), "host", c.addr, "flush_interval", "20ms")...)
 			conn := c.accept()
 			go r.give(numbered(0, 5000)...)
 			seen := newSession().read(t, conn, 5000)
@@ -106,7 +122,7 @@ func TestTLS(t *testing.T) {
 	t.Run("name asked for", func(t *testing.T) {
 		a := newAuthority(t)
 		c := a.listen(t, tls.VersionTLS13, []string{"collector.example"})
-		r := start(t, &feed{asct: true}, append(a.client(a), "host", c.addr, "tls_peer_names", "other.example,collector.example", "flush_interval", "20ms")...)
+		r := start(t, &feed{asct: true}, append(a.client("tls", a), "host", c.addr, "tls_peer_names", "other.example,collector.example", "flush_interval", "20ms")...)
 		conn := c.accept()
 		r.give(numbered(0, 10)...)
 		newSession().read(t, conn, 10)
@@ -117,9 +133,9 @@ func TestTLS(t *testing.T) {
 		set  func(a, other *authority) []string
 		ips  []net.IP
 	}{
-		{"another authority's collector", func(a, other *authority) []string { return a.client(other) }, []net.IP{loopback}},
-		{"another name's collector", func(a, _ *authority) []string { return a.client(a) }, []net.IP{net.IPv4(127, 0, 0, 9)}},
-		{"a certificate that the collector does not trust", func(a, other *authority) []string { return other.client(a) }, []net.IP{loopback}},
+		{"another authority's collector", func(a, other *authority) []string { return a.client("tls", other) }, []net.IP{loopback}},
+		{"another name's collector", func(a, _ *authority) []string { return a.client("tls", a) }, []net.IP{net.IPv4(127, 0, 0, 9)}},
+		{"a certificate that the collector does not trust", func(a, other *authority) []string { return other.client("tls", a) }, []net.IP{loopback}},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
 			a, other := newAuthority(t), newAuthority(t)
@@ -149,6 +165,6 @@ func TestTLS(t *testing.T) {
 func TestTLSCollectorThatDies(t *testing.T) {
 	a := newAuthority(t)
 	c := a.listen(t, tls.VersionTLS13, nil, net.IPv4(127, 0, 0, 1))
-	r := start(t, &feed{asct: true}, append(a.client(a), "host", c.addr, "reconnect_interval", "50ms", "flush_interval", "20ms")...)
+	r := start(t, &feed{asct: true}, append(a.client("tls", a), "host", c.addr, "reconnect_interval", "50ms", "flush_interval", "20ms")...)
 	dying(t, c, r)
 }
