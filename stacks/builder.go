@@ -14,7 +14,7 @@ import (
 type builder struct {
 	file      *conf.File
 	reg       *engine.Registry
-	instances map[string]*engine.Instance // by id
+	instances map[string]*engine.Instance // by id; filters by ID:PLUGIN, since stacks may call different ones the same, as in ulogd2
 	broken    map[conf.Element]bool       // what has a problem, which was reported
 	compat    string
 	problems  conf.Problems
@@ -63,7 +63,11 @@ func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *eng
 		return nil
 	}
 	plugin, ok := b.reg.Lookup(kind, e.Plugin)
-	if inst := b.instances[e.ID]; inst != nil && ok {
+	id := e.ID
+	if kind == engine.FilterKind {
+		id += ":" + e.Plugin
+	}
+	if inst := b.instances[id]; inst != nil && ok {
 		if inst.Plugin != plugin {
 			b.errorf(st.Pos, "", "stack", "%s is the %s %s in another place and cannot be the %s %s too; use another id",
 				e.ID, inst.Plugin.Kind, inst.Plugin.Name, kind, e.Plugin)
@@ -85,7 +89,7 @@ func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *eng
 	if !b.configure(inst, st) {
 		return nil
 	}
-	b.instances[e.ID], b.broken[e] = inst, false
+	b.instances[id], b.broken[e] = inst, false
 	return inst
 }
 
