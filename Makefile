@@ -76,6 +76,6 @@ bench-nflog: peers
 bench-pcap: peers
 	go run ./stacks/bench/pcap
 
-# Storms at their full size, a million connections and two million logged packets: minutes, and a machine that does nothing else.
+# Storms at their full size, a million connections, two million logged packets, a collector away for five minutes: minutes, and a machine that does nothing else.
 storm: peers
-	ULOGD_STORMS=1 go test -p 1 -run 'Reliable|Overrun|Storm' -v -timeout 30m ./plugins/nfct ./stacks/e2e
+	ULOGD_STORMS=1 go test -p 1 -run 'Reliable|Overrun|Storm|CollectorKilled' -v -timeout 30m ./plugins/nfct ./plugins/ipfix ./stacks/e2e

@@ -32,6 +32,13 @@ func (q *Queue) Spool(s *spool.Spool, k Keeper) {
 		q.stats.Drop("spool_foreign", "records in the spool that this configuration cannot send: they need a template beyond max_templates"),
 		q.stats.Drop("spool_failed", "records that could not be put into the spool, for want of disk space or permission"),
 	}
+	if q.Dropped != nil {
+		s.Full = func(m spool.Message) {
+			if _, ok := k.Adopt(m.Context, m.Body); ok {
+				q.Dropped(m.Body)
+			}
+		}
+	}
 }
 
 // spill puts a message on disk.

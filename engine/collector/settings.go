@@ -28,7 +28,7 @@ func (s *Settings) Options(o *engine.Options, port uint16) {
 	engine.Int(o, &s.Port, "port", port, "port of collectors whose host does not name one")
 	o.String(&s.SourceAddress, "source_address", "", "local address to send from; unset: the kernel chooses")
 	o.Seconds(&s.ReconnectInterval, "reconnect_interval", 60*time.Second, "at least this long between two attempts to connect; the first retry comes at once if the last attempt is older (RFC 7011 section 10.4.4: at most one a minute)")
-	o.Size(&s.Buffer, "buffer", 64<<20, "octets of messages that wait in memory, per collector, while it is away or slow; what comes beyond is dropped and counted as buffer_full")
+	o.Size(&s.Buffer, "buffer", 64<<20, "octets of messages that wait in memory, per collector, while it is away or slow; what comes beyond goes to the spool, if the output has one, or is dropped and counted as buffer_full")
 }
 
 // Validate checks the options and fills Addresses and Source.

@@ -4,44 +4,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// smallDisk runs f on a thread with a mount namespace of its own, in which dir is a file system of the given size.
-func smallDisk(t *testing.T, size int, f func(dir string)) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small file system needs root")
-	}
-	dir := t.TempDir()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with its namespace
-		if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
-			t.Errorf("unshare: %v", err)
-			return
-		}
-		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-			t.Errorf("make mounts private: %v", err)
-			return
-		}
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
-			t.Errorf("mount: %v", err)
-			return
-		}
-		f(dir)
-	}()
-	<-done
-}
+	"ulogd/engine/nstest"
+)
 
 // TestFullDisk fills a small disk, frees it, and wants whole lines only, in order, with every missing one counted.
 func TestFullDisk(t *testing.T) {
-	smallDisk(t, 256<<10, func(dir string) {
+	nstest.SmallDisk(t, 256<<10, func(dir string) {
 		f := &File{Path: filepath.Join(dir, "x.log")}
 		_, log := open(t, f)
 		ballast := filepath.Join(dir, "ballast")
@@ -123,7 +96,7 @@ func TestHalfRecordIsCompleted(t *testing.T) {
 // TestHeaderOnFullDisk opens a file while the disk is full. When there is room again it begins with its header, and a format
 // with sections has a new one after every gap.
 func TestHeaderOnFullDisk(t *testing.T) {
-	smallDisk(t, 64<<10, func(dir string) {
+	nstest.SmallDisk(t, 64<<10, func(dir string) {
 		for _, sections := range []bool{false, true} {
 			ballast := filepath.Join(dir, "ballast")
 			if err := os.WriteFile(ballast, make([]byte, 64<<10), 0o600); err != nil {

@@ -43,8 +43,24 @@ func (s *Spool) dropOldest() {
 	if seg.left > 0 {
 		s.complain("the spool is full: its oldest records are dropped", "spool", s.path, "records", seg.left, "remedy", "raise spool_max, or bring the collector back")
 	}
+	s.tell(seg)
 	s.lose(seg, s.full)
 	s.removeFirst()
+}
+
+// tell tells what is in the oldest segment and was not read.
+func (s *Spool) tell(seg *segment) {
+	if s.Full == nil || seg.left == 0 {
+		return
+	}
+	if s.reading == nil {
+		s.begin(seg)
+	}
+	for m, state := s.reading.next(); state == whole || state == damaged; m, state = s.reading.next() {
+		if state == whole {
+			s.Full(m)
+		}
+	}
 }
 
 // put writes a message. What was written of it when that fails is cut off, and would be overwritten by the next one.

@@ -20,6 +20,8 @@ type Config struct {
 	Log   *slog.Logger
 	Stats *engine.Stats
 	Go    func(func(context.Context)) // runs what must not stop the records
+
+	Full func(Message) // if not nil, is told of each message that is given up because the spool is full
 }
 
 // MinMax is the smallest Max.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/nstest"
 )
 
 // run is one run of a daemon with a spool.
@@ -247,6 +248,41 @@ func TestFullSpoolDropsTheOldest(t *testing.T) {
 	}
 	r.sums()
 	r.end()
+}
+
+// TestFullDisk fills the disk that the spool is on, and frees it: what could not be written is missing, and nothing else.
+func TestFullDisk(t *testing.T) {
+	nstest.SmallDisk(t, 256<<10, func(dir string) {
+		r := begin(t, dir, MinMax)
+		var there []int
+		for i := range 2000 {
+			m := message(i)
+			if r.Append(m) {
+				there = append(there, i)
+				r.stats.Made.Add(m.Records)
+				r.stats.Held.Add(m.Records)
+			}
+			if i == 1800 {
+				for range 600 {
+					m, _ := r.Next(maxBody)
+					r.stats.Held.Add(-m.Records)
+					r.stats.Out.Add(m.Records)
+				}
+				r.Release(r.Position())
+			}
+		}
+		if len(there) > 1900 || there[len(there)-1] != 1999 {
+			t.Errorf("%d messages were written, the last is %d", len(there), there[len(there)-1])
+		}
+		if n := strings.Count(r.log.String(), "no space left on device"); n != 1 {
+			t.Errorf("%d complaints within a minute, want 1:\n%s", n, r.log)
+		}
+		if got := r.get(); !slices.Equal(got, there[600:]) {
+			t.Errorf("read %v", got)
+		}
+		r.sums()
+		r.end()
+	})
 }
 
 func TestTornTail(t *testing.T) {

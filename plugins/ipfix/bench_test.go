@@ -33,7 +33,10 @@ func onBatch(t testing.TB, asct bool, flows []flow, set map[string]string, run f
 	in := engine.NewInstance(&engine.Plugin{Name: "FEED", Kind: engine.InputKind, New: func() any { return f }}, "feed")
 	p := &probe{run: run}
 	out := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Kind: engine.OutputKind, New: func() any { return p }}, "ipfix1")
-	set["host"], set["proto"] = "127.0.0.1:9", "udp"
+	set["host"] = "127.0.0.1:9" // where nobody listens
+	if set["proto"] == "" {
+		set["proto"] = "udp"
+	}
 	for name, value := range set {
 		opt, _ := out.Options.Lookup(name)
 		if _, err := opt.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
@@ -120,4 +123,22 @@ func TestEncodeDoesNotAllocate(t *testing.T) {
 			s.o.env.Stats.Filtered.Add(b.Len())
 		})
 	}
+}
+
+// BenchmarkSpool encodes connections for a collector that is away, into a spool that is full: the oldest records give way.
+func BenchmarkSpool(b *testing.B) {
+	set := map[string]string{"proto": "tcp", "buffer": "256KiB", "spool": b.TempDir(), "spool_max": "64MiB"}
+	onBatch(b, true, flows256(0), set, func(s *stage, batch *engine.Batch) {
+		before := s.o.env.Stats.Made.Load()
+		b.ReportAllocs()
+		b.ResetTimer()
+		for b.Loop() {
+			s.Consume(batch)
+			s.o.env.Stats.Made.Add(batch.Len())
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(s.o.env.Stats.Made.Load()-before), "ns/record")
+		if s.o.env.Stats.Drop("spool_full", "").Load() == 0 && b.N > 5000 {
+			b.Error("the spool was not full")
+		}
+	})
 }

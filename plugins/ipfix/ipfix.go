@@ -253,10 +253,18 @@ nat_events = true adds a record for each translated connection that begins or ha
 law asks of carriers. NFCT then reports the beginnings of translated connections also where it remembers connections (hash_enable), with ct.event 1 and to all stacks that it feeds;
 where another stack is to have ends only, give it an NFCT instance of its own.
 
-The output never makes a live input wait. While a collector is away or slow, messages wait in buffer; what does not fit is dropped and
-counted as buffer_full. Inputs that lose nothing by it, such as files, wait for room instead, unless when_full = "drop". After a TCP session breaks, what the collector has not acknowledged is sent again, and before it the last resend_window: an
-acknowledgement says that the collector's kernel has the data, not its program. So some records may arrive twice; a collector that stops reading for
-longer than the window, and then dies, still loses what its kernel held beyond it.
+The output never makes a live input wait. While a collector is away or slow, messages wait in buffer; what does not fit goes to the spool or,
+without one, is dropped and counted as buffer_full. Inputs that lose nothing by it, such as files, wait for room instead, unless when_full = "drop".
+
+After a session over TCP or TLS breaks, what the collector has not acknowledged is sent again, and before it what was sent last (resend_window and resend_time, whichever is
+more, as far as buffer holds it): an acknowledgement says that the collector's kernel has the data, not its program. So some records may arrive twice; a collector that stops
+reading for longer, and then dies, still loses what its kernel held beyond it.
+
+spool = "/var/spool/ulogd" keeps on disk, for each collector, what its buffer has no room for and, at the end of the daemon, what the buffer holds. It is sent in its
+order when the collector is back, or by the next run. Records in the spool count as held, also in the last summary; the next run counts them as made, and as
+resumed. The daemon's sudden end (kill -9) costs what is in the buffer, so that a small one loses less; what is in the spool is sent by the next run, some MiB of it perhaps
+for the second time. A power failure costs about the last second of the spool too: files are synchronised that often, beside the flow of records. A damaged message is
+dropped alone (spool_damaged), a torn last one is cut off, and the log says where. While the disk is full, what cannot be written is dropped (spool_failed).
 
 UDP and DTLS are for networks where some loss is tolerable (RFC 7011 section 10.3.2): what is sent while a collector restarts is lost, and UDP without DTLS belongs
 on a segregated network. TLS and DTLS send nothing to a collector that does not prove who it is. SCTP, which RFC 7011 requires of a compliant implementation, is

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ulogd/engine"
 )
 
 // spooled are the options of an output with little memory and a spool.
@@ -272,4 +274,26 @@ func TestSpoolThatCannotBe(t *testing.T) {
 		t.Errorf("a spool that cannot be made: %v", err)
 	}
 	other.m = nil
+}
+
+func TestDoctorExaminesTheSpool(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{dir: "", filepath.Join(dir, "to", "make"): "", filepath.Join(file, "spool"): "not a directory"} {
+		r, d := build(t, &feed{asct: true}, spooled(path, "host", "127.0.0.1")...), &engine.Diagnosis{}
+		r.m.Examine(d)
+		found := ""
+		for _, f := range d.Findings() {
+			found += f.What
+		}
+		if (found == "") != (want == "") || !strings.Contains(found, want) {
+			t.Errorf("%s: found %q, want %q", path, found, want)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("the doctor left %v, %v", entries, err)
+	}
 }

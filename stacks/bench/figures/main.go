@@ -26,6 +26,7 @@ var figures = []figure{
 	{"./plugins/nfct", "BenchmarkReceive/stateless", 710, 10_000, "250,000 conntrack events, kernel to columns"},
 	{"./plugins/ipfix", "BenchmarkEncode/uniflow", 40, 0, "an IPFIX record of a connection encoded"},
 	{"./plugins/ipfix", "BenchmarkEncode/flow", 40, 0, "an IPFIX record of a packet flow encoded"},
+	{"./plugins/ipfix", "BenchmarkSpool", 2000, 0, "an IPFIX record encoded and put into a full spool"},
 }
 
 func main() {

@@ -1,0 +1,37 @@
+package nstest
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+)
+
+// SmallDisk runs f on a thread with a mount namespace of its own, in which dir is a file system of the given size. Only that thread sees it: f must not fail the
+// test with Fatal, nor start goroutines that use the files. It needs root.
+func SmallDisk(t *testing.T, size int, f func(dir string)) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting a small file system needs root")
+	}
+	dir := t.TempDir()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with its namespace
+		if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
+			t.Errorf("unshare: %v", err)
+			return
+		}
+		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+			t.Errorf("make mounts private: %v", err)
+			return
+		}
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+			t.Errorf("mount: %v", err)
+			return
+		}
+		f(dir)
+	}()
+	<-done
+}
