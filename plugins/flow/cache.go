@@ -46,7 +46,7 @@ const (
 // maxPackets is the most that an entry, and a NetFlow v5 record, can count.
 const maxPackets = 1<<32 - 1
 
-func (f *flow) cache(p *engine.Binder, knowsOutput bool) *cache {
+func (f *flow) cache(p *engine.Binder) *cache {
 	fields := f.fields()
 	c := &cache{
 		slots:    (f.maxFlows + f.workers - 1) / f.workers,
@@ -56,7 +56,7 @@ func (f *flow) cache(p *engine.Binder, knowsOutput bool) *cache {
 		counts: newCounts(p.Stats()),
 	}
 	c.keepBelow = c.slots * f.keepIdleBelow / 100
-	c.out = bindOut(p, f.biflow, knowsOutput)
+	c.out = bindOut(p, f.biflow)
 	return c
 }
 
@@ -294,16 +294,17 @@ func (c *cache) insert(p arrival) uint32 {
 	place := free.first()
 	i := at*sets + place
 	t := &p.in.tuple.Of(p.b)[p.r]
-	c.origins[i] = origin{t.Src, t.Dst, p.time}
+	o := origin{src: t.Src, dst: t.Dst, first: p.time}
+	if p.in.ifout.Has(p.b, p.r) {
+		o.ifout = p.in.ifout.Of(p.b)[p.r]
+	}
+	c.origins[i] = o
 	e := &c.entries[i]
 	*e = entry{lookup: *p.look, last: p.time, due: c.clock + min(c.inactive, c.active), leave: c.clock + c.active}
 	s[place] = tagOf(p.hash)
 	c.lookBy(i, e.due)
 	if c.links != nil {
 		c.links[i] = linkOf(p.b, p.r, p.in.mac, p.in.mark, true, true)
-		if p.in.ifout.Has(p.b, p.r) {
-			c.links[i].out = p.in.ifout.Of(p.b)[p.r]
-		}
 	}
 	if c.replies != nil {
 		c.replies[i] = reply{}

@@ -92,7 +92,7 @@ func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	if !s.in.hash.Given() { // no dealer
 		s.front = f.front(p)
 	}
-	s.cache = f.cache(p, s.in.ifout.Given())
+	s.cache = f.cache(p)
 	return s
 }
 

@@ -10,7 +10,6 @@ import (
 type link struct {
 	mark     uint32
 	src, dst engine.MAC
-	out      uint32 // output interface, 0 where it is not known
 }
 
 const ethernetAddresses = 12 // octets of a link-layer header that hold destination and source

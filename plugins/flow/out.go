@@ -26,7 +26,7 @@ type out struct {
 	reason           engine.Col[uint8]
 	tos              engine.Col[uint8]
 	flags            engine.Col[uint16]
-	ifin, ifout      engine.Col[uint32] // ifout only where the input tells it
+	ifin, ifout      engine.Col[uint32]
 	vlanID           engine.Col[uint16]
 	mark             engine.Col[uint32]
 	macSrc, macDst   engine.Col[engine.MAC]
@@ -50,12 +50,13 @@ type ended struct {
 	entry
 	tuple  key.Tuple
 	first  engine.Time
+	ifout  uint32
 	reply  reply
 	link   link
 	reason uint8
 }
 
-func bindOut(p *engine.Binder, biflow, knowsOutput bool) *out {
+func bindOut(p *engine.Binder, biflow bool) *out {
 	o := &out{held: &p.Stats().Held, biflow: biflow, emitter: p.Restart()}
 	group := func(bits *uint64) engine.Group {
 		g := p.Group()
@@ -85,9 +86,7 @@ func bindOut(p *engine.Binder, biflow, knowsOutput bool) *out {
 	o.tos = engine.Give(p, all, key.OrigTOS)
 	o.flags = engine.Give(p, group(&o.tcp), key.OrigTCPFlags)
 	o.ifin = engine.Give(p, group(&o.ifindex), key.OOBIfIn)
-	if knowsOutput {
-		o.ifout = engine.Give(p, group(&o.output), key.OOBIfOut)
-	}
+	o.ifout = engine.Give(p, group(&o.output), key.OOBIfOut)
 	o.vlanID = engine.Give(p, group(&o.vlan), key.OOBVLAN)
 	link := group(&o.link)
 	o.mark = engine.Give(p, link, key.OOBMark)
@@ -115,7 +114,7 @@ func (o *out) bindReply(p *engine.Binder, group func(*uint64) engine.Group) {
 
 // linkWanted tells whether somebody reads what a flow's first packet had around it.
 func (o *out) linkWanted() bool {
-	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted() || o.output != 0 && o.ifout.Wanted()
+	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted()
 }
 
 // add puts a flow on the list. Its place in the cache may be taken by another at once.
@@ -125,7 +124,8 @@ func (o *out) add(c *cache, i uint32, reason uint8) {
 	}
 	d := &o.list[o.n]
 	o.n++
-	d.entry, d.tuple, d.first, d.reason = c.entries[i], c.tupleOf(i), c.origins[i].first, reason
+	d.entry, d.tuple, d.reason = c.entries[i], c.tupleOf(i), reason
+	d.first, d.ifout = c.origins[i].first, c.origins[i].ifout
 	if c.links != nil {
 		d.link = c.links[i]
 	}
@@ -181,7 +181,7 @@ func (o *out) fill(b *engine.Batch, at int, list []ended, epoch engine.Time) {
 	octets, packets, start, end := o.octets.Of(b), o.packets.Of(b), o.start.Of(b), o.end.Of(b)
 	typ, code, typ6, code6 := o.typ.Of(b), o.code.Of(b), o.typ6.Of(b), o.code6.Of(b)
 	family, etherType, reason, tos := o.family.Of(b), o.etherType.Of(b), o.reason.Of(b), o.tos.Of(b)
-	flags, ifin, vlanID, epochs := o.flags.Of(b), o.ifin.Of(b), o.vlanID.Of(b), o.epoch.Of(b)
+	flags, ifin, ifout, vlanID, epochs := o.flags.Of(b), o.ifin.Of(b), o.ifout.Of(b), o.vlanID.Of(b), o.epoch.Of(b)
 	for i := range list {
 		d, r := &list[i], engine.Row(at+i)
 		t := &d.tuple
@@ -208,6 +208,9 @@ func (o *out) fill(b *engine.Batch, at int, list []ended, epoch engine.Time) {
 		if d.about&aboutHasIfindex != 0 {
 			bits |= o.ifindex
 		}
+		if ifout[r] = d.ifout; d.ifout != 0 {
+			bits |= o.output
+		}
 		if d.about&aboutHasVLAN != 0 {
 			bits |= o.vlan
 		}
@@ -221,10 +224,6 @@ func (o *out) fillLinks(b *engine.Batch, at int, list []ended) {
 		r, l := engine.Row(at+i), &list[i].link
 		mark[r], macSrc[r], macDst[r] = l.mark, l.src, l.dst
 		have[r] |= o.link
-		if o.output != 0 && l.out != 0 {
-			o.ifout.Of(b)[r] = l.out
-			have[r] |= o.output
-		}
 	}
 }
 

@@ -30,6 +30,7 @@ type lookup struct {
 type origin struct {
 	src, dst engine.Addr
 	first    engine.Time
+	ifout    uint32 // output interface, 0 where it is not known
 }
 
 // State of an entry.
