@@ -64,7 +64,7 @@ fuzz:
 		done || exit 1; \
 	done
 
-# What a flow costs from the kernel's event to the collector, beside ulogd2.
+# What a flow costs from the kernel's event to the collector, and a table of a million connections, beside ulogd2.
 bench-nfct: peers
 	go test -run '^$$' -bench NFCT -benchtime 1x -timeout 30m ./stacks/bench/nfct
 

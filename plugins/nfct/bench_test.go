@@ -13,11 +13,17 @@ import (
 
 // cpu is what this process has used, in nanoseconds.
 func cpu(t testing.TB) int64 {
+	user, system := times(t)
+	return user + system
+}
+
+// times are the CPU times of this process in its own code and in the kernel's, in nanoseconds.
+func times(t testing.TB) (user, system int64) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		t.Fatal(err)
 	}
-	return u.Utime.Nano() + u.Stime.Nano()
+	return u.Utime.Nano(), u.Stime.Nano()
 }
 
 // BenchmarkReceive measures the daemon's CPU time per DESTROY event, from the kernel to columns, in each mode.
@@ -55,4 +61,25 @@ netlink_socket_buffer_maxsize = 536870912
 			b.ReportMetric(float64(spent)/float64(b.N)/n, "cpu-ns/event")
 		})
 	}
+}
+
+// BenchmarkDump measures the CPU time per entry of a dump, from the kernel to columns; user is this daemon's own part.
+func BenchmarkDump(b *testing.B) {
+	const n = 250_000
+	ns := nstest.New(b)
+	nstest.EnableConntrack(b, ns)
+	nstest.FillConntrack(b, ns, n)
+	var user, system int64
+	for b.Loop() {
+		d := stormy(b, ns, "hash_enable = false\nevent_mask = 4\nexport_on_exit = true")
+		u, s := times(b)
+		d.Stop()
+		u2, s2 := times(b)
+		user, system = user+u2-u, system+s2-s
+		if got := d.Stats("ct1").Out; got != n {
+			b.Fatalf("%d of %d entries", got, n)
+		}
+	}
+	b.ReportMetric(float64(user+system)/float64(b.N)/n, "cpu-ns/entry")
+	b.ReportMetric(float64(user)/float64(b.N)/n, "user-ns/entry")
 }

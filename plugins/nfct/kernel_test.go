@@ -241,28 +241,16 @@ func lines(t testing.TB, ns *nstest.NS, p *nstest.Proc, what string, n int) (fou
 func TestEndsEqualConntrack(t *testing.T) {
 	ns := tracked(t)
 	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
-	udpPing(t, ns, "127.0.0.1:0", 1, 1) // an empty table would be probed
+	d := start(t, ns, t.Name(), "", "extra_keys = true")
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)
-	d := start(t, ns, t.Name(), "", "extra_keys = true")
 	tcpEcho(t, ns, "127.0.0.1:0", 5000)
 	tcpEcho(t, ns, "[::1]:0", 50000)
 	udpPing(t, ns, "127.0.0.1:0", 100, 200)
 	udpPing(t, ns, "[::1]:0", 1000, -1)
 	ping(t, ns, "ip4:icmp", "127.0.0.1", 8)
 	ping(t, ns, "ip6:ipv6-icmp", "::1", 128)
-	ns.Do(t, func() { // through the address translation
-		l, err := net.Listen("tcp", "127.0.0.1:8081")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		c, err := net.Dial("tcp", "127.0.0.1:8080")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Close()
-	})
+	translated(t, ns)
 	const connections = 7
 	theirs := lines(t, ns, events, "[DESTROY]", connections)
 	ours := collect(t, d, t.Name(), connections)

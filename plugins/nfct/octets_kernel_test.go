@@ -16,10 +16,9 @@ import (
 func TestHundredsEqualConntrack(t *testing.T) {
 	ns := tracked(t)
 	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
-	udpPing(t, ns, "127.0.0.1:0", 1, 1)
+	d := start(t, ns, t.Name(), "", "extra_keys = true")
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)
-	d := start(t, ns, t.Name(), "", "extra_keys = true")
 	const rounds, each = 5, 12
 	var ours []string
 	for round := range rounds {

@@ -43,8 +43,19 @@ func Plan(t testing.TB, path, text string, log *Log) *stacks.Plan {
 // Start runs a TOML configuration. At the end of the test it is stopped, if it still runs, and its sums are checked.
 func Start(t testing.TB, text string) *Daemon {
 	t.Helper()
+	return start(t, "test.toml", text)
+}
+
+// StartConf is Start for an ulogd.conf.
+func StartConf(t testing.TB, text string) *Daemon {
+	t.Helper()
+	return start(t, "test.conf", text)
+}
+
+func start(t testing.TB, path, text string) *Daemon {
+	t.Helper()
 	d := &Daemon{t: t, Log: &Log{}}
-	d.Machine = Plan(t, "test.toml", text, d.Log).Machine
+	d.Machine = Plan(t, path, text, d.Log).Machine
 	if err := d.Machine.Open(); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -45,19 +44,8 @@ host="127.0.0.1"
 func BenchmarkNFCT(b *testing.B) {
 	nstest.Need(b, "root", "nf_conntrack", "tool:conntrack", "tool:ulogd")
 	nstest.ConntrackMax(b, flows+1000)
-	ours := filepath.Join(b.TempDir(), "ulogd")
-	if out, err := exec.Command("go", "build", "-o", ours, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
-		b.Fatalf("%s", out)
-	}
-	peer, err := exec.LookPath("ulogd")
-	if err != nil {
-		b.Fatal(err)
-	}
-	plugins, err := filepath.Glob("/usr/lib/*/ulogd")
-	if err != nil || len(plugins) == 0 {
-		b.Fatal("the plugins of ulogd2 are not installed")
-	}
-	load := fmt.Sprintf("[global]\nplugin=%q\nplugin=%q\n", plugins[0]+"/ulogd_inpflow_NFCT.so", plugins[0]+"/ulogd_output_IPFIX.so")
+	ours, theirs := programs(b)
+	load := theirs.load("ulogd_inpflow_NFCT.so", "ulogd_output_IPFIX.so")
 	const stack = "stack=ct1:NFCT,ipfix1:IPFIX\n"
 
 	for _, mode := range []struct {
@@ -67,12 +55,12 @@ func BenchmarkNFCT(b *testing.B) {
 	}{{"stateless", 0, 4, 0.5}, {"hash", 1, 5, 0.6}} {
 		b.Run(mode.name, func(b *testing.B) {
 			options := fmt.Sprintf(common, mode.hash, mode.mask)
-			var mine, theirs []float64
+			var mine, other []float64
 			for range rounds {
-				theirs = append(theirs, perFlow(b, peer, load+stack+options))
+				other = append(other, perFlow(b, theirs.program, load+stack+options))
 				mine = append(mine, perFlow(b, ours, stack+options))
 			}
-			m, t := median(mine), median(theirs)
+			m, t := median(mine), median(other)
 			b.ReportMetric(m, "µs/flow")
 			b.ReportMetric(t, "µs/flow-of-ulogd2")
 			b.ReportMetric(m/t, "ratio")
