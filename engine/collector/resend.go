@@ -10,7 +10,7 @@ func (q *Queue) unsend(w Window) {
 	q.dropControl()
 	acked := q.session.Acked()
 	since := time.Now().Add(-w.Time).UnixNano()
-	var behind int64 // octets sent after the message looked at
+	var behind int64 // octets that have arrived, after the message looked at
 	records := 0
 	for {
 		ci, mi := q.chunk, q.message
@@ -25,10 +25,11 @@ func (q *Queue) unsend(w Window) {
 			break
 		}
 		m := &q.chunks[ci].marks[mi-1]
-		behind += int64(m.length)
-		lost := m.session == q.number && m.end > acked
-		if !lost && behind > w.Octets && (m.sent < since || w.Time == 0) {
-			break
+		if m.session != q.number || m.end <= acked {
+			if behind >= w.Octets && (m.sent < since || w.Time == 0) {
+				break
+			}
+			behind += int64(m.length)
 		}
 		q.chunk, q.message = ci, mi-1
 		q.waiting += int64(m.length)
@@ -46,26 +47,18 @@ func (q *Queue) trim(now time.Time) {
 	if q.chunk == 0 {
 		return
 	}
-	acked := int64(-1)
 	var behind int64
-	keep := q.chunk
+	keep, acked := q.chunk, q.acked()
 	for keep > 0 && behind < q.window.Octets {
 		keep--
-		behind += int64(len(q.chunks[keep].data))
-	}
-	for ; keep > 0; keep-- {
-		c := q.chunks[0]
-		last := c.last()
-		if last.sent >= now.Add(-q.window.Time).UnixNano() && q.window.Time > 0 {
-			return
+		if q.arrived(q.chunks[keep], acked) {
+			behind += int64(len(q.chunks[keep].data))
 		}
-		if last.session == q.number && q.session != nil {
-			if acked < 0 {
-				acked = q.session.Acked()
-			}
-			if last.end > acked {
-				return
-			}
+	}
+	for since := now.Add(-q.window.Time).UnixNano(); keep > 0; keep-- {
+		c := q.chunks[0]
+		if !q.arrived(c, acked) || q.window.Time > 0 && c.last().sent >= since {
+			return
 		}
 		q.forget()
 	}

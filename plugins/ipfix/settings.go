@@ -86,7 +86,7 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP and DTLS, announce the templates again after so many messages; 0: not by number")
 	engine.Int(o, &s.copies, "template_copies", 1, "on UDP and DTLS, announce a template so many times ahead of its first record")
 	o.Seconds(&s.flushInterval, "flush_interval", time.Second, "send a message that is not full after this time")
-	o.Size(&s.resend, "resend_window", 8<<20, "after a session over TCP or TLS breaks, send at least so many octets again, though acknowledged, as far as buffer holds them")
+	o.Size(&s.resend, "resend_window", 8<<20, "after a session over TCP or TLS breaks, send again what is not acknowledged and, before it, at least so many octets that are, as far as buffer holds them")
 	o.Seconds(&s.resendTime, "resend_time", 5*time.Second, "and at least what was sent during this time; both 0: only what was not acknowledged")
 }
 

@@ -27,8 +27,8 @@ func (s *spooling) validate(proto string) error {
 	switch {
 	case s.path == "":
 		return nil
-	case proto == "udp":
-		return fmt.Errorf("spool: proto = %s does not tell that a collector is away, so that nothing would ever wait; set proto = tcp, tls or dtls", proto)
+	case proto != protoTCP && proto != protoTLS && proto != protoDTLS:
+		return fmt.Errorf("spool: with proto = %s no collector is ever known to be away, so that nothing would wait; set proto = tcp, tls or dtls", proto)
 	case s.max < spool.MinMax:
 		return fmt.Errorf("spool_max: must be at least %s, is %s", engine.FormatSize(spool.MinMax), engine.FormatSize(s.max))
 	}

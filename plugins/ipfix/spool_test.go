@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ulogd/engine"
 )
@@ -160,6 +161,47 @@ func TestStalledAtTheEnd(t *testing.T) {
 	inOrder(t, got, int(got[0]), 50000)
 }
 
+// TestSlowCollector: what a collector that does not read for a while has no room for waits on disk, and arrives once, in order.
+func TestSlowCollector(t *testing.T) {
+	c, dir := listenTCP(t), t.TempDir()
+	r := start(t, &feed{asct: true}, spooled(dir, "host", c.addr)...)
+	conn := c.accept()
+	r.giveAll(0, 100000)
+	r.give()
+	if n := r.count("spooled"); n < 10000 {
+		t.Errorf("%d records went to the spool; the test wants more", n)
+	}
+	inOrder(t, marks(t, conn, upTo(100000)), 0, 100000)
+	r.end()
+	r.nothingDropped()
+	if r.count("sessions") != 1 || r.count("resent") != 0 {
+		t.Errorf("%d sessions, %d records sent again", r.count("sessions"), r.count("resent"))
+	}
+}
+
+// TestFullSpoolHoldsUpFiles: an input that loses nothing by waiting waits when buffer and spool are full.
+func TestFullSpoolHoldsUpFiles(t *testing.T) {
+	c, dir := closedPort(t), t.TempDir()
+	r := start(t, &feed{asct: true, patient: true}, spooled(dir, "host", c.addr, "spool_max", "1MiB")...)
+	go func() {
+		for i := range 200 {
+			r.feed.rows <- numbered(i*250, 250)
+		}
+		close(r.feed.rows)
+	}()
+	for last := int64(-1); last != r.stats().In.Load(); time.Sleep(200 * time.Millisecond) {
+		last = r.stats().In.Load()
+	}
+	if in := r.stats().In.Load(); in == 0 || in == 50000 {
+		t.Fatalf("%d records were taken; the input should wait", in)
+	}
+	c.listen()
+	inOrder(t, marks(t, c.accept(), upTo(50000)), 0, 50000)
+	<-r.m.Ended()
+	r.end0()
+	r.nothingDropped()
+}
+
 // TestFullSpool: the oldest records that are on disk give way.
 func TestFullSpool(t *testing.T) {
 	c, dir := closedPort(t), t.TempDir()
@@ -250,7 +292,7 @@ func TestSpoolThatCannotBe(t *testing.T) {
 		set  []string
 		want string
 	}{
-		{[]string{"spool", dir, "proto", "udp"}, "spool: proto = udp does not tell"},
+		{[]string{"spool", dir, "proto", "udp"}, "spool: with proto = udp no collector"},
 		{[]string{"spool", dir, "spool_max", "1000"}, "spool_max: must be at least 1MiB"},
 	} {
 		_, problems := tryBuild(t, &feed{asct: true}, append([]string{"host", "127.0.0.1"}, c.set...)...)

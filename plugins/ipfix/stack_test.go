@@ -53,14 +53,17 @@ type flow struct {
 
 // feed is an input that gives what comes from a channel; closing it ends the input.
 type feed struct {
-	rows  chan []flow
-	asct  bool                                                              // give the keys that only conntrack knows
-	other func(p *engine.Binder) func(b *engine.Batch, r engine.Row, i int) // bind and write rows of another kind instead
-	left  []flow
-	write func(b *engine.Batch, r engine.Row, f *flow)
+	rows    chan []flow
+	asct    bool                                                              // give the keys that only conntrack knows
+	patient bool                                                              // wait for room, as a file does
+	other   func(p *engine.Binder) func(b *engine.Batch, r engine.Row, i int) // bind and write rows of another kind instead
+	left    []flow
+	write   func(b *engine.Batch, r engine.Row, f *flow)
 }
 
 func (f *feed) Options(*engine.Options) {}
+
+func (f *feed) Backpressure() bool { return f.patient }
 
 func (f *feed) Read(b *engine.Batch, deadline time.Time) error {
 	if len(f.left) == 0 {
