@@ -272,6 +272,9 @@ func TestEventsInEveryOrder(t *testing.T) {
 		{"offloaded", []crafted{{event: eventDestroy, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, id: 1, status: 1 << 14, timeout: 5}}, 1, 0, func(s *script) {
 			s.want(0, "ct.offload=1", "flow.end.reason=4", "ct.status=16384")
 		}},
+		{"a master that only the beginning tells", []crafted{samples[6], {event: eventDestroy, src: "192.0.2.1", dst: "198.51.100.7", proto: 6, sport: 20, dport: 1024, id: 6}}, 1, 0, func(s *script) {
+			s.want(0, "ct.master.saddr=192.0.2.1", "ct.master.daddr=198.51.100.7", "ct.master.protocol=6", "ct.master.sport=40000", "ct.master.dport=443")
+		}},
 		{"a helper and labels that only the beginning tells", []crafted{samples[2], {event: eventDestroy, src: "2001:db8::1", dst: "2001:db8::2", proto: 6, sport: 7, dport: 21, id: 2}}, 1, 0, func(s *script) {
 			s.want(0, "ct.helper=ftp", "ct.secctx=system_u:object_r:x:s0", "ct.labels=05000000000000000000000000000000")
 		}},

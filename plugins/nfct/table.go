@@ -18,6 +18,7 @@ type table struct {
 	addr4   []pair4
 	addr6   []pair6
 	rare    []rare   // by entry
+	masters []tuple  // by entry
 	reports []report // by entry
 
 	free, free6 uint32 // chains of removed entries and IPv6 addresses
@@ -78,7 +79,7 @@ type pair6 struct {
 type rare struct {
 	labels              engine.Label
 	zoneOrig, zoneReply uint16
-	has                 parts // hasLabels; hasZone for either direction
+	has                 parts // hasLabels; hasMaster: masters[] is valid
 	zones               [2]bool
 }
 
@@ -93,7 +94,7 @@ func newTable(max int, h hasher) *table {
 	return &table{
 		buckets: make([]uint32, 1<<bits.Len(uint(max))),
 		entries: make([]entry, max+1), addr4: make([]pair4, max+1), addr6: make([]pair6, max+1),
-		rare: make([]rare, max+1), reports: make([]report, max+1),
+		rare: make([]rare, max+1), masters: make([]tuple, max+1), reports: make([]report, max+1),
 		hasher: h,
 	}
 }
@@ -174,7 +175,7 @@ func (t *table) update(i uint32, f *flow) {
 	if f.has&hasSecCtx != 0 {
 		e.context = t.contexts.number(f.secctx)
 	}
-	if f.has&hasLabels == 0 && (f.orig.has|f.reply.has)&hasZone == 0 {
+	if f.has&(hasLabels|hasMaster) == 0 && (f.orig.has|f.reply.has)&hasZone == 0 {
 		return
 	}
 	x := &t.rare[i]
@@ -185,6 +186,10 @@ func (t *table) update(i uint32, f *flow) {
 	if f.has&hasLabels != 0 {
 		x.labels = f.labels
 		x.has |= hasLabels
+	}
+	if f.has&hasMaster != 0 {
+		t.masters[i] = f.master
+		x.has |= hasMaster
 	}
 	if f.orig.has&hasZone != 0 {
 		x.zoneOrig, x.zones[0] = f.orig.zone, true
@@ -284,6 +289,10 @@ func (t *table) complete(i uint32, f *flow) {
 	if x.has&hasLabels != 0 && f.has&hasLabels == 0 {
 		f.labels = x.labels
 		f.has |= hasLabels
+	}
+	if x.has&hasMaster != 0 && f.has&hasMaster == 0 {
+		f.master = t.masters[i]
+		f.has |= hasMaster
 	}
 	if x.zones[0] {
 		f.orig.zone = x.zoneOrig
