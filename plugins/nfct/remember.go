@@ -32,8 +32,7 @@ func (r *reader) end(f *flow, now int64) {
 		if i := t.find(f); i != 0 {
 			start = pick(start, t.entries[i].start)
 			t.complete(i, f)
-			// An identifier and a tuple used again at once: the entry is the next connection's, whose beginning was read first.
-			if f.stop == 0 || t.entries[i].start <= f.stop {
+			if !t.another(i, f) {
 				t.observe(i, f)
 				if r.deltas() {
 					t.delta(i, f)
@@ -45,6 +44,12 @@ func (r *reader) end(f *flow, now int64) {
 	if r.emit(f, reason, start, stop) && r.table == nil {
 		r.ended.keys[r.rows-1], r.sift = key, true
 	}
+}
+
+// another tells whether the entry is that of the next connection, whose beginning was read first, and not of f, which has ended: an identifier and a tuple may be
+// used again at once. It rests on the kernel's own times; the clock may have been set back between them.
+func (t *table) another(i uint32, f *flow) bool {
+	return f.stamp != 0 && f.start <= f.stop && t.entries[i].start > f.stop
 }
 
 // alive remembers a connection that began or changed.
@@ -120,7 +125,8 @@ func (r *reader) dumped(f *flow, why purpose, now int64) {
 		t.complete(i, f)
 		r.emit(f, 0, start, 0)
 	case forReport:
-		if now-t.lastReport(i) < int64(r.activeTimeout-r.activeTimeout/8) {
+		since := now - t.lastReport(i) // negative where the clock was set back
+		if since >= 0 && since < int64(r.activeTimeout-r.activeTimeout/8) {
 			return
 		}
 		total := *f
