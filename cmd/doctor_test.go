@@ -225,6 +225,40 @@ func TestDoctorLooksIntoTheNamespaceThatIsRead(t *testing.T) {
 	ulogd(t, "doctor", "-c", path).exits(1).says("network_namespace_path: ", "/run/netns/none: no such file or directory")
 }
 
+func TestDoctorFindsThatNothingIsCounted(t *testing.T) {
+	nstest.Need(t, "root", "tool:nfacct", "tool:iptables")
+	ns := nstest.New(t)
+	conf := file(t, "x.conf", "stack=a:NFACCT,n:NULL\n[a]\npollinterval=1\n")
+	r := doctor(t, ns, conf)
+	r.finds("a:NFACCT: the kernel has no counters here")
+	mended(t, ns, r)
+	doctor(t, ns, conf).exits(0)
+	if list := ns.Run(t, "nfacct list"); !strings.Contains(list, "all") {
+		t.Errorf("the command made no counter: %s", list)
+	}
+	elsewhere := file(t, "y.conf", "stack=a:NFACCT,n:NULL\n[a]\npollinterval=1\nnetwork_namespace_path="+ns.Path()+"\n")
+	ulogd(t, "doctor", "-c", elsewhere).exits(0)
+	ns.Run(t, "iptables -F")
+	ns.Run(t, "nfacct flush")
+	r = ulogd(t, "doctor", "-c", elsewhere)
+	r.finds("nsenter --net=" + ns.Path())
+	mended(t, ns, r)
+	ulogd(t, "doctor", "-c", elsewhere).exits(0)
+	ulogd(t, "doctor", "-c", file(t, "z.conf", "stack=a:NFACCT,n:NULL\n[a]\npollinterval=1\nnetwork_namespace_path=/run/netns/none\n")).finds("network_namespace_path: ")
+	openForAll(t, filepath.Dir(conf))
+	finish(t, ns.Cmd("setpriv --reuid nobody --clear-groups --bounding-set -all "+binary+" doctor -c "+conf)).finds("a:NFACCT: this process has no CAP_NET_ADMIN")
+}
+
+func TestDoctorFindsThatAnInterfaceMayNotBeCaptured(t *testing.T) {
+	nstest.Need(t, "root")
+	ns := nstest.New(t)
+	conf := file(t, "x.conf", "stack=c:PCAP,n:NULL\n[c]\ninterface=lo\n")
+	openForAll(t, filepath.Dir(conf))
+	doctor(t, ns, conf).exits(0)
+	finish(t, ns.Cmd("setpriv --reuid nobody --clear-groups --bounding-set -all "+binary+" doctor -c "+conf)).finds("c:PCAP: capture from lo: operation not permitted", "CAP_NET_RAW")
+	doctor(t, ns, file(t, "y.conf", "stack=c:PCAP,n:NULL\n[c]\ninterface=none0\n")).finds("c:PCAP: capture from none0: ", "ip link")
+}
+
 func TestDoctorLooksAtEveryPlugin(t *testing.T) {
 	for text, want := range map[string]string{
 		"stack=c:PCAP,n:NULL\n[c]\nfile=/nowhere/x.pcap\n":                                "c:PCAP: open capture file: stat /nowhere/x.pcap: no such file or directory",

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
 	"ulogd/engine/key"
 )
 
@@ -93,25 +92,31 @@ func (n *nfacct) Open(env *engine.Env) error {
 	n.malformed = env.Stats.Drop("malformed", "messages that do not describe a counter")
 	n.failed = env.Stats.Counter("failed_polls", "times that the counters could not be read")
 	n.overs = env.Stats.Counter("late_polls", "polls left out because the records of the one before were not taken")
-	config := &netlink.Config{}
-	if n.namespace != "" {
-		f, err := os.Open(n.namespace)
-		if err != nil {
-			return fmt.Errorf("network_namespace_path: %w", err)
-		}
-		defer f.Close() // the socket stays where it was opened
-		config.NetNS = int(f.Fd())
-	}
 	var err error
-	if n.conn, err = netlink.Dial(unix.NETLINK_NETFILTER, config); err != nil {
-		return fmt.Errorf("open an nfacct socket: %w", err)
+	if n.conn, err = dial(n.namespace); err != nil {
+		return err
 	}
 	n.due = time.Now().Add(n.pollInterval)
 	return nil
 }
 
-// Examine looks for a missing privilege.
-func (n *nfacct) Examine(d *engine.Diagnosis) { checkup.NetAdmin(d, "reading counters") }
+// dial opens a socket in the namespace of that file.
+func dial(namespace string) (*netlink.Conn, error) {
+	config := &netlink.Config{}
+	if namespace != "" {
+		f, err := os.Open(namespace)
+		if err != nil {
+			return nil, fmt.Errorf("network_namespace_path: %w", err)
+		}
+		defer f.Close() // the socket stays where it was opened
+		config.NetNS = int(f.Fd())
+	}
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, config)
+	if err != nil {
+		return nil, fmt.Errorf("open an nfacct socket: %w", err)
+	}
+	return conn, nil
+}
 
 // Read hands on the counters of the last poll, or waits for the next one.
 func (n *nfacct) Read(b *engine.Batch, deadline time.Time) error {

@@ -38,16 +38,21 @@ func (n *nfacct) poll(now time.Time) {
 	if n.zero {
 		typ = msgGetZero
 	}
-	messages, err := n.conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Dump},
-		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
-	})
+	messages, err := n.conn.Execute(request(typ))
 	if err != nil {
 		n.failed.Add(1)
 		n.env.Log.Error("read the counters", "error", err, "remedy", "run with CAP_NET_ADMIN, on a kernel with CONFIG_NETFILTER_NETLINK_ACCT")
 		return
 	}
 	n.pending, n.polled = messages, now
+}
+
+// request asks for all counters.
+func request(typ netlink.HeaderType) netlink.Message {
+	return netlink.Message{
+		Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Dump},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+	}
 }
 
 // fill turns counters into rows.

@@ -1,0 +1,38 @@
+// What `ulogd doctor` looks at: whether there are counters, and whether they may be read.
+
+package nfacct
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
+	"ulogd/engine/checkup"
+)
+
+// addCommand makes a counter and a rule that counts.
+const addCommand = "nfacct add all && iptables -A INPUT -m nfacct --nfacct-name all"
+
+// Examine reads the counters as they are, without setting them to zero.
+func (n *nfacct) Examine(d *engine.Diagnosis) {
+	checkup.NetAdmin(d, "reading counters")
+	conn, err := dial(n.namespace)
+	if err != nil {
+		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
+		return
+	}
+	defer conn.Close()
+	there := ""
+	if n.namespace != "" {
+		there = "nsenter --net=" + n.namespace + " "
+	}
+	counters, err := conn.Execute(request(msgGet))
+	switch {
+	case errors.Is(err, unix.EPERM): // found above
+	case err != nil:
+		d.Find("the kernel's counters cannot be read: "+err.Error(), "there is nothing to report", "modprobe nfnetlink_acct")
+	case len(counters) == 0:
+		d.Find("the kernel has no counters here", "there is nothing to report", there+"sh -c '"+addCommand+"'")
+	}
+}
