@@ -3,6 +3,8 @@
 package collector
 
 import (
+	"time"
+
 	"ulogd/engine"
 	"ulogd/engine/spool"
 )
@@ -29,7 +31,7 @@ func (q *Queue) Spool(s *spool.Spool, k Keeper) {
 	q.disk = &overflow{
 		s, k,
 		q.stats.Counter("spooled", "records that went to the spool because the buffer was full, older ones were in the spool, or the daemon ended"),
-		q.stats.Drop("spool_foreign", "records in the spool that this configuration cannot send: they need a template beyond max_templates"),
+		q.stats.Drop("spool_foreign", "records in the spool that this configuration cannot send: they need a template beyond max_templates, or their message is too long for proto"),
 		q.stats.Drop("spool_failed", "records that could not be put into the spool, for want of disk space or permission"),
 	}
 	if q.Dropped != nil {
@@ -66,13 +68,17 @@ func (q *Queue) refill() bool {
 	if c == nil {
 		return false
 	}
+	longest := maxMessage
+	if q.session.MaxMessage() > 0 { // datagrams; what is longer than the path's packets travels in fragments
+		longest = MaxDTLS
+	}
 	for c.fits(maxMessage) {
 		stored, ok := q.disk.Next(maxMessage)
 		if !ok {
 			break
 		}
 		m, ok := q.disk.keeper.Adopt(stored.Context, stored.Body)
-		if !ok {
+		if !ok || len(stored.Body) > longest {
 			q.disk.foreign.Add(stored.Records)
 			q.stats.Held.Add(-stored.Records)
 			continue
@@ -113,4 +119,12 @@ func (q *Queue) putAway() {
 	}
 	q.disk.Close()
 	q.clear()
+}
+
+// restoring returns how long before a deadline putAway must begin, on a disk that takes 100 MiB a second.
+func (q *Queue) restoring() time.Duration {
+	if q.disk == nil {
+		return 0
+	}
+	return time.Duration(q.waiting) * time.Second / (100 << 20)
 }

@@ -97,7 +97,7 @@ func Finish(queues ...*Queue) {
 // busy tells whether it is worth while, and still allowed, to go on.
 func (q *Queue) busy() bool {
 	d := q.env.Deadline()
-	if q.Idle() || !d.IsZero() && !time.Now().Before(d) {
+	if q.Idle() || !d.IsZero() && !time.Now().Add(q.restoring()).Before(d) {
 		return false
 	}
 	return q.session != nil || q.link.Dialing() || q.retryable()

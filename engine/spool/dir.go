@@ -68,6 +68,9 @@ func (d *Dir) give(path string) {
 // Open opens the spool of that name, which is a collector's address.
 func (d *Dir) Open(name string, c Config) (*Spool, error) {
 	path := filepath.Join(d.path, name)
+	if slices.Contains(d.open, name) {
+		return nil, fmt.Errorf("open the spool %s: it is open; name each collector once", path)
+	}
 	if err := os.Mkdir(path, 0o700); err == nil {
 		d.give(path)
 	} else if !errors.Is(err, os.ErrExist) {

@@ -374,6 +374,9 @@ func TestOneOutputOneDirectory(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another output of this daemon") {
 		t.Errorf("error %v does not say who has the spool", err)
 	}
+	if _, err := r.dir.Open("peer", r.Config); err == nil || !strings.Contains(err.Error(), "name each collector once") {
+		t.Errorf("a second spool of that name: %v", err)
+	}
 	r.put(0, 1)
 	r.end()
 	d, err := OpenDir(path)

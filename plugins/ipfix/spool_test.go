@@ -255,6 +255,25 @@ func TestSpoolsOfSeveral(t *testing.T) {
 	}
 }
 
+// TestSpoolOfAnotherTransport: DTLS has no room for messages that were made for TCP with a large mtu. They are dropped, and what comes behind them is sent.
+func TestSpoolOfAnotherTransport(t *testing.T) {
+	a, dir := newAuthority(t), t.TempDir()
+	s := a.dtls(t, loopbackCertificate())
+	for _, mtu := range []string{"30000", "1000"} {
+		r := start(t, &feed{asct: true}, spooled(dir, "host", s.host(), "mtu", mtu)...)
+		r.giveAll(0, 1000)
+		r.end0()
+		r.nothingDropped()
+	}
+	s.start("-quiet")
+	r := start(t, &feed{asct: true}, append(spooled(dir, "host", s.host()), a.client("dtls", a)...)...)
+	newSession().read(t, s.out, 1000)
+	r.end()
+	if n := r.stats().Drop("spool_foreign", "").Load(); n != 1000 {
+		t.Errorf("%d records were refused, want 1000", n)
+	}
+}
+
 // TestCollectorThatDiesWhileTheSpoolIsSent: every flow arrives in one of its lives.
 func TestCollectorThatDiesWhileTheSpoolIsSent(t *testing.T) {
 	c, dir := closedPort(t), t.TempDir()
