@@ -52,7 +52,7 @@ func all(without ...string) []output {
 
 // TestUnixsockMessages hands each stack of each daemon the same messages.
 func TestUnixsockMessages(t *testing.T) {
-	nstest.Need(t, "root", "tool:/usr/sbin/ulogd")
+	nstest.Need(t, "root", "tool:/usr/sbin/ulogd", "tool:jq")
 	in := input{plugin: "UNIXSOCK", own: true, settings: func(dir, output string) string {
 		return "socket_path=\"" + filepath.Join(dir, "in-"+output) + "\""
 	}}
@@ -83,6 +83,8 @@ func startAll(t *testing.T, home *nstest.NS, outs []output, a, b, c input) trio 
 func (d trio) compare(t *testing.T, kinds []kind) {
 	n := len(kinds)
 	want, same, byDefault := d.theirs.records(t, n), d.likeTheirs.records(t, n), d.ours.records(t, n)
+	d.likeTheirs.wellFormed(t, n)
+	d.ours.wellFormed(t, n)
 	for _, o := range d.theirs.outs {
 		for i, k := range kinds {
 			theirs := want[o.name][i]

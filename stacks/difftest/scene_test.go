@@ -35,7 +35,7 @@ func logTo(statement string) string {
 
 // cable makes two namespaces and the cable between them.
 func cable(t *testing.T) (home, peer *nstest.NS) {
-	nstest.Need(t, "root", "nft", "nflog", "veth", "tool:/usr/sbin/ulogd")
+	nstest.Need(t, "root", "nft", "nflog", "veth", "tool:/usr/sbin/ulogd", "tool:jq", "tool:xmllint")
 	home, peer = nstest.New(t), nstest.New(t)
 	peer.Sysctl(t, "net.ipv6.conf.all.disable_ipv6", "1")
 	peer.Sysctl(t, "net.ipv6.conf.default.disable_ipv6", "1")
