@@ -3,7 +3,6 @@
 package spool
 
 import (
-	"context"
 	"errors"
 	"os"
 	"time"
@@ -117,24 +116,13 @@ func (a *appender) complete() {
 		seg.octets += int64(len(end))
 		s.octets += int64(len(end))
 	}
-	s.Go(func(context.Context) {
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			s.Log.Error("synchronise the spool", "error", err)
-		}
-	})
+	s.disk.add(job{f, seg, true})
 }
 
 // Tick synchronises the open segment once a second, beside the flow of records.
 func (s *Spool) Tick(now time.Time) {
-	f := s.tail.file
-	if !s.dirty || f == nil || now.Sub(s.synced) < time.Second || !s.syncing.CompareAndSwap(false, true) {
-		return
+	if s.dirty && s.tail.file != nil && now.Sub(s.synced) >= time.Second {
+		s.dirty, s.synced = false, now
+		s.disk.add(job{s.tail.file, s.tail.seg, false})
 	}
-	s.dirty, s.synced = false, now
-	s.Go(func(context.Context) {
-		defer s.syncing.Store(false)
-		if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) { // complete closes it when it is synchronised
-			s.Log.Error("synchronise the spool", "error", err)
-		}
-	})
 }

@@ -46,7 +46,7 @@ type Spool struct {
 	failing bool // the last message could not be written
 	dirty   bool // something was written since ...
 	synced  time.Time
-	syncing atomic.Bool
+	disk    syncer
 
 	full, damage *engine.Drop
 	cut          *engine.Counter
@@ -60,6 +60,8 @@ type segment struct {
 	left   int   // records that were not read
 	all    int   // records
 	end    int64 // position behind its last message, once it is wholly read
+
+	deleted atomic.Bool
 }
 
 func open(path string, c Config) (*Spool, error) {
@@ -69,6 +71,7 @@ func open(path string, c Config) (*Spool, error) {
 		damage: c.Stats.Drop("spool_damaged", "records in the spool that no longer agree with their checksum"),
 		cut:    c.Stats.Counter("spool_torn", "segments of the spool whose last message was not whole when the daemon started"),
 	}
+	s.disk.s = s
 	s.tail = appender{s: s, number: firstNumber, opened: func(seg *segment) { s.segments = append(s.segments, seg) }}
 	return s, s.find()
 }
@@ -196,6 +199,7 @@ func (s *Spool) Release(position int64) {
 // removeFirst deletes the oldest segment. Nobody asks for it again.
 func (s *Spool) removeFirst() {
 	seg := s.segments[0]
+	seg.deleted.Store(true)
 	if err := os.Remove(s.name(seg)); err != nil {
 		s.complain("a segment of the spool cannot be deleted: the next run will send it again", "error", err)
 	}

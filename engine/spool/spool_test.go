@@ -22,6 +22,7 @@ type run struct {
 	dir   *Dir
 	stats *engine.Stats
 	log   *bytes.Buffer
+	tasks int // begun beside the flow of records
 	*Spool
 }
 
@@ -33,7 +34,10 @@ func begin(t testing.TB, path string, max int64) *run {
 	if r.dir, err = OpenDir(path); err != nil {
 		t.Fatal(err)
 	}
-	now := func(f func(context.Context)) { f(context.Background()) }
+	now := func(f func(context.Context)) {
+		r.tasks++
+		f(context.Background())
+	}
 	if r.Spool, err = r.dir.Open("peer", Config{Max: max, Log: slog.New(slog.NewTextHandler(r.log, nil)), Stats: r.stats, Go: now}); err != nil {
 		t.Fatal(err)
 	}
@@ -389,12 +393,22 @@ func TestOneOutputOneDirectory(t *testing.T) {
 	d.Close()
 }
 
-func TestOpenSegmentIsSynchronised(t *testing.T) {
+// TestSynchronised: an open segment is synchronised once a second, if there is something new in it.
+func TestSynchronised(t *testing.T) {
 	r := begin(t, t.TempDir(), MinMax)
-	r.put(0, 1)
-	r.Tick(time.Now())
-	if r.dirty {
-		t.Error("the segment was not synchronised")
+	at := time.Now()
+	for _, step := range []struct {
+		put   bool
+		after time.Duration
+		want  int
+	}{{true, 0, 1}, {true, 900 * time.Millisecond, 1}, {false, 1100 * time.Millisecond, 2}, {false, 5 * time.Second, 2}, {true, 6 * time.Second, 3}} {
+		if step.put {
+			r.put(0, 1)
+		}
+		r.Tick(at.Add(step.after))
+		if r.tasks != step.want {
+			t.Errorf("after %v: synchronised %d times, want %d", step.after, r.tasks, step.want)
+		}
 	}
 	r.end()
 }
