@@ -8,24 +8,18 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/checkup"
+	"ulogd/engine/netns"
 )
 
 // Examine looks at the kernel's connection tracking as it is now.
 func (n *nfct) Examine(d *engine.Diagnosis) {
 	checkup.NetAdmin(d, "reading connections")
 	checkup.ReceiveBuffer(d, n.buffer())
-	ns, err := openNamespace(n.namespace)
-	if err == nil {
-		err = within(ns, func() error {
-			n.examineKernel(d)
-			return nil
-		})
-	}
-	if err != nil {
+	if err := netns.Do(n.namespace, func() error {
+		n.examineKernel(d)
+		return nil
+	}); err != nil {
 		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
-	}
-	if ns != nil {
-		ns.Close()
 	}
 }
 

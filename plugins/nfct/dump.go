@@ -5,10 +5,8 @@ package nfct
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine/mmsg"
@@ -74,12 +72,14 @@ func (n *nfct) nextDump() {
 	}
 }
 
-func (n *nfct) beginDump(why purpose) error {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, netConfig(n.ns))
+// open opens the socket that dumps come by, in place of the one that there may be. It is opened before the daemon gives up what it needs to enter another
+// namespace (-u).
+func (d *dump) open(namespace string) error {
+	conn, err := dial(namespace)
 	if err != nil {
-		return fmt.Errorf("open a conntrack socket: %w", err)
+		return err
 	}
-	defer conn.Close()
+	defer conn.Close() // the detached socket stays
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
@@ -88,6 +88,14 @@ func (n *nfct) beginDump(why purpose) error {
 	if err != nil {
 		return err
 	}
+	if d.socket.socket != nil {
+		d.socket.close()
+	}
+	d.socket = socket{socket: s, receiver: mmsg.New(s), buf: make([]byte, dumpSlot), slot: dumpSlot}
+	return nil
+}
+
+func (n *nfct) beginDump(why purpose) error {
 	typ := uint16(msgGet)
 	if why == forReset {
 		typ = msgReset
@@ -95,15 +103,9 @@ func (n *nfct) beginDump(why purpose) error {
 	request := nlattr.AppendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
 		return append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0)
 	})
-	if err := s.Send(request); err != nil {
-		s.Close()
+	if err := n.dump.socket.socket.Send(request); err != nil {
 		return err
 	}
-	buf := n.dump.buf
-	if buf == nil {
-		buf = make([]byte, dumpSlot)
-	}
-	n.dump.socket = socket{socket: s, receiver: mmsg.New(s), buf: buf, slot: dumpSlot}
 	n.dump.why, n.dump.sweeping, n.dump.drained, n.dump.failed = why, false, false, false
 	if n.table != nil {
 		n.table.round++
@@ -111,10 +113,9 @@ func (n *nfct) beginDump(why purpose) error {
 	return nil
 }
 
-// endDump closes the socket. Where the dump tells what is gone, the sweep follows.
+// endDump ends the reading. Where the dump tells what is gone, the sweep follows.
 func (n *nfct) endDump() {
 	d := &n.dump
-	d.socket.close()
 	d.rest, d.next, d.received = nil, 0, 0
 	switch d.why {
 	case forRecovery, forPoll, forCheck:
@@ -130,41 +131,43 @@ func (n *nfct) endDump() {
 
 // dumpStep takes one part of the dump that runs, or a stretch of its sweep, and tells whether it did. quiet tells that no end of a connection
 // waits to be read.
-func (r *reader) dumpStep(quiet bool) (progress bool, err error) {
+func (r *reader) dumpStep(quiet bool) (progress bool) {
 	d := &r.dump
 	switch {
 	case d.why == idle:
 		r.nextDump()
-		return true, nil
 	case d.sweeping:
 		d.drained = d.drained || quiet
 		if d.drained && r.sweep() {
 			d.why, d.sweeping = idle, false
 		}
-		return true, nil
 	case !d.pending() && !r.mayRead():
-		return false, nil
+		return false
+	default:
+		r.dumpPart()
 	}
-	return true, r.dumpPart()
+	return true
 }
 
 // dumpAhead takes the next part of a running dump, and tells whether ends may now be handled. The kernel makes each part when the one before
 // is read. Ends that were received since then may be of connections that the waiting part still shows: handled first, the dump would bring them back to life.
-func (r *reader) dumpAhead() (ready bool, err error) {
+func (r *reader) dumpAhead() (ready bool) {
 	d := &r.dump
 	if d.why == idle || d.sweeping || d.why == forReset && !d.pending() && !r.hub.ready(r.nfct) {
-		return true, nil
+		return true
 	}
-	err = r.dumpPart()
-	return !d.pending(), err
+	r.dumpPart()
+	return !d.pending()
 }
 
 // dumpPart reads the next part, unless there is one in hand, and handles it.
-func (r *reader) dumpPart() error {
+func (r *reader) dumpPart() {
 	d := &r.dump
 	if !d.pending() {
-		if err := d.receive(); err != nil {
-			return err
+		if err := d.receive(); err != nil { // such as no memory for the next part: the kernel does not go on
+			r.dumpFailed(errors.Join(err, d.open(r.namespace)))
+			r.endDump()
+			return
 		}
 		if d.why == forReset && d.received > 0 {
 			r.hub.share(r.nfct, d.receiver.Datagram(0))
@@ -173,7 +176,6 @@ func (r *reader) dumpPart() error {
 	if r.takeDump(&d.socket, d.why) {
 		r.endDump()
 	}
-	return nil
 }
 
 // mayRead tells whether it is time for the next part: a dump without hurry is spread out, and one that zeroes counters waits for those that share it.

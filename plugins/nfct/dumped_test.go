@@ -2,10 +2,12 @@ package nfct
 
 import (
 	"io"
+	"os"
 	"testing"
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/mmsg"
 )
 
 // TestBeginningsOfTranslations: where somebody asks for them, each translated connection has one record of its beginning, also if its event comes twice or not at all.
@@ -90,4 +92,24 @@ func inDump(t *testing.T, change func(*nfct), steps func(r *reader)) {
 	if !ran {
 		t.Error("nothing was read")
 	}
+}
+
+// TestDumpThatBreaksOff: the input lives on, and the next dump has a socket of its own.
+func TestDumpThatBreaksOff(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	broken, err := mmsg.Detach(fd(null.Fd())) // receives nothing but errors
+	if err != nil {
+		t.Fatal(err)
+	}
+	inDump(t, func(n *nfct) {}, func(r *reader) {
+		r.dump.socket = socket{socket: broken, receiver: mmsg.New(broken), buf: make([]byte, dumpSlot), slot: dumpSlot}
+		r.dump.why = forRecovery
+		if r.dumpPart(); r.dump.why != idle || r.dump.socket.socket == broken || r.failedDumps.Load() != 1 {
+			t.Errorf("state %d, %d failed dumps", r.dump.why, r.failedDumps.Load())
+		}
+	})
 }

@@ -5,7 +5,6 @@ package nfct
 import (
 	"errors"
 	"io"
-	"os"
 	"time"
 
 	"ulogd/engine"
@@ -35,7 +34,6 @@ type nfct struct {
 	filter  filter
 	columns columns
 	env     *engine.Env
-	ns      *os.File
 
 	begins, ends *socket // NEW and UPDATE events; DESTROY events. Either may be missing
 	before       int     // messages of begins still to be read before those of ends are
@@ -80,9 +78,6 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	if n.labels, err = readLabels(n.connLabels); err != nil {
 		return err
 	}
-	if n.ns, err = openNamespace(n.namespace); err != nil {
-		return err
-	}
 	if n.hub, n.member, err = n.joinHub(); err != nil {
 		return err
 	}
@@ -95,6 +90,9 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 		n.table = newTable(n.hashMax, h)
 	}
 	if err := n.pressure.open(n); err != nil {
+		return err
+	}
+	if err := n.dump.open(n.namespace); err != nil {
 		return err
 	}
 	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
@@ -118,12 +116,12 @@ func (n *nfct) subscribe() (err error) {
 		groups = append(groups, groupUpdate)
 	}
 	if len(groups) > 0 {
-		if n.begins, err = openSocket(&n.settings, &n.filter, n.ns, groups); err != nil {
+		if n.begins, err = openSocket(&n.settings, &n.filter, groups); err != nil {
 			return err
 		}
 	}
 	if n.eventMask&eventDestroy != 0 {
-		if n.ends, err = openSocket(&n.settings, &n.filter, n.ns, []uint32{groupDestroy}); err != nil {
+		if n.ends, err = openSocket(&n.settings, &n.filter, []uint32{groupDestroy}); err != nil {
 			return err
 		}
 	}
@@ -163,7 +161,7 @@ func (n *nfct) read(r *reader, deadline time.Time) error {
 	for range maxRounds {
 		quiet, err := n.round(r)
 		if err == nil && !r.full() {
-			err = r.background(&quiet)
+			r.background(&quiet)
 		}
 		switch {
 		case err != nil:
@@ -190,7 +188,7 @@ func (n *nfct) read(r *reader, deadline time.Time) error {
 const maxRounds = 64
 
 // background reads the table, if somebody wants it, and what other instances have read of it. quiet becomes false where more is there at once.
-func (r *reader) background(quiet *bool) error {
+func (r *reader) background(quiet *bool) {
 	if len(r.shared.rest) == 0 {
 		select {
 		case r.shared.rest = <-r.member.parts:
@@ -202,11 +200,10 @@ func (r *reader) background(quiet *bool) error {
 		*quiet = false
 	}
 	if r.full() || !r.dump.busy() {
-		return nil
+		return
 	}
-	progress, err := r.dumpStep(*quiet)
+	progress := r.dumpStep(*quiet)
 	*quiet = *quiet && !progress
-	return err
 }
 
 // round takes what is there once. The order matters: a connection's end must not be seen before its beginning. So ends are received first, then
@@ -234,8 +231,8 @@ func (n *nfct) round(r *reader) (quiet bool, err error) {
 	}
 	if n.ends != nil && n.ends.pending() && n.before <= 0 {
 		quiet = false
-		if ready, err := r.dumpAhead(); err != nil || !ready {
-			return false, err
+		if !r.dumpAhead() {
+			return false, nil
 		}
 		r.take(n.ends)
 	}
@@ -316,15 +313,12 @@ func (n *nfct) Close() error {
 	for _, k := range n.sockets() {
 		errs = append(errs, k.close())
 	}
-	if n.dump.socket.socket != nil && n.dump.why != idle && !n.dump.sweeping {
+	if n.dump.socket.socket != nil {
 		errs = append(errs, n.dump.socket.close())
 	}
 	errs = append(errs, n.pressure.close())
 	if n.hub != nil {
 		n.hub.leave(n)
-	}
-	if n.ns != nil {
-		errs = append(errs, n.ns.Close())
 	}
 	return errors.Join(errs...)
 }

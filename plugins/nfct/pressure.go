@@ -8,6 +8,7 @@ import (
 	"github.com/ti-mo/conntrack"
 
 	"ulogd/engine"
+	"ulogd/engine/netns"
 )
 
 // pressureEvery is how often the kernel's statistics are read.
@@ -27,7 +28,7 @@ type pressure struct {
 func (p *pressure) open(n *nfct) (err error) {
 	p.lost = n.env.Stats.Counter("table_full", "packets that the kernel dropped because its table had no room for their connections (nf_conntrack_max)")
 	p.evicted = n.env.Stats.Counter("early_drop", "connections that the kernel removed to make room for others")
-	if p.conn, err = conntrack.Dial(netConfig(n.ns)); err != nil {
+	if err = netns.Do(n.namespace, func() (err error) { p.conn, err = conntrack.Dial(nil); return err }); err != nil {
 		return err
 	}
 	p.look(n, time.Now())

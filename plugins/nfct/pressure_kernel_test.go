@@ -2,7 +2,6 @@ package nfct
 
 import (
 	"log/slog"
-	"os"
 	"testing"
 	"time"
 
@@ -15,12 +14,7 @@ func TestKernelStatisticsAreRead(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack")
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
-	file, err := os.Open(ns.Path())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	n := &nfct{ns: file, env: &engine.Env{Log: slog.New(slog.DiscardHandler), Stats: &engine.Stats{}}}
+	n := &nfct{settings: settings{namespace: ns.Path()}, env: &engine.Env{Log: slog.New(slog.DiscardHandler), Stats: &engine.Stats{}}}
 	if err := n.pressure.open(n); err != nil {
 		t.Fatal(err)
 	}

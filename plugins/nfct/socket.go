@@ -5,12 +5,12 @@ package nfct
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine/mmsg"
+	"ulogd/engine/netns"
 	"ulogd/engine/nlattr"
 )
 
@@ -41,10 +41,10 @@ const (
 )
 
 // openSocket opens a socket and subscribes it.
-func openSocket(s *settings, f *filter, ns *os.File, groups []uint32) (*socket, error) {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, netConfig(ns))
+func openSocket(s *settings, f *filter, groups []uint32) (*socket, error) {
+	conn, err := dial(s.namespace)
 	if err != nil {
-		return nil, fmt.Errorf("open a conntrack socket: %w", err)
+		return nil, err
 	}
 	defer conn.Close() // the detached socket stays
 	k := &socket{groups: groups, buf: make([]byte, mmsg.Most*slotSize), slot: slotSize}
@@ -143,11 +143,11 @@ func (k *socket) newDrops() int {
 	return int(n)
 }
 
-// netConfig makes sockets of another namespace.
-func netConfig(ns *os.File) *netlink.Config {
-	c := &netlink.Config{}
-	if ns != nil {
-		c.NetNS = int(ns.Fd())
+// dial opens a netlink socket in the namespace that is read.
+func dial(namespace string) (conn *netlink.Conn, err error) {
+	err = netns.Do(namespace, func() (err error) { conn, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); return err })
+	if err != nil {
+		return nil, fmt.Errorf("open a conntrack socket: %w", err)
 	}
-	return c
+	return conn, nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/ti-mo/conntrack"
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine/netns"
 )
 
 const sysctlDir = "/proc/sys/net/netfilter/"
@@ -32,7 +34,7 @@ var needed = []struct{ name, effect string }{
 
 // checkKernel says what will go wrong, and mends what fix_sysctl allows.
 func (n *nfct) checkKernel(log *slog.Logger) error {
-	return within(n.ns, func() error {
+	return netns.Do(n.namespace, func() error {
 		for _, s := range needed {
 			if err := n.checkSysctl(log, s.name, s.effect); err != nil {
 				return err

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine/netns"
 )
 
 // taken tells whether the group has a reader.
@@ -53,45 +54,17 @@ func (n *nflog) port() string {
 
 // lookup returns what pick finds in a table under /proc/net, of the namespace that is listened in.
 func (n *nflog) lookup(table string, pick func(fields []string) string) (found string) {
-	err := inNamespace(n.namespace, func() {
+	err := netns.Do(n.namespace, func() error {
 		text, _ := os.ReadFile("/proc/thread-self/net/" + table) // what cannot be read names nobody
 		for line := range strings.Lines(string(text)) {
 			if found = pick(strings.Fields(line)); found != "" {
-				return
+				break
 			}
 		}
+		return nil
 	})
 	if err != nil {
 		n.env.Log.Debug("look for the group's reader", "error", err)
 	}
 	return found
-}
-
-// inNamespace calls f with its thread in the namespace of that file; unset, in the present one.
-func inNamespace(path string, f func()) error {
-	if path == "" {
-		f()
-		return nil
-	}
-	home, err := os.Open("/proc/self/ns/net")
-	if err != nil {
-		return err
-	}
-	defer home.Close()
-	there, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer there.Close()
-	runtime.LockOSThread()
-	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		return err
-	}
-	f()
-	if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
-		return err // the thread stays locked, and ends with its goroutine
-	}
-	runtime.UnlockOSThread()
-	return nil
 }
