@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"ulogd/engine"
 	"ulogd/engine/nstest"
 	"ulogd/stacks/stacktest"
 )
@@ -124,48 +123,43 @@ func open(t *testing.T, ns *nstest.NS) error {
 	return plan.Machine.Open()
 }
 
-// TestLogrotateInAStorm renames the file in the middle of a storm, as logrotate does, and signals.
-func TestLogrotateInAStorm(t *testing.T) {
+// TestBufferGrows overruns the receive buffer until it is as large as it may get.
+func TestBufferGrows(t *testing.T) {
+	nstest.Need(t, "tool:ss")
 	ns := namespace(t)
-	file := filepath.Join(t.TempDir(), "lines")
-	d := stacktest.Start(t, fmt.Sprintf(`stack = ["in:NFLOG,b:BASE,i:IFINDEX,s:IP2STR,p:PRINTPKT,o:LOGEMU"]
-[in]
-group = 7
-network_namespace_path = %q
-netlink_socket_buffer_size = 67108864
-[o]
-file = %q`, ns.Path(), file))
-	const packets = 60000
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		sendTo(t, ns, 9, packets, "storm")
-	}()
-	for i := range 3 {
-		time.Sleep(50 * time.Millisecond)
-		if err := os.Rename(file, fmt.Sprintf("%s.%d", file, i)); err != nil {
-			t.Fatal(err)
+	const least, most = 20000, 300000
+	d := reader(t, ns, fmt.Sprintf("netlink_socket_buffer_size = %d\nnetlink_socket_buffer_maxsize = %d\nnetlink_qthreshold = 1", least, most), "delay = 0.05")
+	// The kernel counts its own bookkeeping too, and so grants twice what is asked for (socket(7)).
+	socket := regexp.MustCompile(`(?m) (?:12|nft):[1-9]\d* .*,rb(\d+),`) // NETLINK_NETFILTER is 12; ss may know a name
+	size := func() (n int) {
+		m := socket.FindStringSubmatch(ns.Run(t, "ss -f netlink -a -m -H -n"))
+		if m == nil {
+			t.Fatal("ss shows no netfilter socket")
 		}
-		d.Machine.Signal(engine.Reopen)
-		d.Eventually("the file is made anew", func() bool { _, err := os.Stat(file); return err == nil })
+		fmt.Sscan(m[1], &n)
+		return n / 2
 	}
-	<-done
-	d.Stop()
-	files, _ := filepath.Glob(file + "*")
-	lines := 0
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			lines++
-			if !strings.Contains(line, " OUT  IN= OUT=lo MAC= SRC=127.0.0.1 DST=127.0.0.1 LEN=33 ") || !strings.HasSuffix(line, "LEN=13 UID=0 GID=0 MARK=0x0 \n") {
-				t.Fatalf("a torn line in %s: %q", f, line)
-			}
-		}
+	if got := size(); got != least {
+		t.Fatalf("the buffer has %d octets at first", got)
 	}
-	if lost := d.Stats("in").Lost; lines+int(lost) != packets || len(files) != 4 {
-		t.Errorf("%d lines in %d files and %d lost of %d packets", lines, len(files), lost, packets)
+	sizes := []int{least}
+	for sizes[len(sizes)-1] < most {
+		sendTo(t, ns, 9, 1000, strings.Repeat("x", 1000))
+		d.Eventually("the buffer has grown", func() bool { return size() > sizes[len(sizes)-1] })
+		sizes = append(sizes, size())
 	}
+	sendTo(t, ns, 9, 1000, strings.Repeat("x", 1000))
+	d.Eventually("another overrun", func() bool { return d.Count("in", "overruns") >= int64(len(sizes)) })
+	t.Logf("the buffer's sizes: %d", sizes)
+	if got := size(); got != most {
+		t.Errorf("the buffer has %d octets in the end, %d are its most", got, most)
+	}
+}
+
+// TestSmallBufsizeHasNoEffect: in ulogd2, a batch of the kernel's that is larger than bufsize is lost without a word.
+func TestSmallBufsizeHasNoEffect(t *testing.T) {
+	ns := namespace(t)
+	d := reader(t, ns, "bufsize = 1000\nnetlink_qthreshold = 50\nnetlink_qtimeout = 10", "")
+	sendTo(t, ns, 9, 100, strings.Repeat("x", 1200))
+	d.Eventually("all packets are there", func() bool { return d.Stats("o").Out == 100 })
 }
