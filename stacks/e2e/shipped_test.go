@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ulogd/engine/nstest"
 )
 
@@ -86,6 +88,9 @@ func TestDebiansConfiguration(t *testing.T) {
 	}
 	m := boot(t, `install -d -o ulog -g adm /var/log/ulog; install -d -o ulog /run/ulog; "$0" --daemon --uid ulog --pidfile /run/ulog/ulogd.pid`, daemon)
 	pid := m.pid(t, "/run/ulog/ulogd.pid")
+	if a, err := unix.SchedGetAttr(pid, 0); err != nil || a.Policy != unix.SCHED_NORMAL {
+		t.Errorf("scheduled by %+v, %v", a, err)
+	}
 	m.send(t, 9)
 	m.has(t, "/var/log/ulog/syslogemu.log", " zero  IN= OUT=lo MAC= SRC=127.0.0.1 DST=127.0.0.1 LEN=33 ")
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
