@@ -63,6 +63,9 @@ func ipKinds() (k []kind) {
 	}
 	add("tcp none", eth(ip4, TCP{Src: 1, Dst: 2}))
 	add("tcp all", eth(with(ip4, func(h *IPv4) { h.TOS = 0xff }), TCP{Src: 40003, Dst: 82, Seq: 1<<32 - 1, Ack: 1<<32 - 1, Flags: 0xff, Urgent: 513}))
+	reserved := eth(ip4, TCP{Src: 40003, Dst: 83, Flags: ACK})
+	reserved[14+20+12] |= 0xf
+	add("tcp reserved", reserved)
 	add("tcp synack df", eth(with(ip4, func(h *IPv4) { h.DF = true; h.TTL = 57 }), TCP{Src: 80, Dst: 40001, Flags: SYN | ACK}))
 	add("tcp options", eth(ip4, TCP{Src: 40001, Dst: 80, Flags: SYN, Options: []byte{2, 4, 5, 180, 4, 2, 1, 3, 3, 7, 1, 1}}))
 	add("tcp payload", eth(ip4, TCP{Src: 40001, Dst: 80, Flags: PSH | ACK}, Zeros(1000)))
