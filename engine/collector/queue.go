@@ -113,6 +113,9 @@ func (q *Queue) Room(octets int64) bool {
 // Position counts what the present session has been sent.
 func (q *Queue) Position() Position { return q.at }
 
+// Controlled returns how many messages the session will have been sent when the control messages that wait are out.
+func (q *Queue) Controlled() uint32 { return q.at.Messages + uint32(len(q.controls)-q.stamped) }
+
 // Full counts the records that found a buffer full.
 func (q *Queue) Full() *engine.Drop { return q.full }
 

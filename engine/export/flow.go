@@ -101,7 +101,7 @@ func (f *flowKeys) items(o FlowOptions) (l items) {
 	l.either(Item{Element: iana(28, 16), Name: "destinationIPv6Address", on: is6}, v6(f.odst), v6(f.rdst), v6(f.osrc))
 	l.either(Item{Element: iana(7, 2), Name: "sourceTransportPort"}, num(f.osport, 2), num(f.rsport, 2), num(f.odport, 2))
 	l.either(Item{Element: iana(11, 2), Name: "destinationTransportPort"}, num(f.odport, 2), num(f.rdport, 2), num(f.osport, 2))
-	f.icmp(&l)
+	f.icmp(&l, o)
 	l.add(Item{Element: iana(4, 1), Name: "protocolIdentifier"}, num(f.proto, 1), num(f.proto, 1))
 	f.counters(&l, o)
 	f.times(&l, o)
@@ -114,16 +114,20 @@ func (f *flowKeys) items(o FlowOptions) (l items) {
 	return l
 }
 
-func (f *flowKeys) icmp(l *items) {
+func (f *flowKeys) icmp(l *items, o FlowOptions) {
+	six := iana(139, 2)
+	if o.Uptime != nil { // NetFlow v9 has one for both: RFC 3954 section 8, ICMP_TYPE
+		six = iana(32, 2)
+	}
 	both := func(t, c engine.Col[uint8]) (source, source) {
 		return from(icmp{t, c, false}, t.Mask(), c.Mask()), from(icmp{t, c, true}, t.Mask(), c.Mask())
 	}
 	fwd, back := both(f.icmpType, f.icmpCode)
 	l.add(Item{Element: iana(32, 2), Name: "icmpTypeCodeIPv4", off: is6 | noIP}, fwd, back)
 	fwd, back = both(f.icmp6Type, f.icmp6Code)
-	l.add(Item{Element: iana(139, 2), Name: "icmpTypeCodeIPv6", on: is6}, fwd, back)
+	l.add(Item{Element: six, Name: "icmpTypeCodeIPv6", on: is6}, fwd, back)
 	fwd, back = both(f.icmpType, f.icmpCode) // conntrack's keys are the same for both
-	l.add(Item{Element: iana(139, 2), Name: "icmpTypeCodeIPv6", on: is6}, fwd, back)
+	l.add(Item{Element: six, Name: "icmpTypeCodeIPv6", on: is6}, fwd, back)
 }
 
 // counters: totals under totalCounter elements, what came since the last record under deltaCounter ones (RFC 7012 section 3.2).

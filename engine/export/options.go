@@ -4,6 +4,7 @@ package export
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -59,6 +60,8 @@ var (
 	elementDataType     = iana(339, 1)
 	elementSemantics    = iana(344, 1)
 	elementUnits        = iana(345, 2)
+	elementRangeBegin   = iana(342, 8)
+	elementRangeEnd     = iana(343, 8)
 	elementName         = iana(341, Variable)
 	elementDescription  = iana(340, Variable)
 
@@ -74,11 +77,11 @@ const nameLength = 16
 
 // Options are the options templates of one output. In NetFlow v9 those stay nil that its elements do not allow.
 type Options struct {
-	statistics, ignored, notSent, keys, interfaces, timeouts, sampling, types *Template
+	statistics, ignored, notSent, keys, interfaces, timeouts, sampling, interval, types *Template
 }
 
 // OptionsTemplates is how many templates options records need at most.
-const OptionsTemplates = 8
+const OptionsTemplates = 9
 
 // NewOptions takes numbers for options templates; call it before templates of data take theirs.
 func NewOptions(g *Registry) *Options {
@@ -89,6 +92,7 @@ func NewOptions(g *Registry) *Options {
 			interfaces: of(1, scopeInterface, fixedName),
 			timeouts:   of(1, scopeSystem, activeTimeout, idleTimeout),
 			sampling:   of(1, scopeSystem, samplingInterval, samplingAlgorithm),
+			interval:   of(1, scopeSystem, samplingInterval),
 		}
 	}
 	return &Options{
@@ -99,7 +103,8 @@ func NewOptions(g *Registry) *Options {
 		interfaces: of(1, ingressInterface, interfaceName),
 		timeouts:   of(2, observationDomainID, meteringProcessID, activeTimeout, idleTimeout),
 		sampling:   of(1, selectorID, selectorAlgorithm, packetInterval, packetSpace),
-		types:      of(2, enterpriseNumber, elementID, elementDataType, elementSemantics, elementUnits, elementName, elementDescription),
+		interval:   of(1, selectorID, packetInterval, packetSpace),
+		types:      of(2, enterpriseNumber, elementID, elementDataType, elementSemantics, elementUnits, elementRangeBegin, elementRangeEnd, elementName, elementDescription),
 	}
 }
 
@@ -161,17 +166,18 @@ func wholeSeconds(d time.Duration) uint16 {
 }
 
 // samplingOf tells that one packet of every n was looked at: IPFIX by a report of the selector, one packet taken and n-1 left out (RFC 5477 section
-// 8.2), NetFlow v9 by the interval.
-func (o *Options) samplingOf(domain, n uint32) OptionsRecord {
+// 8.2), NetFlow v9 by the interval. A second record says the same without the algorithm: nfdump 1.7.1 passes over records that name it.
+func (o *Options) samplingOf(domain, n uint32) []OptionsRecord {
 	const systematicCount, deterministic = 1, 1 // selectorAlgorithm, samplingAlgorithm
 	if o.sampling.Elements[1] == samplingInterval {
-		p := binary.BigEndian.AppendUint32(nil, domain)
-		return OptionsRecord{o.sampling, append(binary.BigEndian.AppendUint32(p, n), deterministic)}
+		p := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, domain), n)
+		return []OptionsRecord{{o.sampling, append(slices.Clone(p), deterministic)}, {o.interval, p}}
 	}
-	p := binary.BigEndian.AppendUint64(nil, 1) // the only selector
-	p = binary.BigEndian.AppendUint16(p, systematicCount)
-	p = binary.BigEndian.AppendUint32(p, 1)
-	return OptionsRecord{o.sampling, binary.BigEndian.AppendUint32(p, n-1)}
+	const selector = 1 // the only one
+	how := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 1), n-1)
+	id := binary.BigEndian.AppendUint64(nil, selector)
+	algorithm := binary.BigEndian.AppendUint16(slices.Clone(id), systematicCount)
+	return []OptionsRecord{{o.sampling, append(algorithm, how...)}, {o.interval, append(id, how...)}}
 }
 
 // Keys tells which elements of a template make a flow (RFC 7011 section 4.4); ok is false if none does.
@@ -189,12 +195,15 @@ func (o *Options) Keys(t *Template) (r OptionsRecord, ok bool) {
 // flowKeyElements are addresses, ports, ICMP's type and code, and the protocol.
 var flowKeyElements = []uint16{8, 12, 27, 28, 7, 11, 32, 139, 4}
 
-// Type describes an enterprise element (RFC 5610 section 3.9).
+// Type describes an enterprise element (RFC 5610 section 3.9). libfixbuf takes no description that lacks any of the fields.
 func (o *Options) Type(k *engine.KeyInfo) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, k.IE.PEN)
 	p = binary.BigEndian.AppendUint16(p, k.IE.ID)
 	p = append(p, abstractTypes[k.Type], semantics(k))
 	p = binary.BigEndian.AppendUint16(p, units[k.Unit])
+	low, high := span(k.Type)
+	p = binary.BigEndian.AppendUint64(p, low)
+	p = binary.BigEndian.AppendUint64(p, high)
 	p = appendText(p, k.Name)
 	return OptionsRecord{o.types, appendText(p, k.Doc)}
 }
@@ -205,6 +214,29 @@ var abstractTypes = map[engine.Type]byte{
 	engine.Uint8Type: 1, engine.Uint16Type: 2, engine.Uint32Type: 3, engine.Uint64Type: 4,
 	engine.Int8Type: 5, engine.Int16Type: 6, engine.Int32Type: 7, engine.Int64Type: 8,
 	engine.BoolType: 11, engine.MACType: 12, engine.StringType: 13, engine.RawTextType: 13, engine.TimeType: 17, engine.AddrType: 19,
+}
+
+// span returns the least and the greatest value of a whole number; 0 and 0 for what is none.
+func span(t engine.Type) (low, high uint64) {
+	switch t {
+	case engine.Uint8Type:
+		return 0, math.MaxUint8
+	case engine.Uint16Type:
+		return 0, math.MaxUint16
+	case engine.Uint32Type:
+		return 0, math.MaxUint32
+	case engine.Uint64Type:
+		return 0, math.MaxUint64
+	case engine.Int8Type:
+		return 1<<64 - 1<<7, math.MaxInt8 // signed numbers in two's complement
+	case engine.Int16Type:
+		return 1<<64 - 1<<15, math.MaxInt16
+	case engine.Int32Type:
+		return 1<<64 - 1<<31, math.MaxInt32
+	case engine.Int64Type:
+		return 1 << 63, math.MaxInt64
+	}
+	return 0, 0
 }
 
 // units are numbers of the registry's informationElementUnits.

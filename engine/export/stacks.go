@@ -36,7 +36,7 @@ func (o *Options) Settings(domain, sampling uint32, s *Stacks) (records []Option
 		records = append(records, o.timeoutsOf(domain, uint32(i+1), m))
 	}
 	if sampling > 0 {
-		records = append(records, o.samplingOf(domain, sampling))
+		records = append(records, o.samplingOf(domain, sampling)...)
 	}
 	return records
 }

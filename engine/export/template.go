@@ -149,12 +149,13 @@ func (g *Registry) TemplateMessages(bits uint64, limit int) [][]byte {
 		if bits&t.Needs == 0 {
 			continue
 		}
-		if msg == nil || len(msg)+4+len(t.record) > limit {
+		if msg == nil || len(msg)+t.SetSize() > limit {
 			end()
 			msg, set = make([]byte, g.Dialect.Header, limit+len(t.record)), 0
 			binary.BigEndian.PutUint16(msg, g.Dialect.Version)
 		}
-		if set == 0 || binary.BigEndian.Uint16(msg[set:]) != t.set {
+		padded := g.Dialect.Pad && t.Scope > 0 // padding is at a flowset's end only, RFC 3954 section 6.1
+		if set == 0 || padded || binary.BigEndian.Uint16(msg[set:]) != t.set {
 			if set != 0 {
 				binary.BigEndian.PutUint16(msg[set+2:], uint16(len(msg)-set))
 			}

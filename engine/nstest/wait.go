@@ -3,6 +3,10 @@
 package nstest
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -21,4 +25,21 @@ func Eventually(t testing.TB, timeout time.Duration, check func() error) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// BoundUDP waits until somebody has the UDP port of this namespace, and tells whether that came before the program that was to take it ended; ended may be nil.
+func BoundUDP(port string, ended <-chan error) bool {
+	n, _ := strconv.Atoi(port)
+	row := fmt.Sprintf(":%04X ", n)
+	for range 400 {
+		if table, _ := os.ReadFile("/proc/net/udp"); bytes.Contains(table, []byte(row)) {
+			return true
+		}
+		select {
+		case <-ended:
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return false
 }

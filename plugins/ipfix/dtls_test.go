@@ -82,7 +82,7 @@ func (s *sServer) start(args ...string) {
 		_, err := p.Wait()
 		ended <- err
 	}(s.cmd.Process, s.ended)
-	if !listening(s.port, s.ended) {
+	if !nstest.BoundUDP(s.port, s.ended) {
 		s.t.Fatalf("openssl does not listen: %s", s.said())
 	}
 }

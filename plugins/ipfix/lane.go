@@ -207,11 +207,12 @@ type peer struct {
 }
 
 // Begin implements collector.Protocol. Templates live as long as a session (RFC 7011 section 8): none is known now.
-func (p *peer) Begin(_ *collector.Queue, now time.Time) {
+func (p *peer) Begin(q *collector.Queue, now time.Time) {
 	p.announced, p.described, p.refreshed, p.at = 0, 0, now, 0
 	p.l.limit()
-	if p.l.o.reporter != nil {
-		p.reported = time.Time{}
+	if r := p.l.o.reporter; r != nil {
+		p.reported = now
+		r.report(q, p, now)
 	}
 }
 
@@ -228,6 +229,9 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	if fresh == 0 {
 		return
 	}
+	if o.reporter != nil {
+		o.reporter.describe(q, p, fresh)
+	}
 	copies := 1
 	if o.datagrams() {
 		copies = o.copies
@@ -241,7 +245,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	}
 	p.announced |= fresh
 	if o.reporter != nil {
-		o.reporter.describe(q, p, fresh)
+		o.reporter.keys(q, p, fresh)
 	}
 }
 
@@ -258,12 +262,17 @@ func (p *peer) refresh(q *collector.Queue, now time.Time) {
 }
 
 func (p *peer) tell(q *collector.Queue, bits uint64, now time.Time) {
-	p.refreshed, p.at = now, q.Position().Messages
-	p.send(q, bits)
-	if r := p.l.o.reporter; r != nil { // what describes a template is lost as easily as the template
+	p.refreshed = now
+	r := p.l.o.reporter
+	if r != nil { // what describes a template is lost as easily as the template
 		p.described = 0
 		r.describe(q, p, bits)
 	}
+	p.send(q, bits)
+	if r != nil {
+		r.keys(q, p, bits)
+	}
+	p.at = q.Controlled()
 }
 
 func (p *peer) send(q *collector.Queue, bits uint64) {

@@ -65,16 +65,11 @@ func note(when *export.Span, now time.Time) {
 	}
 }
 
-// describe tells which fields of the templates named by bits make a flow, and what enterprise elements in them mean.
+// describe tells what enterprise elements in the templates named by bits mean. It goes ahead of the templates: libfixbuf knows no element later than the first template
+// that has it.
 func (r *reporter) describe(q *collector.Queue, p *peer, bits uint64) {
 	var records []export.OptionsRecord
-	for _, t := range r.o.registry.List() {
-		if t.Needs&bits == 0 || t.Scope > 0 {
-			continue
-		}
-		if k, ok := r.options.Keys(t); ok {
-			records = append(records, k)
-		}
+	for _, t := range r.templates(bits) {
 		for _, e := range t.Elements {
 			for i, info := range r.infos {
 				if info.IE == e.IE && p.described&(1<<i) == 0 {
@@ -85,6 +80,27 @@ func (r *reporter) describe(q *collector.Queue, p *peer, bits uint64) {
 		}
 	}
 	r.send(q, p, records)
+}
+
+// keys tells which fields of the templates named by bits make a flow.
+func (r *reporter) keys(q *collector.Queue, p *peer, bits uint64) {
+	var records []export.OptionsRecord
+	for _, t := range r.templates(bits) {
+		if k, ok := r.options.Keys(t); ok {
+			records = append(records, k)
+		}
+	}
+	r.send(q, p, records)
+}
+
+// templates returns those of data that bits name.
+func (r *reporter) templates(bits uint64) (list []*export.Template) {
+	for _, t := range r.o.registry.List() {
+		if t.Needs&bits != 0 && t.Scope == 0 {
+			list = append(list, t)
+		}
+	}
+	return list
 }
 
 func (r *reporter) send(q *collector.Queue, p *peer, records []export.OptionsRecord) {

@@ -307,7 +307,8 @@ func TestSendTemplateOnUDP(t *testing.T) {
 	}{
 		{"once", nil, 1},
 		{"always", []string{"send_template", "always"}, 20},
-		{"refresh by number", []string{"template_refresh_packets", "5"}, 5},
+		{"refresh by number", []string{"template_refresh_packets", "5"}, 4},
+		{"refresh after each", []string{"template_refresh_packets", "1"}, 20},
 		{"refresh off", []string{"template_refresh_packets", "0", "template_refresh", "0"}, 1},
 		{"copies", []string{"template_copies", "3"}, 3},
 	} {

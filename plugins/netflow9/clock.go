@@ -19,16 +19,24 @@ type clock struct {
 	newest int64 // of a replayed file
 }
 
-// set is called for each batch; first is the first packet's time, where a flow cache says so.
+// set is called for each batch; first is the first packet's time, where a flow cache says so. Headers and flows count from one epoch, a whole number of
+// milliseconds, so that a collector finds a flow's times to the millisecond. It moves when somebody sets the clock.
 func (c *clock) set(b *engine.Batch, first engine.Time, now time.Time) {
 	if !b.Replay() {
-		c.replay, c.epoch = false, now.UnixNano()-uptime()
+		c.live(now)
 		return
 	}
 	if !c.replay {
 		c.replay, c.epoch = true, int64(first)-int64(first)%int64(time.Second)
 	}
 	c.newest = max(c.newest, b.Clock())
+}
+
+func (c *clock) live(now time.Time) {
+	epoch := now.UnixNano() - uptime()
+	if moved := time.Duration(epoch - c.epoch); c.replay || moved.Abs() > time.Second {
+		c.replay, c.epoch = false, epoch-epoch%int64(time.Millisecond)
+	}
 }
 
 // uptime returns the nanoseconds since the host started; unlike the wall clock it is never set.
@@ -43,7 +51,7 @@ func uptime() int64 {
 // finish writes a replayed file's time into a message. A live one gets its time when it is sent; until then its seconds are 0.
 func (c *clock) finish(msg []byte) {
 	if c.replay {
-		putTime(msg, c.newest, c.newest-c.epoch)
+		c.putTime(msg, c.newest)
 	}
 }
 
@@ -56,12 +64,13 @@ func (c *clock) stamp(msg []byte, now time.Time) {
 		c.finish(msg)
 		return
 	}
-	putTime(msg, now.UnixNano(), uptime())
+	c.live(now)
+	c.putTime(msg, now.UnixNano())
 }
 
 // putTime writes uptime as of the whole second that the header can tell, so that flows keep their milliseconds.
-func putTime(msg []byte, wall, up int64) {
-	up -= wall % int64(time.Second)
-	binary.BigEndian.PutUint32(msg[4:], uint32(up/int64(time.Millisecond)))
+func (c *clock) putTime(msg []byte, wall int64) {
+	wall -= wall % int64(time.Second)
+	binary.BigEndian.PutUint32(msg[4:], uint32((wall-c.epoch)/int64(time.Millisecond)))
 	binary.BigEndian.PutUint32(msg[8:], uint32(wall/int64(time.Second)))
 }

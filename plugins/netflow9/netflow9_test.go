@@ -212,6 +212,16 @@ func TestRecords(t *testing.T) {
 
 // summary tells ports, packets, octets and, for a file of the past, when the flow began.
 func summary(p netflow.NFv9Packet, values []netflow.DataField) string {
+	v := numbers(values)
+	s := fmt.Sprintf("%d>%d %d/%d", v[7], v[11], v[2], v[1])
+	if p.UnixSeconds < uint32(time.Now().Unix()-3600) {
+		s += fmt.Sprint(" ", int64(p.UnixSeconds)*1000-int64(p.SystemUptime-uint32(v[22])))
+	}
+	return s
+}
+
+// numbers reads all fields as numbers, by their type.
+func numbers(values []netflow.DataField) map[uint16]uint64 {
 	v := map[uint16]uint64{}
 	for _, f := range values {
 		b, _ := f.Value.([]byte)
@@ -221,11 +231,7 @@ func summary(p netflow.NFv9Packet, values []netflow.DataField) string {
 		}
 		v[f.Type] = n
 	}
-	s := fmt.Sprintf("%d>%d %d/%d", v[7], v[11], v[2], v[1])
-	if p.UnixSeconds < uint32(time.Now().Unix()-3600) {
-		s += fmt.Sprint(" ", int64(p.UnixSeconds)*1000-int64(p.SystemUptime-uint32(v[22])))
-	}
-	return s
+	return v
 }
 
 func tshark(t *testing.T, packets []packettest.Packet, records int) {

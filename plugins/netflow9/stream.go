@@ -125,15 +125,16 @@ func (p *peer) Begin(q *collector.Queue, now time.Time) {
 	p.before = uint32(q.Sent().Messages)
 	p.announced, p.refreshed, p.at = 0, now, 0
 	p.s.limit()
-	if r := p.s.o.reporter; r != nil {
+}
+
+// Before implements collector.Protocol: options records ahead of all others, templates again after so many messages, and those that the message needs and
+// does not bring. Until there is a first message nobody knows whether a replayed file's time is to be told.
+func (p *peer) Before(q *collector.Queue, m collector.Mark, _ time.Time) {
+	if r := p.s.o.reporter; r != nil && p.announced == 0 {
 		p.announced = r.known
 		r.settings(q, p)
 		r.figures(q, p)
 	}
-}
-
-// Before implements collector.Protocol: templates again after so many messages, and those that the message needs and does not bring.
-func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	if n := p.s.o.refreshCount; q.Position().Messages-p.at >= uint32(n) {
 		p.tell(q)
 	}
@@ -144,7 +145,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 
 // refresh announces all templates again when it is time (RFC 3954 section 7).
 func (p *peer) refresh(q *collector.Queue, now time.Time) {
-	if q.Session() == nil || now.Sub(p.refreshed) < p.s.o.refresh {
+	if q.Session() == nil || p.announced == 0 || now.Sub(p.refreshed) < p.s.o.refresh {
 		return
 	}
 	p.refreshed = now
@@ -156,11 +157,11 @@ func (p *peer) refresh(q *collector.Queue, now time.Time) {
 
 // tell announces all templates, and sends what holds for all records.
 func (p *peer) tell(q *collector.Queue) {
-	p.at = q.Position().Messages
 	p.send(q, p.announced)
 	if r := p.s.o.reporter; r != nil {
 		r.settings(q, p)
 	}
+	p.at = q.Controlled()
 }
 
 func (p *peer) send(q *collector.Queue, bits uint64) {

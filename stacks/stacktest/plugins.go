@@ -1,8 +1,10 @@
 package stacktest
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -143,6 +145,27 @@ func raw(k engine.Key[engine.Raw]) knownKey {
 	return rowKey(k, func(b *engine.Batch, s string) engine.Raw { return engine.Raw(b.AddText([]byte(s))) })
 }
 
+func hardware(k engine.Key[engine.MAC]) knownKey {
+	return rowKey(k, func(_ *engine.Batch, s string) (a engine.MAC) {
+		hw, err := net.ParseMAC(s)
+		if err != nil {
+			panic(err)
+		}
+		copy(a[:], hw)
+		return a
+	})
+}
+
+// label takes the 128 bits as hexadecimal digits.
+func label(k engine.Key[engine.Label]) knownKey {
+	return rowKey(k, func(_ *engine.Batch, s string) (l engine.Label) {
+		if _, err := hex.Decode(l[:], []byte(s)); err != nil {
+			panic(err)
+		}
+		return l
+	})
+}
+
 // known is what ROWS can give. Raw data is written as it is, times as nanoseconds since 1970.
 var known = []knownKey{
 	number(key.OOBFamily), number(key.OOBProtocol), number(key.OOBTime), number(key.OOBMark), number(key.OOBHook),
@@ -157,8 +180,10 @@ var known = []knownKey{
 	number(key.ReplyOctets), number(key.ReplyPackets),
 	number(key.ICMPType), number(key.ICMPCode), number(key.ICMP6Type), number(key.ICMP6Code),
 	number(key.CTMark), number(key.CTID), number(key.CTEvent), number(key.CTStatus), number(key.CTZone),
-	number(key.FlowStart), number(key.FlowEnd), number(key.FlowEndReason),
-	number(key.OrigTOS), number(key.OrigTCPFlags), number(key.ReplyTCPFlags),
+	number(key.CTTCPState), label(key.CTLabels),
+	number(key.FlowStart), number(key.FlowEnd), number(key.FlowEndReason), number(key.ReplyStart), number(key.ReplyEnd),
+	number(key.OrigTOS), number(key.ReplyTOS), number(key.OrigTCPFlags), number(key.ReplyTCPFlags),
+	hardware(key.OrigMACSaddr), hardware(key.OrigMACDaddr),
 	address(key.RouteNextHop), number(key.RouteSrcPlen), number(key.RouteDstPlen),
 	text(key.SumName), number(key.SumPackets), number(key.SumOctets),
 }
