@@ -258,7 +258,7 @@ without one, is dropped and counted as buffer_full. Inputs that lose nothing by 
 
 After a session over TCP or TLS breaks, what the collector has not acknowledged is sent again, and before it what was sent last (resend_window and resend_time, whichever is
 more, as far as buffer holds it): an acknowledgement says that the collector's kernel has the data, not its program. So some records may arrive twice; a collector that stops
-reading for longer, and then dies, still loses what its kernel held beyond it.
+reading for longer, and then dies, still loses what its kernel held beyond it. When SIGHUP renews sessions, what is not acknowledged is sent again.
 
 spool = "/var/spool/ulogd" keeps on disk, for each collector, what its buffer has no room for and, at the end of the daemon, what the buffer holds. It is sent in its
 order when the collector is back, or by the next run. Records in the spool count as held, also in the last summary; the next run counts them as made, and as
