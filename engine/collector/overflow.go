@@ -73,7 +73,7 @@ func (q *Queue) refill() bool {
 		longest = MaxDTLS
 	}
 	for c.fits(maxMessage) {
-		stored, ok := q.disk.Next(maxMessage)
+		stored, ok := q.disk.Next()
 		if !ok {
 			break
 		}

@@ -94,22 +94,6 @@ func (q *Queue) Session() Session { return q.session }
 // Waiting returns the octets of messages that no session has taken yet.
 func (q *Queue) Waiting() int64 { return q.waiting }
 
-// Room tells whether so many octets of messages find room for certain.
-func (q *Queue) Room(octets int64) bool {
-	if q.disk != nil && (q.disk.Room(octets) || q.disk.Records() > 0) {
-		return q.disk.Room(octets)
-	}
-	need := octets + int64(len(q.chunks)+1)*chunkSize
-	if need <= q.max {
-		return true
-	}
-	done, acked := 0, q.acked()
-	for done < q.chunk && q.arrived(q.chunks[done], acked) {
-		done++
-	}
-	return need-int64(done)*chunkSize <= q.max || q.waiting == 0 && done == q.chunk
-}
-
 // Position counts what the present session has been sent.
 func (q *Queue) Position() Position { return q.at }
 
@@ -121,93 +105,6 @@ func (q *Queue) Full() *engine.Drop { return q.full }
 
 // Sent counts what has been sent.
 func (q *Queue) Sent() Sent { return q.sent }
-
-// Add copies a message to the end of the queue. Without room its records are dropped and counted, and Add returns false.
-func (q *Queue) Add(msg []byte, m Mark) bool {
-	switch {
-	case q.disk != nil && q.disk.Records() > 0 && q.spill(msg, m): // behind what is there
-	case q.open(len(msg)):
-		q.chunks[len(q.chunks)-1].add(msg, m)
-		q.waiting += int64(len(msg))
-	case q.disk == nil || !q.spill(msg, m):
-		q.drop(msg, m)
-		return false
-	}
-	q.stats.Held.Add(m.Records)
-	return true
-}
-
-// drop gives up a message that there is no room for.
-func (q *Queue) drop(msg []byte, m Mark) {
-	why := q.full
-	if q.disk != nil {
-		why = q.disk.failed
-	}
-	why.Add(m.Records)
-	if q.Dropped != nil {
-		q.Dropped(msg)
-	}
-}
-
-// open makes sure that the last chunk takes so many octets, and returns false if there is no memory for them.
-func (q *Queue) open(octets int) bool {
-	if last := len(q.chunks) - 1; last >= 0 && q.chunks[last].fits(octets) {
-		return true
-	}
-	c := q.room()
-	if c != nil {
-		q.chunks = append(q.chunks, c)
-	}
-	return c != nil
-}
-
-// room returns an empty chunk, at the cost of sent messages that have arrived if need be, or nil.
-func (q *Queue) room() *chunk {
-	if int64(len(q.chunks))*chunkSize >= q.max {
-		if q.chunk == 0 || !q.arrived(q.chunks[0], q.acked()) {
-			return nil
-		}
-		q.forget()
-	}
-	if n := len(q.free); n > 0 {
-		c := q.free[n-1]
-		q.free = q.free[:n-1]
-		return c
-	}
-	return newChunk()
-}
-
-// acked returns how much of what the session has taken the peer has acknowledged.
-func (q *Queue) acked() int64 {
-	if q.session == nil {
-		return 0
-	}
-	return q.session.Acked()
-}
-
-// arrived tells whether a chunk that was sent need not be kept because it is not acknowledged yet. What an earlier session was sent is known to have arrived: the rest was
-// sent again.
-func (q *Queue) arrived(c *chunk, acked int64) bool {
-	last := c.last()
-	return q.session == nil || last.session != q.number || last.end <= acked
-}
-
-// forget gives up the oldest chunk, all of whose messages were sent.
-func (q *Queue) forget() {
-	c := q.chunks[0]
-	copy(q.chunks, q.chunks[1:])
-	q.chunks = q.chunks[:len(q.chunks)-1]
-	q.chunk--
-	q.empty(c)
-	q.free = append(q.free, c)
-}
-
-func (q *Queue) empty(c *chunk) {
-	if c.read > 0 {
-		q.disk.Release(c.read)
-	}
-	c.reset()
-}
 
 // Control sends a message of the protocol's own, such as templates, ahead of all that waits. What data records it has count in the
 // session's position and nowhere else. It is lost with the session.
@@ -391,18 +288,6 @@ func (q *Queue) took(n int, now time.Time) {
 	q.part = n
 	q.stats.Out.Add(records)
 	q.stats.Held.Add(-records)
-}
-
-// restart reuses the memory of what was sent and need not be kept, while it is still in the processor's cache.
-func (q *Queue) restart() {
-	if q.window != (Window{}) || q.chunk != len(q.chunks)-1 {
-		return
-	}
-	for q.chunk > 0 {
-		q.forget()
-	}
-	q.empty(q.chunks[0])
-	q.message = 0
 }
 
 // pending tells whether messages wait that no session has taken yet.

@@ -4,7 +4,7 @@
 //	dir, err := spool.OpenDir("/var/spool/ulogd")          // locked: one output, one directory
 //	s, err := dir.Open("192.0.2.1:4739", config)           // one spool for each collector
 //	s.Append(spool.Message{Records: 30, Body: message})    // on disk when this returns
-//	m, ok := s.Next(room)                                  // the oldest that was not read yet
+//	m, ok := s.Next()                                      // the oldest that was not read yet
 //	s.Release(s.Position())                                // what was read will not be asked for again
 //
 // A spool is a directory of segment files of a few MiB, each complete in itself. Messages are appended to the newest and read from the oldest, which is deleted when all of

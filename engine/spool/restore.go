@@ -28,7 +28,7 @@ func (s *Spool) Restore(messages iter.Seq[Message]) (failed int) {
 		put(m)
 	}
 	for s.reading != nil { // the rest of a segment whose begin was read
-		if m, ok := s.step(maxBody); ok {
+		if m, ok := s.step(); ok {
 			put(m)
 		}
 	}

@@ -122,33 +122,25 @@ func (s *Spool) Room(octets int64) bool {
 // segmentSize is small enough that dropping the oldest segment is no great loss.
 func (s *Spool) segmentSize() int64 { return min(s.Max/16, 4<<20) }
 
-// Next returns the oldest message that was not read, unless its body has more than max octets. It is valid until the next call.
-func (s *Spool) Next(max int) (Message, bool) {
+// Next returns the oldest message that was not read. It is valid until the next call.
+func (s *Spool) Next() (Message, bool) {
 	for s.unread < len(s.segments) {
 		if s.reading == nil {
 			s.begin(s.segments[s.unread])
 		}
-		at := s.reading.off
-		if m, ok := s.step(max); ok || s.reading != nil && s.reading.off == at {
-			return m, ok
+		if m, ok := s.step(); ok {
+			return m, true
 		}
 	}
 	return Message{}, false
 }
 
-// maxBody is more than a body can have.
-const maxBody = 1 << 16
-
-// step reads on in the present segment, and returns a message if a whole one of at most max octets stands there.
-func (s *Spool) step(max int) (Message, bool) {
+// step reads on in the present segment, and returns a message if a whole one stands there.
+func (s *Spool) step() (Message, bool) {
 	seg, at := s.segments[s.unread], s.reading.off
 	m, state := s.reading.next()
 	switch {
 	case state == whole && m.Records <= seg.left:
-		if len(m.Body) > max {
-			s.reading.off = at
-			return Message{}, false
-		}
 		seg.left -= m.Records
 		s.records -= m.Records
 		s.position++
