@@ -59,10 +59,8 @@ const (
 
 	ctaProtoInfoTCP      = 1
 	ctaProtoInfoTCPState = 1
-	ctaCountersPackets   = 1
-	ctaCountersOctets    = 2
-	ctaTimestampStart    = 1
-	ctaTimestampStop     = 2
+	first64              = 1 // CTA_COUNTERS_PACKETS, CTA_TIMESTAMP_START
+	second64             = 2 // CTA_COUNTERS_BYTES, CTA_TIMESTAMP_STOP
 	ctaName              = 1 // CTA_HELP_NAME, CTA_SECCTX_NAME
 )
 
@@ -225,48 +223,39 @@ func (t *tuple) protocol(b []byte) bool {
 	return ok
 }
 
-func (c *counters) decode(b []byte) bool {
-	if packets, octets, usual := two64(b, shapePackets, shapeOctets); usual {
-		c.packets, c.octets = packets, octets
-		return true
-	}
-	ok := true
-	for len(b) > 0 {
-		var kind uint16
-		var v []byte
-		kind, v, b = nlattr.Next(b)
-		switch kind {
-		case ctaCountersPackets:
-			ok = number64(v, &c.packets) && ok
-		case ctaCountersOctets:
-			ok = number64(v, &c.octets) && ok
-		case nlattr.Malformed:
-			return false
-		}
+func (c *counters) decode(b []byte) (ok bool) {
+	if c.packets, c.octets, ok = two64(b); !ok {
+		c.packets, c.octets, ok = walk64(b)
 	}
 	return ok
 }
 
 func (f *flow) times(b []byte) bool {
-	if start, stop, usual := two64(b, shapeStart, shapeStop); usual {
-		f.start, f.stop = int64(start), int64(stop)
-		return true
+	start, stop, ok := two64(b)
+	if !ok {
+		start, stop, ok = walk64(b)
 	}
-	ok := true
+	f.start, f.stop = int64(start), int64(stop)
+	return ok
+}
+
+// walk64 reads the numbers of two64 in any shape; one that is not there is 0.
+func walk64(b []byte) (x, y uint64, ok bool) {
+	ok = true
 	for len(b) > 0 {
 		var kind uint16
 		var v []byte
 		kind, v, b = nlattr.Next(b)
 		switch kind {
-		case ctaTimestampStart:
-			ok = number64(v, &f.start) && ok
-		case ctaTimestampStop:
-			ok = number64(v, &f.stop) && ok
+		case first64:
+			ok = number64(v, &x) && ok
+		case second64:
+			ok = number64(v, &y) && ok
 		case nlattr.Malformed:
-			return false
+			return 0, 0, false
 		}
 	}
-	return ok
+	return x, y, ok
 }
 
 // protoInfo reads the state of TCP; SCTP and DCCP have states of their own, which no key carries.

@@ -71,9 +71,9 @@ func (c crafted) message() []byte {
 		}
 		if c.start != 0 {
 			b = nlattr.AppendNest(b, ctaTimestamp, func(b []byte) []byte {
-				b = nlattr.Append64(b, ctaTimestampStart, c.start)
+				b = nlattr.Append64(b, first64, c.start)
 				if c.stop != 0 {
-					b = nlattr.Append64(b, ctaTimestampStop, c.stop)
+					b = nlattr.Append64(b, second64, c.stop)
 				}
 				return b
 			})
@@ -140,7 +140,7 @@ func (c crafted) appendTuple(b []byte, kind uint16, src, dst string, sport, dpor
 
 func appendCounters(b []byte, kind uint16, packets, octets uint64) []byte {
 	return nlattr.AppendNest(b, kind, func(b []byte) []byte {
-		return nlattr.Append64(nlattr.Append64(b, ctaCountersPackets, packets), ctaCountersOctets, octets)
+		return nlattr.Append64(nlattr.Append64(b, first64, packets), second64, octets)
 	})
 }
 

@@ -32,10 +32,8 @@ var (
 	shapeSport = header(2, ctaProtoSrcPort)
 	shapeDport = header(2, ctaProtoDstPort)
 
-	shapePackets = header(8, ctaCountersPackets)
-	shapeOctets  = header(8, ctaCountersOctets)
-	shapeStart   = header(8, ctaTimestampStart)
-	shapeStop    = header(8, ctaTimestampStop)
+	shape64First  = header(8, first64)
+	shape64Second = header(8, second64)
 )
 
 func headerAt(b []byte, i int) uint32 { return binary.NativeEndian.Uint32(b[i:]) }
@@ -70,9 +68,9 @@ func (t *tuple) usualPorts(b []byte) bool {
 	return true
 }
 
-// two64 reads two 64-bit numbers with those headers, if b is nothing else.
-func two64(b []byte, first, second uint32) (x, y uint64, ok bool) {
-	if len(b) != 24 || headerAt(b, 0) != first || headerAt(b, 12) != second {
+// two64 reads a nest of two 64-bit numbers, as counters and time stamps are, if b is one in the usual shape.
+func two64(b []byte) (x, y uint64, ok bool) {
+	if len(b) != 24 || headerAt(b, 0) != shape64First || headerAt(b, 12) != shape64Second {
 		return 0, 0, false
 	}
 	return binary.BigEndian.Uint64(b[4:]), binary.BigEndian.Uint64(b[16:]), true
