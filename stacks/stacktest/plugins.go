@@ -180,7 +180,7 @@ var known = []knownKey{
 	number(key.ReplyOctets), number(key.ReplyPackets),
 	number(key.ICMPType), number(key.ICMPCode), number(key.ICMP6Type), number(key.ICMP6Code),
 	number(key.CTMark), number(key.CTID), number(key.CTEvent), number(key.CTStatus), number(key.CTZone),
-	number(key.CTTCPState), label(key.CTLabels),
+	number(key.CTTCPState), label(key.CTLabels), rowKey(key.CTRecovered, func(_ *engine.Batch, s string) bool { return s != "0" }),
 	number(key.FlowStart), number(key.FlowEnd), number(key.FlowEndReason), number(key.ReplyStart), number(key.ReplyEnd),
 	number(key.OrigTOS), number(key.ReplyTOS), number(key.OrigTCPFlags), number(key.ReplyTCPFlags),
 	hardware(key.OrigMACSaddr), hardware(key.OrigMACDaddr),
