@@ -56,7 +56,12 @@ func (i *Instance) Validate() error {
 		return fmt.Errorf("queue: must not be negative, is %d", i.Settings.Queue)
 	}
 	if v, ok := i.impl.(Validator); ok {
-		return v.Validate()
+		if err := v.Validate(); err != nil {
+			return err
+		}
+	}
+	if b, ok := i.impl.(Blocker); ok && b.Blocks() && !i.Options.Given("queue") {
+		i.Settings.Queue = DefaultQueue
 	}
 	return nil
 }

@@ -85,6 +85,10 @@ type Signaler interface{ Signal(s Signal) }
 // instead of dropping. It is asked when the settings are known.
 type Backpressured interface{ Backpressure() bool }
 
+// A Blocker is an output whose settings decide whether a write can take long; where it can, it is treated as one whose plugin MayBlock. It
+// is asked when the settings are known.
+type Blocker interface{ Blocks() bool }
+
 // Namespaced is an input that may listen in another network namespace: Namespace returns the file that stands for it, or "". Interface
 // indexes in its records have their names there.
 type Namespaced interface{ Namespace() string }

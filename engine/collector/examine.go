@@ -1,6 +1,11 @@
+// What keeps collectors from being reached, before it does.
+
 package collector
 
 import (
+	"fmt"
+	"time"
+
 	"ulogd/engine"
 	"ulogd/engine/checkup"
 )
@@ -9,5 +14,18 @@ import (
 func (s *Settings) Examine(d *engine.Diagnosis) {
 	for _, a := range s.Addresses {
 		checkup.Resolves(d, a.Host)
+	}
+}
+
+// Examine finds certificates that cannot be read, and one of ours that no collector takes any more.
+func (id Identity) Examine(d *engine.Diagnosis) {
+	c, err := id.load("")
+	if err != nil {
+		d.Find(err.Error(), "nothing is sent to a collector without certificates", "correct tls_cert, tls_key or tls_ca, or who may read them")
+		return
+	}
+	if own := c.Certificates[0].Leaf; time.Now().After(own.NotAfter) {
+		d.Find(fmt.Sprintf("the certificate %s has expired: %s", id.Certificate, own.NotAfter.Format(time.DateTime)), "no collector lets us in with it",
+			"replace it, then kill -HUP the daemon")
 	}
 }

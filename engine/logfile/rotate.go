@@ -50,40 +50,59 @@ func (f *File) rotate(now time.Time) {
 		f.Rotate.begun(now)
 		return
 	}
-	err := os.Rename(f.out.path, unused(dated(f.out.path, now)))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := PutAside(f.out.path, now); err != nil {
 		f.env.Log.Error("cannot put the file aside; it goes on to grow", "error", err)
 	} else if f.reopen(now) {
-		f.removeOld()
+		if err := f.Rotate.RemoveOld(f.out.path); err != nil {
+			f.env.Log.Error("cannot remove an old file", "error", err)
+		}
 		return
 	}
 	f.Rotate.retry = now.Add(complainEvery)
 	f.setLimit()
 }
 
-func (f *File) removeOld() {
-	if f.Rotate.Keep <= 0 {
-		return
+// PutAside gives the file at a path a name with the time in it. That there is none is no error.
+func PutAside(path string, now time.Time) error {
+	if err := os.Rename(path, unused(dated(path, now))); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	ext := filepath.Ext(f.out.path)
-	old, _ := filepath.Glob(strings.TrimSuffix(f.out.path, ext) + "-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-*" + ext)
+	return nil
+}
+
+// RemoveOld removes the oldest of the files put aside from a path, so that Keep are left.
+func (r *Rotation) RemoveOld(path string) error {
+	if r.Keep <= 0 {
+		return nil
+	}
+	ext := extension(path)
+	old, _ := filepath.Glob(strings.TrimSuffix(path, ext) + "-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-*" + ext)
 	slices.Sort(old)
-	for _, path := range old[:max(0, len(old)-f.Rotate.Keep)] {
-		if err := os.Remove(path); err != nil {
-			f.env.Log.Error("cannot remove an old file", "error", err)
-		}
+	var errs []error
+	for _, path := range old[:max(0, len(old)-r.Keep)] {
+		errs = append(errs, os.Remove(path))
 	}
+	return errors.Join(errs...)
+}
+
+// extension is what a path ends with and rotation leaves at its end: .EXTENSION, with .gz or .zst behind it if there is one.
+func extension(path string) string {
+	ext := filepath.Ext(path)
+	if ext == ".gz" || ext == ".zst" {
+		return filepath.Ext(strings.TrimSuffix(path, ext)) + ext
+	}
+	return ext
 }
 
 // dated puts a local time in front of the path's extension.
 func dated(path string, now time.Time) string {
-	ext := filepath.Ext(path)
+	ext := extension(path)
 	return strings.TrimSuffix(path, ext) + now.Format("-20060102-150405") + ext
 }
 
 // unused returns the path, or the path with -1, -2 ... in front of its extension if there is such a file.
 func unused(path string) string {
-	ext := filepath.Ext(path)
+	ext := extension(path)
 	free := path
 	for i := 1; ; i++ {
 		if _, err := os.Lstat(free); err != nil {

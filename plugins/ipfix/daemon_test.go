@@ -53,8 +53,8 @@ type daemon struct {
 	ended   bool
 }
 
-// startDaemon builds the daemon, the first time, and starts it with a configuration.
-func startDaemon(t *testing.T, config string) *daemon {
+// program returns the path of the daemon, which is built the first time.
+func program(t *testing.T) string {
 	t.Helper()
 	built.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "ulogd-ipfix-"); built.err != nil {
@@ -67,11 +67,18 @@ func startDaemon(t *testing.T, config string) *daemon {
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
-	d := &daemon{t: t, program: filepath.Join(built.dir, "ulogd"), config: filepath.Join(t.TempDir(), "ulogd.toml")}
+	return filepath.Join(built.dir, "ulogd")
+}
+
+// startDaemon starts the daemon with a configuration, as the end of a command that makes its surroundings, if there is one.
+func startDaemon(t *testing.T, config string, inside ...string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, program: program(t), config: filepath.Join(t.TempDir(), "ulogd.toml")}
 	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.cmd = exec.Command(d.program, "-v", "-l", "3", "-c", d.config)
+	args := append(slices.Clone(inside), d.program, "-v", "-l", "3", "-c", d.config)
+	d.cmd = exec.Command(args[0], args[1:]...)
 	d.cmd.Stderr = &d.log
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,59 +18,51 @@ import (
 	"ulogd/engine/nstest"
 )
 
-// sServer is `openssl s_server`, a DTLS collector that wants a certificate and writes what it decrypts to its standard output.
+// sServer is `openssl s_server`, a collector that wants a certificate and writes what it decrypts to its standard output.
 type sServer struct {
-	t     testing.TB
-	port  string
-	args  []string
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	out   io.ReadCloser
-	ended chan error
-
-	mu  sync.Mutex
-	log strings.Builder
+	t             testing.TB
+	address, port string
+	args          []string
+	cmd           *exec.Cmd
+	stdin         io.WriteCloser
+	out           io.ReadCloser
+	ended         chan error
+	log           transcript
 }
 
-func (s *sServer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.Write(p)
-}
-
-func (s *sServer) said() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.String()
-}
-
-// dtls prepares a collector that shows such a certificate of this authority and wants one of it.
+// dtls prepares a collector at the loopback address that shows such a certificate of this authority and wants one of it.
 func (a *authority) dtls(t testing.TB, c *x509.Certificate) *sServer {
 	t.Helper()
-	nstest.Need(t, "tool:openssl")
-	c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	cert, key := a.files(c)
 	l, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.LocalAddr().String())
-	s := &sServer{t: t, port: port, args: []string{
-		"s_server", "-dtls1_2", "-accept", "127.0.0.1:" + port, "-cert", cert, "-key", key,
+	return a.sServer(t, "-dtls1_2", "127.0.0.1", port, c)
+}
+
+// sServer prepares one; version is the option for its protocol.
+func (a *authority) sServer(t testing.TB, version, address, port string, c *x509.Certificate) *sServer {
+	t.Helper()
+	nstest.Need(t, "tool:openssl")
+	c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	cert, key := a.files(c)
+	s := &sServer{t: t, address: address, port: port, args: []string{
+		"s_server", version, "-accept", address + ":" + port, "-cert", cert, "-key", key,
 		"-CAfile", a.file, "-Verify", "1", "-verify_return_error",
 	}}
 	t.Cleanup(s.kill)
 	return s
 }
 
-func (s *sServer) host() string { return "127.0.0.1:" + s.port }
+func (s *sServer) host() string { return s.address + ":" + s.port }
 
 // start begins a life; -quiet leaves nothing but the data on standard output, and commands on standard input unread.
 func (s *sServer) start(args ...string) {
 	s.t.Helper()
 	s.cmd = exec.Command("openssl", append(s.args, args...)...)
-	s.cmd.Stderr = s
+	s.cmd.Stderr = &s.log
 	s.stdin, _ = s.cmd.StdinPipe()
 	s.out, _ = s.cmd.StdoutPipe()
 	if err := s.cmd.Start(); err != nil {
@@ -82,8 +73,12 @@ func (s *sServer) start(args ...string) {
 		_, err := p.Wait()
 		ended <- err
 	}(s.cmd.Process, s.ended)
-	if !nstest.BoundUDP(s.port, s.ended) {
-		s.t.Fatalf("openssl does not listen: %s", s.said())
+	bound := nstest.BoundTCP
+	if s.args[1] == "-dtls1_2" {
+		bound = nstest.BoundUDP
+	}
+	if !bound(s.port, s.ended) {
+		s.t.Fatalf("openssl does not listen: %s", s.log.String())
 	}
 }
 
@@ -156,9 +151,9 @@ func TestDTLSRefused(t *testing.T) {
 			s.start("-quiet")
 			r := start(t, &feed{asct: true}, append(c.set(a, other), "host", s.host(), "flush_interval", "20ms", "reconnect_interval", "50ms")...)
 			r.give(numbered(0, 10)...)
-			for end := time.Now().Add(10 * time.Second); !strings.Contains(s.said(), "alert") && !strings.Contains(s.said(), "verify"); time.Sleep(5 * time.Millisecond) {
+			for end := time.Now().Add(10 * time.Second); !strings.Contains(s.log.String(), "alert") && !strings.Contains(s.log.String(), "verify"); time.Sleep(5 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("the collector tells of no refusal: %q", s.said())
+					t.Fatalf("the collector tells of no refusal: %q", s.log.String())
 				}
 			}
 			r.m.Stop(100 * time.Millisecond)

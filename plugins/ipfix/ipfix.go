@@ -22,6 +22,7 @@ type output struct {
 	collector.Settings
 	settings
 	spool spooling
+	file  file
 
 	env      *engine.Env
 	registry export.Registry
@@ -30,15 +31,24 @@ type output struct {
 	noRoom   *engine.Drop
 	noForm   *engine.Drop
 	no6      *engine.Drop
+	untold   *engine.Counter // nil: templates are announced
 }
 
 func (o *output) Options(opts *engine.Options) {
 	o.settings.options(opts, &o.Settings)
 	o.spool.options(opts)
+	o.file.options(opts)
 	o.registry.Dialect = export.IPFIX
 }
 
 func (o *output) Validate() error {
+	if err := o.file.validate(o.opts, o.Buffer); err != nil {
+		return err
+	}
+	if o.file.path != "" {
+		o.proto = protoFile
+		return o.settings.validate(1)
+	}
 	if o.secure() && !o.opts.Given("port") {
 		o.Port = portSecure
 	}
@@ -51,12 +61,18 @@ func (o *output) Validate() error {
 	return o.settings.validate(len(o.Addresses))
 }
 
+// Blocks implements engine.Blocker: collectors are written to without waiting, disks are not.
+func (o *output) Blocks() bool { return o.proto == protoFile }
+
 // Bind implements engine.Output.
 func (o *output) Bind(p *engine.Binder) engine.Stage {
 	p.OwnAccounting()
 	o.noRoom = p.Stats().Drop("record_too_big", "records that no message of the permitted size can hold")
 	o.noForm = p.Stats().Drop("no_template", "records that would have needed a template beyond max_templates, or that are not IP")
 	o.no6 = p.Stats().Drop("ipv6_without_template", "IPv6 records, which a collector that is told no template cannot know")
+	if o.announce == export.Never {
+		o.untold = p.Stats().Counter("untold", "records sent without their template (send_template = never): only a collector that knows it from its own configuration reads them")
+	}
 	o.registry.First, o.registry.Max = 257, o.maxTemplates
 	if o.layout == layoutULOGD2 {
 		o.registry.First, o.registry.Max = 256, 2
@@ -73,6 +89,9 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 // Open implements engine.Opener: it begins to connect, and does not wait for it.
 func (o *output) Open(env *engine.Env) error {
 	o.env = env
+	if o.announce == export.Never {
+		env.Log.Warn("send_template = never: collectors are not told what the records mean; only one that knows their template from its own configuration can read them", "remedy", `set send_template = "once"`)
+	}
 	if o.neverChose {
 		env.Log.Info("send_template = never without a layout: records have ulogd2's layout, the only one that a collector may know unasked", "remedy", "set layout to choose another")
 	}
@@ -102,13 +121,18 @@ func (o *output) Tick(now time.Time) {
 	}
 }
 
-// Signal implements engine.Signaler: certificates are read and names resolved anew.
+// Signal implements engine.Signaler: certificates are read and names resolved anew, a file that was moved away is begun anew.
 func (o *output) Signal(s engine.Signal) {
 	if s != engine.Reopen {
 		return
 	}
 	for _, l := range o.lanes {
 		l.finish()
+		if o.proto == protoFile {
+			o.file.reopen()
+			l.tick(time.Now())
+			continue
+		}
 		l.reset(time.Now())
 	}
 }
@@ -269,6 +293,10 @@ dropped alone (spool_damaged), a torn last one is cut off, and the log says wher
 UDP and DTLS are for networks where some loss is tolerable (RFC 7011 section 10.3.2): what is sent while a collector restarts is lost, and UDP without DTLS belongs
 on a segregated network. TLS and DTLS send nothing to a collector that does not prove who it is. SCTP, which RFC 7011 requires of a compliant implementation, is
 not offered: it could not be tested.
+
+file = "flows.ipfix" writes the messages to a file instead (RFC 5655), which tshark and libfixbuf's ipfixDump read. Each file is a session that can be read alone. The
+present one has the name given; finished ones have the time in theirs, and get it in one step, so that whoever collects them finds whole ones. SIGHUP begins a new file if the
+old one was moved away, as logrotate does (without copytruncate). While the disk is full records wait in buffer.
 
 layout = "ulogd2" sends the records of ulogd2's IPFIX output as they are, except for the sequence number, which there counted a
 message's own records. send_template = "never" chooses that layout unless layout is set.`

@@ -39,7 +39,7 @@ const (
 
 // newLanes makes one stream for all collectors, or in balance one for each.
 func newLanes(o *output) (lanes []*lane) {
-	for range o.Addresses {
+	for range max(1, len(o.Addresses)) { // a file has none
 		l := &lane{o: o}
 		l.builder.Registry, l.builder.Announce = &o.registry, o.announce
 		l.add = l.enqueue
@@ -55,25 +55,34 @@ func newLanes(o *output) (lanes []*lane) {
 func (l *lane) open(env *engine.Env) error {
 	l.stats = env.Stats
 	o, window := l.o, collector.Window{}
+	if o.proto == protoFile {
+		l.join(&o.file, collector.Window{Acked: true})
+		return o.file.open(env)
+	}
 	if !o.datagrams() {
 		window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
 	}
 	for _, at := range o.places(l) {
-		p := &peer{l: l}
 		link := collector.NewLink(env, o.ReconnectInterval, at.names, at.dials...)
 		if o.proto == protoDTLS {
 			link.Renew(o.renew)
 		}
-		q := collector.NewQueue(env, link, p, o.Buffer, window)
-		if o.reporter != nil {
-			q.Dropped = o.reporter.dropMessage
-		}
-		l.peers, l.queues = append(l.peers, p), append(l.queues, q)
-		if err := o.spool.attach(q, at.names[0], o); err != nil {
+		if err := o.spool.attach(l.join(link, window), at.names[0], o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// join adds a way that the messages go.
+func (l *lane) join(way collector.Way, window collector.Window) *collector.Queue {
+	o, p := l.o, &peer{l: l}
+	q := collector.NewQueue(o.env, way, p, o.Buffer, window)
+	if o.reporter != nil {
+		q.Dropped = o.reporter.dropMessage
+	}
+	l.peers, l.queues = append(l.peers, p), append(l.queues, q)
+	return q
 }
 
 // places returns where the messages of a lane go.
@@ -148,7 +157,9 @@ func (l *lane) enqueue(msg []byte, m collector.Mark) {
 		l.stats.Made.Add(copies * m.Records)
 	}
 	for _, q := range l.queues {
-		q.Add(msg, m)
+		if q.Add(msg, m) && l.o.untold != nil {
+			l.o.untold.Add(m.Records)
+		}
 	}
 }
 

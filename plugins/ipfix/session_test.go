@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
+
+	"ulogd/engine"
 )
 
 // collectTCP is a collector that can be stopped and started again on one port.
@@ -287,6 +290,33 @@ func TestSendTemplateOnTCP(t *testing.T) {
 			t.Errorf("%d IPv6 records were counted, want 50", got)
 		}
 	})
+}
+
+// TestNeverATemplateOnUDP wants the operator to learn that no collector is told what it gets: at the start, by a counter, and by the doctor.
+func TestNeverATemplateOnUDP(t *testing.T) {
+	for _, layout := range []string{"ulogd2", "default"} {
+		t.Run(layout, func(t *testing.T) {
+			col := listenUDP(t)
+			r := start(t, &feed{asct: true}, "host", col.LocalAddr().String(), "proto", "udp", "send_template", "never", "layout", layout, "flush_interval", "0")
+			if warned := strings.Count(r.log.String(), "collectors are not told"); warned != 1 {
+				t.Errorf("%d warnings, want 1:\n%s", warned, &r.log)
+			}
+			r.give(numbered(0, 20)...)
+			msg := datagram(t, col)
+			if _, err := newSession().decode(msg); err == nil || !strings.Contains(err.Error(), "was not announced") {
+				t.Errorf("a collector that is told nothing says %v", err)
+			}
+			d := &engine.Diagnosis{}
+			r.m.Examine(d)
+			if f := d.Findings(); len(f) != 1 || !strings.Contains(f[0].What, "send_template = never") {
+				t.Errorf("the doctor finds %v", f)
+			}
+			r.end()
+			if n := r.stats().Counter("untold", "").Load(); n != 20 {
+				t.Errorf("%d records are counted as untold, want 20", n)
+			}
+		})
+	}
 }
 
 // known256 is ulogd2's template, as a collector that is never told it must know it.

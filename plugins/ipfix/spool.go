@@ -72,11 +72,3 @@ func (s *spooling) close() error {
 	}
 	return s.dir.Close()
 }
-
-// Examine implements engine.Examiner.
-func (o *output) Examine(d *engine.Diagnosis) {
-	o.Settings.Examine(d)
-	if o.spool.path != "" {
-		spool.Examine(d, o.spool.path)
-	}
-}

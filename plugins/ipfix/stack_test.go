@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -243,6 +244,25 @@ type rig struct {
 	out  *engine.Instance
 	m    *engine.Machine
 	in   *engine.Instance
+	log  transcript
+}
+
+// transcript is what somebody says while others listen.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *transcript) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // start builds, opens and starts the stack; set gives the output's options as words, name and value by turns.
@@ -288,7 +308,7 @@ func tryBuild(t testing.TB, f *feed, set ...string) (*rig, []string) {
 	if err := r.out.Validate(); err != nil {
 		return nil, []string{err.Error()}
 	}
-	m, problems := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Name: "feed:FEED,ipfix1:IPFIX", Instances: []*engine.Instance{r.in, r.out}}})
+	m, problems := engine.Build(slog.New(slog.NewTextHandler(&r.log, nil)), []engine.StackSpec{{Name: "feed:FEED,ipfix1:IPFIX", Instances: []*engine.Instance{r.in, r.out}}})
 	var texts []string
 	for _, e := range problems {
 		texts = append(texts, e.Text)

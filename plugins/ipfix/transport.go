@@ -15,6 +15,7 @@ const (
 	protoTLS  = "tls"
 	protoDTLS = "dtls"
 	protoSCTP = "sctp"
+	protoFile = "file" // is set by the option file alone
 )
 
 // datagrams tells whether each message is a datagram, which may be lost: templates are then announced again (RFC 7011 section 8.4).
