@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"ulogd/engine"
+	"ulogd/engine/addresses"
 	"ulogd/engine/key"
 )
 
@@ -22,60 +23,28 @@ type ip2bin struct{}
 
 func (ip2bin) Options(*engine.Options) {}
 
-// pairs are the addresses and their literals. ulogd2 2.0.8 has none for ARP.
-var pairs = []struct {
-	from  engine.Key[engine.Addr]
-	to    engine.Key[engine.RawText]
-	extra bool
-}{
-	{key.IPSaddr, key.IPSaddrBin, false},
-	{key.IPDaddr, key.IPDaddrBin, false},
-	{key.OrigSaddr, key.OrigSaddrBin, false},
-	{key.OrigDaddr, key.OrigDaddrBin, false},
-	{key.ReplySaddr, key.ReplySaddrBin, false},
-	{key.ReplyDaddr, key.ReplyDaddrBin, false},
-	{key.ARPSaddr, key.ARPSaddrBin, true},
-	{key.ARPDaddr, key.ARPDaddrBin, true},
+var literals = addresses.Keys[engine.RawText]{
+	key.IPSaddrBin, key.IPDaddrBin, key.OrigSaddrBin, key.OrigDaddrBin, key.ReplySaddrBin, key.ReplyDaddrBin, key.ARPSaddrBin, key.ARPDaddrBin,
 }
 
 func (ip2bin) Bind(p *engine.Binder) engine.Stage {
-	s := &stage{family: p.Family()}
-	for _, pair := range pairs {
-		from := engine.Want(p, pair.from)
-		group := engine.GroupOf(p, from)
-		if pair.to == key.ReplyDaddrBin && p.Settings().CompatULOGD2() {
-			group = p.Group() // ulogd2 2.0.8 never set it
-		}
-		give := engine.Give[engine.RawText]
-		if pair.extra {
-			give = engine.GiveExtra[engine.RawText]
-		}
-		c := column{from: from, to: give(p, group, pair.to)}
-		if from.Given() && c.to.Mask() == from.Mask() {
-			s.columns = append(s.columns, c)
-		}
-	}
-	return s
+	gaps := addresses.Gaps{ARP: true, ReplyDaddr: p.Settings().CompatULOGD2()}
+	return &stage{p.Family(), addresses.Bind(p, literals, gaps)}
 }
 
 type stage struct {
 	family  engine.Family
-	columns []column
-}
-
-type column struct {
-	from engine.Col[engine.Addr]
-	to   engine.Col[engine.RawText]
+	columns []addresses.Column[engine.RawText]
 }
 
 func (s *stage) Consume(b *engine.Batch) {
 	text, have := b.Text(), b.Have()
 	var octets [16]byte
 	for _, c := range s.columns {
-		if !c.to.Wanted() {
+		if !c.To.Wanted() {
 			continue
 		}
-		from, to, m := c.from.Of(b), c.to.Of(b), c.from.Mask()
+		from, to, m := c.From.Of(b), c.To.Of(b), c.From.Mask()
 		for _, r := range b.Rows() {
 			if have[r]&m == 0 {
 				continue

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"ulogd/engine"
+	"ulogd/engine/addresses"
 	"ulogd/engine/key"
 )
 
@@ -23,52 +24,24 @@ type ip2hbin struct{}
 
 func (ip2hbin) Options(*engine.Options) {}
 
-// pairs are the addresses and the names they get. ulogd2 2.0.8 has none for ARP.
-var pairs = []struct {
-	from, to engine.Key[engine.Addr]
-	extra    bool
-}{
-	{key.IPSaddr, key.IPHSaddr, false},
-	{key.IPDaddr, key.IPHDaddr, false},
-	{key.OrigSaddr, key.OrigHSaddr, false},
-	{key.OrigDaddr, key.OrigHDaddr, false},
-	{key.ReplySaddr, key.ReplyHSaddr, false},
-	{key.ReplyDaddr, key.ReplyHDaddr, false},
-	{key.ARPSaddr, key.ARPHSaddr, true},
-	{key.ARPDaddr, key.ARPHDaddr, true},
+var names = addresses.Keys[engine.Addr]{
+	key.IPHSaddr, key.IPHDaddr, key.OrigHSaddr, key.OrigHDaddr, key.ReplyHSaddr, key.ReplyHDaddr, key.ARPHSaddr, key.ARPHDaddr,
 }
 
 func (ip2hbin) Bind(p *engine.Binder) engine.Stage {
-	s := &stage{family: p.Family(), reverse: p.Settings().CompatULOGD2()}
-	for _, pair := range pairs {
-		from := engine.Want(p, pair.from)
-		group := engine.GroupOf(p, from)
-		if s.reverse && pair.to == key.ReplyHDaddr {
-			group = p.Group() // ulogd2 2.0.8 never set it
-		}
-		give := engine.Give[engine.Addr]
-		if pair.extra {
-			give = engine.GiveExtra[engine.Addr]
-		}
-		c := column{from: from, to: give(p, group, pair.to)}
-		if from.Given() && c.to.Mask() == from.Mask() {
-			s.columns = append(s.columns, c)
-		}
-	}
-	return s
+	compat := p.Settings().CompatULOGD2()
+	return &stage{p.Family(), compat, addresses.Bind(p, names, addresses.Gaps{ARP: true, ReplyDaddr: compat})}
 }
 
 type stage struct {
 	family  engine.Family
 	reverse bool
-	columns []column
+	columns []addresses.Column[engine.Addr]
 }
-
-type column struct{ from, to engine.Col[engine.Addr] }
 
 func (s *stage) Consume(b *engine.Batch) {
 	for _, c := range s.columns {
-		from, to := c.from.Of(b), c.to.Of(b)
+		from, to := c.From.Of(b), c.To.Of(b)
 		for _, r := range b.Rows() {
 			to[r] = from[r]
 			if s.reverse && !s.family.Is6(b, r) {

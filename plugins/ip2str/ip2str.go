@@ -3,6 +3,7 @@ package ip2str
 
 import (
 	"ulogd/engine"
+	"ulogd/engine/addresses"
 	"ulogd/engine/key"
 )
 
@@ -18,50 +19,26 @@ type ip2str struct{}
 
 func (ip2str) Options(*engine.Options) {}
 
-// pairs are the addresses and their texts, in ulogd2's order.
-var pairs = []struct {
-	from engine.Key[engine.Addr]
-	to   engine.Key[engine.String]
-}{
-	{key.IPSaddr, key.IPSaddrStr},
-	{key.IPDaddr, key.IPDaddrStr},
-	{key.OrigSaddr, key.OrigSaddrStr},
-	{key.OrigDaddr, key.OrigDaddrStr},
-	{key.ReplySaddr, key.ReplySaddrStr},
-	{key.ReplyDaddr, key.ReplyDaddrStr},
-	{key.ARPSaddr, key.ARPSaddrStr},
-	{key.ARPDaddr, key.ARPDaddrStr},
+var texts = addresses.Keys[engine.String]{
+	key.IPSaddrStr, key.IPDaddrStr, key.OrigSaddrStr, key.OrigDaddrStr, key.ReplySaddrStr, key.ReplyDaddrStr, key.ARPSaddrStr, key.ARPDaddrStr,
 }
 
 func (ip2str) Bind(p *engine.Binder) engine.Stage {
-	s := &stage{family: p.Family()}
-	for _, pair := range pairs {
-		from := engine.Want(p, pair.from)
-		c := column{from: from, to: engine.Give(p, engine.GroupOf(p, from), pair.to)}
-		if from.Given() {
-			s.columns = append(s.columns, c)
-		}
-	}
-	return s
+	return &stage{p.Family(), addresses.Bind(p, texts, addresses.Gaps{})}
 }
 
 type stage struct {
 	family  engine.Family
-	columns []column
-}
-
-type column struct {
-	from engine.Col[engine.Addr]
-	to   engine.Col[engine.String]
+	columns []addresses.Column[engine.String]
 }
 
 func (s *stage) Consume(b *engine.Batch) {
 	text, have := b.Text(), b.Have()
 	for _, c := range s.columns {
-		if !c.to.Wanted() {
+		if !c.To.Wanted() {
 			continue
 		}
-		from, to, m := c.from.Of(b), c.to.Of(b), c.from.Mask()
+		from, to, m := c.From.Of(b), c.To.Of(b), c.From.Mask()
 		for _, r := range b.Rows() {
 			if have[r]&m == 0 {
 				continue
