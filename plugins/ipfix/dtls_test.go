@@ -5,10 +5,15 @@ package ipfix
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +33,7 @@ type sServer struct {
 	out           io.ReadCloser
 	ended         chan error
 	log           transcript
+	within        *nstest.NS // nil: where the test is
 }
 
 // dtls prepares a collector at the loopback address that shows such a certificate of this authority and wants one of it.
@@ -61,7 +67,11 @@ func (s *sServer) host() string { return s.address + ":" + s.port }
 // start begins a life; -quiet leaves nothing but the data on standard output, and commands on standard input unread.
 func (s *sServer) start(args ...string) {
 	s.t.Helper()
-	s.cmd = exec.Command("openssl", append(s.args, args...)...)
+	args = append(slices.Clone(s.args), args...)
+	s.cmd = exec.Command("openssl", args...)
+	if s.within != nil {
+		s.cmd = s.within.Cmd("openssl", args...)
+	}
 	s.cmd.Stderr = &s.log
 	s.stdin, _ = s.cmd.StdinPipe()
 	s.out, _ = s.cmd.StdoutPipe()
@@ -77,7 +87,14 @@ func (s *sServer) start(args ...string) {
 	if s.args[1] == "-dtls1_2" {
 		bound = nstest.BoundUDP
 	}
-	if !bound(s.port, s.ended) {
+	ok := false
+	wait := func() { ok = bound(s.port, s.ended) }
+	if s.within != nil {
+		s.within.Do(s.t, wait)
+	} else {
+		wait()
+	}
+	if !ok {
 		s.t.Fatalf("openssl does not listen: %s", s.log.String())
 	}
 }
@@ -194,11 +211,12 @@ func TestDTLSCollectorThatDies(t *testing.T) {
 	r.end()
 }
 
-// TestDTLSCollectorThatCloses has a collector end each session as soon as it is up, while nothing is sent: only its close_notify can
-// tell the exporter, which connects again. (OpenSSL's server sends none over DTLS.)
-func TestDTLSCollectorThatCloses(t *testing.T) {
-	a := newAuthority(t)
-	key, der := a.sign(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+// listenDTLS is a collector that does what OpenSSL's server does not: it says close_notify, and tells who has come.
+func (a *authority) listenDTLS(t testing.TB) net.Listener {
+	t.Helper()
+	c := loopbackCertificate()
+	c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	key, der := a.sign(c)
 	l, err := dtls.ListenWithOptions("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)},
 		dtls.WithCertificates(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}),
 		dtls.WithClientAuth(dtls.RequireAndVerifyClientCert), dtls.WithClientCAs(a.pool))
@@ -206,6 +224,14 @@ func TestDTLSCollectorThatCloses(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// TestDTLSCollectorThatCloses has a collector end each session as soon as it is up, while nothing is sent: only its close_notify can
+// tell the exporter, which connects again.
+func TestDTLSCollectorThatCloses(t *testing.T) {
+	a := newAuthority(t)
+	l := a.listenDTLS(t)
 	r := start(t, &feed{asct: true}, append(a.client("dtls", a), "host", l.Addr().String(), "flush_interval", "10ms", "reconnect_interval", "50ms")...)
 	for range 3 {
 		conn, err := l.Accept()
@@ -240,4 +266,68 @@ func TestDTLSRenews(t *testing.T) {
 	r.give(numbered(10, 10)...)
 	newSession().read(t, s.out, 10)
 	r.end()
+}
+
+// TestDTLSOnTheWire looks at the packets of a path with an MTU of 1500: none is longer, and tshark, given the keys, decrypts what openssl did.
+func TestDTLSOnTheWire(t *testing.T) {
+	nstest.Need(t, "root", "tool:openssl", "tool:tcpdump", "tool:tshark")
+	a, ns, dir := newAuthority(t), nstest.New(t), t.TempDir()
+	ns.Run(t, "ip link set lo mtu 1500")
+	file := func(name string) string { return filepath.Join(dir, name) }
+	tcpdump := ns.Start(t, "tcpdump -i lo -U --immediate-mode -Z root -w "+file("capture"), "udp")
+	tcpdump.WaitOutput("listening on", 10*time.Second)
+	s := a.sServer(t, "-dtls1_2", "127.0.0.1", "4740", loopbackCertificate())
+	s.within = ns
+	s.start("-quiet", "-keylogfile", file("keys"))
+	cert, key := a.files(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	config := file("ulogd.toml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, `
+[global]
+stack = "flows:GEN,out:IPFIX"
+[flows]
+count = 2000
+rate = 4000
+[out]
+host = "127.0.0.1"
+proto = "dtls"
+tls_cert = %q
+tls_key = %q
+tls_ca = %q
+flush_interval = 0.1
+`, cert, key, a.file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := ns.Start(t, program(t)+" -v -l 3 -c "+config)
+	decoder, records := newSession(), 0
+	for records < 4000 { // a record each way
+		msg, err := readMessage(s.out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records += len(decoder.must(t, msg))
+	}
+	d.Wait(20 * time.Second)
+	time.Sleep(200 * time.Millisecond) // what is on its way to tcpdump
+	tcpdump.Stop(os.Interrupt)
+
+	tshark := func(args ...string) string {
+		out, err := exec.Command("tshark", append([]string{"-r", file("capture"), "-o", "tls.keylog_file:" + file("keys"), "-d", "udp.port==4740,dtls"}, args...)...).Output()
+		if err != nil {
+			t.Fatalf("tshark: %v", err)
+		}
+		return string(out)
+	}
+	longest := 0
+	for line := range strings.Lines(tshark("-T", "fields", "-e", "ip.len")) {
+		n, _ := strconv.Atoi(strings.TrimSpace(line))
+		longest = max(longest, n)
+	}
+	if longest > 1500 || longest < 1400 {
+		t.Errorf("the longest packet has %d octets, want 1500 or little less", longest)
+	}
+	// Each message begins with version 10 and its length, in the first line of what was decrypted.
+	messages := regexp.MustCompile(`(?m)^Decrypted DTLS \(\d+ bytes\):\n0000  00 0a `).FindAllString(tshark("-x"), -1)
+	if len(messages) != decoder.messages {
+		t.Errorf("tshark decrypts %d messages, the collector got %d", len(messages), decoder.messages)
+	}
 }

@@ -12,8 +12,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"ulogd/engine"
 )
 
 // authority signs certificates for a test.
@@ -169,4 +172,26 @@ func TestTLSCollectorThatDies(t *testing.T) {
 	c := a.listen(t, tls.VersionTLS13, nil, net.IPv4(127, 0, 0, 1))
 	r := start(t, &feed{asct: true}, append(a.client("tls", a), "host", c.addr, "reconnect_interval", "50ms", "flush_interval", "20ms")...)
 	dying(t, c, r)
+}
+
+// TestDoctorOnCertificates wants the doctor to see what would keep every session from coming up.
+func TestDoctorOnCertificates(t *testing.T) {
+	a := newAuthority(t)
+	old, oldKey := a.files(&x509.Certificate{NotAfter: time.Now().Add(-time.Minute)})
+	good, goodKey := a.files(&x509.Certificate{})
+	for _, c := range []struct{ cert, key, ca, want string }{
+		{good, goodKey, a.file, ""},
+		{old, oldKey, a.file, "has expired"},
+		{good, oldKey, a.file, "does not match"},
+		{good, goodKey, good + ".none", "no such file"},
+		{good, goodKey, goodKey, "holds no certificate"},
+	} {
+		r := build(t, &feed{asct: true}, "host", "127.0.0.1", "proto", "dtls", "tls_cert", c.cert, "tls_key", c.key, "tls_ca", c.ca)
+		d := &engine.Diagnosis{}
+		r.m.Examine(d)
+		f := d.Findings()
+		if c.want == "" && len(f) > 0 || c.want != "" && (len(f) != 1 || !strings.Contains(f[0].What, c.want)) {
+			t.Errorf("want %q, the doctor finds %+v", c.want, f)
+		}
+	}
 }
