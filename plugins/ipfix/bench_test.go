@@ -3,6 +3,7 @@ package ipfix
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"ulogd/engine"
@@ -33,9 +34,11 @@ func onBatch(t testing.TB, asct bool, flows []flow, set map[string]string, run f
 	in := engine.NewInstance(&engine.Plugin{Name: "FEED", Kind: engine.InputKind, New: func() any { return f }}, "feed")
 	p := &probe{run: run}
 	out := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Kind: engine.OutputKind, New: func() any { return p }}, "ipfix1")
-	set["host"] = "127.0.0.1:9" // where nobody listens
-	if set["proto"] == "" {
-		set["proto"] = "udp"
+	if set["file"] == "" {
+		set["host"] = "127.0.0.1:9" // where nobody listens
+		if set["proto"] == "" {
+			set["proto"] = "udp"
+		}
 	}
 	for name, value := range set {
 		opt, _ := out.Options.Lookup(name)
@@ -141,4 +144,27 @@ func BenchmarkSpool(b *testing.B) {
 			b.Error("the spool was not full")
 		}
 	})
+}
+
+// BenchmarkFile encodes connections and writes them to files of 64 MiB, of which two are kept.
+func BenchmarkFile(b *testing.B) {
+	for _, compress := range []string{"none", "gzip", "zstd"} {
+		b.Run(compress, func(b *testing.B) {
+			set := map[string]string{"file": filepath.Join(b.TempDir(), "flows.ipfix"), "compress": compress, "rotate_size": "64MiB", "rotate_keep": "1"}
+			onBatch(b, true, flows256(0), set, func(s *stage, batch *engine.Batch) {
+				stats := s.o.env.Stats
+				before := stats.Made.Load()
+				b.ReportAllocs()
+				b.ResetTimer()
+				for b.Loop() {
+					s.Consume(batch)
+					stats.Made.Add(batch.Len())
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(stats.Made.Load()-before), "ns/record")
+				if n := stats.Drop("buffer_full", "").Load(); n > 0 {
+					b.Errorf("%d records were dropped", n)
+				}
+			})
+		})
+	}
 }

@@ -39,6 +39,9 @@ var figures = []figure{
 	{"./stacks/bench/text", "BenchmarkText/JSON-flows", 3000, 0, "a flow, IP2STR to JSON"},
 	{"./plugins/xml", "BenchmarkXML", 1500, 0, "a packet to XML"},
 	{"./plugins/graphite", "BenchmarkGRAPHITE", 1000, 0, "a counter to GRAPHITE"},
+	{"./plugins/ipfix", "BenchmarkFile/none", 400, 0, "an IPFIX record encoded and written to a file"},
+	{"./plugins/ipfix", "BenchmarkFile/gzip", 900, 0, "an IPFIX record encoded and written to a gzip file"},
+	{"./plugins/ipfix", "BenchmarkFile/zstd", 500, 0, "an IPFIX record encoded and written to a zstd file"},
 	{"./plugins/ipfix", "BenchmarkSpool", 2000, 0, "an IPFIX record encoded and put into a full spool"},
 }
 
