@@ -10,15 +10,15 @@ import (
 )
 
 type counterStage struct {
-	*xml
+	*document
 	name            engine.Col[engine.String]
 	packets, octets engine.Col[uint64]
 	at              engine.Col[engine.Time]
 }
 
-func bindCounters(p *engine.Binder, x *xml) engine.Stage {
+func bindCounters(p *engine.Binder, d *document) engine.Stage {
 	return &counterStage{
-		xml: x, name: engine.Need(p, key.SumName), packets: engine.Need(p, key.SumPackets), octets: engine.Need(p, key.SumOctets),
+		document: d, name: engine.Need(p, key.SumName), packets: engine.Need(p, key.SumPackets), octets: engine.Need(p, key.SumOctets),
 		at: engine.Want(p, key.OOBTime),
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 type flowStage struct {
-	*xml
+	*document
 	family      engine.Family
 	orig, reply direction
 	event       engine.Col[uint32]
@@ -33,9 +33,9 @@ type direction struct {
 	packets, octets engine.Col[uint64]
 }
 
-func bindFlows(p *engine.Binder, x *xml) engine.Stage {
+func bindFlows(p *engine.Binder, d *document) engine.Stage {
 	return &flowStage{
-		xml: x, family: p.Family(),
+		document: d, family: p.Family(),
 		orig: direction{
 			`<meta direction="original">`, engine.Need(p, key.OrigSaddr), engine.Need(p, key.OrigDaddr), engine.Need(p, key.OrigProtocol),
 			engine.Want(p, key.OrigSport), engine.Want(p, key.OrigDport), engine.Want(p, key.OrigPackets), engine.Want(p, key.OrigOctets),

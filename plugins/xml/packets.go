@@ -11,7 +11,7 @@ import (
 )
 
 type packetStage struct {
-	*xml
+	*document
 	prefix               engine.Col[engine.String]
 	hook                 engine.Col[uint8]
 	protocol             engine.Col[uint16]
@@ -21,9 +21,9 @@ type packetStage struct {
 	packet               engine.Col[engine.Raw]
 }
 
-func bindPackets(p *engine.Binder, x *xml) engine.Stage {
+func bindPackets(p *engine.Binder, d *document) engine.Stage {
 	return &packetStage{
-		xml: x, prefix: engine.Want(p, key.OOBPrefix), hook: engine.Want(p, key.OOBHook), protocol: engine.Want(p, key.OOBProtocol),
+		document: d, prefix: engine.Want(p, key.OOBPrefix), hook: engine.Want(p, key.OOBHook), protocol: engine.Want(p, key.OOBProtocol),
 		saddr: engine.Want(p, key.RawMACSaddr), mark: engine.Want(p, key.OOBMark), in: engine.Want(p, key.OOBIfIn), out: engine.Want(p, key.OOBIfOut),
 		phyIn: engine.Want(p, key.OOBIfPhysIn), phyO: engine.Want(p, key.OOBIfPhysOut), packet: engine.Need(p, key.RawPkt),
 	}

@@ -2,6 +2,7 @@
 package xml
 
 import (
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -15,36 +16,32 @@ func init() {
 	engine.Register(engine.Plugin{
 		Name: "XML", Kind: engine.OutputKind, MayBlock: true,
 		Doc: `Writes one element per record to DIRECTORY/ulogd-KIND-DDMMYYYY-HHMMSS.xml: packets as <log> (KIND pkt), flows as <flow> (KIND flow), counters as
-<obj> (KIND sum). What the stack begins with decides.
+<obj> (KIND sum). What the stack begins with decides; an instance that several stacks name has a file for each kind.
 
 The file's closing tag is written at the end, and at SIGHUP, which begins a new file. Texts from outside are escaped; characters that XML does not
 allow become U+FFFD. Packets of any size are written.`,
-		New: func() any { return &xml{now: text.Second{Format: appendNow}, when: text.Second{Format: appendWhen}} },
+		New: func() any { return &xml{} },
 	})
 }
 
 type xml struct {
-	logfile.File
+	settings  logfile.File
 	directory string
 	stdout    bool
+	documents []*document // one for each kind that stacks bring
+}
 
-	kind *kind
+// document is the files of one kind.
+type document struct {
+	logfile.File
+	kind string
 	now  text.Second // <hour> to <year>
 	when text.Second // the same inside <when>
 }
 
-// kind is one of the three shapes of files.
-type kind struct{ name, root string }
-
-var (
-	packets  = &kind{"pkt", "packet"}
-	flows    = &kind{"flow", "conntrack"}
-	counters = &kind{"sum", "sum"}
-)
-
 func (x *xml) Options(o *engine.Options) {
 	o.String(&x.directory, "directory", "/var/log/", "where files are made")
-	x.DeclareSync(o)
+	x.settings.DeclareSync(o)
 	o.Bool(&x.stdout, "stdout", false, "write to standard output instead")
 }
 
@@ -52,29 +49,73 @@ func (x *xml) Bind(p *engine.Binder) engine.Stage {
 	p.OwnAccounting()
 	switch {
 	case engine.Want(p, key.SumName).Given():
-		x.is(p, counters)
-		return bindCounters(p, x)
+		return bindCounters(p, x.document(p, "sum", "sum"))
 	case engine.Want(p, key.OrigSaddr).Given():
-		x.is(p, flows)
-		return bindFlows(p, x)
+		return bindFlows(p, x.document(p, "flow", "conntrack"))
 	}
-	x.is(p, packets)
-	return bindPackets(p, x)
+	return bindPackets(p, x.document(p, "pkt", "packet"))
 }
 
-// is makes files of that kind. An instance that two stacks name has one file, and so one kind.
-func (x *xml) is(p *engine.Binder, k *kind) {
-	if x.kind != nil && x.kind != k {
-		p.Problem("writes files of kind %s for one stack and %s for another; use two instances", x.kind.name, k.name)
+// document returns the files of a kind, whose root element has that name.
+func (x *xml) document(p *engine.Binder, kind, root string) *document {
+	for _, d := range x.documents {
+		if d.kind == kind {
+			return d
+		}
 	}
-	x.kind = k
-	x.Header = func() []byte { return []byte("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<" + k.root + ">\n") }
-	x.Footer = "</" + k.root + ">\n"
+	d := &document{
+		File: logfile.File{Sync: x.settings.Sync, Footer: "</" + root + ">\n"}, kind: kind,
+		now: text.Second{Format: appendNow}, when: text.Second{Format: appendWhen},
+	}
+	d.Header = func() []byte { return []byte("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<" + root + ">\n") }
+	d.Name = func(now time.Time) string {
+		return filepath.Join(x.directory, "ulogd-"+kind+now.Format("-02012006-150405.xml"))
+	}
 	if x.stdout {
-		x.Path = "/dev/stdout"
-		return
+		d.Path, d.Name = "/dev/stdout", nil
+		if len(x.documents) > 0 {
+			p.Problem("writes %s for one stack and %s for another to standard output; use files", x.documents[0].kind, kind)
+		}
 	}
-	x.Name = func(now time.Time) string {
-		return filepath.Join(x.directory, "ulogd-"+k.name+now.Format("-02012006-150405.xml"))
+	x.documents = append(x.documents, d)
+	return d
+}
+
+// Open opens a file of each kind.
+func (x *xml) Open(env *engine.Env) error {
+	for _, d := range x.documents {
+		if err := d.Open(env); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// Tick writes what has gathered.
+func (x *xml) Tick(now time.Time) {
+	for _, d := range x.documents {
+		d.Tick(now)
+	}
+}
+
+// Signal begins new files at SIGHUP.
+func (x *xml) Signal(s engine.Signal) {
+	for _, d := range x.documents {
+		d.Signal(s)
+	}
+}
+
+// Flush writes all records.
+func (x *xml) Flush() {
+	for _, d := range x.documents {
+		d.Flush()
+	}
+}
+
+// Close ends the files.
+func (x *xml) Close() (err error) {
+	for _, d := range x.documents {
+		err = errors.Join(err, d.Close())
+	}
+	return err
 }

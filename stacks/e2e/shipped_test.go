@@ -152,6 +152,13 @@ func TestRoutersConfiguration(t *testing.T) {
 		m.has(t, "/var/log/ulogd.log", "there is no output plugin "+plugin)
 	}
 	m.Run(t, "conntrack -D -p udp --orig-port-dst 10")
+	for _, kind := range []string{"pkt", "flow"} {
+		files, _ := filepath.Glob(m.root + "/var/log/ulogd-" + kind + "-*.xml")
+		if len(files) != 1 {
+			t.Fatalf("%d files of kind %s", len(files), kind)
+		}
+		m.has(t, strings.TrimPrefix(files[0], m.root), map[string]string{"pkt": "<prefix>one </prefix>", "flow": "<dport>10</dport>"}[kind])
+	}
 	m.has(t, "/var/log/ulogd_syslogemu.log", "[DESTROY] ORIG: SRC=127.0.0.1 DST=127.0.0.1 PROTO=UDP ")
 	m.has(t, "/var/log/ulogd_nacct.log", "\t17\t127.0.0.1\t")
 }
