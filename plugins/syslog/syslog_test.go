@@ -75,6 +75,38 @@ func TestDatagramsOfULOGD2(t *testing.T) {
 	}
 }
 
+// TestLogThatRestarts: messages that come while nobody has the socket wait, and arrive where it is next.
+func TestLogThatRestarts(t *testing.T) {
+	utc(t)
+	path := filepath.Join(t.TempDir(), "log")
+	st := start(t, map[string]string{"socket": path})
+	sent := 0
+	for range 3 {
+		for range 50 {
+			st.Send(packet.With("print", fmt.Sprintf("message %d\n", sent)))
+			sent++
+		}
+		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.SetReadDeadline(time.Now().Add(20 * time.Second))
+		for n := sent - 50; n < sent; n++ {
+			buf := make([]byte, 2000)
+			got, err := l.Read(buf)
+			if want := fmt.Sprintf(": message %d\n", n); !strings.HasSuffix(string(buf[:got]), want) {
+				t.Fatalf("got %q, %v; want the end %q", buf[:got], err, want)
+			}
+		}
+		l.Close()
+		os.Remove(path)
+	}
+	st.End()
+	if s := st.Stats(); s.Out != int64(sent) || s.Dropped != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestForgedMessage(t *testing.T) {
 	got := local(t, packet.With("print", "a\n<0>Nov 21 02:06:28 root: forged\n"), map[string]string{})
 	if want := `: a\x0a<0>Nov 21 02:06:28 root: forged` + "\n"; !strings.HasSuffix(got, want) {
