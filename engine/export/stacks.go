@@ -15,6 +15,7 @@ import (
 type Stacks struct {
 	meters     []meter
 	namespaces []string // where the records' interfaces are
+	places     []*netns.Place
 }
 
 // A meter is a flow cache that ends flows by time.
@@ -41,15 +42,31 @@ func (o *Options) Settings(domain, sampling uint32, s *Stacks) (records []Option
 	return records
 }
 
-// Interfaces names those of the inputs' namespaces; where one is gone, so are its interfaces.
-func (o *Options) Interfaces(s *Stacks) (records []OptionsRecord) {
+// Open enters the namespaces, as long as the process may. One that cannot be entered has no interfaces; its input says why.
+func (s *Stacks) Open() {
 	for _, ns := range s.namespaces {
-		_ = netns.Do(ns, func() error {
-			list, err := net.Interfaces()
+		if place, err := netns.Stay(ns); err == nil {
+			s.places = append(s.places, place)
+		}
+	}
+}
+
+// Close leaves them.
+func (s *Stacks) Close() {
+	for _, place := range s.places {
+		place.Close()
+	}
+	s.places = nil
+}
+
+// Interfaces names those of the inputs' namespaces.
+func (o *Options) Interfaces(s *Stacks) (records []OptionsRecord) {
+	for _, place := range s.places {
+		place.Do(func() {
+			list, _ := net.Interfaces() // the kernel gives the list or, without memory, none
 			for _, i := range list {
 				records = append(records, o.interfaceOf(uint32(i.Index), i.Name))
 			}
-			return err
 		})
 	}
 	return records

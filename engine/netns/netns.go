@@ -19,11 +19,12 @@ func Do(path string, f func() error) error {
 	if err != nil {
 		return fmt.Errorf("network_namespace_path: %w", err)
 	}
-	defer ns.Close()
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and takes the change along
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		ns.Close()
+		if err != nil {
 			done <- fmt.Errorf("enter the network namespace %s: %w", path, err)
 			return
 		}

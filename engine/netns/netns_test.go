@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ulogd/engine/netns"
 	"ulogd/engine/nstest"
 )
@@ -26,6 +28,43 @@ func TestDo(t *testing.T) {
 	failure := errors.New("from within")
 	if err := netns.Do(ns.Path(), func() error { return failure }); err != failure {
 		t.Error(err)
+	}
+}
+
+// TestPlace: who has entered a namespace can work there when its name is gone.
+func TestPlace(t *testing.T) {
+	nstest.Need(t, "root")
+	ns := nstest.New(t)
+	ns.Run(t, "ip tuntap add dev only-here mode tun")
+	name := filepath.Join(t.TempDir(), "name")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(ns.Path(), name, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	place, err := netns.Stay(name)
+	if e := unix.Unmount(name, 0); err != nil || e != nil {
+		t.Fatal(err, e)
+	}
+	defer place.Close()
+	for range 3 {
+		place.Do(func() { _, err = net.InterfaceByName("only-here") })
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := netns.Stay(name); err == nil {
+		t.Error("a file that is no namespace was entered")
+	}
+	home, err := netns.Stay("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer home.Close()
+	home.Do(func() { _, err = net.InterfaceByName("only-here") })
+	if err == nil {
+		t.Error("the caller's own namespace has the interface")
 	}
 }
 

@@ -101,6 +101,9 @@ func (o *output) Open(env *engine.Env) error {
 	if err := o.spool.open(); err != nil {
 		return err
 	}
+	if o.reporter != nil {
+		o.reporter.stacks.Open()
+	}
 	for _, l := range o.lanes {
 		if err := l.open(env); err != nil {
 			return err
@@ -152,6 +155,9 @@ func (o *output) Close() error {
 	var errs []error
 	for _, l := range o.lanes {
 		errs = append(errs, l.close())
+	}
+	if o.reporter != nil {
+		o.reporter.stacks.Close()
 	}
 	return errors.Join(append(errs, o.spool.close())...)
 }

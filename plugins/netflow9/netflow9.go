@@ -123,6 +123,9 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 // Open implements engine.Opener: it begins to connect, and does not wait for it.
 func (o *output) Open(env *engine.Env) error {
 	o.env = env
+	if o.reporter != nil {
+		o.reporter.stacks.Open()
+	}
 	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there")
 	for i, a := range o.Addresses {
 		o.streams[i%len(o.streams)].open(a, collector.DialUDP(a, o.Source, refused))
@@ -164,6 +167,9 @@ func (o *output) Close() error {
 	var errs []error
 	for _, q := range o.queues() {
 		errs = append(errs, q.Close())
+	}
+	if o.reporter != nil {
+		o.reporter.stacks.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ const userConfig = `
 control="DIR/control"
 stack=ct1:NFCT,flows:GPRINT
 stack=log1:NFLOG,packets:GPRINT
+stack=log1:NFLOG,base1:BASE,ipfix1:IPFIX
 stack=acct1:NFACCT,counters:GPRINT
 [ct1]
 network_namespace_path=NS
@@ -33,6 +35,10 @@ group=7
 [packets]
 file=DIR/packets
 sync=1
+[ipfix1]
+host=127.0.0.1
+proto=udp
+options_interval=1
 [acct1]
 network_namespace_path=NS
 pollinterval=1
@@ -42,7 +48,7 @@ sync=1
 `
 
 // TestWithoutRoot runs inputs of another namespace as a user who may not enter it any more: overruns are made good, counters are read and zeroed, files are
-// opened anew.
+// opened anew, and a collector learns the names of interfaces that come later.
 func TestWithoutRoot(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "nflog", "tool:conntrack", "tool:nfacct")
 	home, ns := nstest.New(t), nstest.New(t)
@@ -66,6 +72,12 @@ func TestWithoutRoot(t *testing.T) {
 	if err := os.WriteFile(config, []byte(strings.NewReplacer("DIR", dir, "NS", ns.Path()).Replace(userConfig)), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	var collector net.PacketConn
+	home.Do(t, func() { collector, err = net.ListenPacket("udp", "127.0.0.1:4739") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer collector.Close()
 	p := home.Start(t, daemon+" -v -l 3 -u nobody -c "+config)
 	p.WaitOutput("initialization finished", 10*time.Second)
 
@@ -97,6 +109,14 @@ func TestWithoutRoot(t *testing.T) {
 	if counter("recovered") == 0 || counter("failed_dumps") != 0 {
 		t.Errorf("%d recovered, %d dumps failed\n%s", counter("recovered"), counter("failed_dumps"), p.Output())
 	}
+
+	ns.Run(t, "ip tuntap add dev made-later mode tun")
+	until("name of an interface", func() bool {
+		message := make([]byte, 1<<16)
+		collector.SetReadDeadline(time.Now().Add(2 * time.Second))
+		k, _, err := collector.ReadFrom(message)
+		return err == nil && bytes.Contains(message[:k], []byte("made-later"))
+	})
 
 	packet := func() {
 		ns.Do(t, func() {
