@@ -246,13 +246,13 @@ func TestZonesLabelsAndHelpers(t *testing.T) {
 	os.WriteFile(names, []byte("3 seen\n"), 0o644)
 	ns.Nft(t, `table inet extra {
 	ct helper tftp69 { type "tftp" protocol udp; }
-	chain pre { type filter hook prerouting priority -300; udp dport 7777 ct zone set 5; }
-	chain out { type filter hook output priority -300; udp dport 7777 ct zone set 5; }
+	chain pre { type filter hook prerouting priority -300; udp dport 7777 ct zone set 5; udp dport 7778 ct original zone set 6; }
+	chain out { type filter hook output priority -300; udp dport 7777 ct zone set 5; udp dport 7778 ct original zone set 6; }
 	chain marks { type filter hook output priority 0; udp dport 7777 ct mark set 0x77 ct label set 3; udp dport 69 ct helper set "tftp69"; }
 }`)
 	d := start(t, ns, t.Name(), fmt.Sprintf("connlabel_conf = %q\nevent_mask = 7", names), "extra_keys = true")
 	ns.Do(t, func() {
-		for _, port := range []int{7777, 69} {
+		for _, port := range []int{7777, 7778, 69} {
 			c, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 			if err != nil {
 				t.Fatal(err)
@@ -261,15 +261,18 @@ func TestZonesLabelsAndHelpers(t *testing.T) {
 			c.Close()
 		}
 	})
-	d.Eventually("both are remembered", func() bool { return d.Count("ct1", "live") == 2 })
+	d.Eventually("all are remembered", func() bool { return d.Count("ct1", "live") == 3 })
 	list := ns.Run(t, "conntrack -L -o labels")
 	ns.Run(t, "conntrack -F")
 	byPort := map[string]map[string]string{}
-	for _, line := range collect(t, d, t.Name(), 2) {
+	for _, line := range collect(t, d, t.Name(), 3) {
 		m := fields(line)
 		byPort[m["orig.l4.dport"]] = m
 	}
 	if m := byPort["7777"]; m["ct.zone"] != "5" || m["ct.mark"] != "119" || m["ct.labels.str"] != "seen" || !strings.HasPrefix(m["ct.labels"], "08") {
+		t.Errorf("record %v\n%s", m, list)
+	}
+	if m := byPort["7778"]; m["ct.zone.orig"] != "6" || m["ct.zone.reply"] != "0" {
 		t.Errorf("record %v\n%s", m, list)
 	}
 	if m := byPort["69"]; m["ct.helper"] != "tftp" || m["ct.labels"] != "" {
