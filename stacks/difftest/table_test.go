@@ -60,7 +60,7 @@ var elsewhere = map[string]string{
 	"NFCT's polls give no time of the end":                                                                                    "plugins/nfct TestEqualsULOGD2",
 	"NFCT counts no losses after an overrun":                                                                                  "plugins/nfct TestOverrunsAreCountedExactly",
 	"NFCT asks for each connection by itself after an overrun":                                                                "plugins/nfct TestOverrunIsRecovered",
-	"IPFIX numbers its messages with their own records included":                                                              "plugins/ipfix TestPrograms",
+	"IPFIX numbers its messages with their own records included":                                                              "stacks/e2e TestStormWithRoomLosesNothing",
 	"IPFIX: 32-bit counters, both directions summed, seconds, no IPv6":                                                        "plugins/ipfix TestULOGD2Layout",
 	"IPFIX dies when the collector closes the connection":                                                                     "plugins/ipfix TestCollectorThatReadsAndDies",
 	"IPFIX sends its whole queue again after an error, without a bound":                                                       "plugins/ipfix TestResend",
