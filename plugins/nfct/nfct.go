@@ -19,7 +19,8 @@ begins, and some rule must make the kernel track connections at all; what is mis
 
 The live connections are remembered (hash_enable). So the start of a connection is known even where the kernel does not keep it, an overrun of the receive buffer is made good
 by reading the kernel's table, long connections can be reported while they live (active_timeout), and ` + "`ulogd flows`" + ` lists what lives. With hash_enable = 0 nothing is remembered, and every event of event_mask is a
-record: 1 new, 2 update, 4 destroy. With pollinterval the table is read at intervals instead of listening.
+record: 1 new, 2 update, 4 destroy. With pollinterval the table is read at intervals instead of listening. Where an output asks for
+them (IPFIX's nat_events), the beginnings of translated connections are records in every mode, with event 1.
 
 SIGUSR2 reads the counters of all connections and zeroes the kernel's: a record with event 2 for each. However many instances and stacks read one table, it is done once and
 all of them get it; ends still carry the whole where connections are remembered.`
