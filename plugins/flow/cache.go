@@ -119,6 +119,9 @@ func (c *cache) locate(rows []engine.Row, looks *[engine.BatchSize]lookup, hash 
 	n := c.guess(rows, looks, hash)
 	c.warm += fetchEntries(c.entries, rows, &c.slot)
 	c.warm += fetchOrigins(c.origins, c.cold[:n])
+	if c.links != nil {
+		c.warm += fetchLinks(c.links, c.cold[:n])
+	}
 }
 
 func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (warm uint64) {
@@ -165,6 +168,13 @@ func fetchEntries(entries []entry, rows []engine.Row, slot *[engine.BatchSize]ui
 func fetchOrigins(origins []origin, slots []uint32) (warm uint64) {
 	for _, i := range slots {
 		warm += origins[i].src.Lo + uint64(origins[i].first)
+	}
+	return warm
+}
+
+func fetchLinks(links []link, slots []uint32) (warm uint64) {
+	for _, i := range slots {
+		warm += uint64(links[i].mark)
 	}
 	return warm
 }

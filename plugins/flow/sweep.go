@@ -127,6 +127,9 @@ func (c *cache) look(slots []uint32) {
 	for _, i := range slots {
 		warm += c.entries[i].addrs + c.origins[i].src.Lo
 	}
+	if c.links != nil {
+		warm += fetchLinks(c.links, slots)
+	}
 	c.warm = warm
 	for _, i := range slots {
 		e := &c.entries[i]

@@ -178,9 +178,15 @@ func (l *lane) makeRoom(now time.Time) time.Time {
 // batchOctets is more than the records of a batch take, two for each row, unless they hold long strings.
 const batchOctets = 2 * engine.BatchSize * 256
 
+// enough is how many octets make a write worth its system call, and the reader's waking.
+const enough = 64 << 10
+
+// pump sends what waits once there is enough of it; what is less goes with the next tick.
 func (l *lane) pump(now time.Time) {
 	for _, q := range l.queues {
-		q.Pump(now)
+		if q.Waiting() >= enough {
+			q.Pump(now)
+		}
 	}
 }
 

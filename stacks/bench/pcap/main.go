@@ -1,4 +1,4 @@
-// Command pcap measures how fast a capture file becomes NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd as Debian has them.
+// Command pcap measures how fast a capture file becomes NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd as Debian has them, and an IPFIX stream.
 //
 //	go run ./stacks/bench/pcap            all of it; exits 1 when a figure is missed
 //	go run ./stacks/bench/pcap -rounds 1  quickly
@@ -28,6 +28,7 @@ const (
 	mostOctets   = 128  // of memory a flow that fits the cache
 	mostBiflow   = 160  // the same with biflow
 	leastAtScale = 0.5  // of the rate at 10,000 live flows, at 1,000,000
+	mostIPFIX    = 1.15 // of the CPU time with NETFLOW5, when the flows go to an IPFIX collector over TCP
 )
 
 func main() {
@@ -63,6 +64,11 @@ func run(rounds int, dir, binary string) error {
 	}
 	defer sink.close()
 	b.sink = sink
+	b.stream, err = newStreamSink()
+	if err != nil {
+		return err
+	}
+	defer b.stream.close()
 	trace, err := b.trace("trace.pcap", packettest.Trace{})
 	if err != nil {
 		return err
@@ -89,6 +95,7 @@ type bench struct {
 	dir    string
 	ulogd  string
 	sink   *sink
+	stream *streamSink
 	missed int
 }
 
@@ -137,6 +144,8 @@ func (b *bench) speed(t trace) error {
 	}
 	wall := median[twoWorkers].wall.Seconds() / ours.wall.Seconds()
 	b.check(wall <= mostWall, "two workers take %.2f of the wall time of one; at most %.2f", wall, mostWall)
+	share := median[overTCP].cpu().Seconds() / ours.cpu().Seconds()
+	b.check(share <= mostIPFIX, "IPFIX over TCP takes %.2f of the CPU time of NetFlow v5; at most %.2f", share, mostIPFIX)
 	return nil
 }
 

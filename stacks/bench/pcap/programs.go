@@ -13,6 +13,7 @@ import (
 const (
 	oneWorker  = "ulogd"
 	twoWorkers = "ulogd, 2 workers"
+	overTCP    = "ulogd, IPFIX"
 )
 
 // program is one way to make flows of the trace.
@@ -21,6 +22,7 @@ type program struct {
 	args []string
 	peer bool // somebody else's
 	sink bool // sends NetFlow v5 to the sink
+	tcp  bool // sends IPFIX to the sink of streams
 	// After the process has ended, clean is run.
 	clean func()
 }
@@ -39,6 +41,7 @@ func (b *bench) programs(t trace) []program {
 	all := []program{
 		{name: oneWorker, args: b.daemon(t, "one.toml", ""), sink: true},
 		{name: twoWorkers, args: b.daemon(t, "two.toml", "workers = 2"), sink: true},
+		{name: overTCP, args: b.exporter(t, "ipfix.toml", "", "IPFIX", b.stream.address()), tcp: true},
 	}
 	at := b.sink.address()
 	add := func(p program) {
@@ -62,9 +65,13 @@ func (b *bench) programs(t trace) []program {
 	return all
 }
 
-// daemon writes a configuration and returns the command that runs it.
+// daemon writes a configuration that sends NetFlow v5 and returns the command that runs it.
 func (b *bench) daemon(t trace, name, flow string) []string {
-	path := b.write(name, fmt.Sprintf("stack = [\"p:PCAP,b:BASE,f:FLOW,n:NETFLOW5\"]\n[global]\nloglevel = 5\n[p]\nfile = [%q]\n[f]\n%s\n[n]\nhost = [%q]\n", t.path, flow, b.sink.address()))
+	return b.exporter(t, name, flow, "NETFLOW5", b.sink.address())
+}
+
+func (b *bench) exporter(t trace, name, flow, output, at string) []string {
+	path := b.write(name, fmt.Sprintf("stack = [\"p:PCAP,b:BASE,f:FLOW,n:%s\"]\n[global]\nloglevel = 5\n[p]\nfile = [%q]\n[f]\n%s\n[n]\nhost = [%q]\n", output, t.path, flow, at))
 	return []string{b.ulogd, "-c", path}
 }
 
@@ -94,8 +101,11 @@ func (b *bench) run(p program) (result, error) {
 	if p.clean != nil {
 		p.clean()
 	}
-	if p.sink {
+	switch {
+	case p.sink:
 		r.records = b.sink.settle()
+	case p.tcp:
+		r.records = b.stream.settle()
 	}
 	return r, nil
 }
