@@ -56,8 +56,11 @@ func (h *half) lose(b *engine.Batch, rows []engine.Row, res *Result) {
 
 // Content reads back what a message of this registry's templates holds. Nothing is added up while records are written: messages that are dropped are rare.
 func (g *Registry) Content(msg []byte) (c Content) {
-	for p := msg[g.Dialect.Header:]; len(p) >= 4; {
+	for p := msg[min(g.Dialect.Header, len(msg)):]; len(p) >= 4; {
 		n := int(binary.BigEndian.Uint16(p[2:]))
+		if n < 4 || n > len(p) { // a message from a spool may be any file's
+			break
+		}
 		t := g.numbered(binary.BigEndian.Uint16(p))
 		for set := p[4:n]; t != nil && t.Scope == 0 && len(set) >= max(t.fixed, 1); { // less is padding
 			set = t.count(set, &c)
@@ -74,15 +77,19 @@ func (g *Registry) numbered(id uint16) *Template {
 	return nil
 }
 
-// count adds the record at the beginning of p and returns what follows it.
+// count adds the record at the beginning of p and returns what follows it: nothing, if there is not all of it.
 func (t *Template) count(p []byte, c *Content) []byte {
 	c.Records++
 	for _, e := range t.Elements {
 		n, head := int(e.Length), 0
-		if n == Variable {
-			if n, head = int(p[0]), 1; n == 255 {
-				n, head = int(binary.BigEndian.Uint16(p[1:])), 3
-			}
+		switch {
+		case n == Variable && len(p) >= 1 && p[0] < 255:
+			n, head = int(p[0]), 1
+		case n == Variable && len(p) >= 3:
+			n, head = int(binary.BigEndian.Uint16(p[1:])), 3
+		}
+		if len(p) < head+n {
+			return nil
 		}
 		if e.PEN == 0 || e.PEN == engine.Reverse {
 			switch e.ID {
