@@ -343,6 +343,7 @@ func TestSendTemplateOnUDP(t *testing.T) {
 		{"copies", []string{"template_copies", "3"}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			col := listenUDP(t)
 			r := start(t, &feed{asct: true}, append([]string{"host", col.LocalAddr().String(), "proto", "udp", "flush_interval", "0"}, c.set...)...)
 			s, seen := newSession(), 0

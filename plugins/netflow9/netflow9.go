@@ -21,7 +21,7 @@ hop, prefix lengths, both sides of a translation. It has no enterprise elements,
 elements: each direction that has packets is a record, or direction = "sum" adds them up. TCP flags are the low eight.
 
 Templates are announced with their first record, and all again every template_refresh and every template_refresh_packets. Options records go along with them
-if options_records or sampling asks for them; they are off otherwise, as some collectors take them for flows.
+if options_records or sampling asks for them.
 
 Live, a header tells the time of sending, and uptimes count from the start of the host. When a file is replayed, the header follows the newest packet
 read, and uptimes count from the first packet.
