@@ -123,7 +123,7 @@ func (b *builder) deal(c *chain, insts []*Instance, sh Sharder) {
 	seg, given := b.seg, b.given
 	for range n {
 		b.seg, b.given, b.copies = seg, slices.Clone(given), n
-		part := &shard{chain: &chain{seg: seg}, in: make(chan *Batch, shardDepth)}
+		part := newShard(&chain{seg: seg})
 		s.deal.shards = append(s.deal.shards, part)
 		b.rest(part.chain, insts)
 	}

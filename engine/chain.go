@@ -76,7 +76,10 @@ func (c *chain) tick(now time.Time) {
 		if s.emitter != nil {
 			s.emitter.Flush()
 		}
-		if s.port != nil {
+		switch {
+		case s.deal != nil:
+			s.deal.wake()
+		case s.port != nil:
 			s.port.tick(now)
 		}
 	})

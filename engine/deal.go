@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // deal spreads the rows of a chain over copies of the rest of the stack, by hash, each copy on a goroutine of its own. All copies read the
 // one batch through views; the last to finish gives it back.
@@ -14,15 +11,8 @@ type deal struct {
 	wg     sync.WaitGroup
 }
 
-// shard is one copy.
-type shard struct {
-	chain *chain
-	in    chan *Batch
-	mail  mailbox
-}
-
-// shardDepth is how many batches may wait for a copy: enough that neither side waits for the other's scheduling.
-const shardDepth = 16
+// maxShards bounds the copies of a stack's rest.
+const maxShards = 64
 
 func (d *deal) run(b *Batch) {
 	hash := d.dealer.Hash(b)
@@ -38,15 +28,41 @@ func (d *deal) run(b *Batch) {
 	}
 	for i, s := range d.shards {
 		if views[i].n > 0 {
-			s.in <- views[i]
+			d.put(s, views[i])
 		} else {
 			views[i].release()
 		}
 	}
+	if b.n < BatchSize { // the input has caught up
+		d.wake()
+	}
 }
 
-// maxShards bounds the copies of a stack's rest.
-const maxShards = 64
+// put hands a view to a copy. Where that has no room, its goroutine or another's most likely waits for a processor: then this one does their work.
+func (d *deal) put(s *shard, v *Batch) {
+	for !s.push(v) {
+		if !s.help() && !d.help() {
+			<-s.room
+		}
+	}
+}
+
+// help does some work of any copy that nobody works for.
+func (d *deal) help() bool {
+	for _, s := range d.shards {
+		if s.help() {
+			return true
+		}
+	}
+	return false
+}
+
+// wake makes the copies take the little that waits.
+func (d *deal) wake() {
+	for _, s := range d.shards {
+		s.rouse()
+	}
+}
 
 func (d *deal) start() {
 	for _, s := range d.shards {
@@ -56,7 +72,7 @@ func (d *deal) start() {
 
 func (d *deal) flush() {
 	for _, s := range d.shards {
-		close(s.in)
+		close(s.end)
 	}
 	d.wg.Wait()
 }
@@ -64,25 +80,5 @@ func (d *deal) flush() {
 func (d *deal) signal(sig Signal, seq int64) {
 	for _, s := range d.shards {
 		s.mail.put(func() { s.chain.signal(sig, seq) })
-	}
-}
-
-func (s *shard) run() {
-	ticker := time.NewTicker(tickEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case v, ok := <-s.in:
-			if !ok {
-				s.mail.run()
-				s.chain.flush()
-				return
-			}
-			s.chain.run(v)
-			v.release()
-		case now := <-ticker.C:
-			s.chain.tick(now)
-			s.mail.run()
-		}
 	}
 }
