@@ -61,12 +61,15 @@ func (k *columns) bind(p *engine.Binder) {
 
 // fill makes rows of frames, which lie in the block, and returns the newest time among them. What the filter does not take is counted as filtered.
 func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frames []frame) (newest int64) {
+	b.SetData(block)
+	if len(ports) == 1 && ports[0].plain() && k.filter == nil && !k.linkWanted {
+		return k.fillPlain(b, frames)
+	}
 	have, pkt, length, wire := b.Have(), k.pkt.Of(b), k.length.Of(b), k.wire.Of(b)
 	count, times, family, protocol := k.count.Of(b), k.time.Of(b), k.family.Of(b), k.protocol.Of(b)
 	mac, maclen, mactype, saddr, addrlen := k.mac.Of(b), k.maclen.Of(b), k.mactype.Of(b), k.saddr.Of(b), k.addrlen.Of(b)
 	ifin, ifout := k.ifin.Of(b), k.ifout.Of(b)
 	wanted, ethernet := k.linkWanted, k.all.Mask()|k.hardware.Mask()|k.source.Mask()
-	b.SetData(block)
 	row, refused, skipped := 0, 0, 0
 	for i := range frames {
 		f := &frames[i]
@@ -127,6 +130,32 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 		b.Skip(skipped)
 	}
 	if without := len(frames) - row - refused - skipped; without > 0 {
+		k.noNetwork.Rows(b, without)
+	}
+	return newest
+}
+
+// fillPlain is fill for frames of Ethernet of which nobody wants to know more than the packet.
+func (k *columns) fillPlain(b *engine.Batch, frames []frame) (newest int64) {
+	have, pkt, times, family, protocol := b.Have(), k.pkt.Of(b), k.time.Of(b), k.family.Of(b), k.protocol.Of(b)
+	length, wire, count := k.length.Of(b), k.wire.Of(b), k.count.Of(b)
+	bits, row := k.all.Mask()|k.hardware.Mask()|k.source.Mask(), 0
+	for i := range frames {
+		f := &frames[i]
+		if f.caplen < etherLength {
+			continue
+		}
+		r := engine.Row(row)
+		row++
+		p := engine.Raw{Off: f.off + etherLength, Len: f.caplen - etherLength}
+		pkt[r], length[r], wire[r], count[r] = p, p.Len, max(f.wirelen, f.caplen)-etherLength, 1
+		etherType := be.Uint16(b.Bytes(engine.Span{Off: f.off + 12, Len: 2}))
+		times[r], protocol[r], family[r] = engine.Time(f.time), etherType, familyOf(etherType)
+		have[r] = bits
+		newest = max(newest, f.time)
+	}
+	b.Fill(row)
+	if without := len(frames) - row; without > 0 {
 		k.noNetwork.Rows(b, without)
 	}
 	return newest

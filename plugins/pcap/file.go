@@ -45,6 +45,9 @@ func newPort(link uint16) port {
 	return port{link: link, hardware: hardwareOf(link), refused: supported(link)}
 }
 
+// plain tells whether all that its packets need is the EtherType.
+func (p *port) plain() bool { return p.link == linkEthernet && p.ifin|p.ifout == 0 }
+
 // file is a capture file being read, of either format.
 type file struct {
 	name  string
