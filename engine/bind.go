@@ -128,7 +128,7 @@ func (p *Binder) Named(name string) (Field, bool) {
 		if c.key.Type == TimeType && base == name {
 			p.read(c)
 			p.note(&p.manual().Wants, c.key)
-			return Field{Name: name, Key: c.key, Extra: c.extra, Giver: c.giver, part: wholeTime, c: c}, true
+			return Field{Name: name, Key: c.key, Extra: c.extra, Giver: c.giver, part: wholeTime, mask: c.mask(), c: c}, true
 		}
 	}
 	return Field{}, false

@@ -23,6 +23,14 @@ type column struct {
 	copy   func(dst *Batch, first int, src *Batch) // the rows of src, to those of dst from first on
 }
 
+// mask is the presence bit; 0 if nobody gives the key.
+func (c *column) mask() uint64 {
+	if c.group == nil {
+		return 0
+	}
+	return 1 << c.group.bit
+}
+
 // group is a set of keys that come and go together, and their presence bit.
 type group struct {
 	bit  int
@@ -54,12 +62,7 @@ type Col[T any] struct{ c *column }
 func (c Col[T]) Of(b *Batch) *[BatchSize]T { return b.cols[c.c.slot].(*[BatchSize]T) }
 
 // Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives the key.
-func (c Col[T]) Mask() uint64 {
-	if c.c.group == nil {
-		return 0
-	}
-	return 1 << c.c.group.bit
-}
+func (c Col[T]) Mask() uint64 { return c.c.mask() }
 
 // Has tells whether row r of b has the key.
 func (c Col[T]) Has(b *Batch, r Row) bool { return b.have[r]&c.Mask() != 0 }
@@ -97,7 +100,7 @@ func newColumn[T any](k *KeyInfo) *column {
 
 // moveText copies the bytes that the spans of a new copy still name in src. Where a row has no value the span is of nothing.
 func moveText[T ~struct{ Off, Len uint32 }](c *column, dst *Batch, first int, src *Batch, spans *[BatchSize]T) {
-	bit := uint64(1) << c.group.bit
+	bit := c.mask()
 	for i, r := range src.Rows() {
 		if to := Row(first + i); src.have[r]&bit != 0 {
 			spans[to] = T(dst.AddText(src.Bytes(Span(spans[to]))))

@@ -13,6 +13,7 @@ type Field struct {
 	Giver string
 
 	part part
+	mask uint64 // presence bit; 0 if nobody gives the key
 	c    *column
 	fam  Family
 }
@@ -28,7 +29,7 @@ const (
 )
 
 func fieldsOf(c *column, fam Family) []Field {
-	f := Field{Name: c.key.Name, Key: c.key, Extra: c.extra, Giver: c.giver, c: c, fam: fam}
+	f := Field{Name: c.key.Name, Key: c.key, Extra: c.extra, Giver: c.giver, mask: c.mask(), c: c, fam: fam}
 	if c.key.Type != TimeType {
 		return []Field{f}
 	}
@@ -47,17 +48,10 @@ func (f *Field) Type() Type {
 }
 
 // Has tells whether row r has the key.
-func (f *Field) Has(b *Batch, r Row) bool {
-	return f.c.group != nil && b.have[r]&(1<<f.c.group.bit) != 0
-}
+func (f *Field) Has(b *Batch, r Row) bool { return b.have[r]&f.mask != 0 }
 
 // Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives the key.
-func (f *Field) Mask() uint64 {
-	if f.c.group == nil {
-		return 0
-	}
-	return 1 << f.c.group.bit
-}
+func (f *Field) Mask() uint64 { return f.mask }
 
 // Uint returns the value of a whole-number field, sign extended, or of a time's part.
 func (f *Field) Uint(b *Batch, r Row) uint64 {

@@ -28,10 +28,14 @@ func Eventually(t testing.TB, timeout time.Duration, check func() error) {
 }
 
 // BoundUDP waits until somebody has the UDP port of this namespace, and tells whether that came before the program that was to take it ended; ended may be nil.
-func BoundUDP(port string, ended <-chan error) bool { return bound("/proc/thread-self/net/udp", port, ended) }
+func BoundUDP(port string, ended <-chan error) bool {
+	return bound("/proc/thread-self/net/udp", port, ended)
+}
 
 // BoundTCP is BoundUDP for TCP.
-func BoundTCP(port string, ended <-chan error) bool { return bound("/proc/thread-self/net/tcp", port, ended) }
+func BoundTCP(port string, ended <-chan error) bool {
+	return bound("/proc/thread-self/net/tcp", port, ended)
+}
 
 func bound(table, port string, ended <-chan error) bool {
 	n, _ := strconv.Atoi(port)
