@@ -85,7 +85,7 @@ func TestRefresh(t *testing.T) {
 	for _, how := range []string{"template_refresh_packets = 2", "template_refresh = 0.2"} {
 		t.Run(how, func(t *testing.T) {
 			r := newReader(t)
-			for i := range 20 {
+			for i := range 200 {
 				stacktest.Feed(t.Name(), map[string]string{"oob.family": "2", "orig.ip.saddr": "10.0.0.1", "orig.ip.daddr": "192.0.2.1", "orig.ip.protocol": "6", "orig.raw.pktcount": fmt.Sprint(i + 1), "orig.raw.pktlen": "60"})
 			}
 			stacktest.Start(t, fmt.Sprintf("stack = [\"rows:ROWS,out:NETFLOW9\"]\n[rows]\nfeed = %q\nlive = true\n[out]\nhost = [%q]\nsampling = 100\nmtu = 128\nflush_interval = 0\n%s\n", t.Name(), r.LocalAddr(), how))
