@@ -9,6 +9,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/collector"
+	"ulogd/engine/uptime"
 )
 
 func init() {
@@ -23,7 +24,7 @@ Live, a datagram's header tells the time of sending, and uptimes count from the 
 header follows the newest packet read, and uptimes count from the first packet, so that a collector shows the capture's own times.
 
 The output never makes its stack wait: see buffer.`,
-		New: func() any { return &output{} },
+		New: func() any { return &output{clock: uptime.Clock{Unit: time.Millisecond}} },
 	})
 }
 
@@ -40,7 +41,7 @@ type output struct {
 	flushInterval time.Duration
 
 	env     *engine.Env
-	clock   clock
+	clock   uptime.Clock
 	streams []*stream // one, or in balance mode one for each collector
 
 	ipv6    *engine.Drop
@@ -89,7 +90,7 @@ func (o *output) Open(env *engine.Env) error {
 		}
 		s := o.streams[len(o.streams)-1]
 		link := collector.NewLink(env, o.ReconnectInterval, []string{a.String()}, collector.DialUDP(a, o.Source, refused))
-		s.queues = append(s.queues, collector.NewQueue(env, link, &peer{}, o.Buffer, collector.Window{}))
+		s.queues = append(s.queues, collector.NewQueue(env, link, &peer{o: o}, o.Buffer, collector.Window{}))
 	}
 	o.Tick(time.Now())
 	return nil

@@ -80,7 +80,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	if r := b.Rows()[0]; s.epoch.Has(b, r) {
 		first = s.epoch.Of(b)[r]
 	}
-	o.clock.set(b, first, now)
+	o.clock.Set(b, first, now)
 	have := b.Have()
 	eventBit, reasonBit, event := s.event.Mask(), s.reason.Mask(), s.event.Of(b)
 	rbit, rpackets := s.rpackets.Mask(), s.rpackets.Of(b)
@@ -133,8 +133,8 @@ func (s *stage) put(f *flow, now time.Time) (records int) {
 	if len(o.streams) > 1 {
 		x = o.streams[f.share(len(o.streams))]
 	}
-	start, early := o.clock.since(f.start)
-	end, _ := o.clock.since(f.end)
+	start, early := o.clock.Millis(int64(f.start))
+	end, _ := o.clock.Millis(int64(f.end))
 	if early {
 		o.clamped.Add(1)
 	}

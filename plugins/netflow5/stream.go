@@ -57,7 +57,7 @@ func (s *stream) finish() {
 		return
 	}
 	be.PutUint16(s.buf[2:], uint16(s.n))
-	s.o.clock.putHeader(s.buf[:])
+	s.o.putHeader(s.buf[:])
 	msg, mark := s.buf[:headerLen+s.n*recordLen], collector.Mark{Records: s.n}
 	st := s.o.env.Stats
 	st.Held.Add(-s.n)
@@ -82,6 +82,7 @@ func (s *stream) pump(now time.Time) {
 
 // peer numbers the records that one collector is sent, over all sessions.
 type peer struct {
+	o      *output
 	before uint32 // sent in earlier sessions
 }
 
@@ -94,5 +95,5 @@ func (p *peer) Before(*collector.Queue, collector.Mark, time.Time) {}
 // Stamp implements collector.Protocol: the sequence number counts the records before this datagram.
 func (p *peer) Stamp(msg []byte, at collector.Position, now time.Time) {
 	be.PutUint32(msg[16:], p.before+at.Records)
-	stampLive(msg, now)
+	p.o.stamp(msg, now)
 }

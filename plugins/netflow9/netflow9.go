@@ -9,6 +9,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/collector"
 	"ulogd/engine/export"
+	"ulogd/engine/uptime"
 )
 
 func init() {
@@ -27,7 +28,7 @@ Live, a header tells the time of sending, and uptimes count from the start of th
 read, and uptimes count from the first packet.
 
 UDP is for networks where some loss is tolerable. The output never makes a live input wait: see buffer.`,
-		New: func() any { return &output{} },
+		New: func() any { return &output{clock: uptime.Clock{Unit: time.Second}} },
 	})
 }
 
@@ -51,7 +52,7 @@ type output struct {
 
 	env      *engine.Env
 	registry export.Registry
-	clock    clock
+	clock    uptime.Clock
 	streams  []*stream // one, or in balance mode one for each collector
 	reporter *reporter // nil: no options records
 	noRoom   *engine.Drop

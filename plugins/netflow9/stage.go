@@ -24,7 +24,7 @@ type stage struct {
 func (o *output) stage(p *engine.Binder) *stage {
 	totals := o.counters == "total" || o.counters == "auto" && engine.Want(p, key.CTID).Given()
 	s := &stage{o: o, event: engine.Want(p, key.CTEvent), first: engine.Want(p, key.FlowEpoch), wait: p.MayBlock(), shares: export.NewShares(p, len(o.streams))}
-	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: totals, Fields: o.fields, Uptime: &o.clock.epoch})
+	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: totals, Fields: o.fields, Uptime: &o.clock.Epoch})
 	return s
 }
 
@@ -42,7 +42,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	if s.first.Has(b, rows[0]) {
 		first = s.first.Of(b)[rows[0]]
 	}
-	o.clock.set(b, first, now)
+	o.clock.Set(b, first, now)
 	have, ev, em := b.Have(), s.event.Of(b), s.event.Mask()
 	for _, r := range rows {
 		if have[r]&em == 0 || ev[r] != ctNew {

@@ -75,7 +75,7 @@ func (s *stream) limit() {
 }
 
 func (s *stream) enqueue(msg []byte, m collector.Mark) {
-	s.o.clock.finish(msg)
+	s.o.finish(msg)
 	s.o.env.Stats.Made.Add((len(s.queues) - 1) * m.Records)
 	for _, q := range s.queues {
 		q.Add(msg, m)
@@ -172,7 +172,7 @@ func (p *peer) send(q *collector.Queue, bits uint64) {
 
 // Stamp implements collector.Protocol: time, the number of messages before, source id.
 func (p *peer) Stamp(msg []byte, at collector.Position, now time.Time) {
-	p.s.o.clock.stamp(msg, now)
+	p.s.o.stamp(msg, now)
 	binary.BigEndian.PutUint32(msg[12:], p.before+at.Messages)
 	binary.BigEndian.PutUint32(msg[16:], p.s.o.sourceID)
 }
