@@ -41,6 +41,7 @@ type nfct struct {
 	stopping     bool
 	woken        time.Time
 	gather       time.Duration // how long events gather in a stream of them
+	few, many    bool          // in the last round a system call brought less than it can; as much as it can
 
 	table  *table // nil: nothing is remembered
 	ended  *ended
@@ -210,6 +211,7 @@ func (r *reader) background(quiet *bool) {
 // round takes what is there once. The order matters: a connection's end must not be seen before its beginning. So ends are received first, then
 // all beginnings that may have been there by then are handled, then the part of a dump that was made before, then the ends.
 func (n *nfct) round(r *reader) (quiet bool, err error) {
+	n.pace()
 	if n.ends != nil && !n.ends.pending() {
 		if err := n.receive(n.ends); err != nil {
 			return false, err
@@ -243,9 +245,22 @@ func (n *nfct) round(r *reader) (quiet bool, err error) {
 // leastMessage is what an event takes of the receive buffer at least: its skb's bookkeeping and 512 octets of data.
 const leastMessage = 512
 
+// pace lets events gather where the last round brought few: in a stream of them a system call for each handful costs more than all that is done with it.
+func (n *nfct) pace() {
+	if n.few && !n.many && n.gather == longestGather && !n.stopping && !n.dump.busy() {
+		time.Sleep(n.gather)
+	}
+	n.few, n.many = false, false
+}
+
 // receive reads from a socket; an overrun is ordinary.
 func (n *nfct) receive(k *socket) error {
+	fresh := !k.pending()
 	err := k.receive()
+	if fresh {
+		n.few = n.few || k.received > 0 && k.received < mmsg.Most
+		n.many = n.many || k.received == mmsg.Most
+	}
 	if errors.Is(err, mmsg.ErrOverrun) {
 		n.overrun(k)
 		return nil
