@@ -100,7 +100,8 @@ func TestOctetsEqualTheWire(t *testing.T) {
 			go func() { c.Write(make([]byte, 1000*i)); c.(*net.TCPConn).CloseWrite() }()
 			io.ReadAll(c)
 			c.Close()
-			u, err := net.Dial("udp", "192.0.2.1:9")
+			// A port of its own: of those that the kernel chooses two may be the same, and then both are one connection.
+			u, err := net.DialUDP("udp", &net.UDPAddr{Port: 20000 + i}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9})
 			if err != nil {
 				t.Fatal(err)
 			}
