@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ulogd/engine/nstest"
 )
 
 // binary is the program, built once.
@@ -29,10 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		os.Chmod(dir, 0o755) // -u: the program is also run by others
-		binary = filepath.Join(dir, "ulogd")
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "ulogd/cmd/ulogd")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
+		if binary, err = nstest.BuildDaemon(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

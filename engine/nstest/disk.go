@@ -2,7 +2,6 @@ package nstest
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"syscall"
 	"testing"
@@ -11,9 +10,7 @@ import (
 // SmallDisk runs f on a thread with a mount namespace of its own, in which dir is a file system of the given size. Only that thread sees it: f must not fail the
 // test with Fatal, nor start goroutines that use the files. It needs root.
 func SmallDisk(t *testing.T, size int, f func(dir string)) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small file system needs root")
-	}
+	Need(t, "root")
 	dir := t.TempDir()
 	done := make(chan struct{})
 	go func() {

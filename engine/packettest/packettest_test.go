@@ -9,17 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ulogd/engine/nstest"
 )
 
 // dissect prints chosen fields of a capture file as tshark sees them, one packet a line.
 func dissect(t *testing.T, file string, fields ...string) []string {
 	t.Helper()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		if os.Getenv("ULOGD_KERNEL_TESTS") == "require" {
-			t.Fatal("tshark is required: ", err)
-		}
-		t.Skip("needs tshark: ", err)
-	}
+	nstest.Need(t, "tool:tshark")
 	args := []string{
 		"-r", file, "-n", "-T", "fields", "-E", "separator=/s",
 		"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",

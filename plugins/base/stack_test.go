@@ -12,6 +12,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/stacks/stacktest"
 )
 
 // packet is what an input tells of a packet.
@@ -126,13 +127,7 @@ func runInto(t testing.TB, in *feed, out engine.Output, settings ...string) {
 	t.Helper()
 	p, _ := engine.Default.Lookup(engine.FilterKind, "BASE")
 	b := engine.NewInstance(p, "b")
-	for _, s := range settings {
-		name, value, _ := strings.Cut(s, "=")
-		o, _ := b.Options.Lookup(name)
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	stacktest.Set(t, b, settings...)
 	instance := func(kind engine.Kind, impl any) *engine.Instance {
 		return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ulogd/engine"
 	. "ulogd/engine/packettest"
+	"ulogd/stacks/stacktest"
 )
 
 const second = int64(time.Second)
@@ -227,11 +228,8 @@ func TestSettingsAreChecked(t *testing.T) {
 	plugin, _ := engine.Default.Lookup(engine.FilterKind, "FLOW")
 	for _, s := range []string{"max_flows=3", "workers=0", "inactive_timeout=0", "active_timeout=0", "keep_idle_below=101", "key=tos,colour"} {
 		f := engine.NewInstance(plugin, "f")
-		name, value, _ := strings.Cut(s, "=")
-		o, _ := f.Options.Lookup(name)
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
-			t.Fatal(err)
-		}
+		stacktest.Set(t, f, s)
+		name, _, _ := strings.Cut(s, "=")
 		if err := f.Validate(); err == nil || !strings.HasPrefix(err.Error(), name+": ") {
 			t.Errorf("%s: %v", s, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"ulogd/engine/nstest"
 	"ulogd/engine/packettest"
 	_ "ulogd/plugins/pcap"
+	"ulogd/stacks/stacktest"
 )
 
 // told is a flow as two programs tell it: times in milliseconds.
@@ -79,15 +80,7 @@ func ourFlows(t *testing.T, path string, settings ...string) (all []told) {
 	plugin, _ := engine.Default.Lookup(engine.InputKind, "PCAP")
 	base, _ := engine.Default.Lookup(engine.FilterKind, "BASE")
 	in := engine.NewInstance(plugin, "p")
-	for name, value := range map[string]string{"file": path, "filter": notSingle} {
-		o, _ := in.Options.Lookup(name)
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := in.Validate(); err != nil {
-		t.Fatal(err)
-	}
+	stacktest.Configure(t, in, "file="+path, "filter="+notSingle)
 	out := &keeper{}
 	m := stack(t, in, engine.NewInstance(base, "b"), flowInstance(t, settings), instance(engine.OutputKind, out))
 	if err := m.Open(); err != nil {

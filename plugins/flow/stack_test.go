@@ -12,6 +12,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	_ "ulogd/plugins/base"
+	"ulogd/stacks/stacktest"
 )
 
 // packet is one as an input gives it: raw IP.
@@ -192,19 +193,7 @@ func flowInstance(t testing.TB, settings []string) *engine.Instance {
 	t.Helper()
 	plugin, _ := engine.Default.Lookup(engine.FilterKind, "FLOW")
 	f := engine.NewInstance(plugin, "f")
-	for _, s := range settings {
-		name, value, _ := strings.Cut(s, "=")
-		o, ok := f.Options.Lookup(name)
-		if !ok {
-			t.Fatalf("no option %s", name)
-		}
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := f.Validate(); err != nil {
-		t.Fatal(err)
-	}
+	stacktest.Configure(t, f, settings...)
 	return f
 }
 

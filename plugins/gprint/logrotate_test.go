@@ -12,14 +12,13 @@ import (
 	"testing"
 
 	"ulogd/engine"
+	"ulogd/engine/nstest"
 	"ulogd/engine/outputtest"
 )
 
 // TestLogrotate has logrotate put the file aside again and again while records are written: every one is in some file, whole and once.
 func TestLogrotate(t *testing.T) {
-	if _, err := exec.LookPath("logrotate"); err != nil {
-		t.Skip("logrotate is not installed")
-	}
+	nstest.Need(t, "tool:logrotate")
 	dir := t.TempDir()
 	path, conf := filepath.Join(dir, "gprint.log"), filepath.Join(dir, "conf")
 	text := fmt.Sprintf("%s {\n rotate 100\n create\n missingok\n postrotate\n  kill -HUP %d\n endscript\n}\n", path, os.Getpid())

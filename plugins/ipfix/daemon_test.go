@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,12 +21,8 @@ import (
 	"ulogd/engine/nstest"
 )
 
-// built is the daemon, once a test has asked for it.
-var built struct {
-	sync.Once
-	dir string
-	err error
-}
+// built is the daemon.
+var built nstest.Daemon
 
 func TestMain(m *testing.M) {
 	if os.Getenv(collectorListen) != "" {
@@ -36,11 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
+	os.Exit(built.Main(m))
 }
 
 // daemon is a running ulogd.
@@ -53,27 +44,10 @@ type daemon struct {
 	ended   bool
 }
 
-// program returns the path of the daemon, which is built the first time.
-func program(t *testing.T) string {
-	t.Helper()
-	built.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "ulogd-ipfix-"); built.err != nil {
-			return
-		}
-		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", built.dir, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build the daemon: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "ulogd")
-}
-
 // startDaemon starts the daemon with a configuration, as the end of a command that makes its surroundings, if there is one.
 func startDaemon(t *testing.T, config string, inside ...string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, program: program(t), config: filepath.Join(t.TempDir(), "ulogd.toml")}
+	d := &daemon{t: t, program: built.Path(t), config: filepath.Join(t.TempDir(), "ulogd.toml")}
 	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

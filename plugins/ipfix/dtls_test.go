@@ -299,7 +299,7 @@ flush_interval = 0.1
 `, cert, key, a.file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := ns.Start(t, program(t)+" -v -l 3 -c "+config)
+	d := ns.Start(t, built.Path(t)+" -v -l 3 -c "+config)
 	decoder, records := newSession(), 0
 	for records < 4000 { // a record each way
 		msg, err := readMessage(s.out)

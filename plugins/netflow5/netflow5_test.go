@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/stacks/stacktest"
 )
 
 const second = int64(time.Second)
@@ -239,13 +240,7 @@ func TestSettingsAreChecked(t *testing.T) {
 	plugin, _ := engine.Default.Lookup(engine.OutputKind, "NETFLOW5")
 	for _, s := range []string{"sampling=16384", "host=", "port=0"} {
 		out := engine.NewInstance(plugin, "n")
-		for _, s := range []string{"host=127.0.0.1", s} {
-			name, value, _ := strings.Cut(s, "=")
-			o, _ := out.Options.Lookup(name)
-			if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		stacktest.Set(t, out, "host=127.0.0.1", s)
 		name, _, _ := strings.Cut(s, "=")
 		if err := out.Validate(); err == nil || !strings.HasPrefix(err.Error(), name+": ") {
 			t.Errorf("%s: %v", s, err)

@@ -21,6 +21,7 @@ import (
 	_ "ulogd/plugins/base"
 	_ "ulogd/plugins/flow"
 	_ "ulogd/plugins/pcap"
+	"ulogd/stacks/stacktest"
 )
 
 // trace writes a capture file of made traffic and returns what tshark counts of its IPv4 packets.
@@ -60,7 +61,7 @@ func replay(t *testing.T, path, collector string) engine.Snapshot {
 		return engine.NewInstance(p, strings.ToLower(name))
 	}
 	in := find(engine.InputKind, "PCAP")
-	configure(t, in, "file="+path)
+	stacktest.Configure(t, in, "file="+path)
 	return runStack(t, []string{"host=" + collector}, in, find(engine.FilterKind, "BASE"), find(engine.FilterKind, "FLOW"))
 }
 

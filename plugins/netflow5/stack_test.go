@@ -7,12 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/stacks/stacktest"
 )
 
 // told is a flow as a stack tells it; fields that are zero are not given.
@@ -167,7 +167,7 @@ func runStack(t *testing.T, settings []string, instances ...*engine.Instance) en
 	t.Helper()
 	plugin, _ := engine.Default.Lookup(engine.OutputKind, "NETFLOW5")
 	out := engine.NewInstance(plugin, "n")
-	configure(t, out, settings...)
+	stacktest.Configure(t, out, settings...)
 	m, problems := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Instances: append(instances, out)}})
 	for _, p := range problems {
 		t.Fatal(p)
@@ -185,23 +185,6 @@ func runStack(t *testing.T, settings []string, instances ...*engine.Instance) en
 		}
 	}
 	return m.Snapshot()[len(instances)]
-}
-
-func configure(t *testing.T, inst *engine.Instance, settings ...string) {
-	t.Helper()
-	for _, s := range settings {
-		name, value, _ := strings.Cut(s, "=")
-		o, ok := inst.Options.Lookup(name)
-		if !ok {
-			t.Fatalf("no option %s", name)
-		}
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := inst.Validate(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func instance(kind engine.Kind, impl any) *engine.Instance {

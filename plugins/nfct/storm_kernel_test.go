@@ -1,7 +1,6 @@
 package nfct_test
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -26,17 +25,8 @@ func stormSize(t testing.TB) int {
 // stormy runs NFCT into an output that is slow.
 func stormy(t testing.TB, ns *nstest.NS, settings string) *stacktest.Daemon {
 	t.Helper()
-	return stacktest.Start(t, fmt.Sprintf(`
-[global]
-stack = "ct1:NFCT,out1:RECORD"
-[ct1]
-network_namespace_path = %q
-%s
-[out1]
-name = %q
-keys = "ct.id"
-delay = "3ms" # else a fast machine might read as fast as the kernel writes
-`, ns.Path(), settings, t.Name()))
+	// Else a fast machine might read as fast as the kernel writes.
+	return start(t, ns, t.Name(), settings, "keys = \"ct.id\"\ndelay = \"3ms\"")
 }
 
 // TestReliableLosesNothing: a buffer for some hundred events, and all of a storm arrive.

@@ -18,42 +18,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ulogd/engine/nstest"
 	pt "ulogd/engine/packettest"
 )
 
 // What users see: the program as it is built.
 
-// built is the daemon, once a test has asked for it.
-var built struct {
-	sync.Once
-	dir string
-	err error
-}
+// built is the daemon.
+var built nstest.Daemon
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
-}
-
-// program builds the daemon.
-func program(t *testing.T) string {
-	t.Helper()
-	built.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "ulogd-pcap-"); built.err != nil {
-			return
-		}
-		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", built.dir, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build the daemon: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "ulogd")
-}
+func TestMain(m *testing.M) { os.Exit(built.Main(m)) }
 
 // toSums is a configuration that writes flows to out.
 func toSums(t *testing.T, files, out string) (config string) {
@@ -83,7 +57,7 @@ func TestStandardInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	daemon, config := program(t), toSums(t, "-", "/dev/stdout")
+	daemon, config := built.Path(t), toSums(t, "-", "/dev/stdout")
 	for name, stdin := range map[string]io.Reader{"whole": bytes.NewReader(content), "cut": bytes.NewReader(content[:len(content)-1])} {
 		cmd := exec.Command(daemon, "-c", config)
 		cmd.Stdin = stdin
@@ -110,7 +84,7 @@ func TestTerminatedInAPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	cmd := exec.Command(program(t), "-v", "-l", "3", "-c", toSums(t, "-", "/dev/stdout"))
+	cmd := exec.Command(built.Path(t), "-v", "-l", "3", "-c", toSums(t, "-", "/dev/stdout"))
 	var stderr syncBuffer
 	cmd.Stdin, cmd.Stderr = r, &stderr
 	if err := cmd.Start(); err != nil {
@@ -138,7 +112,7 @@ func TestTerminatedInTheMiddleOfAFile(t *testing.T) {
 	f.Close()
 	flows := filepath.Join(t.TempDir(), "flows.json")
 	config := toSums(t, path+strings.Repeat(","+path, 200), flows) // long enough for a signal to come in the middle
-	cmd := exec.Command(program(t), "-v", "-l", "3", "-c", config)
+	cmd := exec.Command(built.Path(t), "-v", "-l", "3", "-c", config)
 	var stderr syncBuffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -175,7 +149,7 @@ func TestProgressAtATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	cmd := exec.Command(program(t), "-c", toSums(t, "-", "/dev/stdout"))
+	cmd := exec.Command(built.Path(t), "-c", toSums(t, "-", "/dev/stdout"))
 	cmd.Stdin, cmd.Stderr = r, end
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -219,7 +193,7 @@ func openTerminal(t *testing.T) (person, program *os.File) {
 }
 
 func TestExitCodes(t *testing.T) {
-	daemon := program(t)
+	daemon := built.Path(t)
 	garbage := writeFile(t, "b.pcap", []byte("GIF89a, and more than enough of it"))
 	for files, want := range map[string]int{examplePath: 0, examplePath + "," + garbage: 1, garbage: 1} {
 		absolute, err := filepath.Abs(examplePath)

@@ -15,19 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ulogd/engine/nstest"
 	pt "ulogd/engine/packettest"
 )
-
-// need skips a test where a program is missing, unless all tests are required to run.
-func need(t testing.TB, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("ULOGD_KERNEL_TESTS") == "require" {
-			t.Fatalf("%s is required: %v", program, err)
-		}
-		t.Skipf("needs %s: %v", program, err)
-	}
-}
 
 // kinds are packets of all kinds that filters tell apart, from the network layer on.
 func kinds() [][]pt.Layer {
@@ -306,7 +296,7 @@ func (k *kernelFilter) takes(t *testing.T, data []byte) bool {
 }
 
 func TestFilterTakesWhatTcpdumpTakes(t *testing.T) {
-	need(t, "tcpdump")
+	nstest.Need(t, "tool:tcpdump")
 	packets := oracleFrames()
 	file := writeNumbered(t, linkEthernet, packets)
 	kernel := newKernelFilter(t)
@@ -357,7 +347,7 @@ func TestFilterTakesWhatTcpdumpTakes(t *testing.T) {
 
 // TestFilterOnEveryLinkType compares with tcpdump where link types differ: how the network layer is found.
 func TestFilterOnEveryLinkType(t *testing.T) {
-	need(t, "tcpdump")
+	nstest.Need(t, "tool:tcpdump")
 	// What libpcap does not filter, or finds the network layer of in fewer cases than tshark does.
 	skip := map[uint16]bool{
 		linkPPPSerial: true, linkRaw14: true, linkPrism: true, linkAVS: true, linkNull: true, linkLoop: true,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/nstest"
 	"ulogd/engine/outputtest"
 )
 
@@ -64,9 +65,7 @@ func read(t *testing.T, path string) []byte {
 // tshark returns fields of each packet, and fails the test if the file is not in order.
 func tshark(t *testing.T, path string, fields ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("tshark is not installed")
-	}
+	nstest.Need(t, "tool:tshark")
 	args := []string{"-n", "-r", path, "-T", "fields", "-E", "separator=/s"}
 	for _, f := range fields {
 		args = append(args, "-e", f)
@@ -257,9 +256,7 @@ func FuzzNames(f *testing.F) {
 	f.Add("eth0", []byte{0x45})
 	f.Add("", []byte{})
 	f.Add("a\x00\xff\n", bytes.Repeat([]byte{0x60}, 61))
-	if _, err := exec.LookPath("tcpdump"); err != nil {
-		f.Skip("tcpdump is not installed")
-	}
+	nstest.Need(f, "tool:tcpdump")
 	f.Fuzz(func(t *testing.T, name string, packet []byte) {
 		if len(packet) > snapLen || len(name) > 200 {
 			t.Skip()

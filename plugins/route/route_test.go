@@ -15,6 +15,7 @@ import (
 	"ulogd/engine/key"
 	"ulogd/engine/nlattr"
 	"ulogd/engine/nstest"
+	"ulogd/stacks/stacktest"
 )
 
 // flows is an input of flows between addresses, each in a batch of its own, in a namespace.
@@ -87,16 +88,7 @@ func run(t *testing.T, in *flows, settings ...string) []string {
 	out := &answers{}
 	plugin, _ := engine.Default.Lookup(engine.FilterKind, "ROUTE")
 	f := engine.NewInstance(plugin, "r")
-	for _, s := range settings {
-		name, value, _ := strings.Cut(s, "=")
-		o, _ := f.Options.Lookup(name)
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := f.Validate(); err != nil {
-		t.Fatal(err)
-	}
+	stacktest.Configure(t, f, settings...)
 	instance := func(kind engine.Kind, impl any) *engine.Instance {
 		return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
 	}

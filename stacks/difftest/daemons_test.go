@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -105,11 +104,7 @@ func startULOGD2(t *testing.T, ns *nstest.NS, in input, outs []output) *daemon {
 
 // startOurs starts this daemon.
 func startOurs(t *testing.T, ns *nstest.NS, name string, in input, outs []output, settings ...string) *daemon {
-	path, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return start(t, ns, name, path, in, outs, settings...)
+	return start(t, ns, name, built.Path(t), in, outs, settings...)
 }
 
 func start(t *testing.T, ns *nstest.NS, name, program string, in input, outs []output, settings ...string) *daemon {
@@ -123,28 +118,10 @@ func start(t *testing.T, ns *nstest.NS, name, program string, in input, outs []o
 	return d
 }
 
-// build builds this daemon once.
-var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir, "ulogd")
-	out, err := exec.Command("go", "build", "-o", path, "ulogd/cmd/ulogd").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the daemon: %w: %s", err, out)
-	}
-	return path, nil
-})
+// built is this daemon.
+var built nstest.Daemon
 
-var buildDir string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "difftest")
-	if err != nil {
-		panic(err)
-	}
-	buildDir = dir
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(built.Main(m)) }
 
 // records waits until every file has n records, ends the daemon and returns the records by output.
 func (d *daemon) records(t *testing.T, n int) map[string][]string {

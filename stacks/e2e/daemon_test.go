@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,9 +21,8 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		daemon = filepath.Join(dir, "ulogd")
-		if out, err := exec.Command("go", "build", "-o", daemon, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
-			panic(string(out))
+		if daemon, err = nstest.BuildDaemon(dir); err != nil {
+			panic(err)
 		}
 		return m.Run()
 	}())

@@ -162,9 +162,9 @@ func (p peers) load(plugins ...string) string {
 // programs builds this daemon and finds ulogd2.
 func programs(b *testing.B) (ours string, theirs peers) {
 	b.Helper()
-	ours = filepath.Join(b.TempDir(), "ulogd")
-	if out, err := exec.Command("go", "build", "-o", ours, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
-		b.Fatalf("%s", out)
+	ours, err := nstest.BuildDaemon(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
 	}
 	program, err := exec.LookPath("ulogd")
 	if err != nil {

@@ -1,0 +1,50 @@
+package nstest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// BuildDaemon builds the program into a folder and returns its path. It carries no version, so that no state of the work tree can stop it.
+func BuildDaemon(dir string) (string, error) {
+	path := filepath.Join(dir, "ulogd")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the daemon: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+// A Daemon is the program as it is built, when a test first asks for it.
+type Daemon struct {
+	once      sync.Once
+	dir, path string
+	err       error
+}
+
+// Path returns the path of the program.
+func (d *Daemon) Path(t testing.TB) string {
+	t.Helper()
+	d.once.Do(func() {
+		if d.dir, d.err = os.MkdirTemp("", "ulogd-"); d.err != nil {
+			return
+		}
+		d.path, d.err = BuildDaemon(d.dir)
+	})
+	if d.err != nil {
+		t.Fatal(d.err)
+	}
+	return d.path
+}
+
+// Main runs a package's tests, for its TestMain, and removes the program.
+func (d *Daemon) Main(m *testing.M) (code int) {
+	code = m.Run()
+	if d.dir != "" {
+		os.RemoveAll(d.dir)
+	}
+	return code
+}
