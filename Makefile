@@ -7,7 +7,7 @@
 # checked with (.ci/peers) and lets no test skip for want of them.
 
 # Packages that run under the race detector. It slows them tenfold, so storms are left out (-short).
-RACE     = ./conf/... ./engine/... ./stacks ./plugins/flow ./plugins/nflog ./plugins/unixsock ./plugins/json
+RACE     = ./conf/... ./engine/... ./stacks ./plugins/filter/flow ./plugins/input/nflog ./plugins/input/unixsock ./plugins/output/json
 FUZZTIME = 10s
 
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -53,7 +53,7 @@ race:
 
 # Fails when a figure is missed. The comparisons with other programs (bench-...) take minutes each and install what they compare with.
 bench:
-	go run ./stacks/bench/figures
+	go run ./test/bench/figures
 
 # go test fuzzes one target of one package at a time.
 fuzz:
@@ -66,16 +66,16 @@ fuzz:
 
 # What a flow costs from the kernel's event to the collector, and a table of a million connections, beside ulogd2.
 bench-nfct: peers
-	go test -run '^$$' -bench NFCT -benchtime 1x -timeout 30m ./stacks/bench/nfct
+	go test -run '^$$' -bench NFCT -benchtime 1x -timeout 30m ./test/bench/nfct
 
 # What a logged packet costs as a line of a file, beside ulogd2.
 bench-nflog: peers
-	go run ./stacks/bench/nflog
+	go run ./test/bench/nflog
 
 # What a captured packet costs from the file to NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd.
 bench-pcap: peers
-	go run ./stacks/bench/pcap
+	go run ./test/bench/pcap
 
 # Storms at their full size, a million connections, two million logged packets, a collector away for five minutes: minutes, and a machine that does nothing else.
 storm: peers
-	ULOGD_STORMS=1 go test -p 1 -run 'Reliable|Overrun|Storm|CollectorKilled' -v -timeout 30m ./plugins/nfct ./plugins/ipfix ./stacks/e2e
+	ULOGD_STORMS=1 go test -p 1 -run 'Reliable|Overrun|Storm|CollectorKilled' -v -timeout 30m ./plugins/input/nfct ./plugins/output/ipfix ./test/e2e

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ulogd/engine/nstest"
+	"ulogd/test/nstest"
 )
 
 func TestBackground(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"ulogd/engine/nstest"
+	"ulogd/test/nstest"
 )
 
 // doctorConf is a configuration with one of everything that can be spoilt.

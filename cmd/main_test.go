@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"ulogd/engine/nstest"
+	"ulogd/test/nstest"
 )
 
 // binary is the program, built once.

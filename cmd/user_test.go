@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"ulogd/engine/nstest"
+	"ulogd/test/nstest"
 )
 
 // Every thread becomes the user and keeps CAP_NET_ADMIN (bit 12) alone, and with it conntrack can still be read.

@@ -9,8 +9,8 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
-	_ "ulogd/plugins/mark"
-	"ulogd/stacks/stacktest"
+	_ "ulogd/plugins/filter/mark"
+	"ulogd/test/stacktest"
 )
 
 // MARKER gives records with a mark as fast as it can: what is measured behind it is the engine.

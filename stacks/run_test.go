@@ -8,9 +8,9 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
-	_ "ulogd/plugins/gen"
-	_ "ulogd/plugins/null"
-	"ulogd/stacks/stacktest"
+	_ "ulogd/plugins/input/gen"
+	_ "ulogd/plugins/output/null"
+	"ulogd/test/stacktest"
 )
 
 // EVENMARK drops records with odd marks by a reason and filters those above 100; it gives an extra key.

@@ -1,0 +1,136 @@
+package flow
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ulogd/engine"
+	. "ulogd/test/packettest"
+)
+
+// A stop in the middle of a file loses nothing: every packet read until then is in a record.
+func TestStopInTheMiddleOfAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "trace.pcap")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Trace{Packets: 300000, Flows: 40000}).Write(f); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	for _, workers := range []string{"1", "3"} {
+		plugin, _ := engine.Default.Lookup(engine.InputKind, "PCAP")
+		base, _ := engine.Default.Lookup(engine.FilterKind, "BASE")
+		in, out := engine.NewInstance(plugin, "p"), &keeper{}
+		o, _ := in.Options.Lookup("file")
+		// The file many times over, so that the end is far away.
+		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: strings.Repeat(path+",", 50)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := in.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		m := stack(t, in, engine.NewInstance(base, "b"), flowInstance(t, []string{"workers=" + workers}), instance(engine.OutputKind, out))
+		if err := m.Open(); err != nil {
+			t.Fatal(err)
+		}
+		m.Start()
+		for in.Stats.Made.Load() < 1000 {
+			time.Sleep(time.Millisecond)
+		}
+		m.Stop(10 * time.Second)
+		if err := m.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		packets := 0
+		for _, r := range out.records {
+			n, _ := strconv.Atoi(r["orig.raw.pktcount"])
+			packets += n
+		}
+		if read := int(in.Stats.Made.Load()); packets != read || read == 50*300000 {
+			t.Errorf("%s workers: %d packets read, %d in records", workers, read, packets)
+		}
+	}
+}
+
+// held is a live feed that stays after its last packet until it is let go.
+type held struct {
+	*feed
+	done chan struct{}
+}
+
+func (h *held) Read(b *engine.Batch, deadline time.Time) error {
+	if len(h.packets) > 0 {
+		h.feed.Read(b, deadline)
+		return nil
+	}
+	select {
+	case <-h.done:
+		return io.EOF
+	case <-time.After(time.Until(deadline)):
+		return nil
+	}
+}
+
+// `ulogd flows` lists what is live, with a filter, in an order, while packets come.
+func TestQuery(t *testing.T) {
+	in := &held{&feed{live: true}, make(chan struct{})}
+	for i := range 5000 {
+		in.packets = append(in.packets, udp(float64(i)/1000, uint16(i+1), 53, i%1000))
+	}
+	in.packets = append(in.packets, tcp(6, SYN), tcp(6, ACK), at(6, IPv6{}, ICMPv6{Type: 128}))
+	m := build(t, in, &keeper{}, "max_flows=100000")
+	if err := m.Open(); err != nil {
+		t.Fatal(err)
+	}
+	m.Start()
+	ask := func(words ...string) (lines []string, err error) {
+		err = m.Query("", "flows", words, func(line []byte) { lines = append(lines, string(line)) })
+		return lines, err
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if lines, _ := ask(); len(lines) == 5002 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d flows", len(lines))
+		}
+	}
+	for _, c := range []struct {
+		words string
+		lines int
+		first string
+	}{
+		{"proto=tcp", 1, "proto=6 src=192.0.2.1 dst=192.0.2.2 sport=1000 dport=80 packets=2 octets=80 start=2024-05-01T12:00:06.000Z end=2024-05-01T12:00:06.000Z flags=0x12"},
+		{"src=2001:db8::/32", 1, "proto=58 src=2001:db8::1 dst=2001:db8::2 type=128 code=0 packets=1 octets=48 start=2024-05-01T12:00:06.000Z end=2024-05-01T12:00:06.000Z"},
+		{"port=17", 1, "proto=17 src=192.0.2.1 dst=192.0.2.2 sport=17 dport=53 packets=1 octets=44 "},
+		{"addr=192.0.2.2 limit=7", 7, "proto=17 "},
+		{"sort=octets limit=3", 3, "proto=17 src=192.0.2.1 dst=192.0.2.2 sport="},
+		{"sort=packets limit=1", 1, "proto=6 "},
+		{"dst=10.0.0.0/8", 0, ""},
+		{"sort=packets", 1000, "proto=6 "},
+	} {
+		lines, err := ask(strings.Fields(c.words)...)
+		if err != nil || len(lines) != c.lines || c.lines > 0 && !strings.HasPrefix(lines[0], c.first) {
+			t.Errorf("%s: %d lines, error %v, first %s", c.words, len(lines), err, slices.Concat(lines, []string{""})[0])
+		}
+		if c.words == "sort=octets limit=3" && !strings.Contains(lines[2], "octets=1027 ") {
+			t.Errorf("%s: %s", c.words, lines)
+		}
+	}
+	for _, words := range []string{"colour=red", "proto=x", "src=1.2.3", "sort=name", "tcp"} {
+		if _, err := ask(words); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v", words, err)
+		}
+	}
+	close(in.done)
+	if err := m.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,65 @@
+// What `ulogd doctor` looks at: the same settings that are checked at start, and how full the table is.
+
+package nfct
+
+import (
+	"fmt"
+	"os"
+
+	"ulogd/engine"
+	"ulogd/engine/checkup"
+	"ulogd/plugins/input/netlink/netns"
+)
+
+// Examine looks at the kernel's connection tracking as it is now.
+func (n *nfct) Examine(d *engine.Diagnosis) {
+	checkup.NetAdmin(d, "reading connections")
+	checkup.ReceiveBuffer(d, n.buffer())
+	if err := netns.Do(n.namespace, func() error {
+		n.examineKernel(d)
+		return nil
+	}); err != nil {
+		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
+	}
+}
+
+// there prefixes a command that is to be run in the namespace that is read.
+func (n *nfct) there(command string) string {
+	if n.namespace == "" {
+		return command
+	}
+	return "nsenter --net=" + n.namespace + " " + command
+}
+
+func (n *nfct) examineKernel(d *engine.Diagnosis) {
+	if _, err := os.Stat(sysctlDir + "nf_conntrack_count"); err != nil {
+		d.Find("the kernel has no connection tracking here", "there are no connections to report",
+			"modprobe nf_conntrack, and "+n.there(trackCommand))
+		return
+	}
+	for _, s := range needed {
+		if value, err := readSysctl(s.name); err != nil || value != 0 || n.fixSysctl || n.pollInterval > 0 && s.name == "nf_conntrack_events" {
+			continue
+		}
+		d.Find("net.netfilter."+s.name+" is 0", s.effect, n.there("sysctl -w net.netfilter."+s.name+"=1"))
+	}
+	if tracked, err := tracksAnything(); err == nil && !tracked {
+		d.Find("nothing is tracked: no rule asks for the state of connections", "there are no connections to report", n.there(trackCommand))
+	}
+	n.examineRoom(d)
+}
+
+// trackCommand makes the kernel track connections.
+const trackCommand = "nft 'table inet track { chain c { type filter hook input priority 0; ct state new accept; }; }'"
+
+// examineRoom finds a table that is nearly full.
+func (n *nfct) examineRoom(d *engine.Diagnosis) {
+	entries, err := readSysctl("nf_conntrack_count")
+	most, err2 := readSysctl("nf_conntrack_max")
+	if err != nil || err2 != nil || most == 0 || entries < most/10*9 { // 0: no limit
+		return
+	}
+	d.Find(fmt.Sprintf("%d of at most %d connections are tracked", entries, most),
+		"when the table is full the kernel drops the packets of new connections, and no record tells of them",
+		fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*most)) // one limit for all namespaces, kept by the first
+}

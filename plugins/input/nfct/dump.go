@@ -1,0 +1,239 @@
+// Reading the kernel's table: a dump runs beside the events, a part at a time, in constant memory.
+
+package nfct
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/plugins/input/netlink/mmsg"
+	"ulogd/plugins/input/netlink/nlattr"
+)
+
+// purpose is why the table is read. Purposes that wait are served in this order, one dump each.
+type purpose uint8
+
+const (
+	forStart    purpose = iota // what exists before the first event
+	forRecovery                // what events were missed
+	forReset                   // counters, zeroing the kernel's
+	forPoll                    // polling mode
+	forReport                  // living connections, at intervals
+	forCheck                   // ends that no event tells of
+	forExit                    // living connections, at the end
+	purposes
+	idle = purposes
+)
+
+// dumpSlot takes the largest part: the kernel fills up to 32 KiB where the reader has room for them.
+const dumpSlot = 32 << 10
+
+// dump is the reading of the table that runs, and those that wait.
+type dump struct {
+	socket
+	why      purpose
+	wanted   [purposes]bool
+	nextPart time.Time
+	failed   bool
+	sweeping bool   // all is read; entries that were not found are being reported
+	drained  bool   // the ends that were queued when all was read have been handled
+	place    uint32 // of the sweep
+}
+
+// busy tells whether a dump runs or waits.
+func (d *dump) busy() bool {
+	if d.why != idle {
+		return true
+	}
+	for _, w := range d.wanted {
+		if w {
+			return true
+		}
+	}
+	return false
+}
+
+// nextDump begins the first dump that is wanted.
+func (n *nfct) nextDump() {
+	d := &n.dump
+	for why, wanted := range d.wanted {
+		if !wanted {
+			continue
+		}
+		d.wanted[why] = false
+		if err := n.beginDump(purpose(why)); err != nil {
+			n.dumpFailed(err)
+			continue
+		}
+		return
+	}
+}
+
+// open opens the socket that dumps come by, in place of the one that there may be. It is opened before the daemon gives up what it needs to enter another
+// namespace (-u).
+func (d *dump) open(namespace string) error {
+	conn, err := dial(namespace)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // the detached socket stays
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	s, err := mmsg.Detach(raw)
+	if err != nil {
+		return err
+	}
+	if d.socket.socket != nil {
+		d.socket.close()
+	}
+	d.socket = socket{socket: s, receiver: mmsg.New(s), buf: make([]byte, dumpSlot), slot: dumpSlot}
+	return nil
+}
+
+func (n *nfct) beginDump(why purpose) error {
+	typ := uint16(msgGet)
+	if why == forReset {
+		typ = msgReset
+	}
+	request := nlattr.AppendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
+		return append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0)
+	})
+	if err := n.dump.socket.socket.Send(request); err != nil {
+		return err
+	}
+	n.dump.why, n.dump.sweeping, n.dump.drained, n.dump.failed = why, false, false, false
+	if n.table != nil {
+		n.table.round++
+	}
+	return nil
+}
+
+// endDump ends the reading. Where the dump tells what is gone, the sweep follows.
+func (n *nfct) endDump() {
+	d := &n.dump
+	d.rest, d.next, d.received = nil, 0, 0
+	switch d.why {
+	case forRecovery, forPoll, forCheck:
+		if !d.failed {
+			d.sweeping, d.place = true, 1
+			return
+		}
+	case forReset:
+		n.hub.finish(n)
+	}
+	d.why = idle
+}
+
+// dumpStep takes one part of the dump that runs, or a stretch of its sweep, and tells whether it did. quiet tells that no end of a connection
+// waits to be read.
+func (r *reader) dumpStep(quiet bool) (progress bool) {
+	d := &r.dump
+	switch {
+	case d.why == idle:
+		r.nextDump()
+	case d.sweeping:
+		d.drained = d.drained || quiet
+		if d.drained && r.sweep() {
+			d.why, d.sweeping = idle, false
+		}
+	case !d.pending() && !r.mayRead():
+		return false
+	default:
+		r.dumpPart()
+	}
+	return true
+}
+
+// dumpAhead takes the next part of a running dump, and tells whether ends may now be handled. The kernel makes each part when the one before
+// is read. Ends that were received since then may be of connections that the waiting part still shows: handled first, the dump would bring them back to life.
+func (r *reader) dumpAhead() (ready bool) {
+	d := &r.dump
+	if d.why == idle || d.sweeping || d.why == forReset && !d.pending() && !r.hub.ready(r.nfct) {
+		return true
+	}
+	r.dumpPart()
+	return !d.pending()
+}
+
+// dumpPart reads the next part, unless there is one in hand, and handles it.
+func (r *reader) dumpPart() {
+	d := &r.dump
+	if !d.pending() {
+		if err := d.receive(); err != nil { // such as no memory for the next part: the kernel does not go on
+			r.dumpFailed(errors.Join(err, d.open(r.namespace)))
+			r.endDump()
+			return
+		}
+		if d.why == forReset && d.received > 0 {
+			r.hub.share(r.nfct, d.receiver.Datagram(0))
+		}
+	}
+	if r.takeDump(&d.socket, d.why) {
+		r.endDump()
+	}
+}
+
+// mayRead tells whether it is time for the next part: a dump without hurry is spread out, and one that zeroes counters waits for those that share it.
+func (n *nfct) mayRead() bool {
+	d := &n.dump
+	switch {
+	case d.why == forReset:
+		return n.hub.ready(n)
+	case d.why != forReport && d.why != forCheck, n.stopping:
+		return true
+	}
+	now := time.Now()
+	if now.Before(d.nextPart) {
+		return false
+	}
+	d.nextPart = now.Add(dumpPace)
+	return true
+}
+
+// dumpPace is the time between parts where there is no hurry: 100 connections or so each.
+const dumpPace = time.Millisecond
+
+// takeDump handles the messages of a part as long as there is room for rows, and tells whether the dump's end was among them.
+func (r *reader) takeDump(k *socket, why purpose) (done bool) {
+	now := time.Now().UnixNano()
+	for !r.full() {
+		m, ok := k.message()
+		if !ok {
+			return false
+		}
+		switch {
+		case m.Type == unix.NLMSG_DONE:
+			return true
+		case m.Type == unix.NLMSG_ERROR:
+			r.dumpFailed(errno(m.Body))
+			return true
+		case m.Type != msgNew && m.Type != nlattr.Malformed:
+		case m.Type == nlattr.Malformed || !r.flow.decode(&m):
+			r.malformedRows++
+		case r.flow.status&statusDying != 0: // its end has been told, or is about to be
+		case r.filter.tracks(&r.flow) && !r.isOwn(&r.flow):
+			r.dumped(&r.flow, why, now)
+		}
+	}
+	return false
+}
+
+// dumpFailed gives the dump up: what it did not find says nothing.
+func (n *nfct) dumpFailed(err error) {
+	n.env.Log.Error("read the conntrack table", "error", err, "remedy", "run with CAP_NET_ADMIN")
+	n.failedDumps.Add(1)
+	n.dump.failed = true
+}
+
+// errno reads struct nlmsgerr, whose number is in the machine's byte order.
+func errno(body []byte) error {
+	if len(body) < 4 {
+		return errors.New("an answer that is cut off")
+	}
+	return unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
+}

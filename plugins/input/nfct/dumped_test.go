@@ -1,0 +1,115 @@
+package nfct
+
+import (
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/plugins/input/netlink/mmsg"
+)
+
+// TestBeginningsOfTranslations: where somebody asks for them, each translated connection has one record of its beginning, also if its event comes twice or not at all.
+func TestBeginningsOfTranslations(t *testing.T) {
+	translated := func(event uint8, id uint32) crafted {
+		c := udp(event, id)
+		c.rdst, c.status = "203.0.113.9", 1<<4
+		return c
+	}
+	s := playWith(t, nil, func(s *script) { s.n.begun = true })
+	s.send(udp(eventNew, 1), translated(eventNew, 2), translated(eventNew, 2), translated(eventUpdate, 2), translated(eventUpdate, 3), udp(eventDestroy, 1), translated(eventDestroy, 2))
+	lines := s.stop()
+	if len(lines) != 3 {
+		t.Fatalf("records %q", lines)
+	}
+	s.want(0, "ct.event=1", "ct.id=2", "reply.ip.daddr=203.0.113.9")
+	s.want(1, "ct.event=4", "ct.id=1")
+	s.want(2, "ct.event=4", "ct.id=2")
+}
+
+// TestBeginningsThatADumpFinds: a dump shows those whose event was lost.
+func TestBeginningsThatADumpFinds(t *testing.T) {
+	found := func(id uint32, start uint64, status uint32) flow {
+		c := udp(eventNew, id)
+		c.dumped, c.start, c.status = true, start, status
+		return decoded(t, c.message())
+	}
+	begun := func(n *nfct) { n.begun, n.joined = true, 100 }
+	inDump(t, begun, func(r *reader) {
+		for _, c := range []struct {
+			why  purpose
+			conn flow
+			rows int // so far
+		}{
+			{forStart, found(1, 99, 1<<4), 0},    // older than this instance
+			{forRecovery, found(1, 99, 1<<4), 0}, // the same again
+			{forRecovery, found(2, 101, 1<<5), 1},
+			{forRecovery, found(2, 101, 1<<5), 1},
+			{forReset, found(3, 101, 1<<4), 2}, // its counters
+			{forPoll, found(4, 101, 1<<4), 3},
+			{forPoll, found(5, 101, 0), 3},
+		} {
+			r.dumped(&c.conn, c.why, 1000)
+			if r.rows != c.rows {
+				t.Errorf("%+v: %d rows, want %d", c, r.rows, c.rows)
+			}
+		}
+	})
+}
+
+// TestReportsAfterTheClockWasSetBack: the intervals begin anew, and nobody waits for the time that was.
+func TestReportsAfterTheClockWasSetBack(t *testing.T) {
+	timeout := func(n *nfct) { n.activeTimeout = 60 * time.Second }
+	inDump(t, timeout, func(r *reader) {
+		for _, step := range []struct {
+			at   int64 // seconds
+			rows int   // so far
+		}{{1000, 0}, {1061, 1}, {1100, 1}, {1122, 2}, {500, 3}, {520, 3}, {561, 4}} {
+			f := decoded(t, crafted{event: eventUpdate, dumped: true, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, id: 1, start: 1000 * second}.message())
+			r.dumped(&f, forReport, step.at*second)
+			if r.rows != step.rows {
+				t.Errorf("at %d: %d rows, want %d", step.at, r.rows, step.rows)
+			}
+		}
+	})
+}
+
+// inDump runs steps on a reader, as if a dump was being read.
+func inDump(t *testing.T, change func(*nfct), steps func(r *reader)) {
+	t.Helper()
+	ran := false
+	playWith(t, nil, func(s *script) {
+		change(s.n)
+		s.played.read = func(b *engine.Batch, _ time.Time) error {
+			r := reader{nfct: s.n, w: s.n.columns.of(b), b: b}
+			steps(&r)
+			r.finish()
+			ran = true
+			return io.EOF
+		}
+	}).stop()
+	if !ran {
+		t.Error("nothing was read")
+	}
+}
+
+// TestDumpThatBreaksOff: the input lives on, and the next dump has a socket of its own.
+func TestDumpThatBreaksOff(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	broken, err := mmsg.Detach(fd(null.Fd())) // receives nothing but errors
+	if err != nil {
+		t.Fatal(err)
+	}
+	inDump(t, func(n *nfct) {}, func(r *reader) {
+		r.dump.socket = socket{socket: broken, receiver: mmsg.New(broken), buf: make([]byte, dumpSlot), slot: dumpSlot}
+		r.dump.why = forRecovery
+		if r.dumpPart(); r.dump.why != idle || r.dump.socket.socket == broken || r.failedDumps.Load() != 1 {
+			t.Errorf("state %d, %d failed dumps", r.dump.why, r.failedDumps.Load())
+		}
+	})
+}

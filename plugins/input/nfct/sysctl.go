@@ -1,0 +1,122 @@
+// What silently ruins flow logs: kernel settings that are off, and a namespace in which nothing is tracked.
+
+package nfct
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/ti-mo/conntrack"
+	"golang.org/x/sys/unix"
+
+	"ulogd/plugins/input/netlink/netns"
+)
+
+const sysctlDir = "/proc/sys/net/netfilter/"
+
+// How many connections are remembered where the kernel does not say how many it tracks, and at most.
+const (
+	defaultTable = 1 << 18
+	mostEntries  = 1 << 28
+)
+
+// needed are the settings that must not be 0, and what happens if they are.
+var needed = []struct{ name, effect string }{
+	{"nf_conntrack_acct", "packets and octets of all connections will be 0"},
+	{"nf_conntrack_timestamp", "start and end of connections will be guessed from when their events are read, and duplicates cannot be told"},
+	{"nf_conntrack_events", "no event will come"},
+}
+
+// checkKernel says what will go wrong, and mends what fix_sysctl allows.
+func (n *nfct) checkKernel(log *slog.Logger) error {
+	return netns.Do(n.namespace, func() error {
+		for _, s := range needed {
+			if err := n.checkSysctl(log, s.name, s.effect); err != nil {
+				return err
+			}
+		}
+		always, err := readSysctl("nf_conntrack_events")
+		n.eventsAlways = err == nil && always == 1
+		if n.hashMax == 0 {
+			if n.hashMax, err = readSysctl("nf_conntrack_max"); err != nil || n.hashMax <= 0 {
+				n.hashMax = defaultTable
+			}
+		}
+		n.hashMax = min(n.hashMax, mostEntries)
+		if n.hub.others(n) {
+			return nil // the first instance here has looked, and others would see the connection that it tries
+		}
+		tracked, err := tracksAnything()
+		if err == nil && !tracked {
+			log.Warn("nothing is tracked here: no rule asks for the state of connections", "remedy",
+				"add one, such as: nft add table inet track; nft 'add chain inet track c { type filter hook input priority 0; }'; nft add rule inet track c ct state new accept")
+		}
+		return nil
+	})
+}
+
+func (n *nfct) checkSysctl(log *slog.Logger, name, effect string) error {
+	value, err := readSysctl(name)
+	if err != nil {
+		log.Warn("cannot read a kernel setting", "error", err, "remedy", "load the module nf_conntrack")
+		return nil
+	}
+	if value != 0 {
+		return nil
+	}
+	if !n.fixSysctl {
+		log.Warn("net.netfilter."+name+" is 0: "+effect, "remedy", "sysctl -w net.netfilter."+name+"=1, or fix_sysctl = true")
+		return nil
+	}
+	if err := os.WriteFile(sysctlDir+name, []byte("1"), 0); err != nil {
+		return fmt.Errorf("fix_sysctl: set net.netfilter.%s = 1: %w", name, err)
+	}
+	log.Info("set net.netfilter." + name + " = 1")
+	return nil
+}
+
+// tracksAnything tells whether the kernel tracks connections here. Where its table is empty, a datagram from a socket to itself
+// on the loopback device shows whether it would.
+func tracksAnything() (bool, error) {
+	entries, err := readSysctl("nf_conntrack_count")
+	if err != nil || entries > 0 {
+		return entries > 0, err
+	}
+	probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return false, err // no loopback: nobody knows
+	}
+	defer probe.Close()
+	if _, err := probe.WriteTo([]byte{0}, probe.LocalAddr()); err != nil {
+		return false, err
+	}
+	entries, err = readSysctl("nf_conntrack_count")
+	if err != nil || entries == 0 {
+		return false, err
+	}
+	return true, forget(probe.LocalAddr().(*net.UDPAddr).AddrPort())
+}
+
+// forget deletes the connection of a UDP socket with itself, so that it is not reported.
+func forget(a netip.AddrPort) error {
+	c, err := conntrack.Dial(nil)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Delete(conntrack.NewFlow(unix.IPPROTO_UDP, conntrack.StatusConfirmed, a.Addr(), a.Addr(), a.Port(), a.Port(), 0, 0))
+}
+
+// readSysctl reads a number of the namespace that the thread is in.
+func readSysctl(name string) (int, error) {
+	text, err := os.ReadFile(sysctlDir + name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}

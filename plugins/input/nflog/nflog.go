@@ -1,0 +1,169 @@
+// Package nflog is the NFLOG input: the packets that rules log to a netlink group.
+package nflog
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"syscall"
+	"time"
+
+	gonflog "github.com/florianl/go-nflog/v2"
+	"github.com/mdlayher/netlink"
+
+	"ulogd/engine"
+	"ulogd/plugins/input/netlink/mmsg"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "NFLOG", Kind: engine.InputKind,
+		Doc: `Reads the packets that nft's "log group N" and iptables' "-j NFLOG --nflog-group N" send to a group.
+
+One group has one reader. The kernel gathers up to 100 packets, or those of a second, before it hands them over; netlink_qthreshold=1 in the configuration,
+or queue-threshold 1 in the rule, makes it hand over each at once, at some cost. Packets that the kernel had to throw away because nobody read them in time are
+counted as lost, exactly, from the numbers that it gives to the packets of a group.`,
+		New: func() any { return &nflog{} },
+	})
+}
+
+type nflog struct {
+	group        int
+	bind, unbind bool
+	bufsize      int
+	seqLocal     bool
+	seqGlobal    bool
+	label        int
+	buffer       int
+	bufferMax    int
+	qthreshold   uint32
+	qtimeout     uint32
+	attachCT     bool
+	namespace    string
+
+	columns
+	env    *engine.Env
+	socket *mmsg.Socket
+	sent   uint32 // number of the last message that was sent
+	backlog
+	nextSeq   uint32 // number that the next packet of the group should have
+	granted   int    // octets of receive buffer
+	stopping  bool
+	lost      *engine.Counter
+	overruns  *engine.Counter
+	malformed *engine.Drop
+	nextAlarm time.Time // when losses may be logged again
+}
+
+func (n *nflog) Options(o *engine.Options) {
+	engine.Int(o, &n.group, "group", 0, "netlink group; the low 16 bits count. Group 0 also takes over what the kernel itself logs of packets")
+	o.Bool(&n.bind, "bind", false, "make nfnetlink_log the logger of IPv4, IPv6 and bridge packets even if the group is not 0")
+	o.Bool(&n.unbind, "unbind", true, "take that role from the present logger first")
+	engine.Int(o, &n.bufsize, "bufsize", 150000, "ulogd2's read buffer; has no effect, the buffer here is as large as anything that the kernel sends")
+	o.Bool(&n.seqLocal, "seq_local", false, "give oob.seq.local, the packet's number within the group")
+	o.Bool(&n.seqGlobal, "seq_global", false, "give oob.seq.global, the packet's number among all groups of the namespace")
+	engine.Int(o, &n.label, "numeric_label", 0, "number for raw.label; the low 8 bits count")
+	engine.Int(o, &n.buffer, "netlink_socket_buffer_size", 0, "octets of receive buffer; 0: 8 MiB")
+	engine.Int(o, &n.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets up to which the receive buffer is doubled each time it overflows; 0: it stays as it is")
+	engine.Int(o, &n.qthreshold, "netlink_qthreshold", 0, "packets that the kernel gathers before it hands them over; 0: the kernel's default, 100")
+	engine.Int(o, &n.qtimeout, "netlink_qtimeout", 0, "how long it gathers them, in hundredths of a second; 0: the kernel's default, 100")
+	o.Bool(&n.attachCT, "attach_conntrack", false, "ask the kernel to send the connection along with each packet: ct.id, ct.mark, ct.status, ct.zone")
+	o.String(&n.namespace, "network_namespace_path", "", "file of the network namespace to listen in, such as /run/netns/NAME; unset: the daemon's own")
+}
+
+func (n *nflog) Validate() error {
+	switch {
+	case n.buffer < 0 || n.buffer > math.MaxInt32/2:
+		return fmt.Errorf("netlink_socket_buffer_size: must be between 0 and %d, is %d", math.MaxInt32/2, n.buffer)
+	case n.bufferMax < 0 || n.bufferMax > math.MaxInt32/2:
+		return fmt.Errorf("netlink_socket_buffer_maxsize: must be between 0 and %d, is %d", math.MaxInt32/2, n.bufferMax)
+	case n.bufferMax > 0 && n.bufferMax < n.buffer:
+		return fmt.Errorf("netlink_socket_buffer_maxsize: is %d, less than netlink_socket_buffer_size, %d", n.bufferMax, n.buffer)
+	}
+	return nil
+}
+
+func (n *nflog) Bind(p *engine.Binder) {
+	n.columns.bind(p, n)
+	st := p.Stats()
+	n.lost = st.Lost("sequence", "packets that the kernel numbered and did not deliver: nobody read the group in time")
+	n.overruns = st.Counter("overruns", "times that the receive buffer was full")
+	n.malformed = st.Drop("malformed", "messages that contradict their own lengths")
+}
+
+// Namespace tells filters behind this input where interface indexes have their names.
+func (n *nflog) Namespace() string { return n.namespace }
+
+// Open opens the socket and binds the group.
+func (n *nflog) Open(env *engine.Env) error {
+	n.env = env
+	config := gonflog.Config{Group: uint16(n.group), Copymode: gonflog.CopyPacket}
+	if n.namespace != "" {
+		f, err := os.Open(n.namespace)
+		if err != nil {
+			return fmt.Errorf("network_namespace_path: %w", err)
+		}
+		defer f.Close()
+		config.NetNS = int(f.Fd())
+	}
+	log, err := gonflog.Open(&config)
+	if err != nil {
+		return fmt.Errorf("open a netlink socket for group %d: %w", uint16(n.group), err)
+	}
+	defer log.Close()
+	if err := n.start(log.Con); err != nil {
+		return errors.Join(err, n.Close())
+	}
+	return nil
+}
+
+// start makes the opened socket a reader of the group.
+func (n *nflog) start(conn *netlink.Conn) error {
+	if uint16(n.group) == 0 || n.bind {
+		if err := n.bindFamilies(conn); err != nil {
+			return err
+		}
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err := n.receiveFrom(raw); err != nil {
+		return err
+	}
+	n.growTo(or(n.buffer, defaultBuffer))
+	return n.bindGroup()
+}
+
+// receiveFrom takes over a socket.
+func (n *nflog) receiveFrom(raw syscall.RawConn) (err error) {
+	if n.socket, err = mmsg.Detach(raw); err != nil {
+		return err
+	}
+	n.backlog = newBacklog(mmsg.New(n.socket))
+	return nil
+}
+
+// Stop unbinds the group: the kernel hands over what it has gathered, and Read goes on until that is taken.
+func (n *nflog) Stop() {
+	if err := n.send(appendCommand(nil, cmdUnbind)); err != nil {
+		n.env.Log.Error("unbind the group", "group", uint16(n.group), "error", err)
+	}
+	n.stopping = true
+}
+
+// Close closes the socket.
+func (n *nflog) Close() error {
+	if n.socket == nil {
+		return nil
+	}
+	return n.socket.Close()
+}
+
+func or(v, byDefault int) int {
+	if v == 0 {
+		return byDefault
+	}
+	return v
+}

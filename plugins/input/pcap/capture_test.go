@@ -1,0 +1,204 @@
+package pcap
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/test/nstest"
+	pt "ulogd/test/packettest"
+	"ulogd/test/stacktest"
+)
+
+// flood sends UDP packets of 100 flows to port 9999 from two threads as fast as they can, and returns how many left.
+func flood(t testing.TB, ns *nstest.NS, iface string, n int) int64 {
+	t.Helper()
+	var sent atomic.Int64
+	var all sync.WaitGroup
+	for s := range 2 {
+		fd := socket(t, ns, iface)
+		var frames [100][]byte
+		for i := range frames {
+			frames[i] = pt.Build(pt.Ethernet{}, pt.IPv4{Src: fmt.Sprint("192.0.2.", 10+s)}, pt.UDP{Src: uint16(1000 + i), Dst: 9999}, pt.Zeros(i*10))
+		}
+		all.Go(func() {
+			for i := range n / 2 {
+				if _, err := unix.Write(fd, frames[i%100]); err == nil {
+					sent.Add(1)
+				} else if !errors.Is(err, unix.ENOBUFS) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return sent.Load()
+}
+
+// TestEveryLivePacketIsCounted sends as fast as the machine does: packets in flows, those that the ring had no room for and those that the device dropped
+// are all that were sent.
+func TestEveryLivePacketIsCounted(t *testing.T) {
+	for _, fanout := range []int{1, 3} {
+		t.Run(fmt.Sprint("fanout ", fanout), func(t *testing.T) {
+			a, b := cable(t)
+			before := softnetDrops(t)
+			d := stacktest.Start(t, fmt.Sprintf(`
+[global]
+stack = "in:PCAP,base:BASE,flow:FLOW,out:RECORD"
+[in]
+network_namespace_path = %q
+interface = "vb"
+filter = "udp port 9999"
+fanout = %d
+[out]
+name = %q
+keys = "orig.raw.pktcount"
+`, b.Path(), fanout, t.Name()))
+			sent := flood(t, a, "va", 600_000)
+			d.Stop()
+			var inFlows int64
+			for _, line := range stacktest.Recorded(t.Name()) {
+				var n int64
+				fmt.Sscanf(line, "orig.raw.pktcount=%d", &n)
+				inFlows += n
+			}
+			lost := d.Count("in", "ring")
+			var device int64
+			b.Do(t, func() { device = int64(deviceDrops(t, "vb")) })
+			softnet := int64(softnetDrops(t) - before)
+			if known := inFlows + lost + device; inFlows == 0 || known > sent || known+softnet < sent {
+				t.Errorf("in flows %d, lost %d, device %d, softnet %d; sent %d\n%s", inFlows, lost, device, softnet, sent, d.Sums())
+			}
+			t.Logf("in flows %d, lost %d, device %d, softnet %d; sent %d", inFlows, lost, device, softnet, sent)
+		})
+	}
+}
+
+// TestHeldBlocks has an output so slow that all the ring waits in its queue: not one packet there may be overwritten, and those that found no room are counted.
+func TestHeldBlocks(t *testing.T) {
+	a, b := cable(t)
+	d := stacktest.Start(t, fmt.Sprintf(`
+[global]
+stack = "in:PCAP,out:RECORD"
+[in]
+network_namespace_path = %q
+interface = "vb"
+filter = "udp port 9999"
+[out]
+name = %q
+keys = "raw.pkt"
+queue = 1000000
+delay = "20ms"
+`, b.Path(), t.Name()))
+	send := wire(t, a, "va")
+	const n = 30_000 // some 45 MB of a ring of 32 MiB
+	for i := range n {
+		send(pt.Build(pt.Ethernet{}, pt.IPv4{Src: fmt.Sprintf("10.0.%d.%d", i>>8, i&255)}, pt.UDP{Src: 1, Dst: 9999}, pt.Zeros(1400)))
+	}
+	d.Eventually("the ring runs over", func() bool { return d.Count("in", "ring") > 0 })
+	if held := d.Stats("out").Held; held == 0 {
+		t.Error("nothing waits in the queue")
+	}
+	d.Stop()
+	lost, got := d.Count("in", "ring"), d.Stats("in").Out
+	if got+lost != n {
+		t.Errorf("%d packets and %d lost of %d", got, lost, n)
+	}
+	lines := stacktest.Recorded(t.Name())
+	if dropped := d.Stats("out").Dropped; int64(len(lines))+dropped != got {
+		t.Errorf("%d records, %d dropped of %d", len(lines), dropped, got)
+	}
+	last := -1
+	for _, line := range lines {
+		var i int
+		if _, err := fmt.Sscanf(line[len("raw.pkt=")+2*12:][:8], "0a%x", &i); err != nil || i <= last || i >= n {
+			t.Fatalf("packet %d follows %d: %v of %s", i, last, err, line)
+		}
+		last = i
+	}
+}
+
+func TestStopTakesWhatTheRingHas(t *testing.T) {
+	a, b := cable(t)
+	send := wire(t, a, "va")
+	frame := pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{Src: 1, Dst: 9999}, pt.Zeros(40))
+	for round := range 5 {
+		d := stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\nfilter = \"udp port 9999\"\n", b.Path()))
+		for range 10 {
+			send(frame)
+		}
+		d.Stop()
+		if s := d.Stats("in"); s.Out != 10 {
+			t.Errorf("round %d: %d of 10 packets", round, s.Out)
+		}
+	}
+}
+
+// TestDirection shows each end of the cable: what goes out by one comes in by the other.
+func TestDirection(t *testing.T) {
+	a, b := cable(t)
+	start := func(ns *nstest.NS, iface string) *stacktest.Daemon {
+		return stacktest.Start(t, fmt.Sprintf(`
+[global]
+stack = "in:PCAP,out:RECORD"
+[in]
+network_namespace_path = %q
+interface = %q
+filter = "udp port 9999"
+[out]
+name = %q
+keys = "oob.ifindex_in, oob.ifindex_out, raw.type"
+`, ns.Path(), iface, t.Name()+iface))
+	}
+	da, db := start(a, "va"), start(b, "vb")
+	wire(t, a, "va")(pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{Src: 1, Dst: 9999}, pt.Zeros(40)))
+	da.Stop()
+	db.Stop()
+	for iface, key := range map[string]string{"va": "out", "vb": "in"} {
+		ns := map[string]*nstest.NS{"va": a, "vb": b}[iface]
+		want := fmt.Sprintf("[oob.ifindex_%s=%d raw.type=1]", key, index(t, ns, iface))
+		if got := fmt.Sprint(stacktest.Recorded(t.Name() + iface)); got != want {
+			t.Errorf("%s: %s, want %s", iface, got, want)
+		}
+	}
+}
+
+func TestInterfaceGoesDownAndUp(t *testing.T) {
+	a, b := cable(t)
+	d := stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\n", b.Path()))
+	for range 2 {
+		b.Run(t, "ip link set vb down")
+		d.Eventually("the daemon sees that it is down", func() bool { return d.Log.Has("WARN the interface is down") })
+		b.Run(t, "ip link set vb up")
+		send := wire(t, a, "va")
+		before := d.Stats("in").Out
+		d.Eventually("packets come again", func() bool {
+			send(pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{}, pt.Zeros(40)))
+			return d.Stats("in").Out > before
+		})
+	}
+}
+
+func TestInterfaceIsRemoved(t *testing.T) {
+	_, b := cable(t)
+	m := stacktest.Plan(t, "test.toml", fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\n", b.Path()), &stacktest.Log{}).Machine
+	if err := m.Open(); err != nil {
+		t.Fatal(err)
+	}
+	m.Start()
+	b.Run(t, "ip link del vb")
+	select {
+	case <-m.Ended():
+	case <-time.After(10 * time.Second):
+		t.Fatal("goes on without an interface")
+	}
+	if err := m.Wait(); err == nil || err.Error() != "in:PCAP: interface vb is removed" {
+		t.Error(err)
+	}
+}

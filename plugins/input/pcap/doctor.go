@@ -1,0 +1,50 @@
+// What `ulogd doctor` looks at: whether the capture files are there and may be read, or the interface may be captured from.
+
+package pcap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine"
+	"ulogd/plugins/input/netlink/netns"
+)
+
+// Examine looks for the capture files or the interface.
+func (in *input) Examine(d *engine.Diagnosis) {
+	const why = "the daemon has nothing to read"
+	if in.iface != "" {
+		if err := in.examineInterface(); errors.Is(err, unix.EPERM) {
+			d.Find(err.Error(), why, "start ulogd as root, with -u USER where it is not to stay root: it keeps what it has opened")
+		} else if err != nil {
+			d.Find(err.Error(), why, "ip link, and correct interface or network_namespace_path in the configuration")
+		}
+		return
+	}
+	names, err := expand(in.patterns)
+	if err != nil {
+		d.Find(err.Error(), why, "correct file in the configuration")
+		return
+	}
+	for _, name := range names {
+		if name == standardInput {
+			continue
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			d.Find(err.Error(), why, fmt.Sprintf("chmod a+r %s, or start ulogd as a user who may read it", name))
+			continue
+		}
+		f.Close()
+	}
+}
+
+func (in *input) examineInterface() error {
+	return netns.Do(in.namespace, func() error {
+		_, _, err := find(in.iface)
+		return err
+	})
+}

@@ -1,0 +1,163 @@
+package pcap
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	pt "ulogd/test/packettest"
+)
+
+// linkCases are frames of every link type around one and the same packet.
+func linkCases() []linkCase {
+	four := []pt.Layer{pt.IPv4{}, pt.UDP{Src: 1, Dst: 2}, pt.Raw("payload")}
+	six := []pt.Layer{pt.IPv6{}, pt.UDP{Src: 1, Dst: 2}, pt.Raw("payload")}
+	mpls := append([]pt.Layer{pt.MPLS{Label: 99}}, four...)
+	var cases []linkCase
+	add := func(link uint16, etherType uint16, inner []pt.Layer, outer ...pt.Layer) {
+		cases = append(cases, linkCase{link, etherType, pt.Build(append(outer, inner...)...), pt.Build(inner...)})
+	}
+	for _, l := range []uint16{linkRaw, linkRaw12, linkRaw14, linkIPv4} {
+		add(l, typeIPv4, four)
+	}
+	for _, l := range []uint16{linkRaw, linkRaw12, linkRaw14, linkIPv6} {
+		add(l, typeIPv6, six)
+	}
+	for _, inner := range []struct {
+		etherType uint16
+		layers    []pt.Layer
+	}{{typeIPv4, four}, {typeIPv6, six}, {typeMPLS, mpls}} {
+		both := func(link uint16, outer ...pt.Layer) { add(link, inner.etherType, inner.layers, outer...) }
+		both(linkEthernet, pt.Ethernet{Src: mac(2), Dst: mac(1)})
+		both(linkSLL, pt.SLL{Src: mac(2)})
+		both(linkSLL2, pt.SLL2{Src: mac(2), Ifindex: 70000})
+		both(linkSLL2, pt.SLL2{Src: mac(2), Ifindex: 70000, PacketType: 4})
+		both(linkPPP, pt.PPP{})
+		both(linkPPP, pt.PPP{Compressed: true})
+		both(linkPPPSerial, pt.PPP{})
+		both(linkPPPSerial, pt.CiscoHDLC{})
+		both(linkPPPoE, pt.PPPoE{})
+		both(linkCiscoHDLC, pt.CiscoHDLC{})
+		both(linkDot11, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		both(linkDot11, pt.Dot11{ToDS: true, QoS: true, Addr: [4]pt.MAC{mac(9), mac(2), mac(1)}}, pt.SNAP{})
+		both(linkDot11, pt.Dot11{FromDS: true, QoS: true, HTControl: true, Addr: [4]pt.MAC{mac(1), mac(9), mac(2)}}, pt.SNAP{})
+		both(linkDot11, pt.Dot11{FromDS: true, ToDS: true, QoS: true, Addr: [4]pt.MAC{mac(8), mac(9), mac(1), mac(2)}}, pt.SNAP{})
+		both(linkRadiotap, pt.Radiotap{}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		both(linkRadiotap, pt.Radiotap{Flags: 0x20, Extended: true}, pt.Dot11{QoS: true, Pad: true, Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		both(linkPrism, pt.Prism{}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		both(linkPrism, pt.AVS{}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		both(linkAVS, pt.AVS{}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		if inner.etherType == typeMPLS {
+			continue
+		}
+		for _, big := range []bool{false, true} {
+			both(linkNull, pt.Null{BigEndian: big})
+			both(linkNFLOG, pt.NFLOG{In: 70000, Prefix: "dropped: ", BigEndian: big})
+			both(linkNFLOG, pt.NFLOG{Out: 70000, BigEndian: big})
+		}
+		both(linkLoop, pt.Loop{})
+	}
+	for _, family := range []uint32{24, 28, 30} {
+		add(linkNull, typeIPv6, six, pt.Null{Family: family})
+		add(linkNull, typeIPv6, six, pt.Null{Family: family, BigEndian: true})
+		add(linkLoop, typeIPv6, six, pt.Loop{Family: family})
+	}
+	return cases
+}
+
+type linkCase struct {
+	link, etherType uint16
+	frame, packet   []byte
+}
+
+func mac(last byte) pt.MAC { return pt.MAC{2, 0, 0, 0, 0, last} }
+
+func TestEveryLinkType(t *testing.T) {
+	for i, c := range linkCases() {
+		t.Run(fmt.Sprint(c.link, "-", i), func(t *testing.T) {
+			if err := supported(c.link); err != nil {
+				t.Fatal(err)
+			}
+			h, ok := network(c.link, c.frame)
+			if !ok || h.etherType != c.etherType || !bytes.HasPrefix(c.frame[h.net:], c.packet) {
+				t.Fatalf("%+v, %v of % x", h, ok, c.frame)
+			}
+			for name, a := range map[string]struct {
+				pos  int16
+				last byte
+			}{"destination": {h.dst, 1}, "source": {h.src, 2}} {
+				if a.pos >= 0 && pt.MAC(c.frame[a.pos:a.pos+6]) != mac(a.last) {
+					t.Errorf("%s address is % x", name, c.frame[a.pos:a.pos+6])
+				}
+			}
+			sent := c.link == linkSLL2 && c.frame[10] == 4
+			if (c.link == linkSLL2 || c.link == linkNFLOG) && (h.ifin+h.ifout != 70000 || sent && h.ifout == 0) {
+				t.Errorf("interfaces %d and %d", h.ifin, h.ifout)
+			}
+			for cut := range c.frame {
+				if h2, ok := network(c.link, c.frame[:cut]); ok && (h2 != h || int(h2.net) > cut) {
+					t.Errorf("cut to %d octets: %+v", cut, h2)
+				}
+			}
+		})
+	}
+}
+
+func TestFramesWithoutData(t *testing.T) {
+	packet := []pt.Layer{pt.SNAP{}, pt.IPv4{}, pt.UDP{}}
+	for name, c := range map[string]struct {
+		link   uint16
+		layers []pt.Layer
+	}{
+		"beacon":            {linkDot11, []pt.Layer{pt.Dot11{Type: 1, Subtype: 8}, pt.Zeros(40)}},
+		"acknowledgement":   {linkDot11, []pt.Layer{pt.Dot11{Type: 2, Subtype: 13}}},
+		"null data":         {linkDot11, append([]pt.Layer{pt.Dot11{Subtype: 4}}, packet...)},
+		"encrypted":         {linkDot11, append([]pt.Layer{pt.Dot11{Protected: true}}, packet...)},
+		"aggregate":         {linkDot11, append([]pt.Layer{pt.Dot11{QoS: true, AMSDU: true}}, packet...)},
+		"LCP":               {linkPPP, []pt.Layer{pt.PPP{}, pt.Zeros(8)}},
+		"other family":      {linkNull, []pt.Layer{pt.Null{Family: 16}, pt.Zeros(30)}},
+		"no IP version":     {linkRaw, []pt.Layer{pt.Raw("\x10bc")}},
+		"nothing":           {linkRaw, nil},
+		"PPPoE discovery":   {linkPPPoE, []pt.Layer{pt.Raw("\x11\x09\x00\x00\x00\x04\x01\x01\x00\x00")}},
+		"NFLOG, no payload": {linkNFLOG, []pt.Layer{pt.Raw("\x02\x00\x00\x05\x08\x00\x01\x00\x08\x00\x01\x00")}},
+		"NFLOG, length 0":   {linkNFLOG, []pt.Layer{pt.Raw("\x02\x00\x00\x05\x00\x00\x09\x00\x08\x00\x01\x00")}},
+	} {
+		if h, ok := network(c.link, pt.Build(c.layers...)); ok {
+			t.Errorf("%s has a network layer: %+v", name, h)
+		}
+	}
+}
+
+func TestLinkTypesRefusedByName(t *testing.T) {
+	for link, want := range map[uint16]string{
+		147: "link type 147 (USER0) is not supported", 195: "link type 195 (IEEE802_15_4_WITHFCS) is not supported",
+		60000: "link type 60000 is not supported",
+	} {
+		if err := supported(link); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	for link := range linkNames {
+		if supported(link) == nil {
+			t.Errorf("link type %d is supported and on the list of those that are not", link)
+		}
+	}
+}
+
+func FuzzLink(f *testing.F) {
+	for _, c := range linkCases() {
+		f.Add(c.link, c.frame)
+	}
+	f.Fuzz(func(t *testing.T, link uint16, frame []byte) {
+		h, ok := network(link, frame)
+		if !ok {
+			return
+		}
+		if supported(link) != nil {
+			t.Fatal("reads a link type that it refuses")
+		}
+		if int(h.net) > len(frame) || h.src >= 0 && int(h.src)+6 > len(frame) || h.dst >= 0 && int(h.dst)+6 > len(frame) {
+			t.Fatalf("%+v in a frame of %d octets", h, len(frame))
+		}
+	})
+}

@@ -1,0 +1,100 @@
+// Package graphite is the GRAPHITE output: counters for carbon's plaintext protocol.
+package graphite
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/key"
+	"ulogd/plugins/output/sink/peer"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "GRAPHITE", Kind: engine.OutputKind, MayBlock: true,
+		Doc: `Sends two lines per counter to carbon over TCP: PREFIX.NAME.pkts VALUE TIME and PREFIX.NAME.bytes VALUE TIME.
+
+The time is the record's, or now where it has none. Blanks and control characters in a counter's name become underscores. The
+daemon starts without carbon, connects again when the connection breaks, and keeps records in the output's queue meanwhile.`,
+		New: func() any { return &graphite{} },
+	})
+}
+
+type graphite struct {
+	peer.Peer
+	host, port, prefix string
+}
+
+func (g *graphite) Options(o *engine.Options) {
+	o.String(&g.host, "host", "", "name or address of the carbon server")
+	o.String(&g.port, "port", "", "its port, 2003 by custom")
+	o.String(&g.prefix, "prefix", "", "what names begin with")
+}
+
+func (g *graphite) Validate() error {
+	if g.host == "" {
+		return errors.New("host: is not set; name the carbon server")
+	}
+	if _, err := net.LookupPort("tcp", g.port); err != nil || g.port == "" {
+		return fmt.Errorf("port: %q is neither a number up to 65535 nor a known service; carbon's is 2003", g.port)
+	}
+	return nil
+}
+
+func (g *graphite) Bind(p *engine.Binder) engine.Stage {
+	p.OwnAccounting()
+	g.Network, g.Address, g.Wait = "tcp", net.JoinHostPort(g.host, g.port), p.Settings().Queue > 0
+	return &stage{
+		graphite: g,
+		name:     engine.Need(p, key.SumName), pkts: engine.Need(p, key.SumPackets), octets: engine.Need(p, key.SumOctets),
+		at: engine.Want(p, key.OOBTime),
+	}
+}
+
+// Signal connects again, resolving the server's name.
+func (g *graphite) Signal(s engine.Signal) {
+	if s == engine.Reopen {
+		g.Reconnect()
+	}
+}
+
+// stage is GRAPHITE at the end of one stack.
+type stage struct {
+	*graphite
+	name         engine.Col[engine.String]
+	pkts, octets engine.Col[uint64]
+	at           engine.Col[engine.Time]
+}
+
+func (s *stage) Consume(b *engine.Batch) {
+	names, pkts, octets, times, timed := s.name.Of(b), s.pkts.Of(b), s.octets.Of(b), s.at.Of(b), s.at.Mask()
+	have := b.Have()
+	buf := s.Begin()
+	for _, r := range b.Rows() {
+		sec := b.Clock() / int64(time.Second)
+		if have[r]&timed != 0 && times[r].Sec() != 0 {
+			sec = int64(times[r].Sec())
+		}
+		name := b.Bytes(engine.Span(names[r]))
+		buf = s.appendLine(buf, name, ".pkts ", pkts[r], sec)
+		buf = s.appendLine(buf, name, ".bytes ", octets[r], sec)
+		buf = s.End(buf)
+	}
+	s.Commit(buf)
+}
+
+func (s *stage) appendLine(buf, name []byte, what string, value uint64, sec int64) []byte {
+	buf = append(append(buf, s.prefix...), '.')
+	for _, c := range name {
+		if c <= ' ' || c == 0x7f {
+			c = '_'
+		}
+		buf = append(buf, c)
+	}
+	buf = append(strconv.AppendUint(append(buf, what...), value, 10), ' ')
+	return append(strconv.AppendInt(buf, sec, 10), '\n')
+}

@@ -1,0 +1,53 @@
+// Which rows become records.
+
+package ipfix
+
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+	"ulogd/plugins/output/export"
+)
+
+// ctNew is ct.event of a connection that has just begun.
+const ctNew = 1
+
+// rowFilter returns what leaves out the rows that do not become records and counts them, or nil if all do.
+func (o *output) rowFilter(p *engine.Binder) func(*engine.Batch, []engine.Row) []engine.Row {
+	event, family := engine.Want(p, key.CTEvent), engine.Want(p, key.OOBFamily)
+	stats := p.Stats()
+	blind := o.layout == layoutULOGD2 && o.announce == export.Never
+	if !event.Given() && !blind {
+		return nil
+	}
+	return func(b *engine.Batch, rows []engine.Row) []engine.Row {
+		have, ev, fam := b.Have(), event.Of(b), family.Of(b)
+		em, fm := event.Mask(), family.Mask()
+		n, six := 0, 0
+		for _, r := range rows {
+			switch {
+			case have[r]&em != 0 && ev[r] == ctNew:
+			case blind && have[r]&fm != 0 && fam[r] == engine.FamilyIPv6:
+				six++
+			default:
+				rows[n] = r
+				n++
+			}
+		}
+		if six > 0 {
+			o.no6.Add(six)
+		}
+		if n+six < len(rows) {
+			stats.Filtered.Add(len(rows) - n - six)
+		}
+		return rows[:n]
+	}
+}
+
+// totals tells whether the stack's counters count since a flow began: conntrack's do, which numbers its connections; FLOW's records
+// each count what came since the one before (RFC 7012 section 3.2.3).
+func (o *output) totals(p *engine.Binder) bool {
+	if o.counters == "auto" {
+		return engine.Want(p, key.CTID).Given()
+	}
+	return o.counters == "total"
+}

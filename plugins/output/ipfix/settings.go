@@ -1,0 +1,151 @@
+// The options of the IPFIX output.
+
+package ipfix
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/export"
+	"ulogd/plugins/output/export/collector"
+)
+
+const (
+	layoutDefault = "default"
+	layoutULOGD2  = "ulogd2"
+
+	port       = 4739 // RFC 7011 section 10.1
+	portSecure = 4740
+
+	// samplingInterval is how often sampling is announced unless options_interval says.
+	samplingInterval = 10 * time.Minute
+
+	modeAll      = "all"
+	modeBalance  = "balance"
+	modeFailover = "failover"
+)
+
+type settings struct {
+	opts *engine.Options
+
+	oid          uint32
+	proto        string
+	mode         string
+	renew        time.Duration
+	identity     collector.Identity
+	mtu          int
+	sendTemplate string
+	layout       string
+	direction    string
+	counters     string
+	fields       []string
+	maxTemplates int
+
+	optionsInterval time.Duration
+	sampling        uint32
+
+	natEvents     bool
+	natHistoric   bool
+	refresh       time.Duration
+	refreshCount  int
+	copies        int
+	flushInterval time.Duration
+	resend        int64
+	resendTime    time.Duration
+
+	announce     export.Announce
+	announceWord string // what send_template says, if it is no word of ours
+	neverChose   bool   // send_template = never chose the layout
+}
+
+func (s *settings) options(o *engine.Options, c *collector.Settings) {
+	s.opts = o
+	engine.Int(o, &s.oid, "oid", 0, "observation domain id: what tells this exporter's records from others' of the same address")
+	c.Options(o, port)
+	o.Enum(&s.proto, "proto", protoTCP, []string{protoTCP, protoUDP, protoTLS, protoDTLS, protoSCTP}, "transport: tcp, udp, tls (TLS 1.2 or 1.3 over TCP), or dtls (DTLS 1.2 over UDP); the last two on port 4740, with both sides verified. sctp is refused")
+	o.Enum(&s.mode, "mode", modeAll, []string{modeAll, modeBalance, modeFailover}, "several collectors: all get everything; balance: each gets its share, by a hash of the flow; failover: the first that can be reached, and back to a better one when it returns")
+	o.String(&s.identity.Certificate, "tls_cert", "", "file with our certificate (PEM), followed by those between it and the authority")
+	o.String(&s.identity.Key, "tls_key", "", "file with its private key")
+	o.String(&s.identity.Authorities, "tls_ca", "", "file with the certificates that the collector's must lead to")
+	o.Strings(&s.identity.PeerNames, "tls_peer_names", nil, "names of which the collector's certificate must carry one; unset: the name or address in host. The files are read again at each connect")
+	o.Seconds(&s.renew, "dtls_renew", 10*time.Minute, "on DTLS, make a new session after this time, the old one going on until it is there: a collector that was restarted without a word cannot read the old one; 0: never")
+	engine.Int(o, &s.mtu, "mtu", 0, "octets of a message at most, without the headers below it; on UDP and DTLS never more than the path allows. 0: on UDP and DTLS what fits the path's MTU (packets of 512 octets if unknown, of 9000 at most), on TCP 8192")
+	o.String(&s.sendTemplate, "send_template", "once", "once: templates travel ahead of their first record in each session and, on UDP and DTLS, every template_refresh; always: in each message; never: not at all")
+	o.Enum(&s.layout, "layout", layoutDefault, []string{layoutDefault, layoutULOGD2}, "default: records by what the stack gives; ulogd2: the ten fields that ulogd2 sends, both directions in one counter")
+	o.Enum(&s.direction, "direction", "uniflow", []string{"uniflow", "biflow", "sum"}, "uniflow: a record for each direction that has packets; biflow: one for both, with reverse elements (RFC 5103); sum: one, whose counters add both directions up")
+	o.Enum(&s.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
+	o.Strings(&s.fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
+	o.Bool(&s.natEvents, "nat_events", false, "add natEvent records of translations that begin and end (RFC 8158)")
+	o.Bool(&s.natHistoric, "nat_events_historic", false, "number them 1 and 2, as old collectors expect, instead of 4 and 5; IPv6 translations always have 1 and 2, as the registry has no others")
+	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), FLOW's timeouts, sampling, the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none, as some collectors refuse messages that hold them")
+	engine.Int(o, &s.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at (RFC 5477); options_interval is then 10 minutes unless it is set. 0: all")
+	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
+	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP and DTLS, announce the templates again after this time; 0: not by time")
+	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP and DTLS, announce the templates again after so many messages; 0: not by number")
+	engine.Int(o, &s.copies, "template_copies", 1, "on UDP and DTLS, announce a template so many times ahead of its first record")
+	o.Seconds(&s.flushInterval, "flush_interval", time.Second, "send a message that is not full after this time")
+	o.Size(&s.resend, "resend_window", 8<<20, "after a session over TCP or TLS breaks, send again what is not acknowledged and, before it, at least so many octets that are, as far as buffer holds them")
+	o.Seconds(&s.resendTime, "resend_time", 5*time.Second, "and at least what was sent during this time; both 0: only what was not acknowledged")
+}
+
+func (s *settings) validate(collectors int) error {
+	if err := s.validateTransport(collectors); err != nil {
+		return err
+	}
+	if s.sampling > 0 && !s.opts.Given("options_interval") {
+		s.optionsInterval = samplingInterval
+	}
+	switch {
+	case s.sampling > 0 && s.optionsInterval == 0:
+		return fmt.Errorf("options_interval: 0 leaves out what sampling = %d has to be announced in; remove one of them", s.sampling)
+	case s.mtu < 0 || s.mtu > 65535:
+		return fmt.Errorf("mtu: must be from 0 to 65535, is %d", s.mtu)
+	case s.maxTemplates < 1 || s.maxTemplates > 64:
+		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", s.maxTemplates)
+	case s.optionsInterval > 0 && s.maxTemplates < export.OptionsTemplates+2:
+		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", export.OptionsTemplates, export.OptionsTemplates+2, s.maxTemplates)
+	case s.copies < 1 || s.copies > 10:
+		return fmt.Errorf("template_copies: must be from 1 to 10, is %d", s.copies)
+	case s.refreshCount < 0:
+		return fmt.Errorf("template_refresh_packets: must not be negative, is %d", s.refreshCount)
+	}
+	return s.validateLayout()
+}
+
+func (s *settings) validateLayout() error {
+	s.announceWord = ""
+	switch strings.ToLower(s.sendTemplate) {
+	case "once":
+		s.announce = export.First
+	case "never":
+		s.announce = export.Never
+	case "always":
+		s.announce = export.Always
+	default:
+		s.announce, s.announceWord = export.Always, s.sendTemplate
+	}
+	if s.announce == export.Never && !s.opts.Given("layout") {
+		s.layout, s.neverChose = layoutULOGD2, true
+	}
+	if s.optionsInterval > 0 && s.announce == export.Never {
+		return fmt.Errorf("options_interval: options records cannot be read without their templates; remove options_interval and sampling, or set another send_template")
+	}
+	if s.layout != layoutULOGD2 {
+		return nil
+	}
+	if s.opts.Given("direction") && s.direction != "sum" {
+		return fmt.Errorf("direction: layout = ulogd2 has only the sum of both; remove direction, or set layout = default")
+	}
+	if s.natEvents {
+		return fmt.Errorf("nat_events: layout = ulogd2 has no records of them; remove nat_events, or set layout = default")
+	}
+	if s.optionsInterval > 0 {
+		return fmt.Errorf("options_interval: layout = ulogd2 has no options records; remove options_interval and sampling, or set layout = default")
+	}
+	if len(s.fields) > 0 {
+		return fmt.Errorf("fields: layout = ulogd2 has its own; remove fields, or set layout = default")
+	}
+	return nil
+}

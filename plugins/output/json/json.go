@@ -1,0 +1,117 @@
+// Package json is the JSON output: one object per line, to a file or a socket.
+package json
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/text"
+	"ulogd/plugins/output/sink/logfile"
+	"ulogd/plugins/output/sink/peer"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "JSON", Kind: engine.OutputKind, MayBlock: true,
+		Doc: `Writes one JSON object per line, with the valid keys in the order of the stack, to a file, over TCP or UDP, or to a stream Unix socket.
+
+Some keys have names of the Common Information Model: src_ip, dest_ip, src_port, dest_port. Addresses and raw data are left out unless keys
+names them; IP2STR gives addresses as text. The time stamp is that of the packet, or of writing where there is none, in local time; the offset
+from UTC is left out where it is zero, as ulogd2 does. Bytes that are no UTF-8 become U+FFFD.
+
+Over sockets the daemon starts without the peer, connects again when the connection breaks, and keeps records in the output's queue meanwhile.`,
+		New: func() any { return &json{} },
+	})
+}
+
+type json struct {
+	file logfile.File
+	peer peer.Peer
+
+	mode, host, port             string
+	device                       string
+	timestamp, eventv1, boolable bool
+	keys                         engine.Selection
+
+	clock  text.Second
+	offset []byte // from UTC, of the clock's second
+}
+
+func (j *json) Options(o *engine.Options) {
+	j.file.Declare(o, "/var/log/ulogd.json")
+	o.Bool(&j.timestamp, "timestamp", true, "add a time stamp")
+	o.Bool(&j.eventv1, "eventv1", false, "add @version and call the time stamp @timestamp, as logstash has them")
+	o.String(&j.device, "device", "Netfilter", "value of the member dvc")
+	o.Bool(&j.boolable, "boolean_label", false, `show raw.label as "action": "allowed", or "blocked" when it is 0`)
+	o.Enum(&j.mode, "mode", "file", []string{"file", "tcp", "udp", "unix"}, "where to write: to file, to host and port, or to the stream Unix socket that file names")
+	o.String(&j.host, "host", "127.0.0.1", "name or address of the peer")
+	o.String(&j.port, "port", "12345", "port number or name of a service")
+	j.keys.Options(o)
+}
+
+func (j *json) Validate() error {
+	if _, err := net.LookupPort("tcp", j.port); err != nil && (j.mode == "tcp" || j.mode == "udp") {
+		return fmt.Errorf("port: %q is neither a number up to 65535 nor a known service", j.port)
+	}
+	return nil
+}
+
+func (j *json) Bind(p *engine.Binder) engine.Stage {
+	p.OwnAccounting()
+	j.peer.Wait = p.Settings().Queue > 0
+	j.clock.Format = func(dst []byte, t time.Time) []byte {
+		if j.offset = t.AppendFormat(j.offset[:0], "-0700"); string(j.offset) == "+0000" {
+			j.offset = j.offset[:0]
+		}
+		return t.AppendFormat(dst, "2006-01-02T15:04:05")
+	}
+	return j.bindStage(p)
+}
+
+func (j *json) Open(env *engine.Env) error {
+	switch j.mode {
+	case "file":
+		return j.file.Open(env)
+	case "unix":
+		j.peer.Network, j.peer.Address = "unix", j.file.Path
+	default:
+		j.peer.Network, j.peer.Address = j.mode, net.JoinHostPort(j.host, j.port)
+	}
+	return j.peer.Open(env)
+}
+
+// Tick writes what has gathered for the file, or looks after the connection.
+func (j *json) Tick(now time.Time) {
+	if j.mode == "file" {
+		j.file.Tick(now)
+	} else {
+		j.peer.Tick(now)
+	}
+}
+
+// Flush writes all records.
+func (j *json) Flush() {
+	if j.mode == "file" {
+		j.file.Flush()
+	}
+}
+
+// Signal reopens the file or connects again.
+func (j *json) Signal(s engine.Signal) {
+	switch {
+	case j.mode == "file":
+		j.file.Signal(s)
+	case s == engine.Reopen:
+		j.peer.Reconnect()
+	}
+}
+
+// Close closes the file or the connection.
+func (j *json) Close() error {
+	if j.mode == "file" {
+		return j.file.Close()
+	}
+	return j.peer.Close()
+}

@@ -1,0 +1,80 @@
+// Package logemu is the LOGEMU output: lines like those of a syslog file.
+package logemu
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/key"
+	"ulogd/engine/text"
+	"ulogd/plugins/output/sink/logfile"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "LOGEMU", Kind: engine.OutputKind, MayBlock: true,
+		Doc: `Writes the lines that PRINTPKT and PRINTFLOW make to a file, each after its time and the name of the host, as a syslog daemon would.
+
+The time is local: the packet's, or for flows the present. The host's name is that at start, up to its first dot.`,
+		New: func() any { return &logemu{} },
+	})
+}
+
+type logemu struct {
+	logfile.File
+	host string
+}
+
+func (l *logemu) Options(o *engine.Options) { l.Declare(o, "/var/log/ulogd_syslogemu.log") }
+
+// Open opens the file.
+func (l *logemu) Open(env *engine.Env) error {
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	name, _, _ = strings.Cut(name, ".")
+	l.host = name
+	return l.File.Open(env)
+}
+
+func (l *logemu) Bind(p *engine.Binder) engine.Stage {
+	p.OwnAccounting()
+	s := &stage{logemu: l, stats: p.Stats(), print: engine.Need(p, key.Print), time: engine.Want(p, key.OOBTime)}
+	s.stamp.Format = func(dst []byte, t time.Time) []byte {
+		return append(append(t.AppendFormat(dst, time.Stamp+" "), l.host...), ' ')
+	}
+	return s
+}
+
+// stage is LOGEMU at the end of one stack.
+type stage struct {
+	*logemu
+	stats *engine.Stats
+	print engine.Col[engine.String]
+	time  engine.Col[engine.Time]
+	stamp text.Second
+}
+
+func (s *stage) Consume(b *engine.Batch) {
+	print, hasPrint := s.print.Of(b), s.print.Mask()
+	when, hasTime := s.time.Of(b), s.time.Mask()
+	have, now := b.Have(), b.Clock()/1e9
+	buf := s.Begin()
+	for _, r := range b.Rows() {
+		if have[r]&hasPrint == 0 {
+			s.stats.Filtered.Add(1)
+			continue
+		}
+		second := now
+		if have[r]&hasTime != 0 {
+			second = int64(when[r]) / 1e9
+		}
+		buf = append(buf, s.stamp.Text(second)...)
+		buf = append(buf, b.Bytes(engine.Span(print[r]))...)
+		buf = s.End(buf)
+	}
+	s.Commit(buf)
+}

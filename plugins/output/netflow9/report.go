@@ -1,0 +1,41 @@
+// What the exporter tells its collectors about itself and about its records (RFC 3954 section 6).
+
+package netflow9
+
+import (
+	"ulogd/plugins/output/export"
+	"ulogd/plugins/output/export/collector"
+)
+
+// reporter makes the options records of one output.
+type reporter struct {
+	o       *output
+	options *export.Options
+	stacks  export.Stacks
+	known   uint64 // the options templates, by their bits
+}
+
+func newReporter(o *output) *reporter {
+	r := &reporter{o: o, options: export.NewOptions(&o.registry)}
+	r.known = o.registry.Known()
+	return r
+}
+
+// settings sends what holds for all records.
+func (r *reporter) settings(q *collector.Queue, p *peer) {
+	r.send(q, p, r.options.Settings(r.o.sourceID, r.o.sampling, &r.stacks))
+}
+
+// figures sends what was sent so far, and the names of interfaces.
+func (r *reporter) figures(q *collector.Queue, p *peer) {
+	sent := q.Sent()
+	records := []export.OptionsRecord{r.options.Statistics(r.o.sourceID, sent.Messages, sent.Records, sent.Octets)}
+	r.send(q, p, append(records, r.options.Interfaces(&r.stacks)...))
+}
+
+func (r *reporter) send(q *collector.Queue, p *peer, records []export.OptionsRecord) {
+	msgs, counts := r.o.registry.OptionsMessages(records, p.s.builder.Limit)
+	for i, msg := range msgs {
+		q.Control(msg, counts[i])
+	}
+}

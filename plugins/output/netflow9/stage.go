@@ -1,0 +1,78 @@
+// The output at the end of one stack.
+
+package netflow9
+
+import (
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/key"
+	"ulogd/plugins/output/export"
+)
+
+type stage struct {
+	o       *output
+	encoder *export.Encoder // nil: the stack has no flows
+	shares  *export.Shares
+	event   engine.Col[uint32]
+	first   engine.Col[engine.Time]
+	wait    bool // rather than drop: the input loses nothing by it
+	rows    [engine.BatchSize]engine.Row
+}
+
+// stage binds the keys. Counters are totals where they count since the flow began, as conntrack's do, which numbers its connections.
+func (o *output) stage(p *engine.Binder) *stage {
+	totals := o.counters == "total" || o.counters == "auto" && engine.Want(p, key.CTID).Given()
+	s := &stage{o: o, event: engine.Want(p, key.CTEvent), first: engine.Want(p, key.FlowEpoch), wait: p.MayBlock(), shares: export.NewShares(p, len(o.streams))}
+	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: totals, Fields: o.fields, Uptime: &o.clock.Epoch})
+	return s
+}
+
+// ctNew is ct.event of a connection that has just begun: no record is made of it.
+const ctNew = 1
+
+// Consume implements engine.Stage.
+func (s *stage) Consume(b *engine.Batch) {
+	o, now := s.o, time.Now()
+	if s.wait {
+		now = o.makeRoom(now)
+	}
+	first := engine.Time(b.Clock())
+	rows, n := s.rows[:copy(s.rows[:], b.Rows())], 0
+	if s.first.Has(b, rows[0]) {
+		first = s.first.Of(b)[rows[0]]
+	}
+	o.clock.Set(b, first, now)
+	have, ev, em := b.Have(), s.event.Of(b), s.event.Mask()
+	for _, r := range rows {
+		if have[r]&em == 0 || ev[r] != ctNew {
+			rows[n] = r
+			n++
+		}
+	}
+	o.env.Stats.Filtered.Add(len(rows) - n)
+	for i, rows := range s.shares.Of(b, rows[:n]) {
+		w := o.streams[i]
+		before := w.builder.Pending()
+		res := s.encoder.Encode(b, rows, &w.builder)
+		o.env.Stats.Made.Add(res.Second)
+		o.noForm.Add(res.Homeless)
+		o.noRoom.Add(res.TooBig)
+		w.settle(before, now)
+		for _, q := range w.queues {
+			q.Pump(now)
+		}
+	}
+}
+
+// makeRoom waits until every queue has room for what a batch may become, or until the daemon is to end.
+func (o *output) makeRoom(now time.Time) time.Time {
+	for _, w := range o.streams {
+		for !w.room() && o.env.Deadline().IsZero() {
+			time.Sleep(time.Millisecond)
+			now = time.Now()
+			w.tick(now)
+		}
+	}
+	return now
+}

@@ -1,0 +1,93 @@
+// Package print is the PRINT output: one readable line per record.
+package print
+
+import (
+	"strconv"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/sink/logfile"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "PRINT", Kind: engine.OutputKind, MayBlock: true,
+		Doc: `Prints one line per record: name=value of every valid key, separated by blanks.
+
+Times are UTC with microseconds, addresses in their usual form, text in quotes where it has blanks or control characters. Raw data is printed, in
+hexadecimal, only where keys names it.`,
+		New: func() any { return &print{} },
+	})
+}
+
+type print struct {
+	logfile.File
+	keys engine.Selection
+}
+
+func (p *print) Options(o *engine.Options) {
+	p.Declare(o, "/dev/stdout")
+	p.keys.Options(o)
+}
+
+func (p *print) Bind(b *engine.Binder) engine.Stage {
+	b.OwnAccounting()
+	p.Patient = b.Settings().Queue > 0
+	s := &stage{print: p}
+	for _, f := range engine.Whole(p.keys.Fields(b)) {
+		if len(p.keys.Keys) > 0 || f.Type() != engine.RawType {
+			s.fields = append(s.fields, f)
+		}
+	}
+	return s
+}
+
+// stage is PRINT at the end of one stack.
+type stage struct {
+	*print
+	fields []engine.Field
+}
+
+func (s *stage) Consume(b *engine.Batch) {
+	buf := s.Begin()
+	for _, r := range b.Rows() {
+		start := len(buf)
+		for i := range s.fields {
+			f := &s.fields[i]
+			if !f.Has(b, r) {
+				continue
+			}
+			if len(buf) > start {
+				buf = append(buf, ' ')
+			}
+			buf = append(append(buf, f.Name...), '=')
+			buf = appendValue(buf, f, b, r)
+		}
+		buf = s.End(append(buf, '\n'))
+	}
+	s.Commit(buf)
+}
+
+func appendValue(line []byte, f *engine.Field, b *engine.Batch, r engine.Row) []byte {
+	switch f.Type() {
+	case engine.TimeType:
+		return time.Unix(0, int64(f.Uint(b, r))).UTC().AppendFormat(line, "2006-01-02T15:04:05.000000Z")
+	case engine.StringType, engine.RawTextType:
+		text := f.Bytes(b, r)
+		if plain(text) {
+			return append(line, text...)
+		}
+		return strconv.AppendQuote(line, string(text))
+	}
+	return f.AppendText(line, b, r)
+}
+
+// plain tells whether text can stand without quotes.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c <= ' ' || c == '"' || c >= 0x7f {
+			return false
+		}
+	}
+	return len(text) > 0
+}

@@ -1,0 +1,104 @@
+// Package syslog is the SYSLOG output: printed records to the system's log, or to a log server.
+package syslog
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/engine/text"
+	"ulogd/plugins/output/sink/peer"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "SYSLOG", Kind: engine.OutputKind, MayBlock: true,
+		Doc: `Sends the line that PRINTPKT or PRINTFLOW made to the local system log, as syslog(3) does, or to a log server in the form of RFC 5424 over
+UDP, TCP or TLS (transport).
+
+As with syslog(3), only the kernel can log under LOG_KERN: messages with that facility, the default, go out as LOG_DAEMON. Over TCP and TLS each message
+is preceded by its length (RFC 6587 section 3.4.1, RFC 5425). Messages wait in the output's queue while the log is away.`,
+		New: func() any { return &syslog{} },
+	})
+}
+
+type syslog struct {
+	peer.Peer
+	facility, level              string
+	transport, socket            string
+	host, port                   string
+	caFile, certFile, privateKey string
+	serverName                   string
+
+	priority string      // "<29>"
+	clock    text.Second // of the local form
+	stamp    text.Second // of RFC 5424, without fraction
+	offset   []byte      // that follows the fraction
+}
+
+func (s *syslog) Options(o *engine.Options) {
+	o.Enum(&s.facility, "facility", "LOG_KERN", facilities, "what the message is said to be from")
+	o.Enum(&s.level, "level", "LOG_NOTICE", levels, "how urgent it is")
+	o.Enum(&s.transport, "transport", "local", []string{"local", "udp", "tcp", "tls"}, "local: the socket of syslog(3); otherwise RFC 5424 to host")
+	o.String(&s.socket, "socket", "/dev/log", "the local log's socket")
+	o.String(&s.host, "host", "", "name or address of the log server")
+	o.String(&s.port, "port", "", "its port; unset: 514 for udp, 601 for tcp, 6514 for tls")
+	o.String(&s.caFile, "ca_file", "", "certificates that the server's is checked against, PEM; unset: the system's")
+	o.String(&s.certFile, "cert_file", "", "certificate to show to the server, PEM")
+	o.String(&s.privateKey, "key_file", "", "its private key, PEM")
+	o.String(&s.serverName, "server_name", "", "name that the server's certificate must have; unset: host")
+}
+
+var defaultPorts = map[string]string{"udp": "514", "tcp": "601", "tls": "6514"}
+
+func (s *syslog) Validate() error {
+	if s.transport == "local" {
+		return nil
+	}
+	if s.host == "" {
+		return fmt.Errorf("host: is not set; transport %s needs the name of the log server", s.transport)
+	}
+	if s.port == "" {
+		s.port = defaultPorts[s.transport]
+	}
+	if _, err := net.LookupPort("tcp", s.port); err != nil {
+		return fmt.Errorf("port: %q is neither a number up to 65535 nor a known service", s.port)
+	}
+	if (s.certFile == "") != (s.privateKey == "") {
+		return errors.New("key_file: cert_file and key_file go together; set both or none")
+	}
+	return nil
+}
+
+func (s *syslog) Open(env *engine.Env) error {
+	s.priority = fmt.Sprintf("<%d>", priority(s.facility, s.level))
+	s.clock = text.Layout("Jan _2 15:04:05")
+	s.stamp.Format = func(dst []byte, t time.Time) []byte {
+		s.offset = t.AppendFormat(s.offset[:0], "Z07:00")
+		return t.AppendFormat(dst, "2006-01-02T15:04:05.")
+	}
+	switch s.transport {
+	case "local":
+		s.Network, s.Address = "unixgram,unix", s.socket
+	case "tls":
+		var err error
+		if s.TLS, err = s.config(); err != nil {
+			return err
+		}
+		fallthrough
+	case "tcp":
+		s.Network, s.Address = "tcp", net.JoinHostPort(s.host, s.port)
+	case "udp":
+		s.Network, s.Address = "udp", net.JoinHostPort(s.host, s.port)
+	}
+	return s.Peer.Open(env)
+}
+
+// Signal connects again: the log may have a new socket, the server a new address.
+func (s *syslog) Signal(sig engine.Signal) {
+	if sig == engine.Reopen {
+		s.Reconnect()
+	}
+}

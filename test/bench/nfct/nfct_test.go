@@ -1,0 +1,187 @@
+// Package nfct measures what a flow costs from the kernel's event to the collector, beside ulogd2 in the same run: `make bench-nfct`.
+package nfct
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ulogd/test/nstest"
+)
+
+// flows is how many connections end at once in a run.
+const flows = 300_000
+
+// rounds is how often each daemon runs; the medians are compared.
+const rounds = 3
+
+// clockTick is what /proc/PID/stat counts CPU time in (USER_HZ).
+const clockTick = 10 * time.Millisecond
+
+const common = `
+[ct1]
+hash_enable=%d
+hash_max_entries=400000
+hash_buckets=65536
+event_mask=%d
+netlink_socket_buffer_size=33554432
+netlink_socket_buffer_maxsize=67108864
+[ipfix1]
+oid=1
+host="127.0.0.1"
+`
+
+func BenchmarkNFCT(b *testing.B) {
+	nstest.Need(b, "root", "nf_conntrack", "tool:conntrack", "tool:ulogd")
+	nstest.ConntrackMax(b, flows+1000)
+	ours, theirs := programs(b)
+	load := theirs.load("ulogd_inpflow_NFCT.so", "ulogd_output_IPFIX.so")
+	const stack = "stack=ct1:NFCT,ipfix1:IPFIX\n"
+
+	for _, mode := range []struct {
+		name       string
+		hash, mask int
+		limit      float64
+	}{{"stateless", 0, 4, 0.5}, {"hash", 1, 5, 0.6}} {
+		b.Run(mode.name, func(b *testing.B) {
+			options := fmt.Sprintf(common, mode.hash, mode.mask)
+			var mine, other []float64
+			for range rounds {
+				other = append(other, perFlow(b, theirs.program, load+stack+options))
+				mine = append(mine, perFlow(b, ours, stack+options))
+			}
+			m, t := median(mine), median(other)
+			b.ReportMetric(m, "µs/flow")
+			b.ReportMetric(t, "µs/flow-of-ulogd2")
+			b.ReportMetric(m/t, "ratio")
+			if m/t > mode.limit {
+				b.Errorf("%s: %.2f µs a flow are %.2f of ulogd2's %.2f, at most %.2f are allowed", mode.name, m, m/t, t, mode.limit)
+			}
+		})
+	}
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// perFlow runs a daemon through a storm and returns the CPU time of each flow that reached the collector, in microseconds.
+func perFlow(b *testing.B, program, config string) float64 {
+	b.Helper()
+	ns := nstest.New(b)
+	nstest.EnableConntrack(b, ns)
+	received := collect(b, ns)
+	path := filepath.Join(b.TempDir(), "ulogd.conf")
+	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	p := ns.Start(b, program+" -v -l 3 -c "+path)
+	p.WaitSubscribed(20 * time.Second)
+	nstest.FillConntrack(b, ns, flows)
+	idle(p.PID())
+	before := cpu(b, p.PID())
+	ns.Run(b, "conntrack -F")
+	idle(p.PID())
+	used := cpu(b, p.PID()) - before
+	p.Stop(syscall.SIGTERM)
+	got := received.Load() / recordSize(config)
+	if got < flows/2 {
+		b.Logf("%s: only about %d of %d flows arrived", program, got, flows)
+	}
+	b.Logf("%s: %v for about %d flows", filepath.Base(filepath.Dir(program)), used, got)
+	return used.Seconds() * 1e6 / float64(flows)
+}
+
+// recordSize is what a flow of one direction takes at the collector, about: ulogd2's record, or ours in the default layout.
+func recordSize(config string) int64 {
+	if strings.Contains(config, "plugin=") {
+		return 33
+	}
+	return 60
+}
+
+// collect throws away what arrives and counts the octets.
+func collect(b *testing.B, ns *nstest.NS) *atomic.Int64 {
+	var l net.Listener
+	ns.Do(b, func() {
+		var err error
+		if l, err = net.Listen("tcp", "127.0.0.1:4739"); err != nil {
+			b.Fatal(err)
+		}
+	})
+	b.Cleanup(func() { l.Close() })
+	n := &atomic.Int64{}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				r := bufio.NewReaderSize(c, 1<<20)
+				for {
+					k, err := r.Discard(1 << 16)
+					n.Add(int64(k))
+					if err == io.EOF || err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return n
+}
+
+// idle waits until a process uses no CPU time for half a second.
+func idle(pid int) {
+	last, since := time.Duration(-1), time.Now()
+	for time.Since(since) < 500*time.Millisecond {
+		time.Sleep(50 * time.Millisecond)
+		if now, err := cpuOf(pid); err != nil || now != last {
+			last, since = now, time.Now()
+		}
+		if last < 0 {
+			return
+		}
+	}
+}
+
+func cpu(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	d, err := cpuOf(pid)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return d
+}
+
+// cpuOf reads user and system time of a process, fields 14 and 15 of /proc/PID/stat.
+func cpuOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return -1, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	f := strings.Fields(rest)
+	var ticks int64
+	for _, v := range f[11:13] {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return -1, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * clockTick, nil
+}

@@ -1,0 +1,55 @@
+package decoders
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	_ "ulogd/plugins"
+	"ulogd/test/stacktest"
+)
+
+// export runs each cell through an output of its own and returns all messages in their order. Cells have observation domains of their own, so that
+// their templates do not meet.
+func export(t *testing.T, output string, cells []cell) (messages [][]byte) {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadBuffer(8 << 20)
+	for i, cell := range cells {
+		feed := fmt.Sprintf("%s %s %s", t.Name(), output, cell.name)
+		stacktest.Feed(feed, cell.rows...)
+		domain := fmt.Sprintf("proto = \"udp\"\noid = %d\n%s", i+1, cell.set)
+		if output == "NETFLOW9" {
+			domain = fmt.Sprintf("source_id = %d", i+1)
+		}
+		stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,%sout:%s\"]\n[rows]\nfeed = %q\n[out]\nhost = [%q]\n%s\n", cell.stack, output, feed, c.LocalAddr(), domain))
+		messages = append(messages, received(t, c)...)
+	}
+	return messages
+}
+
+// received returns what has come in.
+func received(t *testing.T, c net.PacketConn) (messages [][]byte) {
+	t.Helper()
+	for {
+		buf := make([]byte, 65536)
+		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // on the loopback address what was sent is there
+		n, _, err := c.ReadFrom(buf)
+		if err != nil {
+			if len(messages) == 0 {
+				t.Fatal("no message came")
+			}
+			return messages
+		}
+		messages = append(messages, buf[:n])
+	}
+}
+
+// enterprise tells whether a name is one of our own keys' and not of the IANA registry.
+func enterprise(name string) bool { return strings.Contains(name, ".") || name == "mark" }

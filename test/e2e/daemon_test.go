@@ -1,0 +1,60 @@
+// Package e2e tests the built daemon as its operator runs it: configuration files, real connections in network namespaces, and programs that
+// others wrote to read what arrives.
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ulogd/test/nstest"
+)
+
+// daemon is the path of the program, built once.
+var daemon string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "ulogd-e2e")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		if daemon, err = nstest.BuildDaemon(dir); err != nil {
+			panic(err)
+		}
+		return m.Run()
+	}())
+}
+
+// write puts a file into the test's folder and returns its path.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// start runs the daemon in a namespace and waits until its inputs are open.
+func start(t *testing.T, ns *nstest.NS, config string) *nstest.Proc {
+	t.Helper()
+	p := ns.Start(t, daemon+" -v -l 3 -c "+config)
+	p.WaitOutput("initialization finished", 10*time.Second)
+	return p
+}
+
+// capture records the traffic of the loopback device until stop, which returns the file.
+func capture(t *testing.T, ns *nstest.NS, filter string) (stop func() string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "capture.pcap")
+	p := ns.Start(t, "tcpdump -i lo -U --immediate-mode -Z root -B 65536 -w "+path, filter)
+	p.WaitOutput("listening on", 10*time.Second)
+	return func() string {
+		time.Sleep(200 * time.Millisecond) // what is on its way to tcpdump
+		p.Stop(os.Interrupt)
+		return path
+	}
+}

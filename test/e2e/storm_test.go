@@ -1,0 +1,205 @@
+package e2e
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/test/nstest"
+)
+
+// collector counts the data records of IPFIX sessions over TCP. It knows of the protocol what RFC 7011 section 3 says: messages, sets, template records.
+type collector struct {
+	records atomic.Int64
+	gaps    atomic.Int64
+	conns   sync.WaitGroup
+}
+
+func startCollector(t *testing.T, ns *nstest.NS) *collector {
+	t.Helper()
+	c := &collector{}
+	var l net.Listener
+	ns.Do(t, func() {
+		var err error
+		if l, err = net.Listen("tcp", "127.0.0.1:4739"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.conns.Go(func() {
+				if err := c.read(conn); err != nil && !errors.Is(err, io.EOF) {
+					t.Error(err)
+				}
+			})
+		}
+	}()
+	return c
+}
+
+// read takes the messages of one session. A template's record length is enough to count; every field of the default layout has a fixed one.
+func (c *collector) read(conn net.Conn) error {
+	defer conn.Close()
+	lengths := map[uint16]int{}
+	next := uint32(0)
+	header, body := make([]byte, 16), make([]byte, 1<<16)
+	for {
+		if _, err := io.ReadFull(conn, header); err != nil {
+			return err
+		}
+		if v := binary.BigEndian.Uint16(header); v != 10 {
+			return fmt.Errorf("message of version %d", v)
+		}
+		if seq := binary.BigEndian.Uint32(header[8:]); seq != next {
+			c.gaps.Add(1)
+			next = seq
+		}
+		sets := body[:binary.BigEndian.Uint16(header[2:])-16]
+		if _, err := io.ReadFull(conn, sets); err != nil {
+			return err
+		}
+		for len(sets) >= 4 {
+			id, n := binary.BigEndian.Uint16(sets), binary.BigEndian.Uint16(sets[2:])
+			set := sets[4:n]
+			sets = sets[n:]
+			switch {
+			case id == 2:
+				learn(lengths, set)
+			case id >= 256 && lengths[id] > 0:
+				records := len(set) / lengths[id]
+				c.records.Add(int64(records))
+				next += uint32(records)
+			case id >= 256:
+				return fmt.Errorf("data of template %d, which was not sent", id)
+			}
+		}
+	}
+}
+
+func learn(lengths map[uint16]int, set []byte) {
+	for len(set) >= 4 {
+		id, fields := binary.BigEndian.Uint16(set), int(binary.BigEndian.Uint16(set[2:]))
+		set = set[4:]
+		total := 0
+		for range fields {
+			total += int(binary.BigEndian.Uint16(set[2:]))
+			if set[0]&0x80 != 0 { // an enterprise's element
+				set = set[4:]
+			}
+			set = set[4:]
+		}
+		lengths[id] = total
+	}
+}
+
+// stats asks the daemon for the counters of an instance. Those of all must add up; a batch may be between two counters just when they are read, so not at
+// the first look.
+func stats(t *testing.T, config, id string) engine.Snapshot {
+	t.Helper()
+	var all []engine.Snapshot
+	nstest.Eventually(t, 10*time.Second, func() error {
+		out, err := exec.Command(daemon, "stats", "--json", "-c", config).Output()
+		if err != nil {
+			return fmt.Errorf("ulogd stats: %w", err)
+		}
+		all = nil
+		if err := json.Unmarshal(out, &all); err != nil {
+			return err
+		}
+		for _, s := range all {
+			if s.Open() != 0 && s.Held == 0 {
+				return fmt.Errorf("%s: %d records are not accounted for", s.ID, s.Open())
+			}
+		}
+		return nil
+	})
+	for _, s := range all {
+		if s.ID == id {
+			return s
+		}
+	}
+	t.Fatalf("no instance %s", id)
+	return engine.Snapshot{}
+}
+
+// storm destroys n conntrack entries at once under a daemon with the given receive buffer, and returns how many flows the collector has and how
+// many the daemon counts as lost.
+func storm(t *testing.T, n, buffer int) (exported, lost int64) {
+	t.Helper()
+	nstest.Need(t, "root", "nf_conntrack", "tool:conntrack")
+	nstest.ConntrackMax(t, n+1000)
+	ns := nstest.New(t)
+	nstest.EnableConntrack(t, ns)
+	sink := startCollector(t, ns)
+	config := write(t, "ulogd.conf", fmt.Sprintf(`
+control="%s"
+stack=ct1:NFCT,ipfix1:IPFIX
+[ct1]
+event_mask=4
+initial_dump=0
+netlink_socket_buffer_size=%d
+netlink_socket_buffer_maxsize=%d
+[ipfix1]
+oid=1
+host="127.0.0.1"
+direction="sum"
+`, filepath.Join(t.TempDir(), "control"), buffer, buffer))
+	// Without a first look at the table, which may last until the entries below are made: those that it knows and that are lost would be
+	// recovered at the stop, after the losses are read here.
+	p := start(t, ns, config)
+	nstest.FillConntrack(t, ns, n) // the kernel reports the end only of entries that were made while somebody listened
+	ns.Run(t, "conntrack -F")
+	// The namespace's own traffic to the collector makes one flow, which the daemon leaves out.
+	var s engine.Snapshot
+	nstest.Eventually(t, 90*time.Second, func() error {
+		s = stats(t, config, "ct1")
+		if s.Out+s.Lost < int64(n) {
+			return fmt.Errorf("%d of %d flows are accounted for", s.Out+s.Lost, n)
+		}
+		return nil
+	})
+	if state := p.Stop(syscall.SIGTERM); state.ExitCode() != 0 {
+		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
+	}
+	sink.conns.Wait()
+	if g := sink.gaps.Load(); g > 0 {
+		t.Errorf("the sequence numbers have %d gaps", g)
+	}
+	return sink.records.Load(), s.Lost
+}
+
+func TestStormWithRoomLosesNothing(t *testing.T) {
+	const n = 500_000
+	exported, lost := storm(t, n, 64<<20)
+	if exported+lost != n {
+		t.Errorf("exported %d + lost %d is not %d", exported, lost, n)
+	}
+	if lost > 0 {
+		t.Errorf("%d flows were lost with a buffer of 64 MiB", lost)
+	}
+}
+
+func TestStormInASmallBufferIsCountedToTheLastFlow(t *testing.T) {
+	const n = 500_000
+	exported, lost := storm(t, n, 212_992)
+	if exported+lost != n {
+		t.Errorf("exported %d + lost %d is not %d", exported, lost, n)
+	}
+	t.Logf("exported %d, lost %d", exported, lost)
+}
