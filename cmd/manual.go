@@ -24,10 +24,10 @@ func pluginsCommand(_ *options, words []string, stdout, stderr io.Writer) int {
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	for _, p := range engine.Default.Plugins() {
 		first, _, _ := strings.Cut(p.Doc, "\n")
-		if p.Refuse != "" {
-			first = "not offered: " + p.Refuse
+		if p.Refuse != nil {
+			first = "not offered: " + p.Refuse.Why
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind, first)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind(), first)
 	}
 	w.Flush()
 	return exitOK
@@ -68,9 +68,9 @@ func manuals(name string, stdout, stderr io.Writer) int {
 }
 
 func manual(out io.Writer, m engine.Manual) {
-	fmt.Fprintf(out, "Name: %s\nKind: %s\n", m.Plugin.Name, m.Plugin.Kind)
-	if m.Plugin.Refuse != "" {
-		fmt.Fprintf(out, "Not offered: %s\n", m.Plugin.Refuse)
+	fmt.Fprintf(out, "Name: %s\nKind: %s\n", m.Plugin.Name, m.Plugin.Kind())
+	if m.Plugin.Refuse != nil {
+		fmt.Fprintf(out, "Not offered: %s\n", m.Plugin.Refuse.Why)
 		return
 	}
 	fmt.Fprintf(out, "\n%s\n", m.Plugin.Doc)

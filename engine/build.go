@@ -96,7 +96,7 @@ func (b *builder) rest(c *chain, insts []*Instance) {
 		}
 		s := &step{inst: inst}
 		c.steps = append(c.steps, s)
-		if inst.Plugin.Kind == OutputKind {
+		if inst.Plugin.Kind() == OutputKind {
 			b.output(s, inst)
 			return
 		}
@@ -135,7 +135,7 @@ func (b *builder) output(s *step, inst *Instance) {
 	p := b.binder(inst, s)
 	s.stage = inst.impl.(Output).Bind(p)
 	b.collect(p)
-	s.port = &port{out: out, seg: b.seg, stage: s.stage, reads: given(s.reads), own: s.own, block: p.MayBlock()}
+	s.port = &port{out: out, seg: b.seg, stage: s.stage, reads: given(s.reads), own: s.own, block: p.Waits()}
 }
 
 // given returns the columns that somebody gives, each once.
@@ -148,8 +148,9 @@ func given(cols []*column) (out []*column) {
 	return out
 }
 
-// MayBlock tells whether an output may make this stack wait instead of dropping: when_full says so or, where it is unset, the input loses nothing by waiting.
-func (p *Binder) MayBlock() bool {
+// Waits reports whether an output makes this stack wait instead of dropping: when_full says so or, where it is unset,
+// the input loses nothing by waiting.
+func (p *Binder) Waits() bool {
 	switch p.inst.Settings.WhenFull {
 	case "block":
 		return true

@@ -26,21 +26,22 @@ type Instance struct {
 
 // NewInstance makes an instance with default settings; its Options take the configured ones.
 func NewInstance(p *Plugin, id string) *Instance {
-	inst := &Instance{ID: id, Plugin: p, Stats: &Stats{}, impl: p.New()}
-	switch x := inst.impl.(type) {
-	case Input:
-		if p.Kind != InputKind {
-			panic(fmt.Sprintf("engine: %s is no %s", p.Name, p.Kind))
-		}
+	inst := &Instance{ID: id, Plugin: p, Stats: &Stats{}}
+	switch p.Kind() {
+	case InputKind:
+		x := p.Input()
 		x.Options(&inst.Options)
-	case Filter:
+		inst.impl = x
+	case FilterKind:
+		x := p.Filter()
 		x.Options(&inst.Options)
-	default:
-		panic(fmt.Sprintf("engine: %s %s implements neither Input nor Filter nor Output", p.Kind, p.Name))
-	}
-	if p.Kind == OutputKind {
+		inst.impl = x
+	case OutputKind:
+		x := p.Output()
+		x.Options(&inst.Options)
+		inst.impl = x
 		def := 0
-		if p.MayBlock {
+		if p.Queued {
 			def = DefaultQueue
 		}
 		Int(&inst.Options, &inst.Settings.Queue, "queue", def, "records that may wait for this output, on a goroutine of its own; 0: none, it runs with its input")

@@ -43,7 +43,7 @@ func (m *Machine) Open() error {
 	m.tasks.ctx, m.tasks.cancel = context.WithCancel(context.Background())
 	for _, kind := range []Kind{OutputKind, FilterKind, InputKind} {
 		for _, inst := range m.insts {
-			if inst.Plugin.Kind != kind {
+			if inst.Plugin.Kind() != kind {
 				continue
 			}
 			m.opened = append(m.opened, inst)
@@ -58,7 +58,7 @@ func (m *Machine) Open() error {
 			continue
 		}
 		for _, st := range m.stages() {
-			if o, ok := st.stage.(Opener); ok && st.inst.Plugin.Kind == FilterKind {
+			if o, ok := st.stage.(Opener); ok && st.inst.Plugin.Kind() == FilterKind {
 				if err := o.Open(st.inst.env); err != nil {
 					m.close()
 					return fmt.Errorf("%s: %w", st.inst, err)
@@ -152,7 +152,7 @@ func (m *Machine) close() {
 	m.tasks.cancel()
 	for _, kind := range []Kind{InputKind, FilterKind, OutputKind} {
 		for _, inst := range m.opened {
-			if c, ok := inst.impl.(Closer); ok && inst.Plugin.Kind == kind {
+			if c, ok := inst.impl.(Closer); ok && inst.Plugin.Kind() == kind {
 				if err := c.Close(); err != nil {
 					inst.env.Log.Error("close", "error", err)
 				}
@@ -160,7 +160,7 @@ func (m *Machine) close() {
 		}
 		if kind == FilterKind {
 			for _, st := range m.stages() {
-				if c, ok := st.stage.(Closer); ok && st.inst.Plugin.Kind == kind {
+				if c, ok := st.stage.(Closer); ok && st.inst.Plugin.Kind() == kind {
 					if err := c.Close(); err != nil {
 						st.inst.env.Log.Error("close", "error", err)
 					}
@@ -190,7 +190,7 @@ func (m *Machine) Snapshot() []Snapshot {
 	out := make([]Snapshot, len(m.insts))
 	for i, inst := range m.insts {
 		out[i] = inst.Stats.snapshot()
-		out[i].ID, out[i].Plugin, out[i].Kind = inst.ID, inst.Plugin.Name, inst.Plugin.Kind.String()
+		out[i].ID, out[i].Plugin, out[i].Kind = inst.ID, inst.Plugin.Name, inst.Plugin.Kind().String()
 	}
 	return out
 }

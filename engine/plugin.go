@@ -85,7 +85,7 @@ type Signaler interface{ Signal(s Signal) }
 // instead of dropping. It is asked when the settings are known.
 type Backpressured interface{ Backpressure() bool }
 
-// A Blocker is an output whose settings decide whether a write can take long; where it can, it is treated as one whose plugin MayBlock. It
+// A Blocker is an output whose settings decide whether a write can take long; where it can, it is treated as one whose plugin is Queued. It
 // is asked when the settings are known.
 type Blocker interface{ Blocks() bool }
 
@@ -121,14 +121,46 @@ type Querier interface {
 	Query(name string, args []string, from int, yield func(line []byte)) (next int, err error)
 }
 
-// Plugin describes a plugin to the registry.
+// A Plugin describes a plugin to the registry. It has one of the three constructors, which says its kind.
 type Plugin struct {
 	Name string
-	Kind Kind
 	Doc  string // what it does: a first line, then paragraphs
-	New  func() any
-	// MayBlock says of an output that a write can take long: it gets a queue and a goroutine of its own by default.
-	MayBlock bool
-	// Refuse, where set, says why the plugin is recognised but not offered; the rest is then unused.
-	Refuse string
+
+	Input  func() Input
+	Filter func() Filter
+	Output func() Output
+
+	// Queued says of an output that a write can take long: it gets a queue and a goroutine of its own by default.
+	Queued bool
+	// Refuse, where set, says why the plugin is known but not offered; it has no constructor then.
+	Refuse *Refusal
+}
+
+// A Refusal is why a plugin that people name is not offered.
+type Refusal struct {
+	Kind Kind
+	Why  string // with what to do instead
+}
+
+// Kind returns where in a stack the plugin stands.
+func (p *Plugin) Kind() Kind {
+	switch {
+	case p.Refuse != nil:
+		return p.Refuse.Kind
+	case p.Input != nil:
+		return InputKind
+	case p.Filter != nil:
+		return FilterKind
+	}
+	return OutputKind
+}
+
+// constructors counts those that the plugin has.
+func (p *Plugin) constructors() (n int) {
+	for _, has := range []bool{p.Input != nil, p.Filter != nil, p.Output != nil} {
+		if has {
+			n++
+		}
+	}
+	return n
 }

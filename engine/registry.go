@@ -16,19 +16,20 @@ func Register(p Plugin) { Default.Register(p) }
 
 // Register adds a plugin.
 func (r *Registry) Register(p Plugin) {
-	if p.Name == "" || p.New == nil && p.Refuse == "" {
-		panic(fmt.Sprintf("engine: plugin %q is incomplete", p.Name))
+	if n := p.constructors(); p.Name == "" || p.Refuse == nil && n != 1 || p.Refuse != nil && n != 0 {
+		panic(fmt.Sprintf("engine: plugin %q needs a name and one constructor, or a refusal", p.Name))
 	}
+	kind := p.Kind()
 	if r.byName == nil {
 		r.byName = map[Kind]map[string]*Plugin{}
 	}
-	if r.byName[p.Kind] == nil {
-		r.byName[p.Kind] = map[string]*Plugin{}
+	if r.byName[kind] == nil {
+		r.byName[kind] = map[string]*Plugin{}
 	}
-	if r.byName[p.Kind][p.Name] != nil {
-		panic(fmt.Sprintf("engine: %s plugin %s is registered twice", p.Kind, p.Name))
+	if r.byName[kind][p.Name] != nil {
+		panic(fmt.Sprintf("engine: %s plugin %s is registered twice", kind, p.Name))
 	}
-	r.byName[p.Kind][p.Name] = &p
+	r.byName[kind][p.Name] = &p
 }
 
 // Lookup finds a plugin.
@@ -49,7 +50,7 @@ func (r *Registry) Plugins() []*Plugin {
 		if out[i].Name != out[j].Name {
 			return out[i].Name < out[j].Name
 		}
-		return out[i].Kind < out[j].Kind
+		return out[i].Kind() < out[j].Kind()
 	})
 	return out
 }
@@ -65,7 +66,7 @@ type Manual struct {
 // Describe gathers the manual of a plugin from the code that runs it.
 func Describe(p *Plugin) (m Manual) {
 	m.Plugin = p
-	if p.Refuse != "" {
+	if p.Refuse != nil {
 		return m
 	}
 	inst := NewInstance(p, "manual")

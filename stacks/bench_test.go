@@ -21,7 +21,7 @@ type marker struct {
 }
 
 func init() {
-	engine.Register(engine.Plugin{Name: "MARKER", Kind: engine.InputKind, New: func() any { return &marker{} }})
+	engine.Register(engine.Plugin{Name: "MARKER", Input: func() engine.Input { return &marker{} }})
 }
 
 func (m *marker) Options(o *engine.Options) { engine.Int(o, &m.count, "count", 1, "records") }

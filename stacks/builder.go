@@ -70,7 +70,7 @@ func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *eng
 	if inst := b.instances[id]; inst != nil && ok {
 		if inst.Plugin != plugin {
 			b.errorf(st.Pos, "", "stack", "%s is the %s %s in another place and cannot be the %s %s too; use another id",
-				e.ID, inst.Plugin.Kind, inst.Plugin.Name, kind, e.Plugin)
+				e.ID, inst.Plugin.Kind(), inst.Plugin.Name, kind, e.Plugin)
 			return nil
 		}
 		return inst
@@ -80,8 +80,8 @@ func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *eng
 		b.unknownPlugin(st, e, kind)
 		return nil
 	}
-	if plugin.Refuse != "" {
-		b.errorf(st.Pos, "", "stack", "%s: %s", e.Plugin, plugin.Refuse)
+	if plugin.Refuse != nil {
+		b.errorf(st.Pos, "", "stack", "%s: %s", e.Plugin, plugin.Refuse.Why)
 		return nil
 	}
 	inst := engine.NewInstance(plugin, e.ID)
@@ -97,10 +97,10 @@ func (b *builder) unknownPlugin(st conf.Stack, e conf.Element, kind engine.Kind)
 	var names []string
 	for _, p := range b.reg.Plugins() {
 		if p.Name == e.Plugin {
-			b.errorf(st.Pos, "", "stack", "%s is an %s, so it stands %s; here %s:%s stands as %s", p.Name, p.Kind, place(p.Kind), e.ID, e.Plugin, kind)
+			b.errorf(st.Pos, "", "stack", "%s is an %s, so it stands %s; here %s:%s stands as %s", p.Name, p.Kind(), place(p.Kind()), e.ID, e.Plugin, kind)
 			return
 		}
-		if p.Kind == kind {
+		if p.Kind() == kind {
 			names = append(names, p.Name)
 		}
 	}
@@ -241,7 +241,7 @@ func (b *builder) fresh(specs []engine.StackSpec, stacks []conf.Stack) {
 func (b *builder) remedy(missing []string) string {
 	var names []string
 	for _, p := range b.reg.Plugins() {
-		if p.Kind == engine.OutputKind || p.Refuse != "" {
+		if p.Kind() == engine.OutputKind || p.Refuse != nil {
 			continue
 		}
 		for _, k := range engine.Describe(p).Gives {

@@ -60,7 +60,7 @@ func KindOf(f *conf.File, reg *engine.Registry) func(section, option string) con
 			case len(st.Elements) - 1:
 				kind = engine.OutputKind
 			}
-			if p, ok := reg.Lookup(kind, e.Plugin); ok && p.Refuse == "" {
+			if p, ok := reg.Lookup(kind, e.Plugin); ok && p.Refuse == nil {
 				options[e.ID] = &engine.NewInstance(p, e.ID).Options
 			}
 		}

@@ -73,14 +73,14 @@ func explain(name, text string) string {
 
 func registry() *engine.Registry {
 	r := &engine.Registry{}
-	r.Register(engine.Plugin{Name: "PACKETS", Kind: engine.InputKind, Doc: "gives packets", New: func() any { return &packets{} }})
-	r.Register(engine.Plugin{Name: "CONNECTIONS", Kind: engine.InputKind, Doc: "gives flows", New: func() any { return &connections{} }})
-	r.Register(engine.Plugin{Name: "HEADERS", Kind: engine.FilterKind, Doc: "takes packets apart", New: func() any { return headers{} }})
-	r.Register(engine.Plugin{Name: "FLOWS", Kind: engine.FilterKind, Doc: "makes flows of packets", New: func() any { return flows{} }})
-	r.Register(engine.Plugin{Name: "COLLECTOR", Kind: engine.OutputKind, Doc: "takes flows", New: func() any { return &collector{} }})
-	r.Register(engine.Plugin{Name: "SCREEN", Kind: engine.OutputKind, Doc: "takes everything", New: func() any { return &screen{} }})
-	r.Register(engine.Plugin{Name: "NARROW", Kind: engine.OutputKind, Doc: "takes marks as 8 bits", New: func() any { return narrow{} }})
-	r.Register(engine.Plugin{Name: "OLD", Kind: engine.InputKind, Refuse: "the kernel dropped it; use PACKETS"})
+	r.Register(engine.Plugin{Name: "PACKETS", Doc: "gives packets", Input: func() engine.Input { return &packets{} }})
+	r.Register(engine.Plugin{Name: "CONNECTIONS", Doc: "gives flows", Input: func() engine.Input { return &connections{} }})
+	r.Register(engine.Plugin{Name: "HEADERS", Doc: "takes packets apart", Filter: func() engine.Filter { return headers{} }})
+	r.Register(engine.Plugin{Name: "FLOWS", Doc: "makes flows of packets", Filter: func() engine.Filter { return flows{} }})
+	r.Register(engine.Plugin{Name: "COLLECTOR", Doc: "takes flows", Output: func() engine.Output { return &collector{} }})
+	r.Register(engine.Plugin{Name: "SCREEN", Doc: "takes everything", Output: func() engine.Output { return &screen{} }})
+	r.Register(engine.Plugin{Name: "NARROW", Doc: "takes marks as 8 bits", Output: func() engine.Output { return narrow{} }})
+	r.Register(engine.Plugin{Name: "OLD", Refuse: &engine.Refusal{Kind: engine.InputKind, Why: "the kernel dropped it; use PACKETS"}})
 	return r
 }
 

@@ -143,9 +143,9 @@ func (s *narrowStage) Consume(b *engine.Batch) {
 }
 
 func init() {
-	engine.Register(engine.Plugin{Name: "EVENMARK", Kind: engine.FilterKind, New: func() any { return evenMark{} }})
-	engine.Register(engine.Plugin{Name: "SUMMER", Kind: engine.FilterKind, New: func() any { return &summer{} }})
-	engine.Register(engine.Plugin{Name: "NARROW", Kind: engine.OutputKind, New: func() any { return narrow{} }})
+	engine.Register(engine.Plugin{Name: "EVENMARK", Filter: func() engine.Filter { return evenMark{} }})
+	engine.Register(engine.Plugin{Name: "SUMMER", Filter: func() engine.Filter { return &summer{} }})
+	engine.Register(engine.Plugin{Name: "NARROW", Output: func() engine.Output { return narrow{} }})
 }
 
 // marks feeds n records with marks 0 to n-1, in batches of size.

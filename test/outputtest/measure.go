@@ -16,8 +16,8 @@ func (s Setup) Measure(t testing.TB, f func(consume func())) {
 	}
 	var reg engine.Registry
 	m := &measured{run: f}
-	reg.Register(engine.Plugin{Name: s.Output, Kind: engine.OutputKind, New: func() any {
-		m.Output = real.New().(engine.Output)
+	reg.Register(engine.Plugin{Name: s.Output, Output: func() engine.Output {
+		m.Output = real.Output()
 		return m
 	}})
 	shape := s.Shape

@@ -80,7 +80,7 @@ func (s Setup) with(t testing.TB, out *engine.Plugin) (*Stack, string) {
 		s.Input = "NFLOG"
 	}
 	src := &source{shape: s.Shape, clock: s.Clock, feed: make(chan []Record, 1024)}
-	in := &engine.Plugin{Name: s.Input, Kind: engine.InputKind, New: func() any { return src }}
+	in := &engine.Plugin{Name: s.Input, Input: func() engine.Input { return src }}
 	inst := engine.NewInstance(out, "out1")
 	for name, text := range s.Options {
 		opt, ok := inst.Options.Lookup(name)

@@ -30,3 +30,17 @@ func Configure(t testing.TB, inst *engine.Instance, settings ...string) {
 		t.Fatal(err)
 	}
 }
+
+// Instance makes an instance, with id "t", of what a test itself wrote: an input, a filter or an output.
+func Instance(kind engine.Kind, impl any) *engine.Instance {
+	p := &engine.Plugin{Name: "TEST"}
+	switch kind {
+	case engine.InputKind:
+		p.Input = func() engine.Input { return impl.(engine.Input) }
+	case engine.FilterKind:
+		p.Filter = func() engine.Filter { return impl.(engine.Filter) }
+	case engine.OutputKind:
+		p.Output = func() engine.Output { return impl.(engine.Output) }
+	}
+	return engine.NewInstance(p, "t")
+}

@@ -16,11 +16,11 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "ROWS", Kind: engine.InputKind, New: func() any { return &rows{} },
+		Name: "ROWS", Input: func() engine.Input { return &rows{} },
 		Doc: "For tests: gives the records that Feed was handed, one batch per call.",
 	})
 	engine.Register(engine.Plugin{
-		Name: "RECORD", Kind: engine.OutputKind, New: func() any { return &record{} },
+		Name: "RECORD", Output: func() engine.Output { return &record{} },
 		Doc: "For tests: keeps every record as a line name=value ..., for Recorded.",
 	})
 }

@@ -5,7 +5,7 @@ import "ulogd/engine"
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "BASE", Kind: engine.FilterKind,
+		Name: "BASE",
 		Doc: `Decodes packets: ARP, IPv4, IPv6 with extension headers, TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6, AH and ESP.
 
 VLAN and QinQ tags, MPLS labels, PPPoE and SNAP in front of the network header are walked. With inner = true what counts is
@@ -15,7 +15,7 @@ A header that is not there as a whole gives no keys; a later fragment has no tra
 that ulogd2 2.0.8 gets wrong come back: later fragments are read as transport headers, tcp.offset and tcp.reserved are 0, ICMP
 checksums and icmp.gateway have their octets swapped, a bare IP header is not read, nor are SCTP over IPv6, the SPI of AH and ESP,
 ARP in its own family and packets of the netdev family.`,
-		New: func() any { return &base{} },
+		Filter: func() engine.Filter { return &base{} },
 	})
 }
 

@@ -128,11 +128,8 @@ func runInto(t testing.TB, in *feed, out engine.Output, settings ...string) {
 	p, _ := engine.Default.Lookup(engine.FilterKind, "BASE")
 	b := engine.NewInstance(p, "b")
 	stacktest.Set(t, b, settings...)
-	instance := func(kind engine.Kind, impl any) *engine.Instance {
-		return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
-	}
 	m, problems := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Instances: []*engine.Instance{
-		instance(engine.InputKind, in), b, instance(engine.OutputKind, out),
+		stacktest.Instance(engine.InputKind, in), b, stacktest.Instance(engine.OutputKind, out),
 	}}})
 	for _, p := range problems {
 		t.Fatal(p)

@@ -12,7 +12,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "FLOW", Kind: engine.FilterKind,
+		Name: "FLOW",
 		Doc: `Gathers packets into flows and gives a record for each flow that ends, with the keys that NFCT gives for connections.
 
 A flow is what shares addresses, ports, protocol and the fields of the key setting. It ends when it was idle for inactive_timeout
@@ -21,7 +21,7 @@ when a new flow needs its place (5). Memory is taken once, for max_flows. A full
 every packet is in some record.
 
 Time is that of the newest packet when a file is read, and the clock when the input is live.`,
-		New: func() any { return &flow{} },
+		Filter: func() engine.Filter { return &flow{} },
 	})
 }
 

@@ -82,7 +82,7 @@ func ourFlows(t *testing.T, path string, settings ...string) (all []told) {
 	in := engine.NewInstance(plugin, "p")
 	stacktest.Configure(t, in, "file="+path, "filter="+notSingle)
 	out := &keeper{}
-	m := stack(t, in, engine.NewInstance(base, "b"), flowInstance(t, settings), instance(engine.OutputKind, out))
+	m := stack(t, in, engine.NewInstance(base, "b"), flowInstance(t, settings), stacktest.Instance(engine.OutputKind, out))
 	if err := m.Open(); err != nil {
 		t.Fatal(err)
 	}

@@ -180,13 +180,13 @@ func run(t testing.TB, in *feed, settings ...string) (*keeper, engine.Snapshot) 
 func build(t testing.TB, in engine.Input, out engine.Output, settings ...string) *engine.Machine {
 	t.Helper()
 	base, _ := engine.Default.Lookup(engine.FilterKind, "BASE")
-	return stack(t, instance(engine.InputKind, in), engine.NewInstance(base, "b"), flowInstance(t, settings), instance(engine.OutputKind, out))
+	return stack(t, stacktest.Instance(engine.InputKind, in), engine.NewInstance(base, "b"), flowInstance(t, settings), stacktest.Instance(engine.OutputKind, out))
 }
 
 // buildFlow leaves BASE out: the input gives what BASE would.
 func buildFlow(t testing.TB, in engine.Input, out engine.Output, settings ...string) *engine.Machine {
 	t.Helper()
-	return stack(t, instance(engine.InputKind, in), flowInstance(t, settings), instance(engine.OutputKind, out))
+	return stack(t, stacktest.Instance(engine.InputKind, in), flowInstance(t, settings), stacktest.Instance(engine.OutputKind, out))
 }
 
 func flowInstance(t testing.TB, settings []string) *engine.Instance {
@@ -195,10 +195,6 @@ func flowInstance(t testing.TB, settings []string) *engine.Instance {
 	f := engine.NewInstance(plugin, "f")
 	stacktest.Configure(t, f, settings...)
 	return f
-}
-
-func instance(kind engine.Kind, impl any) *engine.Instance {
-	return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
 }
 
 func stack(t testing.TB, instances ...*engine.Instance) *engine.Machine {

@@ -12,6 +12,7 @@ import (
 
 	"ulogd/engine"
 	. "ulogd/test/packettest"
+	"ulogd/test/stacktest"
 )
 
 // A stop in the middle of a file loses nothing: every packet read until then is in a record.
@@ -37,7 +38,7 @@ func TestStopInTheMiddleOfAFile(t *testing.T) {
 		if err := in.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		m := stack(t, in, engine.NewInstance(base, "b"), flowInstance(t, []string{"workers=" + workers}), instance(engine.OutputKind, out))
+		m := stack(t, in, engine.NewInstance(base, "b"), flowInstance(t, []string{"workers=" + workers}), stacktest.Instance(engine.OutputKind, out))
 		if err := m.Open(); err != nil {
 			t.Fatal(err)
 		}

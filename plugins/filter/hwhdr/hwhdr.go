@@ -8,9 +8,9 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "HWHDR", Kind: engine.FilterKind,
-		Doc: "Gives the link-layer header as text: both addresses where it is Ethernet's, and the header as a whole.",
-		New: func() any { return hwhdr{} },
+		Name:   "HWHDR",
+		Doc:    "Gives the link-layer header as text: both addresses where it is Ethernet's, and the header as a whole.",
+		Filter: func() engine.Filter { return hwhdr{} },
 	})
 }
 

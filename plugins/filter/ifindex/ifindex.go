@@ -8,12 +8,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "IFINDEX", Kind: engine.FilterKind,
+		Name: "IFINDEX",
 		Doc: `Gives the names of the interfaces that a packet came in by and leaves by.
 
 The names are those of the network namespace that the input listens in, and follow interfaces that are made, renamed and removed. Where there is no
 interface, or nobody knows its name, the name is empty.`,
-		New: func() any { return ifindex{} },
+		Filter: func() engine.Filter { return ifindex{} },
 	})
 }
 

@@ -11,11 +11,11 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "IP2BIN", Kind: engine.FilterKind,
+		Name: "IP2BIN",
 		Doc: `Gives every IP address of a record as 0x and 32 hexadecimal digits, under its name with .bin appended, for SQL outputs to insert unquoted.
 
 IPv4 addresses are mapped into ::ffff:0:0/96.`,
-		New: func() any { return ip2bin{} },
+		Filter: func() engine.Filter { return ip2bin{} },
 	})
 }
 

@@ -11,12 +11,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "IP2HBIN", Kind: engine.FilterKind,
+		Name: "IP2HBIN",
 		Doc: `Gives every IP address of a record again, under ulogd2's names ip.hsaddr, ip.hdaddr and so on.
 
 ulogd2 reverses the octets of IPv4 addresses here, because its SQL outputs insert the integer that they make in memory. Outputs here need no such
 help: the value is the address. With compat = "ulogd2" it is reversed.`,
-		New: func() any { return ip2hbin{} },
+		Filter: func() engine.Filter { return ip2hbin{} },
 	})
 }
 

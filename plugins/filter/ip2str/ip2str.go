@@ -9,9 +9,9 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "IP2STR", Kind: engine.FilterKind,
-		Doc: "Gives every IP address of a record as text, as inet_ntop(3) writes it, under its name with .str appended.",
-		New: func() any { return ip2str{} },
+		Name:   "IP2STR",
+		Doc:    "Gives every IP address of a record as text, as inet_ntop(3) writes it, under its name with .str appended.",
+		Filter: func() engine.Filter { return ip2str{} },
 	})
 }
 

@@ -8,11 +8,11 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "MARK", Kind: engine.FilterKind,
+		Name: "MARK",
 		Doc: `Keeps the records whose mark, masked, equals a value.
 
 A flow's connection mark counts where the input gives one, else the packet's mark. Records with neither pass.`,
-		New: func() any { return &mark{} },
+		Filter: func() engine.Filter { return &mark{} },
 	})
 }
 

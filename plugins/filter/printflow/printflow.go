@@ -10,12 +10,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PRINTFLOW", Kind: engine.FilterKind,
+		Name: "PRINTFLOW",
 		Doc: `Writes a flow as one line of text, both directions, for LOGEMU and SYSLOG.
 
 A stack needs IP2STR before it. With compat = "ulogd2" the type and the code of ICMP are exchanged, and ICMPv6, SCTP, DCCP and UDP-Lite are shown by their
 number alone, as ulogd2 does.`,
-		New: func() any { return printflow{} },
+		Filter: func() engine.Filter { return printflow{} },
 	})
 }
 

@@ -11,13 +11,13 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PRINTPKT", Kind: engine.FilterKind,
+		Name: "PRINTPKT",
 		Doc: `Writes a packet as one line of text, in the manner of the kernel's log, for LOGEMU and SYSLOG.
 
 A stack needs BASE and IP2STR before it, and IFINDEX where the input gives interface indexes. Details of ICMP are shown by the message's type; with
 compat = "ulogd2" they are chosen by its code, as ulogd2 does. Control characters of prefixes and of interface names are written as \xNN, so that no
 packet can forge a line.`,
-		New: func() any { return printpkt{} },
+		Filter: func() engine.Filter { return printpkt{} },
 	})
 }
 

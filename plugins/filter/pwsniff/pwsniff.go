@@ -5,8 +5,8 @@ import "ulogd/engine"
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PWSNIFF", Kind: engine.FilterKind,
+		Name:   "PWSNIFF",
 		Doc:    "Not offered: ulogd2's PWSNIFF was meant to pick passwords out of POP3 and FTP connections.",
-		Refuse: "PWSNIFF was meant to pick passwords out of packets; ulogd2's never let a record pass, so no stack with it has ever logged anything. Remove the stack",
+		Refuse: &engine.Refusal{Kind: engine.FilterKind, Why: "PWSNIFF was meant to pick passwords out of packets; ulogd2's never let a record pass, so no stack with it has ever logged anything. Remove the stack"},
 	})
 }

@@ -11,14 +11,14 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "ROUTE", Kind: engine.FilterKind,
+		Name: "ROUTE",
 		Doc: `Gives flows their output interface, next hop, and the prefix lengths of the routes of both addresses.
 
 The routes are those of the network namespace that the input listens in, and follow the kernel's. The longest prefix counts; of equal ones that
 of the local, then the main table, then the lowest metric. Rules that choose tables by anything but the destination are not known here: name the table
 where they matter. Of a route over several hops the first is told. Where there is no route the keys are missing; a destination that is this
 host, or unreachable, has a prefix length alone.`,
-		New: func() any { return &route{} },
+		Filter: func() engine.Filter { return &route{} },
 	})
 }
 

@@ -89,11 +89,8 @@ func run(t *testing.T, in *flows, settings ...string) []string {
 	plugin, _ := engine.Default.Lookup(engine.FilterKind, "ROUTE")
 	f := engine.NewInstance(plugin, "r")
 	stacktest.Configure(t, f, settings...)
-	instance := func(kind engine.Kind, impl any) *engine.Instance {
-		return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
-	}
 	m, problems := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Instances: []*engine.Instance{
-		instance(engine.InputKind, in), f, instance(engine.OutputKind, out),
+		stacktest.Instance(engine.InputKind, in), f, stacktest.Instance(engine.OutputKind, out),
 	}}})
 	for _, p := range problems {
 		t.Fatal(p)

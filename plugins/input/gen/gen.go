@@ -11,12 +11,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "GEN", Kind: engine.InputKind,
+		Name: "GEN",
 		Doc: `Makes packets or flows of its own, by count, rate and seed: the same seed makes the same records.
 
 With mode = "flows" it gives the keys of finished connections, as NFCT does; with mode = "packets" it gives IPv4 and IPv6
 packets, as NFLOG does. Their times begin at 2024-01-01 00:00:00 UTC and advance by interval, so that a run can be repeated.`,
-		New: func() any { return &gen{} },
+		Input: func() engine.Input { return &gen{} },
 	})
 }
 

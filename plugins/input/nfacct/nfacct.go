@@ -21,7 +21,7 @@ Counters are made with "nfacct add NAME" and counted by iptables' "-m nfacct --n
 readers then share the counts between them. SIGUSR2 polls at once.`
 
 func init() {
-	engine.Register(engine.Plugin{Name: "NFACCT", Kind: engine.InputKind, Doc: doc, New: func() any { return &nfacct{} }})
+	engine.Register(engine.Plugin{Name: "NFACCT", Doc: doc, Input: func() engine.Input { return &nfacct{} }})
 }
 
 // nfacct is one instance.

@@ -26,7 +26,7 @@ SIGUSR2 reads the counters of all connections and zeroes the kernel's: a record 
 all of them get it; ends still carry the whole where connections are remembered.`
 
 func init() {
-	engine.Register(engine.Plugin{Name: "NFCT", Kind: engine.InputKind, Doc: doc, New: func() any { return &nfct{} }})
+	engine.Register(engine.Plugin{Name: "NFCT", Doc: doc, Input: func() engine.Input { return &nfct{} }})
 }
 
 // nfct is one instance.

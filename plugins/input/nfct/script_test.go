@@ -93,7 +93,7 @@ func playWith(t testing.TB, configure func(*settings), before func(*script)) *sc
 		unix.Close(fds[0])
 		return &socket{socket: m, receiver: mmsg.New(m), buf: make([]byte, mmsg.Most*slotSize), slot: slotSize, granted: 1 << 20}, fds[1]
 	}
-	input := &engine.Plugin{Name: "PLAYED", Kind: engine.InputKind, New: func() any {
+	input := &engine.Plugin{Name: "PLAYED", Input: func() engine.Input {
 		n := &nfct{}
 		s.n = n
 		s.played = &played{nfct: n, open: func(env *engine.Env) {
@@ -113,7 +113,7 @@ func playWith(t testing.TB, configure func(*settings), before func(*script)) *sc
 		}}
 		return s.played
 	}}
-	output := &engine.Plugin{Name: "KEEP", Kind: engine.OutputKind, New: func() any { return keep{&s.lines} }}
+	output := &engine.Plugin{Name: "KEEP", Output: func() engine.Output { return keep{&s.lines} }}
 	s.inst = engine.NewInstance(input, "ct1")
 	s.n.hashMax = 100
 	if configure != nil {

@@ -19,7 +19,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NFLOGFEED", Kind: engine.InputKind, New: func() any { return &feed{} },
+		Name: "NFLOGFEED", Input: func() engine.Input { return &feed{} },
 		Doc: "For tests: NFLOG that reads from a socket pair.",
 	})
 }

@@ -18,13 +18,13 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NFLOG", Kind: engine.InputKind,
+		Name: "NFLOG",
 		Doc: `Reads the packets that nft's "log group N" and iptables' "-j NFLOG --nflog-group N" send to a group.
 
 One group has one reader. The kernel gathers up to 100 packets, or those of a second, before it hands them over; netlink_qthreshold=1 in the configuration,
 or queue-threshold 1 in the rule, makes it hand over each at once, at some cost. Packets that the kernel had to throw away because nobody read them in time are
 counted as lost, exactly, from the numbers that it gives to the packets of a group.`,
-		New: func() any { return &nflog{} },
+		Input: func() engine.Input { return &nflog{} },
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PCAP", Kind: engine.InputKind,
+		Name: "PCAP",
 		Doc: `Reads packets from capture files, or from an interface as they pass.
 
 Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip or zstd. They are read in the order they are
@@ -21,7 +21,7 @@ of the list that cannot be read is an error in the log, the others are read, and
 packet's.
 
 An interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost.`,
-		New: func() any { return &input{} },
+		Input: func() engine.Input { return &input{} },
 	})
 }
 

@@ -14,12 +14,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "UNIXSOCK", Kind: engine.InputKind,
+		Name: "UNIXSOCK",
 		Doc: `Takes packets from a local program over a unix stream socket, one client at a time.
 
 Each message is a marker, lengths, an IP packet and options such as a prefix, names of interfaces and a user's name. A second client is turned away
 while one is connected. Lengths that contradict each other, and a wrong marker, end the client's connection and nothing else.`,
-		New: func() any { return &unixsock{} },
+		Input: func() engine.Input { return &unixsock{} },
 	})
 }
 

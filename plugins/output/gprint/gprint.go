@@ -12,13 +12,13 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "GPRINT", Kind: engine.OutputKind, MayBlock: true,
+		Name: "GPRINT", Queued: true,
 		Doc: `Writes one line per record: name=value of every valid key, in the order of the stack, joined by commas.
 
 Raw data is left out. Control characters in texts are written as \x and two digits, and so is a comma with an equal sign behind it:
 what a packet's prefix says cannot look like another field or line. With compat = "ulogd2" IPv6 addresses are
 their first four octets, as ulogd2 2.0.8 printed them.`,
-		New: func() any { return &gprint{clock: text.Layout("timestamp=2006/01/02-15:04:05")} },
+		Output: func() engine.Output { return &gprint{clock: text.Layout("timestamp=2006/01/02-15:04:05")} },
 	})
 }
 

@@ -15,12 +15,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "GRAPHITE", Kind: engine.OutputKind, MayBlock: true,
+		Name: "GRAPHITE", Queued: true,
 		Doc: `Sends two lines per counter to carbon over TCP: PREFIX.NAME.pkts VALUE TIME and PREFIX.NAME.bytes VALUE TIME.
 
 The time is the record's, or now where it has none. Blanks and control characters in a counter's name become underscores. The
 daemon starts without carbon, connects again when the connection breaks, and keeps records in the output's queue meanwhile.`,
-		New: func() any { return &graphite{} },
+		Output: func() engine.Output { return &graphite{} },
 	})
 }
 

@@ -31,9 +31,9 @@ func (s probeStage) Consume(b *engine.Batch) { s.p.run(s.stage, b) }
 func onBatch(t testing.TB, asct bool, flows []flow, set map[string]string, run func(s *stage, b *engine.Batch)) {
 	t.Helper()
 	f := &feed{rows: make(chan []flow, 1), asct: asct}
-	in := engine.NewInstance(&engine.Plugin{Name: "FEED", Kind: engine.InputKind, New: func() any { return f }}, "feed")
+	in := engine.NewInstance(&engine.Plugin{Name: "FEED", Input: func() engine.Input { return f }}, "feed")
 	p := &probe{run: run}
-	out := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Kind: engine.OutputKind, New: func() any { return p }}, "ipfix1")
+	out := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Output: func() engine.Output { return p }}, "ipfix1")
 	if set["file"] == "" {
 		set["host"] = "127.0.0.1:9" // where nobody listens
 		if set["proto"] == "" {

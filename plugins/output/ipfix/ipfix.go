@@ -12,8 +12,8 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "IPFIX", Kind: engine.OutputKind, Doc: doc,
-		New: func() any { return &output{} },
+		Name: "IPFIX", Doc: doc,
+		Output: func() engine.Output { return &output{} },
 	})
 }
 
@@ -220,7 +220,7 @@ func (s *stage) deal(rows []engine.Row, b *engine.Batch, encode func(*lane, []en
 
 // bind finds out what records the stack has and binds their keys.
 func (o *output) bind(p *engine.Binder) engine.Stage {
-	s := &stage{o: o, wait: p.MayBlock(), shares: export.NewShares(p, len(o.lanes))}
+	s := &stage{o: o, wait: p.Waits(), shares: export.NewShares(p, len(o.lanes))}
 	if s.encoder = o.encoder(p); s.encoder == nil {
 		p.Problem("needs the keys of flows (from NFCT, or from FLOW behind packets), of packets (from BASE) or of counters (from NFACCT)")
 		return s

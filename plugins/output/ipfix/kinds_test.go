@@ -202,7 +202,7 @@ func TestPorts(t *testing.T) {
 		{[]string{"proto", "dtls", "tls_cert", "c", "tls_key", "k", "tls_ca", "a"}, 4740},
 	} {
 		f := &output{}
-		inst := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Kind: engine.OutputKind, New: func() any { return f }}, "x")
+		inst := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Output: func() engine.Output { return f }}, "x")
 		for i := 0; i < len(c.set); i += 2 {
 			opt, _ := inst.Options.Lookup(c.set[i])
 			opt.Set(engine.Value{Kind: engine.Word, Text: c.set[i+1]})

@@ -293,7 +293,7 @@ func tryBuild(t testing.TB, f *feed, set ...string) (*rig, []string) {
 		f.rows = make(chan []flow)
 	}
 	r := &rig{t: t, feed: f}
-	r.in = engine.NewInstance(&engine.Plugin{Name: "FEED", Kind: engine.InputKind, New: func() any { return f }}, "feed")
+	r.in = engine.NewInstance(&engine.Plugin{Name: "FEED", Input: func() engine.Input { return f }}, "feed")
 	p, _ := engine.Default.Lookup(engine.OutputKind, "IPFIX")
 	r.out = engine.NewInstance(p, "ipfix1")
 	for i := 0; i < len(set); i += 2 {

@@ -14,7 +14,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "JSON", Kind: engine.OutputKind, MayBlock: true,
+		Name: "JSON", Queued: true,
 		Doc: `Writes one JSON object per line, with the valid keys in the order of the stack, to a file, over TCP or UDP, or to a stream Unix socket.
 
 Some keys have names of the Common Information Model: src_ip, dest_ip, src_port, dest_port. Addresses and raw data are left out unless keys
@@ -22,7 +22,7 @@ names them; IP2STR gives addresses as text. The time stamp is that of the packet
 from UTC is left out where it is zero, as ulogd2 does. Bytes that are no UTF-8 become U+FFFD.
 
 Over sockets the daemon starts without the peer, connects again when the connection breaks, and keeps records in the output's queue meanwhile.`,
-		New: func() any { return &json{} },
+		Output: func() engine.Output { return &json{} },
 	})
 }
 

@@ -14,11 +14,11 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "LOGEMU", Kind: engine.OutputKind, MayBlock: true,
+		Name: "LOGEMU", Queued: true,
 		Doc: `Writes the lines that PRINTPKT and PRINTFLOW make to a file, each after its time and the name of the host, as a syslog daemon would.
 
 The time is local: the packet's, or for flows the present. The host's name is that at start, up to its first dot.`,
-		New: func() any { return &logemu{} },
+		Output: func() engine.Output { return &logemu{} },
 	})
 }
 

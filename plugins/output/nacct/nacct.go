@@ -12,12 +12,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NACCT", Kind: engine.OutputKind, MayBlock: true,
+		Name: "NACCT", Queued: true,
 		Doc: `Writes one line per flow, eight fields parted by tabs: end in seconds since 1970, protocol, source address and port, destination address and
 port, packets, octets. For ICMP the ports are type and code. Needs IP2STR.
 
 Packets and octets are those of the replies, as in ulogd2.`,
-		New: func() any { return &nacct{} },
+		Output: func() engine.Output { return &nacct{} },
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NETFLOW5", Kind: engine.OutputKind,
+		Name: "NETFLOW5",
 		Doc: `Sends flows to NetFlow version 5 collectors, over UDP.
 
 Version 5 knows IPv4 only: IPv6 flows are counted as dropped (ipv6), and named once in the log. A flow that 32 bits cannot count becomes
@@ -24,7 +24,7 @@ Live, a datagram's header tells the time of sending, and uptimes count from the 
 header follows the newest packet read, and uptimes count from the first packet, so that a collector shows the capture's own times.
 
 The output never makes its stack wait: see buffer.`,
-		New: func() any { return &output{clock: uptime.Clock{Unit: time.Millisecond}} },
+		Output: func() engine.Output { return &output{clock: uptime.Clock{Unit: time.Millisecond}} },
 	})
 }
 

@@ -159,7 +159,7 @@ func collect(t *testing.T) (address string, datagrams func() [][]byte) {
 // export takes flows to a collector and returns the output's counters.
 func export(t *testing.T, in engine.Input, settings ...string) engine.Snapshot {
 	t.Helper()
-	return runStack(t, settings, instance(engine.InputKind, in))
+	return runStack(t, settings, stacktest.Instance(engine.InputKind, in))
 }
 
 // runStack runs instances with NETFLOW5 behind them.
@@ -185,10 +185,6 @@ func runStack(t *testing.T, settings []string, instances ...*engine.Instance) en
 		}
 	}
 	return m.Snapshot()[len(instances)]
-}
-
-func instance(kind engine.Kind, impl any) *engine.Instance {
-	return engine.NewInstance(&engine.Plugin{Name: "TEST", Kind: kind, New: func() any { return impl }}, "t")
 }
 
 // header and record are the format as Cisco's tables have it.

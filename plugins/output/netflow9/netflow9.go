@@ -14,7 +14,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NETFLOW9", Kind: engine.OutputKind,
+		Name: "NETFLOW9",
 		Doc: `Sends flows to NetFlow version 9 collectors, over UDP (RFC 3954).
 
 Records are those of IPFIX as far as version 9 has them: IPv4 and IPv6, ports or ICMP type, counters, times, interfaces, VLAN, hardware addresses, next
@@ -28,7 +28,7 @@ Live, a header tells the time of sending, and uptimes count from the start of th
 read, and uptimes count from the first packet.
 
 UDP is for networks where some loss is tolerable. The output never makes a live input wait: see buffer.`,
-		New: func() any { return &output{clock: uptime.Clock{Unit: time.Second}} },
+		Output: func() engine.Output { return &output{clock: uptime.Clock{Unit: time.Second}} },
 	})
 }
 

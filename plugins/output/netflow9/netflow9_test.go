@@ -93,7 +93,7 @@ func (s *source) Read(b *engine.Batch, deadline time.Time) error {
 // run runs source:SOURCE,nf1:NETFLOW9 to its end.
 func run(t *testing.T, s *source, set ...string) *engine.Instance {
 	t.Helper()
-	in := engine.NewInstance(&engine.Plugin{Name: "SOURCE", Kind: engine.InputKind, New: func() any { return s }}, "source")
+	in := engine.NewInstance(&engine.Plugin{Name: "SOURCE", Input: func() engine.Input { return s }}, "source")
 	p, _ := engine.Default.Lookup(engine.OutputKind, "NETFLOW9")
 	out := engine.NewInstance(p, "nf1")
 	for i := 0; i < len(set); i += 2 {

@@ -5,9 +5,9 @@ import "ulogd/engine"
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NULL", Kind: engine.OutputKind,
-		Doc: "Counts records and forgets them: to measure a stack, or to keep an input running while an output is away.",
-		New: func() any { return null{} },
+		Name:   "NULL",
+		Doc:    "Counts records and forgets them: to measure a stack, or to keep an input running while an output is away.",
+		Output: func() engine.Output { return null{} },
 	})
 }
 

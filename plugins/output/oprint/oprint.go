@@ -12,12 +12,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "OPRINT", Kind: engine.OutputKind, MayBlock: true,
+		Name: "OPRINT", Queued: true,
 		Doc: `Writes for each record the line ===>PACKET BOUNDARY and one line name=value per valid key, in the order of the stack.
 
 Raw data is shown as the word default. Control characters in texts are written as \x and two digits, so that a packet's prefix
 cannot begin a line. With compat = "ulogd2" addresses are four octets in reversed order, as ulogd2 2.0.8 printed them.`,
-		New: func() any { return &oprint{} },
+		Output: func() engine.Output { return &oprint{} },
 	})
 }
 

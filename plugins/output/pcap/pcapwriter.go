@@ -9,7 +9,7 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PCAP", Kind: engine.OutputKind, MayBlock: true,
+		Name: "PCAP", Queued: true,
 		Doc: `Writes packets to a capture file, classic pcap or pcapng (format), from their network header on: link type 101, raw IP.
 
 The length on the wire is the IP header's where BASE has decoded it. Classic files have times in microseconds. pcapng has nanoseconds, the interface of
@@ -18,7 +18,7 @@ is dropped and counted as not_ip.
 
 With compat = "ulogd2" the classic file's time zone field, the original length of packets that BASE could not decode, the time of
 packets without one, and packets that are no IP are written as ulogd2 2.0.8 did.`,
-		New: func() any { return &pcap{} },
+		Output: func() engine.Output { return &pcap{} },
 	})
 }
 

@@ -11,12 +11,12 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PRINT", Kind: engine.OutputKind, MayBlock: true,
+		Name: "PRINT", Queued: true,
 		Doc: `Prints one line per record: name=value of every valid key, separated by blanks.
 
 Times are UTC with microseconds, addresses in their usual form, text in quotes where it has blanks or control characters. Raw data is printed, in
 hexadecimal, only where keys names it.`,
-		New: func() any { return &print{} },
+		Output: func() engine.Output { return &print{} },
 	})
 }
 

@@ -14,13 +14,13 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "SYSLOG", Kind: engine.OutputKind, MayBlock: true,
+		Name: "SYSLOG", Queued: true,
 		Doc: `Sends the line that PRINTPKT or PRINTFLOW made to the local system log, as syslog(3) does, or to a log server in the form of RFC 5424 over
 UDP, TCP or TLS (transport).
 
 As with syslog(3), only the kernel can log under LOG_KERN: messages with that facility, the default, go out as LOG_DAEMON. Over TCP and TLS each message
 is preceded by its length (RFC 6587 section 3.4.1, RFC 5425). Messages wait in the output's queue while the log is away.`,
-		New: func() any { return &syslog{} },
+		Output: func() engine.Output { return &syslog{} },
 	})
 }
 

@@ -14,13 +14,13 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "XML", Kind: engine.OutputKind, MayBlock: true,
+		Name: "XML", Queued: true,
 		Doc: `Writes one element per record to DIRECTORY/ulogd-KIND-DDMMYYYY-HHMMSS.xml: packets as <log> (KIND pkt), flows as <flow> (KIND flow), counters as
 <obj> (KIND sum). What the stack begins with decides; an instance that several stacks name has a file for each kind.
 
 The file's closing tag is written at the end, and at SIGHUP, which begins a new file. Texts from outside are escaped; characters that XML does not
 allow become U+FFFD. Packets of any size are written.`,
-		New: func() any { return &xml{} },
+		Output: func() engine.Output { return &xml{} },
 	})
 }
 

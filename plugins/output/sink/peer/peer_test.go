@@ -17,7 +17,7 @@ import (
 )
 
 func init() {
-	engine.Register(engine.Plugin{Name: "PEER", Kind: engine.OutputKind, MayBlock: true, New: func() any { return &output{} }})
+	engine.Register(engine.Plugin{Name: "PEER", Queued: true, Output: func() engine.Output { return &output{} }})
 }
 
 // output sends the key print, as text outputs do.
