@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// row is a row of README and where it shows: in which scenes, outputs, packets and fields. Empty means all.
+// row is a row of docs/from-ulogd2.md and where it shows: in which scenes, outputs, packets and fields. Empty means all.
 type row struct {
 	title                        string
 	scene, output, packet, field string

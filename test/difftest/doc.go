@@ -2,6 +2,6 @@
 //
 // In each scene, a few network namespaces with rules, every packet is logged to three groups: ulogd2 reads the first, this daemon with
 // compat = "ulogd2" the second, this daemon as it is by default the third. The second must write what ulogd2 writes, to the byte. Where the
-// third differs, the table in README has a row for it, and the packet is listed under that row in differs_test.go; a packet that is listed and does not
+// third differs, the table in docs/from-ulogd2.md has a row for it, and the packet is listed under that row in differs_test.go; a packet that is listed and does not
 // differ fails the test too.
 package difftest

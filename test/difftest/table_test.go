@@ -1,3 +1,5 @@
+// These tests hold the table of docs/from-ulogd2.md: every row has a test, every difference a row.
+
 package difftest
 
 import (
@@ -9,7 +11,7 @@ import (
 	"testing"
 )
 
-// elsewhere are the rows of README's table that no packet or connection shows here: each with the folder and name of the test that does.
+// elsewhere are the rows of docs/from-ulogd2.md that no packet or connection shows here: each with the folder and name of the test that does.
 var elsewhere = map[string]string{
 	"IFINDEX shows the name of the record before for an unknown index":                                                        "plugins/filter/ifindex TestUnknownIndexes",
 	"IFINDEX looks names up in its own namespace":                                                                             "plugins/filter/ifindex TestLinksFollowTheKernel",
@@ -78,7 +80,7 @@ var elsewhere = map[string]string{
 
 // TestTableOfDifferences wants in the table that people read every row that a scene or a test stands for, and no other.
 func TestTableOfDifferences(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/from-ulogd2.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,12 +106,12 @@ func TestTableOfDifferences(t *testing.T) {
 	}
 	for title := range want {
 		if !read[title] {
-			t.Errorf("README has no row %q", title)
+			t.Errorf("docs/from-ulogd2.md has no row %q", title)
 		}
 	}
 	for title := range read {
 		if !want[title] {
-			t.Errorf("no test shows README's row %q", title)
+			t.Errorf("no test shows docs/from-ulogd2.md's row %q", title)
 		}
 	}
 }

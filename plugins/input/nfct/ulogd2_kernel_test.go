@@ -28,7 +28,7 @@ var modes = []mode{
 	{"poll", "pollinterval=1", 9},
 }
 
-// differences are the rows of README's table that show here: keys that ulogd2 does not have.
+// differences are the rows of docs/from-ulogd2.md that show here: keys that ulogd2 does not have.
 var differences = []struct{ title, mode, key string }{
 	{"NFCT's polls give no time of the end", "poll", `flow\.end\.u?sec`},
 }
@@ -143,7 +143,7 @@ func sameRecords(t testing.TB, mode, name string, ours, theirs []string) {
 	}
 }
 
-// comparable leaves out the values of times, and what README says that ulogd2 does not have.
+// comparable leaves out the values of times, and what docs/from-ulogd2.md says that ulogd2 does not have.
 func comparable(t testing.TB, mode, line string) string {
 	t.Helper()
 	var keep []string
@@ -165,13 +165,13 @@ next:
 
 // TestDifferencesAreInTheTable wants every difference in the table that people read.
 func TestDifferencesAreInTheTable(t *testing.T) {
-	text, err := os.ReadFile("../../../README.md")
+	text, err := os.ReadFile("../../../docs/from-ulogd2.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range differences {
 		if !strings.Contains(string(text), "\n| "+d.title+" |") {
-			t.Errorf("README has no row %q", d.title)
+			t.Errorf("docs/from-ulogd2.md has no row %q", d.title)
 		}
 	}
 }
