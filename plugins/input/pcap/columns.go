@@ -5,6 +5,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/input/pcap/filter"
 )
 
 // columns are what PCAP gives of a packet, and the counters of packets that it does not give.
@@ -26,8 +27,8 @@ type columns struct {
 	ifin     engine.Col[uint32]
 	ifout    engine.Col[uint32]
 
-	filter             *filter // nil takes all
-	linkWanted         bool    // whether anybody reads what Ethernet's header says
+	filter             *filter.Program // nil takes all
+	linkWanted         bool            // whether anybody reads what Ethernet's header says
 	noNetwork, refused *engine.Drop
 	log                *slog.Logger
 }
@@ -94,7 +95,7 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 		} else {
 			h, ok := network(p.link, data)
 			if !ok {
-				if k.filter != nil && !k.filter.match(data, 0, f.wirelen) {
+				if k.filter != nil && !k.filter.Match(data, 0, f.wirelen) {
 					skipped++
 				}
 				continue
@@ -109,7 +110,7 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 				bits |= k.source.Mask()
 			}
 		}
-		if k.filter != nil && !k.filter.match(data[net:], etherType, f.wirelen) {
+		if k.filter != nil && !k.filter.Match(data[net:], etherType, f.wirelen) {
 			skipped++
 			continue
 		}

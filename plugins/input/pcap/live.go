@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/plugins/input/pcap/filter"
 )
 
 // Opening an interface for live capture.
@@ -56,11 +57,11 @@ func openRing(o liveOptions) (*ring, error) {
 	}
 	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: o.snaplen}}
 	if o.filter != "" {
-		f, err := compileLive(o.filter, kind == unix.SOCK_DGRAM)
+		f, err := filter.CompileLive(o.filter, kind == unix.SOCK_DGRAM)
 		if err != nil {
 			return nil, err
 		}
-		if program, err = f.assemble(o.snaplen); err != nil {
+		if program, err = f.Assemble(o.snaplen); err != nil {
 			return nil, err
 		}
 	}

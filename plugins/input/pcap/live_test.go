@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ulogd/plugins/input/pcap/filter"
 	"ulogd/test/nstest"
 	pt "ulogd/test/packettest"
 )
@@ -124,7 +125,7 @@ func waitFor(t *testing.T, r *ring) {
 // liveFrames are long enough to be sent as they are.
 func liveFrames() [][]byte {
 	var frames [][]byte
-	for _, p := range oracleFrames() {
+	for _, p := range pt.AllKinds() {
 		if p.Wire == 0 && len(p.Data) < 1500 {
 			frames = append(frames, p.Data)
 		}
@@ -181,9 +182,9 @@ func TestLiveFilterIsThatOfFiles(t *testing.T) {
 			for _, f := range sent {
 				if e == "" {
 					want = append(want, string(f))
-				} else if c, err := compileFilter(e); err != nil {
+				} else if c, err := filter.Compile(e); err != nil {
 					t.Fatal(err)
-				} else if h, _ := network(linkEthernet, f); c.match(f[h.net:], h.etherType, uint32(len(f))) {
+				} else if h, _ := network(linkEthernet, f); c.Match(f[h.net:], h.etherType, uint32(len(f))) {
 					want = append(want, string(f))
 				}
 			}

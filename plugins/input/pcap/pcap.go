@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/input/pcap/filter"
 )
 
 func init() {
@@ -79,7 +80,7 @@ func (in *input) Validate() error {
 		wrong = append(wrong, fmt.Errorf("fanout: must be between 1 and %d, is %d", maxFanout, in.fanout))
 	}
 	if in.expression != "" {
-		f, err := compileFilter(in.expression)
+		f, err := filter.Compile(in.expression)
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("filter: %w", err))
 		}

@@ -1,4 +1,6 @@
-package pcap
+// The arguments of a filter's words: addresses, networks, ports, protocol numbers.
+
+package filter
 
 import (
 	"fmt"
@@ -7,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-// The arguments of a filter's words: addresses, networks, ports, protocol numbers.
 
 // address compiles an address or network behind host, net, src or dst.
 func (p *parser) address(q qualifiers, word string) (*node, error) {

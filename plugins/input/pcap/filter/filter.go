@@ -1,13 +1,22 @@
-package pcap
-
-// A filter is an expression of pcap-filter(7) as a program of tests. Each test loads a number from the packet, compares it
-// and says which test is next, so that the program ends at one of two places: the packet is taken or it is not.
-// Like libpcap's it does not take a packet that ends before what a test loads.
+// Package filter compiles expressions in tcpdump's language to programs of tests. It knows packets from their network layer on, and no
+// format of files.
 //
-// Files are filtered here; for live capture the same program is assembled for the kernel (filterbpf.go).
+// Each test of a program loads a number from the packet, compares it and says which test is next, so that the program ends at one of two
+// places: the packet is taken or it is not. Like libpcap's it does not take a packet that ends before what a test loads.
+//
+// Packets of files are matched here; for live capture the same program is assembled for the kernel (bpf.go).
+package filter
 
-// filter is a compiled expression.
-type filter struct {
+import "encoding/binary"
+
+// What follows comes in network order.
+var be = binary.BigEndian
+
+// EtherTypes that the engine has no name for (IEEE 802 Numbers).
+const etherMPLS = 0x8847
+
+// Program is a compiled expression.
+type Program struct {
 	steps []step
 }
 
@@ -61,8 +70,8 @@ const (
 	fromTagType               // and its EtherType
 )
 
-// match runs the program over a packet that begins at its network layer.
-func (f *filter) match(packet []byte, etherType uint16, wirelen uint32) bool {
+// Match runs the program over a packet that begins at its network layer.
+func (f *Program) Match(packet []byte, etherType uint16, wirelen uint32) bool {
 	var a uint32
 	for i := uint16(0); ; {
 		s := &f.steps[i]
@@ -114,18 +123,18 @@ func (f *filter) match(packet []byte, etherType uint16, wirelen uint32) bool {
 	}
 }
 
-// compileFilter compiles an expression for packets of files, as match takes them.
-func compileFilter(expression string) (*filter, error) {
+// Compile compiles an expression for packets of files, as match takes them.
+func Compile(expression string) (*Program, error) {
 	tree, err := parseFilter(expression, place{etherType: load{from: fromType, mask: ^uint32(0)}})
 	if err != nil {
 		return nil, err
 	}
-	return newFilter(expression, tree)
+	return newProgram(expression, tree)
 }
 
-// compileLive compiles an expression for the kernel. Packets begin with their Ethernet header, or behind the link header if cooked. The kernel
+// CompileLive compiles an expression for the kernel. Packets begin with their Ethernet header, or behind the link header if cooked. The kernel
 // takes the outermost VLAN tag off a packet and keeps it aside; the program looks for it there as if it were in its place.
-func compileLive(expression string, cooked bool) (*filter, error) {
+func CompileLive(expression string, cooked bool) (*Program, error) {
 	bare := place{etherType: load{from: fromHalf, off: 12, mask: ^uint32(0)}, net: 14}
 	if cooked {
 		bare = place{etherType: load{from: fromType, mask: ^uint32(0)}}
@@ -140,5 +149,5 @@ func compileLive(expression string, cooked bool) (*filter, error) {
 		return nil, err
 	}
 	wasTagged := leaf(test{load: load{from: fromTagged, mask: ^uint32(0)}, value: 1})
-	return newFilter(expression, or(and(wasTagged, with), and(not(wasTagged), plain)))
+	return newProgram(expression, or(and(wasTagged, with), and(not(wasTagged), plain)))
 }

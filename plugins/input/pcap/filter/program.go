@@ -1,15 +1,15 @@
-package pcap
-
-import "fmt"
-
 // From a tree of tests to a program: the tests in a row, each with the step to go on with for either answer, always a later one. What is
 // known on the way to a test is used: a test whose outcome is known is passed by, a number that is there is not loaded again.
+
+package filter
+
+import "fmt"
 
 // maxSteps bounds a program; the kernel takes 4096 instructions, and a step has up to six.
 const maxSteps = 4096
 
-func newFilter(expression string, tree *node) (*filter, error) {
-	f := &flow{}
+func newProgram(expression string, tree *node) (*Program, error) {
+	f := &draft{}
 	f.add(tree, f.label(taken), f.label(refused))
 	if len(f.steps) > maxSteps {
 		return nil, fmt.Errorf("filter %.40q... is too long: %d tests, at most %d are possible", expression, len(f.steps), maxSteps)
@@ -17,24 +17,24 @@ func newFilter(expression string, tree *node) (*filter, error) {
 	for i := range f.steps {
 		f.steps[i].yes, f.steps[i].no = f.labels[f.steps[i].yes], f.labels[f.steps[i].no]
 	}
-	return &filter{steps: shorten(f.steps)}, nil
+	return &Program{steps: shorten(f.steps)}, nil
 }
 
-// flow is a program being made. Until all is there, steps name labels, whose place may yet be open.
-type flow struct {
+// draft is a program being made. Until all is there, steps name labels, whose place may yet be open.
+type draft struct {
 	steps  []step
 	labels []uint16
 }
 
-func (f *flow) label(at uint16) uint16 {
+func (f *draft) label(at uint16) uint16 {
 	f.labels = append(f.labels, at)
 	return uint16(len(f.labels) - 1)
 }
 
 // add appends the tests of a tree.
-func (f *flow) add(n *node, yes, no uint16) {
+func (f *draft) add(n *node, yes, no uint16) {
 	if len(f.steps) > maxSteps {
-		return // newFilter refuses it
+		return // newProgram refuses it
 	}
 	switch n.kind {
 	case leafNode:

@@ -1,8 +1,12 @@
-package pcap
-
-import "fmt"
-
 // What the words of a filter mean, as trees of tests. The meanings are libpcap's, seen in what tcpdump counts.
+
+package filter
+
+import (
+	"fmt"
+
+	"ulogd/engine"
+)
 
 // node is a test, or a combination of others.
 type node struct {
@@ -49,9 +53,9 @@ func (p *place) network(etherType uint16) (*node, error) {
 	}
 	var version uint32
 	switch etherType {
-	case typeIPv4:
+	case engine.EtherIPv4:
 		version = 0x40
-	case typeIPv6:
+	case engine.EtherIPv6:
 		version = 0x60
 	default:
 		return nil, fmt.Errorf("only ip and ip6 can be told behind mpls")
@@ -85,7 +89,7 @@ func (p *place) mpls(label int) *node {
 	if p.labels > 0 {
 		n = not(leaf(test{load: load{from: fromByte, off: p.net - 2, mask: 1}, value: 1}))
 	} else {
-		n = leaf(test{load: p.etherType, value: typeMPLS})
+		n = leaf(test{load: p.etherType, value: etherMPLS})
 	}
 	if label >= 0 {
 		n = and(n, p.at(0, fromWord, 0xfffff000, uint32(label)<<12))
@@ -107,14 +111,14 @@ func (p *place) lengthAtLeast(n uint32) *node {
 func (p *place) protocol(over protocolWord, number uint32) (*node, error) {
 	var four, six *node
 	if over != wordIP6 {
-		ip, err := p.network(typeIPv4)
+		ip, err := p.network(engine.EtherIPv4)
 		if err != nil {
 			return nil, err
 		}
 		four = and(ip, p.byteIs(9, number))
 	}
 	if over != wordIP {
-		ip6, err := p.network(typeIPv6)
+		ip6, err := p.network(engine.EtherIPv6)
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +153,7 @@ func (p *place) host4(over protocolWord, d direction, addr, mask uint32) (*node,
 		word      protocolWord
 		etherType uint16
 		src, dst  uint32
-	}{{wordIP, typeIPv4, 12, 16}, {wordARP, 0x0806, 14, 24}, {wordNone, 0x8035, 14, 24}} {
+	}{{wordIP, engine.EtherIPv4, 12, 16}, {wordARP, engine.EtherARP, 14, 24}, {wordNone, 0x8035, 14, 24}} {
 		if over != wordNone && over != c.word || p.labels > 0 && c.word != wordIP && over == wordNone {
 			continue
 		}
@@ -171,7 +175,7 @@ func (p *place) host4(over protocolWord, d direction, addr, mask uint32) (*node,
 
 // host6 tests IPv6 addresses.
 func (p *place) host6(d direction, addr, mask [16]byte) (*node, error) {
-	n, err := p.network(typeIPv6)
+	n, err := p.network(engine.EtherIPv6)
 	if err != nil {
 		return nil, err
 	}
@@ -197,11 +201,11 @@ func (p *place) host6(d direction, addr, mask [16]byte) (*node, error) {
 
 // ports tests for ports from lo to hi, of the transport protocols. Of an IPv4 packet in fragments only the first has ports.
 func (p *place) ports(protocols []uint32, d direction, lo, hi uint32) (*node, error) {
-	ip, err := p.network(typeIPv4)
+	ip, err := p.network(engine.EtherIPv4)
 	if err != nil {
 		return nil, err
 	}
-	ip6, err := p.network(typeIPv6)
+	ip6, err := p.network(engine.EtherIPv6)
 	if err != nil {
 		return nil, err
 	}

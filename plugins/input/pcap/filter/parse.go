@@ -1,14 +1,16 @@
-package pcap
+// The grammar of filters: primitives joined by and and or, which bind equally and to the left, and not, which binds tighter.
+// vlan and mpls move the place where all later primitives look, so trees are made in the order of the text.
+
+package filter
 
 import (
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-)
 
-// The grammar of filters: primitives joined by and and or, which bind equally and to the left, and not, which binds tighter.
-// vlan and mpls move the place where all later primitives look, so trees are made in the order of the text.
+	"ulogd/engine"
+)
 
 // direction is what src and dst say of an address or port.
 type direction uint8
@@ -321,11 +323,11 @@ func (p *parser) direction(q *qualifiers) bool {
 func (p *parser) alone(w protocolWord) (*node, error) {
 	switch w {
 	case wordIP:
-		return p.place.network(typeIPv4)
+		return p.place.network(engine.EtherIPv4)
 	case wordIP6:
-		return p.place.network(typeIPv6)
+		return p.place.network(engine.EtherIPv6)
 	case wordARP:
-		return p.place.network(0x0806)
+		return p.place.network(engine.EtherARP)
 	case wordICMP:
 		return p.place.protocol(wordIP, w.number())
 	case wordICMP6:

@@ -1,12 +1,12 @@
-package pcap
+// Assembling a filter for the kernel's classic BPF (Documentation/networking/filter.rst).
+
+package filter
 
 import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
 )
-
-// Assembling a filter for the kernel's classic BPF (Documentation/networking/filter.rst).
 
 // What the kernel knows of a packet besides its octets is loaded from offsets behind all octets (linux/filter.h).
 const (
@@ -34,8 +34,8 @@ func (a *assembly) near(target int) uint8 {
 	return uint8(len(*a) - target - 1)
 }
 
-// assemble makes a program that takes snaplen octets of each packet that the filter takes.
-func (f *filter) assemble(snaplen uint32) ([]unix.SockFilter, error) {
+// Assemble makes a program that takes snaplen octets of each packet that the filter takes.
+func (f *Program) Assemble(snaplen uint32) ([]unix.SockFilter, error) {
 	var a assembly
 	a.add(unix.BPF_RET|unix.BPF_K, 0)
 	a.add(unix.BPF_RET|unix.BPF_K, snaplen)
