@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 )
 
 // A Binder ties one plugin's keys to one stack. It is valid during Bind only.
@@ -166,23 +165,6 @@ func (p *Binder) Stats() *Stats { return p.inst.Stats }
 
 // Env returns what the engine offers to instances. Its log is usable now; the rest once the instance is opened.
 func (p *Binder) Env() *Env { return p.inst.env }
-
-// Namespace returns the file of the network namespace that the stack's records come from, "" for the daemon's own.
-func (p *Binder) Namespace() string {
-	if n, ok := p.chain.impl().(Namespaced); ok {
-		return n.Namespace()
-	}
-	return ""
-}
-
-// Timeouts returns those of the nearest filter before that ends flows by time; ok is false if the stack has none.
-func (p *Binder) Timeouts() (active, idle time.Duration, ok bool) {
-	if p.chain.timed == nil {
-		return 0, 0, false
-	}
-	active, idle = p.chain.timed.Timeouts()
-	return active, idle, true
-}
 
 // Settings returns the engine's own options of the instance.
 func (p *Binder) Settings() *Settings { return &p.inst.Settings }

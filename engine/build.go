@@ -32,7 +32,7 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 	}
 	var problems []*BuildError
 	for i, s := range specs {
-		b := &builder{m: m, index: i}
+		b := &builder{m: m, index: i, name: s.Name}
 		b.stack(s, uses[s.Instances[0]] > 1)
 		problems = append(problems, b.problems...)
 		m.stacks = append(m.stacks, &Stack{Name: s.Name, input: b.in, chain: b.in.chains[len(b.in.chains)-1]})
@@ -63,7 +63,9 @@ type builder struct {
 	seg      *segment
 	given    []*column // what the next plugin can read
 	missing  []string  // keys that the plugin being bound needs in vain
+	name     string    // the stack's
 	timed    Timed     // the nearest filter that ends flows by time
+	counts   Counts    // what the nearest plugin says of its records' counters
 	copies   int       // inside a dealt part, its number of copies
 	problems []*BuildError
 }
@@ -71,6 +73,7 @@ type builder struct {
 func (b *builder) stack(s StackSpec, shared bool) {
 	b.in = b.m.input(s.Instances[0], b)
 	b.in.shared = shared
+	b.counted(b.in.impl, true)
 	b.seg, b.given = b.in.seg, slices.Clone(b.in.given)
 	if shared {
 		b.segment(&segment{parent: b.in.seg, bits: b.in.seg.bits})
@@ -106,6 +109,7 @@ func (b *builder) rest(c *chain, insts []*Instance) {
 		if t, ok := inst.impl.(Timed); ok {
 			b.timed = t
 		}
+		b.counted(inst.impl, s.emitter != nil)
 		if s.emitter != nil {
 			s.emitter.rest = &chain{seg: b.seg}
 			c = s.emitter.rest
@@ -146,27 +150,6 @@ func given(cols []*column) (out []*column) {
 		}
 	}
 	return out
-}
-
-// Waits reports whether an output makes this stack wait instead of dropping: when_full says so or, where it is unset,
-// the input loses nothing by waiting.
-func (p *Binder) Waits() bool {
-	switch p.inst.Settings.WhenFull {
-	case "block":
-		return true
-	case "":
-		bp, ok := p.chain.impl().(Backpressured)
-		return ok && bp.Backpressure()
-	}
-	return false
-}
-
-// impl returns the stack's input; nil while a manual is being made.
-func (b *builder) impl() Input {
-	if b.in == nil {
-		return nil
-	}
-	return b.in.impl
 }
 
 func (b *builder) binder(inst *Instance, s *step) *Binder {

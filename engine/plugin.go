@@ -99,6 +99,10 @@ type Timed interface {
 	Timeouts() (active, idle time.Duration)
 }
 
+// Counting is an input or a filter of flow records that says what their octets and packets count. It is asked when the
+// settings are known.
+type Counting interface{ Counts() Counts }
+
 // A Sharder is a filter that can run as several copies, each with its share of the records. The engine runs the rest of the stack,
 // from the filter on, as many times, on goroutines of their own.
 type Sharder interface {

@@ -96,6 +96,9 @@ func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	return s
 }
 
+// Counts implements engine.Counting: a flow's octets and packets are those since its record before.
+func (f *flow) Counts() engine.Counts { return engine.CountsDelta }
+
 // Timeouts implements engine.Timed.
 func (f *flow) Timeouts() (active, idle time.Duration) { return f.active, f.inactive }
 

@@ -23,7 +23,7 @@ func (ifindex) Options(*engine.Options) {}
 
 func (ifindex) Bind(p *engine.Binder) engine.Stage {
 	g := p.Group()
-	s := &stage{group: g, links: &links{namespace: p.Namespace()}, stale: p.Settings().CompatULOGD2()}
+	s := &stage{group: g, links: &links{namespace: p.Stack().Namespace}, stale: p.Settings().CompatULOGD2()}
 	in, out := engine.Need(p, key.OOBIfIn), engine.Need(p, key.OOBIfOut)
 	s.names[0] = naming{index: in, name: engine.Give(p, g, key.OOBIn)}
 	s.names[1] = naming{index: out, name: engine.Give(p, g, key.OOBOut)}

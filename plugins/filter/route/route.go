@@ -63,7 +63,7 @@ func (f *route) Validate() error {
 func (f *route) Bind(p *engine.Binder) engine.Stage {
 	src, dst, out, hop := p.Group(), p.Group(), p.Group(), p.Group()
 	return &stage{
-		follower: &follower{namespace: p.Namespace(), only: f.table},
+		follower: &follower{namespace: p.Stack().Namespace, only: f.table},
 		family:   p.Family(),
 		saddr:    engine.Need(p, key.OrigSaddr),
 		daddr:    engine.Need(p, key.OrigDaddr),

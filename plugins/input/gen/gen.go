@@ -64,6 +64,9 @@ func (g *gen) Validate() error {
 	return nil
 }
 
+// Counts implements engine.Counting: each flow is told once.
+func (g *gen) Counts() engine.Counts { return engine.CountsDelta }
+
 func (g *gen) Bind(p *engine.Binder) {
 	g.all = p.Group()
 	g.rng = rng(g.seed)

@@ -23,11 +23,12 @@ type meter struct{ active, idle time.Duration }
 
 // Add notes what is to be told of a stack.
 func (s *Stacks) Add(p *engine.Binder) {
-	if active, idle, ok := p.Timeouts(); ok && !slices.Contains(s.meters, meter{active, idle}) {
-		s.meters = append(s.meters, meter{active, idle})
+	info := p.Stack()
+	if m := (meter{info.Active, info.Idle}); info.Timed && !slices.Contains(s.meters, m) {
+		s.meters = append(s.meters, m)
 	}
-	if ns := p.Namespace(); !slices.Contains(s.namespaces, ns) {
-		s.namespaces = append(s.namespaces, ns)
+	if !slices.Contains(s.namespaces, info.Namespace) {
+		s.namespaces = append(s.namespaces, info.Namespace)
 	}
 }
 

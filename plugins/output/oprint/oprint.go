@@ -3,7 +3,6 @@ package oprint
 
 import (
 	"math/bits"
-	"strings"
 
 	"ulogd/engine"
 	"ulogd/engine/text"
@@ -44,8 +43,7 @@ func (o *oprint) Bind(p *engine.Binder) engine.Stage {
 	s := &stage{oprint: o, compat: p.Settings().CompatULOGD2()}
 	for _, f := range o.keys.Fields(p) {
 		s.fields = append(s.fields, field{Field: f, label: []byte(f.Name + "=")})
-		_, plugin, _ := strings.Cut(f.Giver, ":")
-		if h := handles[plugin+" "+f.Name]; h != "" && len(o.keys.Keys) == 0 && !s.handle {
+		if h := handles[p.Stack().Input+" "+f.Name]; h != "" && len(o.keys.Keys) == 0 && !s.handle {
 			s.fields[len(s.fields)-1].handle = []byte(h)
 			s.handle = true
 		}
