@@ -9,6 +9,8 @@ require (
 	github.com/mdlayher/netlink v1.11.2
 	github.com/netsampler/goflow2/v2 v2.2.6
 	github.com/pion/dtls/v3 v3.1.15
+	github.com/spf13/cobra v1.10.2
+	github.com/spf13/pflag v1.0.10
 	github.com/ti-mo/conntrack v0.5.2
 	github.com/vmware/go-ipfix v0.11.0
 	golang.org/x/net v0.59.0
@@ -19,6 +21,7 @@ require (
 require (
 	github.com/go-logr/logr v1.4.2 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mdlayher/socket v0.6.0 // indirect
 	github.com/pion/dtls/v2 v2.2.12 // indirect
 	github.com/pion/logging v0.2.4 // indirect

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/spf13/cobra"
+
 	"ulogd/conf"
 	"ulogd/engine"
 	"ulogd/stacks"
@@ -46,17 +48,23 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func convertCommand(_ *options, words []string, stdout, stderr io.Writer) int {
-	if len(words) != 1 {
-		return misused("convert", stderr)
+func convertCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "convert",
+		Short:   "print a ulogd.conf as TOML",
+		Long:    "convert prints a ulogd.conf as TOML: the same stacks with the same settings, comments left out.",
+		Example: "  ulogd convert /etc/ulogd.conf > /etc/ulogd.toml",
 	}
-	file, problems := conf.Load(words[0])
-	for _, p := range problems {
-		fmt.Fprintln(stderr, describe(p))
-	}
-	if len(problems.Errors()) > 0 {
-		return exitError
-	}
-	stdout.Write(file.TOML(stacks.KindOf(file, &engine.Default)))
-	return exitOK
+	does(c, o, "FILE", func(o *options, stdout, stderr io.Writer) int {
+		file, problems := conf.Load(o.words[0])
+		for _, p := range problems {
+			fmt.Fprintln(stderr, describe(p))
+		}
+		if len(problems.Errors()) > 0 {
+			return exitError
+		}
+		stdout.Write(file.TOML(stacks.KindOf(file, &engine.Default)))
+		return exitOK
+	})
+	return c
 }

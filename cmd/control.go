@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -74,11 +76,39 @@ func (c *control) answer(conn net.Conn) {
 	}
 	switch words[0] {
 	case "stats":
-		fmt.Fprintln(conn, "ok")
-		writeStats(conn, c.machine.Snapshot(), len(words) > 1 && words[1] == "--json")
+		c.stats(conn, words[1:])
 	default:
 		c.query(conn, words)
 	}
+}
+
+// stats answers with the counters of all instances, or of those whose ids are asked for.
+func (c *control) stats(conn net.Conn, words []string) {
+	asJSON := len(words) > 0 && words[0] == "--json"
+	if asJSON {
+		words = words[1:]
+	}
+	all := c.machine.Snapshot()
+	some := all
+	if len(words) > 0 {
+		some = slices.DeleteFunc(slices.Clone(all), func(s engine.Snapshot) bool { return !slices.Contains(words, s.ID) })
+		for _, w := range words {
+			if !slices.ContainsFunc(some, func(s engine.Snapshot) bool { return s.ID == w }) {
+				fmt.Fprintf(conn, "error there is no instance %q; there are %s\n", w, ids(all))
+				return
+			}
+		}
+	}
+	fmt.Fprintln(conn, "ok")
+	writeStats(conn, some, asJSON)
+}
+
+func ids(all []engine.Snapshot) string {
+	var names []string
+	for _, s := range all {
+		names = append(names, s.ID)
+	}
+	return strings.Join(names, ", ")
 }
 
 // query passes a question to the plugins. What they say is gathered first, so that a slow client does not hold up the records.

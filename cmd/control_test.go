@@ -33,6 +33,10 @@ func TestStats(t *testing.T) {
 	if len(all) != 2 || all[0].ID != "g" || all[0].Plugin != "GEN" || all[0].Kind != "input" || all[1].ID != "n" || all[1].Kind != "output" {
 		t.Errorf("as JSON: %+v", all)
 	}
+	if r := ulogd(t, "stats", "-c", path, "n").exits(0); strings.Contains(r.stdout, "GEN") || !strings.Contains(r.stdout, " n  ") {
+		t.Errorf("stats n prints\n%s", r.stdout)
+	}
+	ulogd(t, "stats", "-c", path, "x").exits(1).says(`error there is no instance "x"; there are g, n`)
 	ulogd(t, "flows", "-c", path).exits(1).says(`no instance answers "flows"`)
 	p.signal(syscall.SIGTERM)
 	p.ends(0)

@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ func daemon(o *options, stderr io.Writer) int {
 		return background(stderr)
 	}
 	p := &process{opts: o, stderr: stderr, journal: &journal{}, signals: make(chan os.Signal, 8)}
-	p.journal.min.Store(int64(orDefault(o.loglevel, 5)))
+	p.journal.min.Store(int64(cmp.Or(int(o.loglevel), 5)))
 	p.journal.to(&stream{w: stderr})
 	p.log = slog.New(&logger{journal: p.journal})
 	defer p.cleanUp()
@@ -51,13 +52,6 @@ func daemon(o *options, stderr io.Writer) int {
 		return exitError
 	}
 	return p.run()
-}
-
-func orDefault(n, def int) int {
-	if n == 0 {
-		return def
-	}
-	return n
 }
 
 // start brings everything to where records can flow.

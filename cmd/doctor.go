@@ -10,16 +10,28 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"ulogd/conf"
 	"ulogd/engine"
 	"ulogd/engine/checkup"
 	"ulogd/stacks"
 )
 
-func doctorCommand(o *options, words []string, stdout, stderr io.Writer) int {
-	if len(words) > 0 {
-		return misused("doctor", stderr)
+func doctorCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "what the kernel and this machine will spoil, and the command that mends it",
+		Long: `doctor looks at what a configuration needs of this machine: settings of the kernel, sockets,
+files, collectors. It changes nothing. For each thing that will go wrong it says what, why,
+and the command that mends it, and it exits with 1 if there is any.`,
+		Example: "  sudo ulogd doctor -c /etc/ulogd.conf",
 	}
+	does(c, o, "", doctor)
+	return c
+}
+
+func doctor(o *options, stdout, _ io.Writer) int {
 	file, problems := conf.Load(o.config)
 	plan, more := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
 	problems = append(problems, more...)

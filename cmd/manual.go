@@ -9,18 +9,31 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"ulogd/conf"
 	"ulogd/engine"
 )
 
-func pluginsCommand(_ *options, words []string, stdout, stderr io.Writer) int {
-	switch len(words) {
-	case 0:
-	case 1:
-		return manuals(words[0], stdout, stderr)
-	default:
-		return misused("plugins", stderr)
+func pluginsCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "plugins",
+		Short: "list the plugins, or print the manual of one",
+		Long: `plugins lists the plugins. With a name it prints the manual of one: what it does, its options with type,
+default and meaning, and the keys that it needs, uses and gives.`,
+		Example:           "  ulogd plugins\n  ulogd plugins NFCT",
+		ValidArgsFunction: begun(pluginsFrom),
 	}
+	does(c, o, "[NAME]", func(o *options, stdout, stderr io.Writer) int {
+		if len(o.words) > 0 {
+			return manuals(o.words[0], stdout, stderr)
+		}
+		return list(stdout)
+	})
+	return c
+}
+
+func list(stdout io.Writer) int {
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	for _, p := range engine.Default.Plugins() {
 		first, _, _ := strings.Cut(p.Doc, "\n")

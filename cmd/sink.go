@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/syslog"
@@ -15,7 +16,7 @@ import (
 // it does not run.
 func (p *process) openLog() error {
 	g := &p.plan.Global
-	p.journal.min.Store(int64(orDefault(p.opts.loglevel, g.LogLevel)))
+	p.journal.min.Store(int64(cmp.Or(int(p.opts.loglevel), g.LogLevel)))
 	screen := &stream{w: p.stderr}
 	target := g.LogFile
 	if target == "" && p.opts.daemon {

@@ -176,6 +176,11 @@ func (o *Options) Strings(p *[]string, name string, def []string, doc string) {
 	})
 }
 
+// Func declares an option whose value set reads; typ says to people what it is, kind how TOML writes it.
+func (o *Options) Func(name, typ, def, doc string, kind ValueKind, set func(Value) (warning string, err error)) {
+	o.add(name, typ, def, doc, kind, set)
+}
+
 // Enum declares a choice among words. They compare without regard to case and the variable gets the word as declared here.
 func (o *Options) Enum(p *string, name, def string, words []string, doc string) {
 	*p = def

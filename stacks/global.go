@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"ulogd/conf"
@@ -19,10 +21,25 @@ type Global struct {
 // Options declares the options of [global].
 func (g *Global) Options(o *engine.Options) {
 	o.String(&g.LogFile, "logfile", "", "where the daemon logs: a path, stdout or syslog; unset: standard error in the foreground, syslog with -d")
-	engine.Int(o, &g.LogLevel, "loglevel", 5, "least level that is logged: 1 debug, 3 info, 5 notice, 7 error, 8 fatal")
+	g.LogLevel = 5
+	o.Func("loglevel", "level", "5", "least level that is logged: "+LevelNames, engine.IntValue, g.setLevel)
 	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats and ulogd flows; unset: none")
 	o.Seconds(&g.ShutdownTimeout, "shutdown_timeout", 10*time.Second, "how long SIGTERM waits for what was read to go out")
 	o.Enum(&g.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore everywhere the values that ulogd2 2.0.8 gets wrong")
+}
+
+// setLevel reads the level of the log. In a ulogd.conf what stands behind a number is passed over, as by ulogd2.
+func (g *Global) setLevel(v engine.Value) (warning string, err error) {
+	text := v.Text
+	if end := strings.IndexFunc(text, func(c rune) bool { return c < '0' || c > '9' }); v.Kind == engine.Word && end > 0 {
+		text, warning = text[:end], fmt.Sprintf("%q is not a number; using %s", text, text[:end])
+	}
+	level, err := ParseLevel(text)
+	if err == nil {
+		g.LogLevel = level
+		return warning, nil
+	}
+	return "", err
 }
 
 func (b *builder) global(g *Global) {
