@@ -43,6 +43,9 @@ type finished struct {
 	mark       collector.Mark
 }
 
+// SetLimit says how many octets a message may have, from the next one on.
+func (w *Builder) SetLimit(octets int) { w.Limit = octets }
+
 // Pending returns how many records wait in the message being filled.
 func (w *Builder) Pending() int {
 	if !w.started {

@@ -15,7 +15,7 @@ func FuzzAdopt(f *testing.F) {
 	var contexts, messages [][]byte
 	var records []int
 	onBatch(f, true, flows256(4), map[string]string{"nat_events": "true"}, func(s *stage, b *engine.Batch) {
-		w, a := &s.o.lanes[0].builder, newAdopter(&s.o.registry)
+		w, a := s.o.builders[0], newAdopter(&s.o.registry)
 		w.Limit = 8192
 		s.encoder.Encode(b, b.Rows(), w)
 		w.Finish()
@@ -23,7 +23,7 @@ func FuzzAdopt(f *testing.F) {
 			contexts, messages = append(contexts, bytes.Clone(a.Context(m))), append(messages, bytes.Clone(msg))
 			records = append(records, m.Records)
 		})
-		s.o.env.Stats.Filtered.Add(b.Len())
+		s.o.Env().Stats.Filtered.Add(b.Len())
 	})
 	for i := range messages {
 		f.Add(contexts[i], messages[i])
@@ -55,7 +55,7 @@ func TestAdopt(t *testing.T) {
 		registry := export.Registry{Dialect: export.IPFIX, First: 300, Max: 8}
 		registry.Of([]export.Element{{IE: engine.IE{ID: 1}, Length: 8}}, 0) // takes the first number
 		old, now := newAdopter(&s.o.registry), newAdopter(&registry)
-		w, own, adopted := &s.o.lanes[0].builder, newSession(), newSession()
+		w, own, adopted := s.o.builders[0], newSession(), newSession()
 		own.stored, adopted.stored = true, true
 		w.Limit = 2048
 		s.encoder.Encode(b, b.Rows(), w)
@@ -85,6 +85,6 @@ func TestAdopt(t *testing.T) {
 			}
 			sent += uint32(len(want))
 		})
-		s.o.env.Stats.Filtered.Add(b.Len())
+		s.o.Env().Stats.Filtered.Add(b.Len())
 	})
 }

@@ -95,7 +95,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			onBatch(b, c.asct, flows256(c.v6), c.set, func(s *stage, batch *engine.Batch) {
 				records, discard := 0, func([]byte, collector.Mark) {}
-				w := &s.o.lanes[0].builder
+				w := s.o.builders[0]
 				w.Limit = 1432
 				b.ReportAllocs()
 				b.ResetTimer()
@@ -105,7 +105,7 @@ func BenchmarkEncode(b *testing.B) {
 					records += batch.Len() + res.Second
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(records), "ns/record")
-				s.o.env.Stats.Filtered.Add(batch.Len())
+				s.o.Env().Stats.Filtered.Add(batch.Len())
 			})
 		})
 	}
@@ -114,7 +114,7 @@ func BenchmarkEncode(b *testing.B) {
 func TestEncodeDoesNotAllocate(t *testing.T) {
 	for _, direction := range []string{"uniflow", "biflow", "sum"} {
 		onBatch(t, true, flows256(4), map[string]string{"direction": direction}, func(s *stage, b *engine.Batch) {
-			w, discard := &s.o.lanes[0].builder, func([]byte, collector.Mark) {}
+			w, discard := s.o.builders[0], func([]byte, collector.Mark) {}
 			encode := func() {
 				s.encoder.Encode(b, b.Rows(), w)
 				w.Take(discard)
@@ -123,7 +123,7 @@ func TestEncodeDoesNotAllocate(t *testing.T) {
 			if n := testing.AllocsPerRun(100, encode); n != 0 {
 				t.Errorf("%s: %v allocations per batch", direction, n)
 			}
-			s.o.env.Stats.Filtered.Add(b.Len())
+			s.o.Env().Stats.Filtered.Add(b.Len())
 		})
 	}
 }
@@ -132,15 +132,15 @@ func TestEncodeDoesNotAllocate(t *testing.T) {
 func BenchmarkSpool(b *testing.B) {
 	set := map[string]string{"proto": "tcp", "buffer": "256KiB", "spool": b.TempDir(), "spool_max": "64MiB"}
 	onBatch(b, true, flows256(0), set, func(s *stage, batch *engine.Batch) {
-		before := s.o.env.Stats.Made.Load()
+		before := s.o.Env().Stats.Made.Load()
 		b.ReportAllocs()
 		b.ResetTimer()
 		for b.Loop() {
 			s.Consume(batch)
-			s.o.env.Stats.Made.Add(batch.Len())
+			s.o.Env().Stats.Made.Add(batch.Len())
 		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(s.o.env.Stats.Made.Load()-before), "ns/record")
-		if s.o.env.Stats.Drop("spool_full", "").Load() == 0 && b.N > 5000 {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(s.o.Env().Stats.Made.Load()-before), "ns/record")
+		if s.o.Env().Stats.Drop("spool_full", "").Load() == 0 && b.N > 5000 {
 			b.Error("the spool was not full")
 		}
 	})
@@ -152,7 +152,7 @@ func BenchmarkFile(b *testing.B) {
 		b.Run(compress, func(b *testing.B) {
 			set := map[string]string{"file": filepath.Join(b.TempDir(), "flows.ipfix"), "compress": compress, "rotate_size": "64MiB", "rotate_keep": "1"}
 			onBatch(b, true, flows256(0), set, func(s *stage, batch *engine.Batch) {
-				stats := s.o.env.Stats
+				stats := s.o.Env().Stats
 				before := stats.Made.Load()
 				b.ReportAllocs()
 				b.ResetTimer()

@@ -42,7 +42,7 @@ func FuzzEncode(f *testing.F) {
 		var messages [][]byte
 		homeless := 0
 		onBatch(t, asct, flows, set, func(s *stage, b *engine.Batch) {
-			w := &s.o.lanes[0].builder
+			w := s.o.builders[0]
 			w.Limit = max(int(limit), 512)
 			res := s.encoder.Encode(b, b.Rows(), w)
 			w.Finish()
@@ -76,7 +76,7 @@ func FuzzEncode(f *testing.F) {
 			if res.TooBig > 0 {
 				t.Errorf("%d records found no place", res.TooBig)
 			}
-			s.o.env.Stats.Filtered.Add(b.Len())
+			s.o.Env().Stats.Filtered.Add(b.Len())
 		})
 		s, other := newSession(), netflow.CreateTemplateSystem()
 		var records []decodedRecord
@@ -109,7 +109,7 @@ func content(flows []flow, records int) export.Content {
 }
 
 func stamp(msg []byte, seq uint32) {
-	p := &peer{l: &lane{o: &output{}}}
+	p := &peer{o: &output{}}
 	p.Stamp(msg, collector.Position{Records: seq}, time.Now())
 }
 

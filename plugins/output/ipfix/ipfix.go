@@ -8,6 +8,7 @@ import (
 	"ulogd/engine"
 	"ulogd/plugins/output/export"
 	"ulogd/plugins/output/export/collector"
+	"ulogd/plugins/output/export/stream"
 )
 
 func init() {
@@ -19,23 +20,21 @@ func init() {
 
 // output is one instance: its settings, and what all stacks that end in it share.
 type output struct {
-	collector.Settings
+	stream.Output
 	settings
 	spool spooling
 	file  file
 
-	env      *engine.Env
 	registry export.Registry
-	lanes    []*lane
-	reporter *reporter // nil: no options records
+	builders []*export.Builder // of the streams
+	reporter *reporter         // nil: no options records
 	noRoom   *engine.Drop
 	noForm   *engine.Drop
 	no6      *engine.Drop
-	untold   *engine.Counter // nil: templates are announced
 }
 
 func (o *output) Options(opts *engine.Options) {
-	o.settings.options(opts, &o.Settings)
+	o.settings.options(opts, &o.Output)
 	o.spool.options(opts)
 	o.file.options(opts)
 	o.registry.Dialect = export.IPFIX
@@ -47,18 +46,18 @@ func (o *output) Validate() error {
 	}
 	if o.file.path != "" {
 		o.proto = protoFile
-		return o.settings.validate(1)
+		return o.settings.validate(o.Mode)
 	}
 	if o.secure() && !o.opts.Given("port") {
 		o.Port = portSecure
 	}
-	if err := o.Settings.Validate(); err != nil {
+	if err := o.Output.Validate(); err != nil {
 		return err
 	}
 	if err := o.spool.validate(o.proto); err != nil {
 		return err
 	}
-	return o.settings.validate(len(o.Addresses))
+	return o.settings.validate(o.Mode)
 }
 
 // Blocks implements engine.Blocker: collectors are written to without waiting, disks are not.
@@ -71,24 +70,22 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	o.noForm = p.Stats().Drop("no_template", "records that would have needed a template beyond max_templates, or that are not IP")
 	o.no6 = p.Stats().Drop("ipv6_without_template", "IPv6 records, which a collector that is told no template cannot know")
 	if o.announce == export.Never {
-		o.untold = p.Stats().Counter("untold", "records sent without their template (send_template = never): only a collector that knows it from its own configuration reads them")
+		o.Queued = p.Stats().Counter("untold", "records sent without their template (send_template = never): only a collector that knows it from its own configuration reads them")
 	}
 	o.registry.First, o.registry.Max = 257, o.maxTemplates
 	if o.layout == layoutULOGD2 {
 		o.registry.First, o.registry.Max = 256, 2
 	}
-	if o.lanes == nil {
-		o.lanes = newLanes(o)
-		if o.optionsInterval > 0 {
-			o.reporter = newReporter(o)
-		}
+	if o.Streams == nil && o.optionsInterval > 0 {
+		o.reporter = newReporter(o)
 	}
+	o.Limits = o.limits()
+	o.Make(o)
 	return o.bind(p)
 }
 
 // Open implements engine.Opener: it begins to connect, and does not wait for it.
 func (o *output) Open(env *engine.Env) error {
-	o.env = env
 	if o.announce == export.Never {
 		env.Log.Warn("send_template = never: collectors are not told what the records mean; only one that knows their template from its own configuration can read them", "remedy", `set send_template = "once"`)
 	}
@@ -104,62 +101,67 @@ func (o *output) Open(env *engine.Env) error {
 	if o.reporter != nil {
 		o.reporter.stacks.Open()
 	}
-	for _, l := range o.lanes {
-		if err := l.open(env); err != nil {
-			return err
-		}
-		l.tick(time.Now())
+	if err := o.connect(env); err != nil {
+		return err
 	}
+	o.Tick(time.Now())
 	o.spool.report(env)
 	return nil
 }
 
-// Tick implements engine.Ticker.
-func (o *output) Tick(now time.Time) {
-	for _, l := range o.lanes {
-		if l.builder.Pending() > 0 && now.Sub(l.began) >= o.flushInterval {
-			l.finish()
-		}
-		l.tick(now)
+// connect begins the way to each collector, or to the file.
+func (o *output) connect(env *engine.Env) error {
+	if o.proto == protoFile {
+		o.ConnectTo(env, &o.file, collector.Window{Acked: true})
+		o.watchDrops()
+		return o.file.open(env)
 	}
+	window := collector.Window{}
+	if !o.datagrams() {
+		window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
+	}
+	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there (UDP)")
+	paths := o.Connect(env, window, func(a collector.Address) collector.Dial { return o.dial(a, refused) })
+	o.watchDrops()
+	for _, p := range paths {
+		if o.proto == protoDTLS {
+			p.Link.Renew(o.renew)
+		}
+		if err := o.spool.attach(p.Queue, p.Name, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Signal implements engine.Signaler: certificates are read and names resolved anew, a file that was moved away is begun anew.
-func (o *output) Signal(s engine.Signal) {
-	if s != engine.Reopen {
+// watchDrops has the reporter told what finds no room.
+func (o *output) watchDrops() {
+	if o.reporter == nil {
 		return
 	}
-	for _, l := range o.lanes {
-		l.finish()
-		if o.proto == protoFile {
-			o.file.reopen()
-			l.tick(time.Now())
-			continue
-		}
-		l.reset(time.Now())
+	for _, q := range o.Queues() {
+		q.Dropped = o.reporter.dropMessage
 	}
 }
 
-// Flush implements engine.Flusher.
-func (o *output) Flush() {
-	var queues []*collector.Queue
-	for _, l := range o.lanes {
-		l.finish()
-		queues = append(queues, l.queues...)
+// Signal implements engine.Signaler: certificates are read and names resolved anew; a file that was moved away is begun anew.
+func (o *output) Signal(s engine.Signal) {
+	if o.proto != protoFile || s != engine.Reopen {
+		o.Output.Signal(s)
+		return
 	}
-	collector.Finish(queues...)
+	o.Finish()
+	o.file.reopen()
+	o.Tick(time.Now())
 }
 
 // Close implements engine.Closer.
 func (o *output) Close() error {
-	var errs []error
-	for _, l := range o.lanes {
-		errs = append(errs, l.close())
-	}
+	err := o.Output.Close()
 	if o.reporter != nil {
 		o.reporter.stacks.Close()
 	}
-	return errors.Join(append(errs, o.spool.close())...)
+	return errors.Join(err, o.spool.close())
 }
 
 // stage is the output at the end of one stack.
@@ -177,50 +179,46 @@ type stage struct {
 func (s *stage) Consume(b *engine.Batch) {
 	now := time.Now()
 	if s.wait {
-		for _, l := range s.o.lanes {
-			now = l.makeRoom(now)
-		}
+		now = s.o.Wait(now)
 	}
 	rows := s.rows[:copy(s.rows[:], b.Rows())]
 	if s.events != nil {
-		s.deal(s.events.Rows(b, rows), b, func(l *lane, rows []engine.Row) export.Result {
-			s.o.env.Stats.Made.Add(len(rows))
-			return s.events.Encode(b, rows, &l.builder)
-		}, now)
+		events := s.events.Rows(b, rows)
+		s.o.Env().Stats.Made.Add(len(events))
+		for i, rows := range s.shares.Of(b, events) {
+			if len(rows) > 0 {
+				s.settle(i, s.events.Encode(b, rows, s.o.builders[i]), now)
+			}
+		}
 	}
 	if s.filter != nil {
 		rows = s.filter(b, rows)
 	}
-	s.deal(rows, b, func(l *lane, rows []engine.Row) export.Result { return s.encoder.Encode(b, rows, &l.builder) }, now)
-	for _, l := range s.o.lanes {
-		l.pump(now)
+	for i, rows := range s.shares.Of(b, rows) {
+		if len(rows) > 0 {
+			s.settle(i, s.encoder.Encode(b, rows, s.o.builders[i]), now)
+		}
 	}
+	s.o.Pump(now)
 }
 
-// deal encodes rows on the lanes that they belong to.
-func (s *stage) deal(rows []engine.Row, b *engine.Batch, encode func(*lane, []engine.Row) export.Result, now time.Time) {
-	for i, rows := range s.shares.Of(b, rows) {
-		if len(rows) == 0 {
-			continue
+// settle counts what became of rows that were encoded on a stream.
+func (s *stage) settle(i int, res export.Result, now time.Time) {
+	o := s.o
+	o.Env().Stats.Made.Add(res.Second)
+	if res.Homeless+res.TooBig > 0 {
+		o.noForm.Add(res.Homeless)
+		o.noRoom.Add(res.TooBig)
+		if o.reporter != nil {
+			o.reporter.drop(res.Lost, now)
 		}
-		l := s.o.lanes[i]
-		before := l.builder.Pending()
-		res := encode(l, rows)
-		s.o.env.Stats.Made.Add(res.Second)
-		if res.Homeless+res.TooBig > 0 {
-			s.o.noForm.Add(res.Homeless)
-			s.o.noRoom.Add(res.TooBig)
-			if s.o.reporter != nil {
-				s.o.reporter.drop(res.Lost, now)
-			}
-		}
-		l.settle(before, now)
 	}
+	o.Streams[i].Settle(now)
 }
 
 // bind finds out what records the stack has and binds their keys.
 func (o *output) bind(p *engine.Binder) engine.Stage {
-	s := &stage{o: o, wait: p.Waits(), shares: export.NewShares(p, len(o.lanes))}
+	s := &stage{o: o, wait: p.Waits(), shares: export.NewShares(p, len(o.Streams))}
 	if s.encoder = o.encoder(p); s.encoder == nil {
 		p.Problem("needs the keys of flows (from NFCT, or from FLOW behind packets), of packets (from BASE) or of counters (from NFACCT)")
 		return s

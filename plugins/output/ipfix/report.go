@@ -44,7 +44,7 @@ func (r *reporter) dropMessage(msg []byte) { r.drop(r.o.registry.Content(msg), t
 // report sends a collector the figures as of now, the settings, and the names of interfaces.
 func (r *reporter) report(q *collector.Queue, p *peer, now time.Time) {
 	sent, oid := q.Sent(), r.o.oid
-	if lost := r.o.env.Lost(); lost != r.lost {
+	if lost := r.o.Env().Lost(); lost != r.lost {
 		r.lost = lost
 		note(&r.ignored, now)
 	}
@@ -104,8 +104,5 @@ func (r *reporter) templates(bits uint64) (list []*export.Template) {
 }
 
 func (r *reporter) send(q *collector.Queue, p *peer, records []export.OptionsRecord) {
-	msgs, counts := r.o.registry.OptionsMessages(records, p.l.builder.Limit)
-	for i, msg := range msgs {
-		q.Control(msg, counts[i])
-	}
+	p.stream.OptionsRecords(q, &r.o.registry, records)
 }

@@ -10,6 +10,7 @@ import (
 	"ulogd/engine"
 	"ulogd/plugins/output/export"
 	"ulogd/plugins/output/export/collector"
+	"ulogd/plugins/output/export/stream"
 )
 
 const (
@@ -21,10 +22,6 @@ const (
 
 	// samplingInterval is how often sampling is announced unless options_interval says.
 	samplingInterval = 10 * time.Minute
-
-	modeAll      = "all"
-	modeBalance  = "balance"
-	modeFailover = "failover"
 )
 
 type settings struct {
@@ -32,7 +29,6 @@ type settings struct {
 
 	oid          uint32
 	proto        string
-	mode         string
 	renew        time.Duration
 	identity     collector.Identity
 	mtu          int
@@ -46,26 +42,23 @@ type settings struct {
 	optionsInterval time.Duration
 	sampling        uint32
 
-	natEvents     bool
-	natHistoric   bool
-	refresh       time.Duration
-	refreshCount  int
-	copies        int
-	flushInterval time.Duration
-	resend        int64
-	resendTime    time.Duration
+	natEvents   bool
+	natHistoric bool
+	refresh     stream.Refresh
+	copies      int
+	resend      int64
+	resendTime  time.Duration
 
 	announce     export.Announce
 	announceWord string // what send_template says, if it is no word of ours
 	neverChose   bool   // send_template = never chose the layout
 }
 
-func (s *settings) options(o *engine.Options, c *collector.Settings) {
+func (s *settings) options(o *engine.Options, c *stream.Output) {
 	s.opts = o
 	engine.Int(o, &s.oid, "oid", 0, "observation domain id: what tells this exporter's records from others' of the same address")
-	c.Options(o, port)
+	c.Options(o, port, stream.All, stream.Balance, stream.Failover)
 	o.Enum(&s.proto, "proto", protoTCP, []string{protoTCP, protoUDP, protoTLS, protoDTLS, protoSCTP}, "transport: tcp, udp, tls (TLS 1.2 or 1.3 over TCP), or dtls (DTLS 1.2 over UDP); the last two on port 4740, with both sides verified. sctp is refused")
-	o.Enum(&s.mode, "mode", modeAll, []string{modeAll, modeBalance, modeFailover}, "several collectors: all get everything; balance: each gets its share, by a hash of the flow; failover: the first that can be reached, and back to a better one when it returns")
 	o.String(&s.identity.Certificate, "tls_cert", "", "file with our certificate (PEM), followed by those between it and the authority")
 	o.String(&s.identity.Key, "tls_key", "", "file with its private key")
 	o.String(&s.identity.Authorities, "tls_ca", "", "file with the certificates that the collector's must lead to")
@@ -82,16 +75,14 @@ func (s *settings) options(o *engine.Options, c *collector.Settings) {
 	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), FLOW's timeouts, sampling, the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none, as some collectors refuse messages that hold them")
 	engine.Int(o, &s.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at (RFC 5477); options_interval is then 10 minutes unless it is set. 0: all")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
-	o.Seconds(&s.refresh, "template_refresh", 10*time.Minute, "on UDP and DTLS, announce the templates again after this time; 0: not by time")
-	engine.Int(o, &s.refreshCount, "template_refresh_packets", 1000, "on UDP and DTLS, announce the templates again after so many messages; 0: not by number")
+	s.refresh.Options(o, 1000, "on UDP and DTLS, ", "; 0: never for this reason")
 	engine.Int(o, &s.copies, "template_copies", 1, "on UDP and DTLS, announce a template so many times ahead of its first record")
-	o.Seconds(&s.flushInterval, "flush_interval", time.Second, "send a message that is not full after this time")
 	o.Size(&s.resend, "resend_window", 8<<20, "after a session over TCP or TLS breaks, send again what is not acknowledged and, before it, at least so many octets that are, as far as buffer holds them")
 	o.Seconds(&s.resendTime, "resend_time", 5*time.Second, "and at least what was sent during this time; both 0: only what was not acknowledged")
 }
 
-func (s *settings) validate(collectors int) error {
-	if err := s.validateTransport(collectors); err != nil {
+func (s *settings) validate(mode string) error {
+	if err := s.validateTransport(mode); err != nil {
 		return err
 	}
 	if s.sampling > 0 && !s.opts.Given("options_interval") {
@@ -108,8 +99,8 @@ func (s *settings) validate(collectors int) error {
 		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", export.OptionsTemplates, export.OptionsTemplates+2, s.maxTemplates)
 	case s.copies < 1 || s.copies > 10:
 		return fmt.Errorf("template_copies: must be from 1 to 10, is %d", s.copies)
-	case s.refreshCount < 0:
-		return fmt.Errorf("template_refresh_packets: must not be negative, is %d", s.refreshCount)
+	case s.refresh.Count < 0:
+		return fmt.Errorf("template_refresh_packets: must not be negative, is %d", s.refresh.Count)
 	}
 	return s.validateLayout()
 }

@@ -48,7 +48,8 @@ func (s *spooling) attach(q *collector.Queue, address string, o *output) error {
 	if s.dir == nil {
 		return nil
 	}
-	disk, err := s.dir.Open(address, spool.Config{Max: s.max, Log: o.env.Log, Stats: o.env.Stats, Go: o.env.Go})
+	env := o.Env()
+	disk, err := s.dir.Open(address, spool.Config{Max: s.max, Log: env.Log, Stats: env.Stats, Go: env.Go})
 	if err != nil {
 		return err
 	}

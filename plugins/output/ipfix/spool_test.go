@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"ulogd/engine"
+
+	"ulogd/plugins/output/export/stream"
 )
 
 // spooled are the options of an output with little memory and a spool.
@@ -222,7 +224,7 @@ func TestFullSpool(t *testing.T) {
 
 // TestSpoolsOfSeveral: each collector has its own.
 func TestSpoolsOfSeveral(t *testing.T) {
-	for _, mode := range []string{modeAll, modeBalance, modeFailover} {
+	for _, mode := range []string{stream.All, stream.Balance, stream.Failover} {
 		t.Run(mode, func(t *testing.T) {
 			one, two, dir := closedPort(t), closedPort(t), t.TempDir()
 			set := spooled(dir, "host", one.addr+","+two.addr, "mode", mode)
@@ -230,7 +232,7 @@ func TestSpoolsOfSeveral(t *testing.T) {
 			r.giveAll(0, 20000)
 			r.end0()
 			r.nothingDropped()
-			want := map[string][]*collectTCP{modeAll: {one, two}, modeBalance: {one, two}, modeFailover: {one}}[mode]
+			want := map[string][]*collectTCP{stream.All: {one, two}, stream.Balance: {one, two}, stream.Failover: {one}}[mode]
 			for _, c := range want {
 				if len(segments(t, dir, c)) == 0 {
 					t.Errorf("there is no spool for %s", c.addr)
@@ -239,7 +241,7 @@ func TestSpoolsOfSeveral(t *testing.T) {
 			r = start(t, &feed{asct: true}, set...)
 			total := int(r.count("resumed"))
 			two.listen()
-			if mode == modeFailover {
+			if mode == stream.Failover {
 				inOrder(t, marks(t, two.accept(), upTo(20000)), 0, 20000)
 				r.end()
 				return
@@ -248,7 +250,7 @@ func TestSpoolsOfSeveral(t *testing.T) {
 			first, second := collect(t, one.accept()), collect(t, two.accept())
 			r.end()
 			a, b := len(<-first.done), len(<-second.done)
-			if a+b != total || mode == modeAll && a != b || total < 20000 {
+			if a+b != total || mode == stream.All && a != b || total < 20000 {
 				t.Errorf("%d and %d flows arrived of %d", a, b, total)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/plugins/output/export/collector"
+	"ulogd/plugins/output/export/stream"
 )
 
 const (
@@ -37,15 +38,13 @@ func (o *output) dial(a collector.Address, refused *engine.Counter) collector.Di
 	return collector.DialTCP(a, o.Source)
 }
 
-func (s *settings) validateTransport(collectors int) error {
+func (s *settings) validateTransport(mode string) error {
 	id := &s.identity
 	switch {
 	case s.proto == protoSCTP:
 		return fmt.Errorf("proto: sctp is not offered: Go's network library has none, and there was no kernel with SCTP to test another on; set proto = tcp or tls, which lose nothing either")
-	case s.mode == modeFailover && s.proto == protoUDP:
+	case mode == stream.Failover && s.proto == protoUDP:
 		return fmt.Errorf("mode: failover needs tcp, tls or dtls; UDP does not tell that a collector is away (RFC 7011 section 10.3.5)")
-	case s.mode != modeAll && collectors < 2:
-		return fmt.Errorf("mode: %s needs several collectors in host", s.mode)
 	case !s.secure() && (id.Certificate != "" || id.Key != "" || id.Authorities != "" || len(id.PeerNames) > 0):
 		return fmt.Errorf("proto: is %s, which takes no tls_cert, tls_key, tls_ca or tls_peer_names; set proto = tls or dtls", s.proto)
 	case s.secure() && (id.Certificate == "" || id.Key == "" || id.Authorities == ""):

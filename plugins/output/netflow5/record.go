@@ -54,7 +54,8 @@ func bind(p *engine.Binder) keys {
 
 // stage is the output at the end of one stack.
 type stage struct {
-	o *output
+	o    *output
+	wait bool // rather than drop: the input loses nothing by it
 	keys
 }
 
@@ -76,6 +77,9 @@ const ctDestroy = 4
 // Consume implements engine.Stage.
 func (s *stage) Consume(b *engine.Batch) {
 	o, now := s.o, time.Now()
+	if s.wait {
+		now = o.Wait(now)
+	}
 	first := engine.Time(b.Clock())
 	if r := b.Rows()[0]; s.epoch.Has(b, r) {
 		first = s.epoch.Of(b)[r]
@@ -84,7 +88,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	have := b.Have()
 	eventBit, reasonBit, event := s.event.Mask(), s.reason.Mask(), s.event.Of(b)
 	rbit, rpackets := s.rpackets.Mask(), s.rpackets.Of(b)
-	var six, other, filtered, held, made int
+	var six, other, filtered, made int
 	c := s.columns(b)
 	for _, r := range b.Rows() {
 		switch version := s.fam.Version(b, r); {
@@ -108,30 +112,30 @@ func (s *stage) Consume(b *engine.Batch) {
 			c.turn(&f, have[r], r)
 			n += s.put(&f, now)
 		}
-		held, made = held+n, made+n-1
+		made += n - 1
 	}
-	st := o.env.Stats
+	st := o.Env().Stats
 	o.ipv6.Add(six)
 	o.notIP.Add(other)
 	st.Filtered.Add(filtered)
-	st.Held.Add(held)
 	st.Made.Add(made)
 	if six > 0 {
 		o.told6.Do(func() {
-			o.env.Log.Warn("NetFlow version 5 cannot tell IPv6 flows: they are counted as dropped", "remedy", "export them with IPFIX")
+			o.Env().Log.Warn("NetFlow version 5 cannot tell IPv6 flows: they are counted as dropped", "remedy", "export them with IPFIX")
 		})
 	}
-	for _, x := range o.streams {
-		x.pump(now)
+	for _, x := range o.Streams {
+		x.Settle(now)
 	}
+	o.Pump(now)
 }
 
 // put writes the flow's records and returns how many they are.
 func (s *stage) put(f *flow, now time.Time) (records int) {
 	o := s.o
-	x := o.streams[0]
-	if len(o.streams) > 1 {
-		x = o.streams[f.share(len(o.streams))]
+	x := o.builders[0]
+	if len(o.builders) > 1 {
+		x = o.builders[f.share(len(o.builders))]
 	}
 	start, early := o.clock.Millis(int64(f.start))
 	end, _ := o.clock.Millis(int64(f.end))

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// finish writes a replayed file's time into a message. A live one gets its time when it is sent; until then its seconds are 0.
-func (o *output) finish(msg []byte) {
+// Seal implements stream.Format: it writes a replayed file's time into a message. A live one gets its time when it is sent; until then its seconds are 0.
+func (o *output) Seal(msg []byte) {
 	if wall, ok := o.clock.Replayed(); ok {
 		o.putTime(msg, wall)
 	}

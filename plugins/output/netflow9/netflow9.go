@@ -2,13 +2,12 @@
 package netflow9
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/export"
-	"ulogd/plugins/output/export/collector"
+	"ulogd/plugins/output/export/stream"
 	"ulogd/plugins/output/export/uptime"
 )
 
@@ -36,8 +35,7 @@ UDP is for networks where some loss is tolerable. The output never makes a live 
 const port = 2055
 
 type output struct {
-	collector.Settings
-	mode          string
+	stream.Output
 	sourceID      uint32
 	sampling      uint32
 	optionRecords bool
@@ -46,14 +44,11 @@ type output struct {
 	counters      string
 	fields        []string
 	maxTemplates  int
-	refresh       time.Duration
-	refreshCount  int
-	flushInterval time.Duration
+	refresh       stream.Refresh
 
-	env      *engine.Env
 	registry export.Registry
+	builders []*export.Builder // of the streams
 	clock    uptime.Clock
-	streams  []*stream // one, or in balance mode one for each collector
 	reporter *reporter // nil: no options records
 	noRoom   *engine.Drop
 	noForm   *engine.Drop
@@ -61,36 +56,31 @@ type output struct {
 
 func (o *output) Options(opts *engine.Options) {
 	o.registry.Dialect = export.NetFlow9
-	o.Settings.Options(opts, port)
-	opts.Enum(&o.mode, "mode", "all", []string{"all", "balance"}, "all: every collector gets every flow; balance: each gets a share, both directions of a connection at one of them")
+	o.Output.Options(opts, port, stream.All, stream.Balance)
 	engine.Int(opts, &o.sourceID, "source_id", 0, "source id in the header: what tells exporters on one address apart")
 	engine.Int(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
 	opts.Enum(&o.direction, "direction", "uniflow", []string{"uniflow", "sum"}, "uniflow: a record for each direction that has packets; sum: one, whose counters add both directions up")
 	opts.Enum(&o.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
 	opts.Strings(&o.fields, "fields", nil, "elements of the records in their order, by the names of the IPFIX registry; unset: the usual ones that the stack can fill")
 	engine.Int(opts, &o.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
-	opts.Seconds(&o.refresh, "template_refresh", 10*time.Minute, "announce the templates again after this time")
-	engine.Int(opts, &o.refreshCount, "template_refresh_packets", 20, "announce the templates again after so many messages")
+	o.refresh.Options(opts, 20, "", "")
 	opts.Bool(&o.optionRecords, "options_records", false, "send options records with the templates: FLOW's timeouts and sampling each time; what was sent and the names of interfaces every template_refresh")
 	engine.Int(opts, &o.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at; 0: all")
-	opts.Seconds(&o.flushInterval, "flush_interval", time.Second, "send a message that is not full after this time")
 }
 
 // Validate implements engine.Validator.
 func (o *output) Validate() error {
 	switch {
-	case o.mode == "balance" && len(o.Host) < 2:
-		return fmt.Errorf("mode: balance needs several collectors in host")
 	case o.maxTemplates < 1 || o.maxTemplates > 64:
 		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", o.maxTemplates)
 	case (o.optionRecords || o.sampling > 0) && o.maxTemplates < export.OptionsTemplates+2:
 		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", export.OptionsTemplates, export.OptionsTemplates+2, o.maxTemplates)
 	case o.mtu < 128 || o.mtu > 65507:
 		return fmt.Errorf("mtu: must be from 128 to 65507, is %d", o.mtu)
-	case o.refresh <= 0 || o.refreshCount < 1:
+	case o.refresh.Every <= 0 || o.refresh.Count < 1:
 		return fmt.Errorf("template_refresh: version 9 asks for it by time and by number (RFC 3954 section 7); neither it nor template_refresh_packets can be 0")
 	}
-	return o.Settings.Validate()
+	return o.Output.Validate()
 }
 
 // Bind implements engine.Output.
@@ -99,12 +89,11 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	o.noRoom = p.Stats().Drop("record_too_big", "records that no message of the permitted size can hold")
 	o.noForm = p.Stats().Drop("no_template", "records that would have needed a template beyond max_templates, or that are not IP")
 	o.registry.First, o.registry.Max = 256, o.maxTemplates
-	if o.streams == nil {
-		o.streams = newStreams(o)
-		if o.optionRecords || o.sampling > 0 {
-			o.reporter = newReporter(o)
-		}
+	if o.Streams == nil && (o.optionRecords || o.sampling > 0) {
+		o.reporter = newReporter(o)
 	}
+	o.Limits = stream.Limits{Most: o.mtu, Unknown: stream.UnknownPath}
+	o.Make(o)
 	s := o.stage(p)
 	if s.encoder == nil {
 		p.Problem("needs the keys of flows, such as orig.ip.saddr; let NFCT give them, or FLOW make them of packets")
@@ -123,62 +112,18 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 
 // Open implements engine.Opener: it begins to connect, and does not wait for it.
 func (o *output) Open(env *engine.Env) error {
-	o.env = env
 	if o.reporter != nil {
 		o.reporter.stacks.Open()
 	}
-	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there")
-	for i, a := range o.Addresses {
-		o.streams[i%len(o.streams)].open(a, collector.DialUDP(a, o.Source, refused))
-	}
-	o.Tick(time.Now())
+	o.ConnectUDP(env)
 	return nil
-}
-
-// Tick implements engine.Ticker.
-func (o *output) Tick(now time.Time) {
-	for _, s := range o.streams {
-		s.tick(now)
-	}
-}
-
-// Signal implements engine.Signaler: names are resolved anew.
-func (o *output) Signal(sig engine.Signal) {
-	if sig != engine.Reopen {
-		return
-	}
-	for _, s := range o.streams {
-		s.finish()
-	}
-	for _, q := range o.queues() {
-		q.Reset(time.Now())
-	}
-}
-
-// Flush implements engine.Flusher.
-func (o *output) Flush() {
-	for _, s := range o.streams {
-		s.finish()
-	}
-	collector.Finish(o.queues()...)
 }
 
 // Close implements engine.Closer.
 func (o *output) Close() error {
-	var errs []error
-	for _, q := range o.queues() {
-		errs = append(errs, q.Close())
-	}
+	err := o.Output.Close()
 	if o.reporter != nil {
 		o.reporter.stacks.Close()
 	}
-	return errors.Join(errs...)
-}
-
-// queues returns those of all collectors.
-func (o *output) queues() (all []*collector.Queue) {
-	for _, s := range o.streams {
-		all = append(all, s.queues...)
-	}
-	return all
+	return err
 }

@@ -34,8 +34,5 @@ func (r *reporter) figures(q *collector.Queue, p *peer) {
 }
 
 func (r *reporter) send(q *collector.Queue, p *peer, records []export.OptionsRecord) {
-	msgs, counts := r.o.registry.OptionsMessages(records, p.s.builder.Limit)
-	for i, msg := range msgs {
-		q.Control(msg, counts[i])
-	}
+	p.stream.OptionsRecords(q, &r.o.registry, records)
 }

@@ -23,7 +23,7 @@ type stage struct {
 // stage binds the keys. Counters are totals where they count since the flow began, as conntrack's do, which numbers its connections.
 func (o *output) stage(p *engine.Binder) *stage {
 	totals := o.counters == "total" || o.counters == "auto" && engine.Want(p, key.CTID).Given()
-	s := &stage{o: o, event: engine.Want(p, key.CTEvent), first: engine.Want(p, key.FlowEpoch), wait: p.Waits(), shares: export.NewShares(p, len(o.streams))}
+	s := &stage{o: o, event: engine.Want(p, key.CTEvent), first: engine.Want(p, key.FlowEpoch), wait: p.Waits(), shares: export.NewShares(p, len(o.Streams))}
 	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: totals, Fields: o.fields, Uptime: &o.clock.Epoch})
 	return s
 }
@@ -35,7 +35,7 @@ const ctNew = 1
 func (s *stage) Consume(b *engine.Batch) {
 	o, now := s.o, time.Now()
 	if s.wait {
-		now = o.makeRoom(now)
+		now = o.Wait(now)
 	}
 	first := engine.Time(b.Clock())
 	rows, n := s.rows[:copy(s.rows[:], b.Rows())], 0
@@ -50,29 +50,13 @@ func (s *stage) Consume(b *engine.Batch) {
 			n++
 		}
 	}
-	o.env.Stats.Filtered.Add(len(rows) - n)
+	o.Env().Stats.Filtered.Add(len(rows) - n)
 	for i, rows := range s.shares.Of(b, rows[:n]) {
-		w := o.streams[i]
-		before := w.builder.Pending()
-		res := s.encoder.Encode(b, rows, &w.builder)
-		o.env.Stats.Made.Add(res.Second)
+		res := s.encoder.Encode(b, rows, o.builders[i])
+		o.Env().Stats.Made.Add(res.Second)
 		o.noForm.Add(res.Homeless)
 		o.noRoom.Add(res.TooBig)
-		w.settle(before, now)
-		for _, q := range w.queues {
-			q.Pump(now)
-		}
+		o.Streams[i].Settle(now)
 	}
-}
-
-// makeRoom waits until every queue has room for what a batch may become, or until the daemon is to end.
-func (o *output) makeRoom(now time.Time) time.Time {
-	for _, w := range o.streams {
-		for !w.room() && o.env.Deadline().IsZero() {
-			time.Sleep(time.Millisecond)
-			now = time.Now()
-			w.tick(now)
-		}
-	}
-	return now
+	o.Pump(now)
 }

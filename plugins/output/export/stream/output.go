@@ -1,0 +1,186 @@
+// The streams of one output: which collectors each has, and its life from the first record to the last.
+
+package stream
+
+import (
+	"errors"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/export/collector"
+)
+
+// A Format is what an exporter's protocol brings to its streams.
+type Format interface {
+	// Messages begins a stream's messages.
+	Messages(s *Stream) Messages
+	// Peer makes what tells one more collector of a stream.
+	Peer(s *Stream) Peer
+	// Seal writes into a finished message what is known before it is sent.
+	Seal(msg []byte)
+}
+
+// Limits are the octets of a message, without the headers below it.
+type Limits struct {
+	Most    int // never more, whatever a path allows
+	Unknown int // while no path has said; 0: Most
+}
+
+// UnknownPath is what any path takes (RFC 7011 section 10.3.3): packets of 512 octets, less the larger headers.
+const UnknownPath = 512 - 48
+
+// An Output is what an exporter embeds.
+type Output struct {
+	Settings
+	Limits  Limits
+	Streams []*Stream       // one for all collectors or, in balance, one for each
+	Queued  *engine.Counter // if not nil, of records that found room in a queue
+
+	env    *engine.Env
+	format Format
+}
+
+// Make makes the streams, once.
+func (o *Output) Make(f Format) {
+	if o.Streams != nil {
+		return
+	}
+	o.format = f
+	for range max(1, len(o.Addresses)) { // a file has none
+		s := &Stream{out: o}
+		s.add = s.queue
+		s.Messages = f.Messages(s)
+		s.Adjust()
+		o.Streams = append(o.Streams, s)
+		if o.Mode != Balance {
+			break
+		}
+	}
+}
+
+// A Path is a way to one collector, or to several of which one at a time is used.
+type Path struct {
+	Name  string // the collector's; in failover the first one's
+	Link  *collector.Link
+	Queue *collector.Queue
+}
+
+// Connect gives the streams their collectors. It begins to connect with the first Tick, and does not wait for it.
+func (o *Output) Connect(env *engine.Env, w collector.Window, dial func(collector.Address) collector.Dial) (paths []Path) {
+	o.env = env
+	for i, group := range o.groups() {
+		var names []string
+		var dials []collector.Dial
+		for _, a := range group {
+			names, dials = append(names, a.String()), append(dials, dial(a))
+		}
+		link := collector.NewLink(env, o.ReconnectInterval, names, dials...)
+		s := o.Streams[min(i, len(o.Streams)-1)]
+		paths = append(paths, Path{names[0], link, s.join(link, w)})
+	}
+	return paths
+}
+
+// ConnectUDP is Connect over UDP, and the first Tick.
+func (o *Output) ConnectUDP(env *engine.Env) {
+	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there")
+	o.Connect(env, collector.Window{}, func(a collector.Address) collector.Dial { return collector.DialUDP(a, o.Source, refused) })
+	o.Tick(time.Now())
+}
+
+// groups returns the collectors, those together of which one at a time is used.
+func (o *Output) groups() (list [][]collector.Address) {
+	if o.Mode == Failover {
+		return [][]collector.Address{o.Addresses}
+	}
+	for _, a := range o.Addresses {
+		list = append(list, []collector.Address{a})
+	}
+	return list
+}
+
+// ConnectTo gives the first stream a way that is no collector's.
+func (o *Output) ConnectTo(env *engine.Env, way collector.Way, w collector.Window) {
+	o.env = env
+	o.Streams[0].join(way, w)
+}
+
+// Env returns what the engine offers, once there are collectors.
+func (o *Output) Env() *engine.Env { return o.env }
+
+// Queues returns those of all streams.
+func (o *Output) Queues() (all []*collector.Queue) {
+	for _, s := range o.Streams {
+		all = append(all, s.queues...)
+	}
+	return all
+}
+
+// batchOctets is more than the records of a batch take, two for each row, unless they hold long strings.
+const batchOctets = 2 * engine.BatchSize * 256
+
+// Wait waits until every queue has room for what a batch may become, or until the daemon is to end, and returns the time.
+func (o *Output) Wait(now time.Time) time.Time {
+	for _, s := range o.Streams {
+		if s.room() {
+			continue
+		}
+		s.pump(now, 1)
+		for !s.room() && o.env.Deadline().IsZero() {
+			time.Sleep(time.Millisecond)
+			now = time.Now()
+			s.tick(now)
+		}
+	}
+	return now
+}
+
+// Pump sends what is worth a system call.
+func (o *Output) Pump(now time.Time) {
+	for _, s := range o.Streams {
+		s.pump(now, enough)
+	}
+}
+
+// enough is how many octets make a write worth its system call, and the reader's waking.
+const enough = 64 << 10
+
+// Tick implements engine.Ticker.
+func (o *Output) Tick(now time.Time) {
+	for _, s := range o.Streams {
+		s.tick(now)
+	}
+}
+
+// Finish closes the open messages and queues them.
+func (o *Output) Finish() {
+	for _, s := range o.Streams {
+		s.finish()
+	}
+}
+
+// Signal implements engine.Signaler: names are resolved and certificates read anew.
+func (o *Output) Signal(sig engine.Signal) {
+	if sig != engine.Reopen {
+		return
+	}
+	o.Finish()
+	for _, q := range o.Queues() {
+		q.Reset(time.Now())
+	}
+}
+
+// Flush implements engine.Flusher.
+func (o *Output) Flush() {
+	o.Finish()
+	collector.Finish(o.Queues()...)
+}
+
+// Close implements engine.Closer.
+func (o *Output) Close() error {
+	var errs []error
+	for _, q := range o.Queues() {
+		errs = append(errs, q.Close())
+	}
+	return errors.Join(errs...)
+}
