@@ -1,17 +1,15 @@
+// ROWS gives the records of a test, RECORD keeps what comes to the end of a stack.
+
 package stacktest
 
 import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
 	"ulogd/engine"
-	"ulogd/engine/key"
 )
 
 func init() {
@@ -73,12 +71,31 @@ func (s *rows) Bind(p *engine.Binder) {
 	}
 	for _, k := range known {
 		if names[k.name] {
-			s.set = append(s.set, k.bind(p))
+			s.set = append(s.set, rowSetter(p, k))
 			delete(names, k.name)
 		}
 	}
 	for k := range names {
 		p.Problem("ROWS does not know the key %s", k)
+	}
+}
+
+// rowSetter makes what fills a key, in a group of its own, in the rows that have it. Raw data is written as it is.
+func rowSetter(p *engine.Binder, k givenKey) func(*engine.Batch, engine.Row, map[string]string) {
+	g := p.Group()
+	set := k.bind(p, g)
+	return func(b *engine.Batch, r engine.Row, row map[string]string) {
+		text, ok := row[k.name]
+		if !ok {
+			return
+		}
+		if k.hexed {
+			text = hex.EncodeToString([]byte(text))
+		}
+		if err := set(b, r, text); err != nil {
+			panic(err)
+		}
+		b.Have()[r] |= g.Mask()
 	}
 }
 
@@ -102,90 +119,6 @@ func (s *rows) Read(b *engine.Batch, deadline time.Time) error {
 	b.Fill(len(s.batches[0]))
 	s.batches = s.batches[1:]
 	return nil
-}
-
-type knownKey struct {
-	name string
-	bind func(p *engine.Binder) func(*engine.Batch, engine.Row, map[string]string)
-}
-
-// rowKey makes a key that ROWS can give, with how its text is read.
-func rowKey[T any](k engine.Key[T], parse func(*engine.Batch, string) T) knownKey {
-	return knownKey{k.Name(), func(p *engine.Binder) func(*engine.Batch, engine.Row, map[string]string) {
-		g := p.Group()
-		col := engine.Give(p, g, k)
-		return func(b *engine.Batch, r engine.Row, row map[string]string) {
-			if text, ok := row[k.Name()]; ok {
-				col.Of(b)[r] = parse(b, text)
-				b.Have()[r] |= g.Mask()
-			}
-		}
-	}}
-}
-
-func number[T engine.Integer](k engine.Key[T]) knownKey {
-	return rowKey(k, func(_ *engine.Batch, s string) T {
-		n, err := strconv.ParseUint(s, 0, 64)
-		if err != nil {
-			panic(err)
-		}
-		return T(n)
-	})
-}
-
-func address(k engine.Key[engine.Addr]) knownKey {
-	return rowKey(k, func(_ *engine.Batch, s string) engine.Addr { return engine.AddrFrom(netip.MustParseAddr(s)) })
-}
-
-func text(k engine.Key[engine.String]) knownKey {
-	return rowKey(k, func(b *engine.Batch, s string) engine.String { return engine.String(b.AddText([]byte(s))) })
-}
-
-func raw(k engine.Key[engine.Raw]) knownKey {
-	return rowKey(k, func(b *engine.Batch, s string) engine.Raw { return engine.Raw(b.AddText([]byte(s))) })
-}
-
-func hardware(k engine.Key[engine.MAC]) knownKey {
-	return rowKey(k, func(_ *engine.Batch, s string) (a engine.MAC) {
-		hw, err := net.ParseMAC(s)
-		if err != nil {
-			panic(err)
-		}
-		copy(a[:], hw)
-		return a
-	})
-}
-
-// label takes the 128 bits as hexadecimal digits.
-func label(k engine.Key[engine.Label]) knownKey {
-	return rowKey(k, func(_ *engine.Batch, s string) (l engine.Label) {
-		if _, err := hex.Decode(l[:], []byte(s)); err != nil {
-			panic(err)
-		}
-		return l
-	})
-}
-
-// known is what ROWS can give. Raw data is written as it is, times as nanoseconds since 1970.
-var known = []knownKey{
-	number(key.OOBFamily), number(key.OOBProtocol), number(key.OOBTime), number(key.OOBMark), number(key.OOBHook),
-	number(key.OOBIfIn), number(key.OOBIfOut), text(key.OOBPrefix), text(key.OOBIn), text(key.OOBOut), number(key.OOBVLAN),
-	number(key.OOBUID), number(key.OOBGID),
-	raw(key.RawPkt), number(key.RawPktLen), number(key.RawPktCount), raw(key.RawMAC), number(key.RawMACLen), number(key.RawType), number(key.RawLabel),
-	raw(key.RawMACSaddr), number(key.RawMACAddrLen),
-	address(key.IPSaddr), address(key.IPDaddr), number(key.IPProtocol),
-	address(key.OrigSaddr), address(key.OrigDaddr), number(key.OrigProtocol), number(key.OrigSport), number(key.OrigDport),
-	number(key.OrigOctets), number(key.OrigPackets),
-	address(key.ReplySaddr), address(key.ReplyDaddr), number(key.ReplyProtocol), number(key.ReplySport), number(key.ReplyDport),
-	number(key.ReplyOctets), number(key.ReplyPackets),
-	number(key.ICMPType), number(key.ICMPCode), number(key.ICMP6Type), number(key.ICMP6Code),
-	number(key.CTMark), number(key.CTID), number(key.CTEvent), number(key.CTStatus), number(key.CTZone),
-	number(key.CTTCPState), label(key.CTLabels), rowKey(key.CTRecovered, func(_ *engine.Batch, s string) bool { return s != "0" }),
-	number(key.FlowStart), number(key.FlowEnd), number(key.FlowEndReason), number(key.ReplyStart), number(key.ReplyEnd),
-	number(key.OrigTOS), number(key.ReplyTOS), number(key.OrigTCPFlags), number(key.ReplyTCPFlags),
-	hardware(key.OrigMACSaddr), hardware(key.OrigMACDaddr),
-	address(key.RouteNextHop), number(key.RouteSrcPlen), number(key.RouteDstPlen),
-	text(key.SumName), number(key.SumPackets), number(key.SumOctets),
 }
 
 // record keeps records as text.

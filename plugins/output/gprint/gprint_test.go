@@ -6,18 +6,18 @@ import (
 	"strings"
 	"testing"
 
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 // write runs GPRINT over records and returns the file.
-func write(t *testing.T, options map[string]string, clock int64, recs ...outputtest.Record) string {
+func write(t *testing.T, options map[string]string, clock int64, recs ...stacktest.Record) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "gprint.log")
 	set := map[string]string{"file": path}
 	for k, v := range options {
 		set[k] = v
 	}
-	outputtest.Setup{Output: "GPRINT", Options: set, Shape: recs, Clock: clock}.Run(t)
+	stacktest.Setup{Output: "GPRINT", Options: set, Shape: recs, Clock: clock}.Run(t)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -39,23 +39,23 @@ func TestLinesOfULOGD2(t *testing.T) {
 	for _, name := range []string{"packets-2.0.9.log", "flows-2.0.9.log"} {
 		t.Run(name, func(t *testing.T) {
 			want := golden(t, name)
-			outputtest.SameLines(t, write(t, nil, 0, outputtest.Parse(want)...), want)
+			stacktest.SameLines(t, write(t, nil, 0, stacktest.Parse(want)...), want)
 		})
 	}
 	for _, name := range []string{"packets-2.0.8.log", "flows-2.0.8.log", "bridge-2.0.8.log"} {
 		t.Run(name, func(t *testing.T) {
 			want := golden(t, name)
-			recs := outputtest.Parse(want)
+			recs := stacktest.Parse(want)
 			for i := range recs {
 				recs[i] = whole(recs[i])
 			}
-			outputtest.SameLines(t, write(t, map[string]string{"compat": "ulogd2"}, 0, recs...), want)
+			stacktest.SameLines(t, write(t, map[string]string{"compat": "ulogd2"}, 0, recs...), want)
 		})
 	}
 }
 
 // whole gives a record its IPv6 addresses back, of which ulogd2 2.0.8 printed four octets.
-func whole(rec outputtest.Record) outputtest.Record {
+func whole(rec stacktest.Record) stacktest.Record {
 	for _, f := range rec {
 		switch f.Value {
 		case "253.119.0.0":
@@ -73,11 +73,11 @@ func TestTimestamp(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	want := strings.SplitAfter(golden(t, "counters-2.0.8.log"), "\n")[0]
 	_, values, _ := strings.Cut(want, ",")
-	got := write(t, map[string]string{"timestamp": "1"}, 1795227993_571785000, outputtest.Parse(values)...)
-	outputtest.SameLines(t, got, want)
+	got := write(t, map[string]string{"timestamp": "1"}, 1795227993_571785000, stacktest.Parse(values)...)
+	stacktest.SameLines(t, got, want)
 }
 
-var packet = outputtest.Record{
+var packet = stacktest.Record{
 	{Name: "raw.pkt", Value: "4500"},
 	{Name: "oob.prefix", Value: `IN: "a" 100% 'b'`},
 	{Name: "oob.time", Value: "1795226048651231000"},
@@ -89,8 +89,8 @@ var packet = outputtest.Record{
 
 func TestIPv6(t *testing.T) {
 	const right = `oob.prefix=IN: "a" 100% 'b',oob.time.sec=1795226048,oob.time.usec=651231,oob.family=10,ip.saddr=fd77::2,tcp.seq=4294967295,tcp.syn=1` + "\n"
-	outputtest.SameLines(t, write(t, nil, 0, packet), right)
-	outputtest.SameLines(t, write(t, map[string]string{"compat": "ulogd2"}, 0, packet), strings.ReplaceAll(right, "fd77::2", "253.119.0.0"))
+	stacktest.SameLines(t, write(t, nil, 0, packet), right)
+	stacktest.SameLines(t, write(t, map[string]string{"compat": "ulogd2"}, 0, packet), strings.ReplaceAll(right, "fd77::2", "253.119.0.0"))
 }
 
 func TestForgedPrefix(t *testing.T) {
@@ -103,15 +103,15 @@ func TestForgedPrefix(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	got := write(t, map[string]string{"keys": "tcp.seq,oob.time,ip.saddr"}, 0, packet)
-	outputtest.SameLines(t, got, "tcp.seq=4294967295,oob.time=1795226048651231000,ip.saddr=fd77::2\n")
-	refusal := outputtest.Setup{Output: "GPRINT", Options: map[string]string{"keys": "tcp.sec"}, Shape: []outputtest.Record{packet}}.Refusal(t)
+	stacktest.SameLines(t, got, "tcp.seq=4294967295,oob.time=1795226048651231000,ip.saddr=fd77::2\n")
+	refusal := stacktest.Setup{Output: "GPRINT", Options: map[string]string{"keys": "tcp.sec"}, Shape: []stacktest.Record{packet}}.Refusal(t)
 	if !strings.Contains(refusal, "tcp.sec") {
 		t.Errorf("refusal %q does not name the key", refusal)
 	}
 }
 
 func TestNoAllocations(t *testing.T) {
-	s := outputtest.Setup{Output: "GPRINT", Options: map[string]string{"file": os.DevNull, "timestamp": "1"}, Shape: outputtest.Parse(golden(t, "packets-2.0.8.log"))}
+	s := stacktest.Setup{Output: "GPRINT", Options: map[string]string{"file": os.DevNull, "timestamp": "1"}, Shape: stacktest.Parse(golden(t, "packets-2.0.8.log"))}
 	if n := s.Allocations(t); n != 0 {
 		t.Errorf("%v allocations per batch, want 0", n)
 	}
@@ -122,5 +122,5 @@ func BenchmarkGPRINT(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	outputtest.Setup{Output: "GPRINT", Options: map[string]string{"file": os.DevNull}, Shape: outputtest.Parse(string(text))[:1]}.Bench(b)
+	stacktest.Setup{Output: "GPRINT", Options: map[string]string{"file": os.DevNull}, Shape: stacktest.Parse(string(text))[:1]}.Bench(b)
 }

@@ -13,7 +13,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/test/nstest"
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 // TestLogrotate has logrotate put the file aside again and again while records are written: every one is in some file, whole and once.
@@ -25,8 +25,8 @@ func TestLogrotate(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	shape := outputtest.Record{{Name: "oob.mark", Value: "0"}, {Name: "oob.prefix", Value: strings.Repeat("x", 100)}}
-	st := outputtest.Setup{Output: "GPRINT", Options: map[string]string{"file": path}, Shape: []outputtest.Record{shape}}.Start(t)
+	shape := stacktest.Record{{Name: "oob.mark", Value: "0"}, {Name: "oob.prefix", Value: strings.Repeat("x", 100)}}
+	st := stacktest.Setup{Output: "GPRINT", Options: map[string]string{"file": path}, Shape: []stacktest.Record{shape}}.Start(t)
 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -42,7 +42,7 @@ func TestLogrotate(t *testing.T) {
 	sent := 0
 	for range 5 {
 		for range 50 {
-			var recs []outputtest.Record
+			var recs []stacktest.Record
 			for range 20 {
 				recs = append(recs, shape.With("oob.mark", strconv.Itoa(sent)))
 				sent++

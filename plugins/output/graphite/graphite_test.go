@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 // counters makes the records whose lines are given, in pairs.
-func counters(t testing.TB) (text string, recs []outputtest.Record) {
+func counters(t testing.TB) (text string, recs []stacktest.Record) {
 	t.Helper()
 	data, err := os.ReadFile("testdata/lines-2.0.8.txt")
 	if err != nil {
@@ -22,13 +22,13 @@ func counters(t testing.TB) (text string, recs []outputtest.Record) {
 	for i := 0; i+1 < len(lines); i += 2 {
 		pkts, octets := strings.Fields(lines[i]), strings.Fields(lines[i+1])
 		name := strings.TrimSuffix(strings.TrimPrefix(pkts[0], "netfilter.nfacct."), ".pkts")
-		recs = append(recs, outputtest.Record{{Name: "sum.name", Value: name}, {Name: "sum.pkts", Value: pkts[1]}, {Name: "sum.bytes", Value: octets[1]}, {Name: "oob.time", Value: pkts[2] + "000000000"}})
+		recs = append(recs, stacktest.Record{{Name: "sum.name", Value: name}, {Name: "sum.pkts", Value: pkts[1]}, {Name: "sum.bytes", Value: octets[1]}, {Name: "oob.time", Value: pkts[2] + "000000000"}})
 	}
 	return string(data), recs
 }
 
 // send returns what a TCP server gets.
-func send(t *testing.T, prefix string, clock int64, recs ...outputtest.Record) string {
+func send(t *testing.T, prefix string, clock int64, recs ...stacktest.Record) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,7 +37,7 @@ func send(t *testing.T, prefix string, clock int64, recs ...outputtest.Record) s
 	defer l.Close()
 	host, port, _ := net.SplitHostPort(l.Addr().String())
 	options := map[string]string{"host": host, "port": port, "prefix": prefix}
-	st := outputtest.Setup{Input: "NFACCT", Output: "GRAPHITE", Options: options, Shape: recs, Clock: clock}.Start(t)
+	st := stacktest.Setup{Input: "NFACCT", Output: "GRAPHITE", Options: options, Shape: recs, Clock: clock}.Start(t)
 	st.Send(recs...)
 	conn, err := l.Accept()
 	if err != nil {
@@ -55,28 +55,28 @@ func send(t *testing.T, prefix string, clock int64, recs ...outputtest.Record) s
 
 func TestLinesOfULOGD2(t *testing.T) {
 	want, recs := counters(t)
-	outputtest.SameLines(t, send(t, "netfilter.nfacct", 0, recs...), want)
+	stacktest.SameLines(t, send(t, "netfilter.nfacct", 0, recs...), want)
 }
 
 func TestWithoutTime(t *testing.T) {
 	_, recs := counters(t)
-	for _, rec := range []outputtest.Record{recs[0].Without("oob.time"), recs[0].With("oob.time", "0")} {
-		outputtest.SameLines(t, send(t, "p", 42e9, rec), "p.http.pkts 4 42\np.http.bytes 232 42\n")
+	for _, rec := range []stacktest.Record{recs[0].Without("oob.time"), recs[0].With("oob.time", "0")} {
+		stacktest.SameLines(t, send(t, "p", 42e9, rec), "p.http.pkts 4 42\np.http.bytes 232 42\n")
 	}
 }
 
 // A name cannot forge a line, and a long prefix is sent whole: ulogd2 sent memory behind its buffer instead.
 func TestHostileNames(t *testing.T) {
 	_, recs := counters(t)
-	outputtest.SameLines(t, send(t, "p", 0, recs[0].With("sum.name", "a b\nforged 1 2\n")), "p.a_b_forged_1_2_.pkts 4 1795227993\np.a_b_forged_1_2_.bytes 232 1795227993\n")
+	stacktest.SameLines(t, send(t, "p", 0, recs[0].With("sum.name", "a b\nforged 1 2\n")), "p.a_b_forged_1_2_.pkts 4 1795227993\np.a_b_forged_1_2_.bytes 232 1795227993\n")
 	long := strings.Repeat("p", 1000)
-	outputtest.SameLines(t, send(t, long, 0, recs[0]), long+".http.pkts 4 1795227993\n"+long+".http.bytes 232 1795227993\n")
+	stacktest.SameLines(t, send(t, long, 0, recs[0]), long+".http.pkts 4 1795227993\n"+long+".http.bytes 232 1795227993\n")
 }
 
 func TestRefusals(t *testing.T) {
 	_, recs := counters(t)
 	for option, options := range map[string]map[string]string{"host": {"port": "2003"}, "port": {"host": "localhost"}} {
-		if got := (outputtest.Setup{Output: "GRAPHITE", Options: options, Shape: recs}).Refusal(t); !strings.HasPrefix(got, option+": ") {
+		if got := (stacktest.Setup{Output: "GRAPHITE", Options: options, Shape: recs}).Refusal(t); !strings.HasPrefix(got, option+": ") {
 			t.Errorf("without %s: %q", option, got)
 		}
 	}
@@ -96,5 +96,5 @@ func BenchmarkGRAPHITE(b *testing.B) {
 	}()
 	_, recs := counters(b)
 	host, port, _ := net.SplitHostPort(l.Addr().String())
-	outputtest.Setup{Input: "NFACCT", Output: "GRAPHITE", Options: map[string]string{"host": host, "port": port}, Shape: recs}.Bench(b)
+	stacktest.Setup{Input: "NFACCT", Output: "GRAPHITE", Options: map[string]string{"host": host, "port": port}, Shape: recs}.Bench(b)
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 // zone makes a time zone the local one: output is in local time.
@@ -33,14 +33,14 @@ func golden(t testing.TB, name string) string {
 	return string(text)
 }
 
-func write(t *testing.T, options map[string]string, clock int64, recs ...outputtest.Record) string {
+func write(t *testing.T, options map[string]string, clock int64, recs ...stacktest.Record) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.json")
 	set := map[string]string{"file": path}
 	for k, v := range options {
 		set[k] = v
 	}
-	outputtest.Setup{Output: "JSON", Options: set, Shape: recs, Clock: clock}.Run(t)
+	stacktest.Setup{Output: "JSON", Options: set, Shape: recs, Clock: clock}.Run(t)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -51,22 +51,22 @@ func write(t *testing.T, options map[string]string, clock int64, recs ...outputt
 // The packets of one run of ulogd2 2.0.8: GPRINT's lines are the values, JSON's lines are wanted.
 func TestPacketsOfULOGD2(t *testing.T) {
 	zone(t, "UTC")
-	recs := outputtest.Parse(golden(t, "packets-2.0.8.log"))
-	outputtest.SameLines(t, write(t, nil, 0, recs...), golden(t, "packets-2.0.8.json"))
+	recs := stacktest.Parse(golden(t, "packets-2.0.8.log"))
+	stacktest.SameLines(t, write(t, nil, 0, recs...), golden(t, "packets-2.0.8.json"))
 }
 
 func TestEventV1OfULOGD2(t *testing.T) {
 	zone(t, "UTC")
 	want := golden(t, "packets-eventv1-2.0.8.json")
-	recs := outputtest.Parse(golden(t, "packets-2.0.8.log"))[:strings.Count(want, "\n")]
+	recs := stacktest.Parse(golden(t, "packets-2.0.8.log"))[:strings.Count(want, "\n")]
 	options := map[string]string{"eventv1": "1", "boolean_label": "1", "device": "fw one"}
-	outputtest.SameLines(t, write(t, options, 0, recs...), want)
+	stacktest.SameLines(t, write(t, options, 0, recs...), want)
 }
 
 // Flows have no time of their own: the time of writing stands for it.
 func TestFlowsOfULOGD2(t *testing.T) {
 	zone(t, "UTC")
-	recs := outputtest.Parse(golden(t, "flows-2.0.8.log"))
+	recs := stacktest.Parse(golden(t, "flows-2.0.8.log"))
 	for i, want := range strings.SplitAfter(strings.TrimSuffix(golden(t, "flows-2.0.8.json"), "\n"), "\n") {
 		var values map[string]any
 		if err := stdjson.Unmarshal([]byte(want), &values); err != nil {
@@ -83,9 +83,9 @@ func TestFlowsOfULOGD2(t *testing.T) {
 			{"reply.ip.saddr.str", "reply.ip.saddr.str"},
 			{"reply.ip.daddr.str", "reply.ip.daddr.str"},
 		} {
-			rec = append(rec, outputtest.Field{Name: k[0], Value: values[k[1]].(string)})
+			rec = append(rec, stacktest.Field{Name: k[0], Value: values[k[1]].(string)})
 		}
-		outputtest.SameLines(t, strings.TrimSuffix(write(t, nil, at.UnixNano()+5e8, rec), "\n"), strings.TrimSuffix(want, "\n"))
+		stacktest.SameLines(t, strings.TrimSuffix(write(t, nil, at.UnixNano()+5e8, rec), "\n"), strings.TrimSuffix(want, "\n"))
 	}
 }
 
@@ -93,22 +93,22 @@ func TestOffset(t *testing.T) {
 	zone(t, "America/St_Johns")
 	want := golden(t, "st_johns-2.0.8.json")
 	stamp, _, _ := strings.Cut(want, `, "dvc"`)
-	got := write(t, nil, 0, outputtest.Record{{Name: "oob.time", Value: "1795226893021255000"}})
+	got := write(t, nil, 0, stacktest.Record{{Name: "oob.time", Value: "1795226893021255000"}})
 	if !strings.HasPrefix(got, stamp+`, "dvc": "Netfilter"`) {
 		t.Errorf("got %q, want the stamp %q", got, stamp)
 	}
-	got = write(t, nil, 1795226893e9, outputtest.Record{{Name: "oob.mark", Value: "1"}})
+	got = write(t, nil, 1795226893e9, stacktest.Record{{Name: "oob.mark", Value: "1"}})
 	if want := `{"timestamp": "2026-11-20T22:38:13-0330", "dvc": "Netfilter", "oob.mark": 1}` + "\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestNoTimestamp(t *testing.T) {
-	got := write(t, map[string]string{"timestamp": "0"}, 0, outputtest.Record{{Name: "tcp.syn", Value: "1"}, {Name: "raw.label", Value: "0"}})
+	got := write(t, map[string]string{"timestamp": "0"}, 0, stacktest.Record{{Name: "tcp.syn", Value: "1"}, {Name: "raw.label", Value: "0"}})
 	if want := `{"dvc": "Netfilter", "tcp.syn": 1, "raw.label": 0}` + "\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	got = write(t, map[string]string{"timestamp": "0", "boolean_label": "1"}, 0, outputtest.Record{{Name: "raw.label", Value: "0"}})
+	got = write(t, map[string]string{"timestamp": "0", "boolean_label": "1"}, 0, stacktest.Record{{Name: "raw.label", Value: "0"}})
 	if want := `{"dvc": "Netfilter", "action": "blocked"}` + "\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -116,20 +116,20 @@ func TestNoTimestamp(t *testing.T) {
 
 // Two keys of one name: the last value in the place of the first, as in ulogd2.
 func TestSameName(t *testing.T) {
-	recs := []outputtest.Record{
+	recs := []stacktest.Record{
 		{{Name: "tcp.sport", Value: "1"}, {Name: "oob.mark", Value: "9"}, {Name: "udp.sport", Value: "2"}},
 		{{Name: "tcp.sport", Value: "1"}, {Name: "oob.mark", Value: "9"}},
 		{{Name: "oob.mark", Value: "9"}, {Name: "udp.sport", Value: "2"}},
 	}
 	got := write(t, map[string]string{"timestamp": "0"}, 0, recs...)
-	outputtest.SameLines(t, got, `{"dvc": "Netfilter", "src_port": 2, "oob.mark": 9}
+	stacktest.SameLines(t, got, `{"dvc": "Netfilter", "src_port": 2, "oob.mark": 9}
 {"dvc": "Netfilter", "src_port": 1, "oob.mark": 9}
 {"dvc": "Netfilter", "oob.mark": 9, "src_port": 2}
 `)
 }
 
 func TestKeys(t *testing.T) {
-	rec := outputtest.Record{{Name: "raw.pkt", Value: "45ff"}, {Name: "oob.family", Value: "10"}, {Name: "ip.saddr", Value: "fd77::2"}, {Name: "oob.time", Value: "5"}}
+	rec := stacktest.Record{{Name: "raw.pkt", Value: "45ff"}, {Name: "oob.family", Value: "10"}, {Name: "ip.saddr", Value: "fd77::2"}, {Name: "oob.time", Value: "5"}}
 	got := write(t, map[string]string{"timestamp": "0", "keys": "ip.saddr,oob.time,raw.pkt"}, 0, rec)
 	if want := `{"dvc": "Netfilter", "ip.saddr": "fd77::2", "oob.time": 5, "raw.pkt": "45ff"}` + "\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -137,10 +137,10 @@ func TestKeys(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	shape := []outputtest.Record{{{Name: "oob.mark", Value: "1"}}}
+	shape := []stacktest.Record{{{Name: "oob.mark", Value: "1"}}}
 	for _, c := range []struct{ option, value, with string }{{"port", "99999", "99999"}, {"mode", "carrier-pigeon", "unix"}} {
 		options := map[string]string{"mode": "tcp", c.option: c.value}
-		if got := (outputtest.Setup{Output: "JSON", Options: options, Shape: shape}).Refusal(t); !strings.Contains(got, c.with) || !strings.Contains(got, c.option) {
+		if got := (stacktest.Setup{Output: "JSON", Options: options, Shape: shape}).Refusal(t); !strings.Contains(got, c.with) || !strings.Contains(got, c.option) {
 			t.Errorf("%s=%s: refusal %q", c.option, c.value, got)
 		}
 	}
@@ -167,7 +167,7 @@ func FuzzString(f *testing.F) {
 }
 
 func TestHostileRecord(t *testing.T) {
-	rec := outputtest.Record{{Name: "oob.prefix", Value: "a\", \"forged\": 1}\n{\xff"}}
+	rec := stacktest.Record{{Name: "oob.prefix", Value: "a\", \"forged\": 1}\n{\xff"}}
 	got := write(t, nil, 0, rec)
 	var values map[string]any
 	if err := stdjson.Unmarshal([]byte(got), &values); err != nil || values["oob.prefix"] != "a\", \"forged\": 1}\n{\ufffd" || values["forged"] != nil {
@@ -176,13 +176,13 @@ func TestHostileRecord(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	s := outputtest.Setup{Output: "JSON", Options: map[string]string{"file": os.DevNull, "queue": "0"}, Shape: outputtest.Parse(golden(t, "packets-2.0.8.log"))}
+	s := stacktest.Setup{Output: "JSON", Options: map[string]string{"file": os.DevNull, "queue": "0"}, Shape: stacktest.Parse(golden(t, "packets-2.0.8.log"))}
 	if n := s.Allocations(t); n != 0 {
 		t.Errorf("%v allocations per batch, want 0", n)
 	}
 }
 
 func BenchmarkJSON(b *testing.B) {
-	recs := outputtest.Parse(golden(b, "packets-2.0.8.log"))[:1]
-	outputtest.Setup{Output: "JSON", Options: map[string]string{"file": os.DevNull, "queue": "0"}, Shape: recs}.Bench(b)
+	recs := stacktest.Parse(golden(b, "packets-2.0.8.log"))[:1]
+	stacktest.Setup{Output: "JSON", Options: map[string]string{"file": os.DevNull, "queue": "0"}, Shape: recs}.Bench(b)
 }

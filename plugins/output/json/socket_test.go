@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 const object = `{"dvc": "Netfilter", "oob.mark": 42}` + "\n"
 
-var mark = outputtest.Record{{Name: "oob.mark", Value: "42"}}
+var mark = stacktest.Record{{Name: "oob.mark", Value: "42"}}
 
 // TestSockets wants the line of the file from each kind of socket.
 func TestSockets(t *testing.T) {
@@ -28,7 +28,7 @@ func TestSockets(t *testing.T) {
 		if c.network == "tcp" {
 			options["host"], options["port"], _ = net.SplitHostPort(l.Addr().String())
 		}
-		st := outputtest.Setup{Output: "JSON", Options: options, Shape: []outputtest.Record{mark}}.Start(t)
+		st := stacktest.Setup{Output: "JSON", Options: options, Shape: []stacktest.Record{mark}}.Start(t)
 		st.Send(mark, mark)
 		conn, err := l.Accept()
 		if err != nil {
@@ -55,7 +55,7 @@ func TestUDPDatagrams(t *testing.T) {
 	defer l.Close()
 	host, port, _ := net.SplitHostPort(l.LocalAddr().String())
 	options := map[string]string{"mode": "udp", "host": host, "port": port, "timestamp": "0"}
-	outputtest.Setup{Output: "JSON", Options: options, Shape: []outputtest.Record{mark, mark}}.Run(t)
+	stacktest.Setup{Output: "JSON", Options: options, Shape: []stacktest.Record{mark, mark}}.Run(t)
 	l.SetReadDeadline(time.Now().Add(20 * time.Second))
 	buf := make([]byte, 1000)
 	for range 2 {

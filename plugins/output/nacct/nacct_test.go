@@ -6,17 +6,17 @@ import (
 	"strings"
 	"testing"
 
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 // flow makes the record whose line is given.
-func flow(line string) outputtest.Record {
+func flow(line string) stacktest.Record {
 	f := strings.Split(line, "\t")
-	rec := outputtest.Record{{Name: "orig.ip.protocol", Value: f[1]}, {Name: "orig.l4.sport", Value: f[3]}, {Name: "orig.l4.dport", Value: f[5]}}
+	rec := stacktest.Record{{Name: "orig.ip.protocol", Value: f[1]}, {Name: "orig.l4.sport", Value: f[3]}, {Name: "orig.l4.dport", Value: f[5]}}
 	if f[1] == "1" {
-		rec = outputtest.Record{{Name: "orig.ip.protocol", Value: f[1]}, {Name: "icmp.code", Value: f[5]}, {Name: "icmp.type", Value: f[3]}}
+		rec = stacktest.Record{{Name: "orig.ip.protocol", Value: f[1]}, {Name: "icmp.code", Value: f[5]}, {Name: "icmp.type", Value: f[3]}}
 	}
-	return append(rec, outputtest.Record{
+	return append(rec, stacktest.Record{
 		{Name: "reply.raw.pktlen", Value: f[7]},
 		{Name: "reply.raw.pktcount", Value: f[6]},
 		{Name: "flow.end", Value: f[0] + "999999999"},
@@ -25,7 +25,7 @@ func flow(line string) outputtest.Record {
 	}...)
 }
 
-func flows(t testing.TB) (text string, recs []outputtest.Record) {
+func flows(t testing.TB) (text string, recs []stacktest.Record) {
 	t.Helper()
 	data, err := os.ReadFile("testdata/nacct-2.0.8.log")
 	if err != nil {
@@ -37,10 +37,10 @@ func flows(t testing.TB) (text string, recs []outputtest.Record) {
 	return string(data), recs
 }
 
-func write(t *testing.T, recs ...outputtest.Record) string {
+func write(t *testing.T, recs ...stacktest.Record) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "nacct.log")
-	outputtest.Setup{Input: "NFCT", Output: "NACCT", Options: map[string]string{"file": path}, Shape: recs}.Run(t)
+	stacktest.Setup{Input: "NFCT", Output: "NACCT", Options: map[string]string{"file": path}, Shape: recs}.Run(t)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func write(t *testing.T, recs ...outputtest.Record) string {
 
 func TestLinesOfULOGD2(t *testing.T) {
 	want, recs := flows(t)
-	outputtest.SameLines(t, write(t, recs...), want)
+	stacktest.SameLines(t, write(t, recs...), want)
 }
 
 func TestMissingKeys(t *testing.T) {
@@ -58,12 +58,12 @@ func TestMissingKeys(t *testing.T) {
 	for _, name := range []string{"flow.end", "orig.l4.sport", "orig.l4.dport", "reply.raw.pktlen", "reply.raw.pktcount"} {
 		rec = rec.Without(name)
 	}
-	outputtest.SameLines(t, write(t, rec), "0\t6\ta\t0\tb\t0\t0\t0\n")
+	stacktest.SameLines(t, write(t, rec), "0\t6\ta\t0\tb\t0\t0\t0\n")
 }
 
 func TestNeedsIP2STR(t *testing.T) {
 	rec := flow("1	6	a	2	b	3	4	5").Without("orig.ip.saddr.str")
-	refusal := outputtest.Setup{Output: "NACCT", Shape: []outputtest.Record{rec}}.Refusal(t)
+	refusal := stacktest.Setup{Output: "NACCT", Shape: []stacktest.Record{rec}}.Refusal(t)
 	if !strings.Contains(refusal, "orig.ip.saddr.str") {
 		t.Errorf("refusal %q", refusal)
 	}
@@ -71,7 +71,7 @@ func TestNeedsIP2STR(t *testing.T) {
 
 func TestNoAllocations(t *testing.T) {
 	_, recs := flows(t)
-	s := outputtest.Setup{Output: "NACCT", Options: map[string]string{"file": os.DevNull}, Shape: recs}
+	s := stacktest.Setup{Output: "NACCT", Options: map[string]string{"file": os.DevNull}, Shape: recs}
 	if n := s.Allocations(t); n != 0 {
 		t.Errorf("%v allocations per batch, want 0", n)
 	}
@@ -79,5 +79,5 @@ func TestNoAllocations(t *testing.T) {
 
 func BenchmarkNACCT(b *testing.B) {
 	_, recs := flows(b)
-	outputtest.Setup{Output: "NACCT", Options: map[string]string{"file": os.DevNull}, Shape: recs}.Bench(b)
+	stacktest.Setup{Output: "NACCT", Options: map[string]string{"file": os.DevNull}, Shape: recs}.Bench(b)
 }

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 // records reads OPRINT's lines back. Raw data is shown as a word; two octets stand for it.
-func records(t *testing.T, log string) (recs []outputtest.Record) {
+func records(t *testing.T, log string) (recs []stacktest.Record) {
 	t.Helper()
 	for text := range strings.SplitSeq(log, "===>PACKET BOUNDARY\n") {
-		var rec outputtest.Record
+		var rec stacktest.Record
 		for line := range strings.Lines(text) {
 			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 			base, sec := strings.CutSuffix(name, ".sec")
@@ -27,11 +27,11 @@ func records(t *testing.T, log string) (recs []outputtest.Record) {
 			switch {
 			case name == "raw" || name == "ct" || name == "sum":
 			case sec:
-				rec = append(rec, outputtest.Field{Name: base, Value: value + "000000000"})
+				rec = append(rec, stacktest.Field{Name: base, Value: value + "000000000"})
 			case value == "default":
-				rec = append(rec, outputtest.Field{Name: name, Value: "4500"})
+				rec = append(rec, stacktest.Field{Name: name, Value: "4500"})
 			default:
-				rec = append(rec, outputtest.Field{Name: name, Value: value})
+				rec = append(rec, stacktest.Field{Name: name, Value: value})
 			}
 		}
 		if len(rec) > 0 {
@@ -42,7 +42,7 @@ func records(t *testing.T, log string) (recs []outputtest.Record) {
 }
 
 // forward turns addresses that ulogd2 2.0.8 printed backwards.
-func forward(rec outputtest.Record) outputtest.Record {
+func forward(rec stacktest.Record) stacktest.Record {
 	for _, f := range rec {
 		o := strings.Split(f.Value, ".")
 		switch {
@@ -55,10 +55,10 @@ func forward(rec outputtest.Record) outputtest.Record {
 	return rec
 }
 
-func write(t *testing.T, input, compat string, recs []outputtest.Record) string {
+func write(t *testing.T, input, compat string, recs []stacktest.Record) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "oprint.log")
-	outputtest.Setup{Input: input, Output: "OPRINT", Options: map[string]string{"file": path, "compat": compat}, Shape: recs}.Run(t)
+	stacktest.Setup{Input: input, Output: "OPRINT", Options: map[string]string{"file": path, "compat": compat}, Shape: recs}.Run(t)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -85,15 +85,15 @@ func TestLinesOfULOGD2(t *testing.T) {
 					recs[i] = forward(recs[i])
 				}
 			}
-			outputtest.SameLines(t, write(t, c.input, c.compat, recs), string(text))
+			stacktest.SameLines(t, write(t, c.input, c.compat, recs), string(text))
 		})
 	}
 }
 
 func TestForgedPrefix(t *testing.T) {
-	rec := outputtest.Record{{Name: "oob.prefix", Value: "a b=\"c\"\n===>PACKET BOUNDARY\noob.uid=0"}}
-	got := write(t, "NFLOG", "ulogd2", []outputtest.Record{rec})
-	outputtest.SameLines(t, got, "===>PACKET BOUNDARY\noob.prefix=a b=\"c\"\\x0a===>PACKET BOUNDARY\\x0aoob.uid=0\n")
+	rec := stacktest.Record{{Name: "oob.prefix", Value: "a b=\"c\"\n===>PACKET BOUNDARY\noob.uid=0"}}
+	got := write(t, "NFLOG", "ulogd2", []stacktest.Record{rec})
+	stacktest.SameLines(t, got, "===>PACKET BOUNDARY\noob.prefix=a b=\"c\"\\x0a===>PACKET BOUNDARY\\x0aoob.uid=0\n")
 }
 
 func TestNoAllocations(t *testing.T) {
@@ -101,13 +101,13 @@ func TestNoAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := outputtest.Setup{Output: "OPRINT", Options: map[string]string{"file": os.DevNull}, Shape: records(t, string(text))}
+	s := stacktest.Setup{Output: "OPRINT", Options: map[string]string{"file": os.DevNull}, Shape: records(t, string(text))}
 	if n := s.Allocations(t); n != 0 {
 		t.Errorf("%v allocations per batch, want 0", n)
 	}
 }
 
 func BenchmarkOPRINT(b *testing.B) {
-	rec := outputtest.Parse(`raw.pktlen=44,oob.prefix=IN: ,oob.time.sec=1795226048,oob.time.usec=651231,oob.mark=42,oob.hook=0,oob.family=2,oob.protocol=2048,ip.saddr=10.77.0.2,ip.daddr=10.77.0.1,ip.protocol=6,tcp.sport=40001,tcp.dport=80`)
-	outputtest.Setup{Output: "OPRINT", Options: map[string]string{"file": os.DevNull}, Shape: rec}.Bench(b)
+	rec := stacktest.Parse(`raw.pktlen=44,oob.prefix=IN: ,oob.time.sec=1795226048,oob.time.usec=651231,oob.mark=42,oob.hook=0,oob.family=2,oob.protocol=2048,ip.saddr=10.77.0.2,ip.daddr=10.77.0.1,ip.protocol=6,tcp.sport=40001,tcp.dport=80`)
+	stacktest.Setup{Output: "OPRINT", Options: map[string]string{"file": os.DevNull}, Shape: rec}.Bench(b)
 }

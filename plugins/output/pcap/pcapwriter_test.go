@@ -15,11 +15,11 @@ import (
 
 	"ulogd/engine"
 	"ulogd/test/nstest"
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 // packets returns a file of ulogd2 2.0.8, which was made on a little-endian machine, and the records it was made of.
-func packets(t testing.TB) (file []byte, recs []outputtest.Record) {
+func packets(t testing.TB) (file []byte, recs []stacktest.Record) {
 	t.Helper()
 	if order.Uint16([]byte{1, 0}) != 1 {
 		t.Skip("the file is in little-endian order")
@@ -32,24 +32,24 @@ func packets(t testing.TB) (file []byte, recs []outputtest.Record) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recs = outputtest.Parse(string(log))
+	recs = stacktest.Parse(string(log))
 	for i, at := 0, fileHeaderLen; i < len(recs); i++ {
 		n := int(order.Uint32(file[at+8:]))
 		packet := hex.EncodeToString(file[at+16 : at+16+n])
-		recs[i] = append(outputtest.Record{{Name: "raw.pkt", Value: packet}}, recs[i]...)
+		recs[i] = append(stacktest.Record{{Name: "raw.pkt", Value: packet}}, recs[i]...)
 		at += 16 + n
 	}
 	return file, recs
 }
 
-func write(t *testing.T, options map[string]string, recs ...outputtest.Record) string {
+func write(t *testing.T, options map[string]string, recs ...stacktest.Record) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.pcap")
 	set := map[string]string{"file": path}
 	for k, v := range options {
 		set[k] = v
 	}
-	outputtest.Setup{Output: "PCAP", Options: set, Shape: recs}.Run(t)
+	stacktest.Setup{Output: "PCAP", Options: set, Shape: recs}.Run(t)
 	return path
 }
 
@@ -121,7 +121,7 @@ func TestLengths(t *testing.T) {
 }
 
 // short is a packet of 60 octets, of which 20 were captured.
-var short = outputtest.Record{
+var short = stacktest.Record{
 	{Name: "raw.pkt", Value: "4500003c12340000401153f10a4d00020a4d0001"},
 	{Name: "oob.time", Value: "1795226048651231987"},
 	{Name: "oob.ifindex_in", Value: "2"},
@@ -154,7 +154,7 @@ func TestTimeZone(t *testing.T) {
 }
 
 // frame is an ARP request as the bridge family gives it.
-var frame = outputtest.Record{
+var frame = stacktest.Record{
 	{Name: "raw.mac", Value: "ffffffffffff0200000000020806"},
 	{Name: "raw.pkt", Value: "00010800060400010200000000020a4d01020000000000000a4d0101"},
 	{Name: "oob.time", Value: "1795226048000000001"},
@@ -167,7 +167,7 @@ var frame = outputtest.Record{
 
 func TestNotIP(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.pcap")
-	st := outputtest.Setup{Output: "PCAP", Options: map[string]string{"file": path}, Shape: []outputtest.Record{frame}}.Run(t)
+	st := stacktest.Setup{Output: "PCAP", Options: map[string]string{"file": path}, Shape: []stacktest.Record{frame}}.Run(t)
 	if s := st.Stats(); s.Dropped != 1 || !slices.Contains(s.Drops, engine.Reading{Name: "not_ip", Value: 1}) {
 		t.Errorf("%+v", s)
 	}
@@ -193,7 +193,7 @@ func TestAppend(t *testing.T) {
 	for _, format := range []string{"pcap", "pcapng"} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "x."+format)
-		set := outputtest.Setup{Output: "PCAP", Options: map[string]string{"file": path, "format": format}, Shape: []outputtest.Record{short}}
+		set := stacktest.Setup{Output: "PCAP", Options: map[string]string{"file": path, "format": format}, Shape: []stacktest.Record{short}}
 		set.Run(t)
 		st := set.Start(t)
 		st.Send(short)
@@ -221,7 +221,7 @@ func TestForeignFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, format := range []string{"pcap", "pcapng"} {
-		st := outputtest.Setup{Output: "PCAP", Options: map[string]string{"file": path, "format": format}, Shape: []outputtest.Record{short}}.Build(t)
+		st := stacktest.Setup{Output: "PCAP", Options: map[string]string{"file": path, "format": format}, Shape: []stacktest.Record{short}}.Build(t)
 		if err := st.Machine.Open(); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: error %v", format, err)
 		}
@@ -232,11 +232,11 @@ func TestRotation(t *testing.T) {
 	for _, format := range []string{"pcap", "pcapng"} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "x.pcap")
-		var recs []outputtest.Record
+		var recs []stacktest.Record
 		for i := range 100 {
 			recs = append(recs, short.With("oob.time", strconv.Itoa(1795226048_000000000+i*1000)))
 		}
-		outputtest.Setup{Output: "PCAP", Options: map[string]string{"file": path, "format": format, "rotate_size": "1000"}, Shape: recs}.Run(t)
+		stacktest.Setup{Output: "PCAP", Options: map[string]string{"file": path, "format": format, "rotate_size": "1000"}, Shape: recs}.Run(t)
 		all, _ := filepath.Glob(filepath.Join(dir, "x*.pcap"))
 		n := 0
 		for _, p := range all {
@@ -272,7 +272,7 @@ func FuzzNames(f *testing.F) {
 
 func TestNoAllocations(t *testing.T) {
 	for _, format := range []string{"pcap", "pcapng"} {
-		s := outputtest.Setup{Output: "PCAP", Options: map[string]string{"file": filepath.Join(t.TempDir(), "x"), "format": format}, Shape: []outputtest.Record{short}}
+		s := stacktest.Setup{Output: "PCAP", Options: map[string]string{"file": filepath.Join(t.TempDir(), "x"), "format": format}, Shape: []stacktest.Record{short}}
 		if n := s.Allocations(t); n != 0 {
 			t.Errorf("%s: %v allocations per batch, want 0", format, n)
 		}
@@ -282,7 +282,7 @@ func TestNoAllocations(t *testing.T) {
 func BenchmarkPCAP(b *testing.B) {
 	for _, format := range []string{"pcap", "pcapng"} {
 		b.Run(format, func(b *testing.B) {
-			outputtest.Setup{Output: "PCAP", Options: map[string]string{"file": os.DevNull, "format": format}, Shape: []outputtest.Record{short}}.Bench(b)
+			stacktest.Setup{Output: "PCAP", Options: map[string]string{"file": os.DevNull, "format": format}, Shape: []stacktest.Record{short}}.Bench(b)
 		})
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 	clock = 1795226788_900000000 // Nov 21 02:06:28 UTC 2026
 )
 
-var packet = outputtest.Record{{Name: "print", Value: line}, {Name: "oob.time", Value: "1795226788012345678"}}
+var packet = stacktest.Record{{Name: "print", Value: line}, {Name: "oob.time", Value: "1795226788012345678"}}
 
 func utc(t *testing.T) {
 	old := time.Local
@@ -35,13 +35,13 @@ func utc(t *testing.T) {
 	t.Cleanup(func() { time.Local = old })
 }
 
-func start(t *testing.T, options map[string]string) *outputtest.Stack {
+func start(t *testing.T, options map[string]string) *stacktest.Stack {
 	t.Helper()
-	return outputtest.Setup{Output: "SYSLOG", Options: options, Shape: []outputtest.Record{packet}, Clock: clock}.Start(t)
+	return stacktest.Setup{Output: "SYSLOG", Options: options, Shape: []stacktest.Record{packet}, Clock: clock}.Start(t)
 }
 
 // local returns what the local log's socket gets.
-func local(t *testing.T, rec outputtest.Record, options map[string]string) string {
+func local(t *testing.T, rec stacktest.Record, options map[string]string) string {
 	t.Helper()
 	utc(t)
 	path := filepath.Join(t.TempDir(), "log")
@@ -251,7 +251,7 @@ func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ option, value, with string }{
 		{"facility", "LOG_MAIL", "LOG_LOCAL7"}, {"level", "LOUD", "LOG_DEBUG"}, {"transport", "udp", "host"},
 	} {
-		got := outputtest.Setup{Output: "SYSLOG", Options: map[string]string{c.option: c.value}, Shape: []outputtest.Record{packet}}.Refusal(t)
+		got := stacktest.Setup{Output: "SYSLOG", Options: map[string]string{c.option: c.value}, Shape: []stacktest.Record{packet}}.Refusal(t)
 		if !strings.Contains(got, c.with) {
 			t.Errorf("%s=%s: refusal %q does not name %s", c.option, c.value, got, c.with)
 		}
@@ -265,5 +265,5 @@ func BenchmarkSYSLOG(b *testing.B) {
 	}
 	defer l.Close()
 	host, port, _ := net.SplitHostPort(l.LocalAddr().String())
-	outputtest.Setup{Output: "SYSLOG", Options: map[string]string{"transport": "udp", "host": host, "port": port}, Shape: []outputtest.Record{packet}}.Bench(b)
+	stacktest.Setup{Output: "SYSLOG", Options: map[string]string{"transport": "udp", "host": host, "port": port}, Shape: []stacktest.Record{packet}}.Bench(b)
 }

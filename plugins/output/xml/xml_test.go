@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"ulogd/engine"
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 func utc(t testing.TB) {
@@ -49,10 +49,10 @@ func files(t *testing.T, dir string) map[string]string {
 }
 
 // write returns the only file that the records make.
-func write(t *testing.T, input string, clock int64, recs ...outputtest.Record) (name, text string) {
+func write(t *testing.T, input string, clock int64, recs ...stacktest.Record) (name, text string) {
 	t.Helper()
 	dir := t.TempDir()
-	outputtest.Setup{Input: input, Output: "XML", Options: map[string]string{"directory": dir}, Shape: recs, Clock: clock}.Run(t)
+	stacktest.Setup{Input: input, Output: "XML", Options: map[string]string{"directory": dir}, Shape: recs, Clock: clock}.Run(t)
 	all := files(t, dir)
 	if len(all) != 1 {
 		t.Fatalf("%d files, want 1: %v", len(all), all)
@@ -93,22 +93,22 @@ func elements(text string) (head string, list []string, foot string) {
 }
 
 // packetOf makes the record whose element is given; GPRINT's line has what the element lacks.
-func packetOf(rec outputtest.Record, v map[string]string) outputtest.Record {
-	rec = append(outputtest.Record{{Name: "raw.pkt", Value: v["payload"]}}, rec...)
+func packetOf(rec stacktest.Record, v map[string]string) stacktest.Record {
+	rec = append(stacktest.Record{{Name: "raw.pkt", Value: v["payload"]}}, rec...)
 	if v["src"] != "" {
-		rec = append(rec, outputtest.Field{Name: "raw.mac.saddr", Value: v["src"]})
+		rec = append(rec, stacktest.Field{Name: "raw.mac.saddr", Value: v["src"]})
 	}
 	return rec
 }
 
 func TestPacketsOfULOGD2(t *testing.T) {
 	utc(t)
-	recs := outputtest.Parse(golden(t, "packets-2.0.8.log"))
+	recs := stacktest.Parse(golden(t, "packets-2.0.8.log"))
 	head, list, foot := elements(golden(t, "packets-2.0.8.xml"))
 	for i, want := range list {
 		v := values(want)
 		name, got := write(t, "NFLOG", clockOf(t, v), packetOf(recs[i], v))
-		outputtest.SameLines(t, got, head+want+foot)
+		stacktest.SameLines(t, got, head+want+foot)
 		if ok, _ := filepath.Match("ulogd-pkt-????????-??????.xml", name); !ok {
 			t.Errorf("the file is called %s", name)
 		}
@@ -118,7 +118,7 @@ func TestPacketsOfULOGD2(t *testing.T) {
 // Keys in the order and with the rules that a run of ulogd2 2.0.8 with bridge ports showed.
 func TestBridgePorts(t *testing.T) {
 	utc(t)
-	rec := outputtest.Record{
+	rec := stacktest.Record{
 		{Name: "raw.pkt", Value: "60"},
 		{Name: "oob.prefix", Value: "br"},
 		{Name: "oob.mark", Value: "0"},
@@ -136,11 +136,11 @@ func TestBridgePorts(t *testing.T) {
 	const want = "<log><when><hour>5</hour><min>03</min><sec>05</sec><wday>7</wday><day>21</day><month>11</month><year>2026</year></when>" +
 		"<prefix>br</prefix><hook>2</hook><hw><proto>86dd</proto></hw><indev>2</indev><outdev>2</outdev><physindev>6</physindev>" +
 		"<physoutdev>4</physoutdev><payload>60</payload></log>\n"
-	outputtest.SameLines(t, list[0], want)
+	stacktest.SameLines(t, list[0], want)
 }
 
 // flowOf adds to GPRINT's values what only the element has.
-func flowOf(rec outputtest.Record, element string) outputtest.Record {
+func flowOf(rec stacktest.Record, element string) stacktest.Record {
 	v := values(element)
 	states := map[string]string{"SYN_SENT": "1", "ESTABLISHED": "3", "TIME_WAIT": "7"}
 	status := "2"
@@ -155,23 +155,23 @@ func flowOf(rec outputtest.Record, element string) outputtest.Record {
 			rec = rec.With(f.Name, map[bool]string{true: v["src"], false: v["dst"]}[f.Name == "orig.ip.saddr" || f.Name == "reply.ip.daddr"])
 		}
 	}
-	rec = append(rec, outputtest.Field{Name: "ct.status", Value: status})
+	rec = append(rec, stacktest.Field{Name: "ct.status", Value: status})
 	if s := v["state"]; s != "" {
-		rec = append(rec, outputtest.Field{Name: "ct.tcp.state", Value: states[s]})
+		rec = append(rec, stacktest.Field{Name: "ct.tcp.state", Value: states[s]})
 	}
 	if s := v["timeout"]; s != "" {
-		rec = append(rec, outputtest.Field{Name: "ct.timeout", Value: s})
+		rec = append(rec, stacktest.Field{Name: "ct.timeout", Value: s})
 	}
 	return rec
 }
 
 func TestFlowsOfULOGD2(t *testing.T) {
 	utc(t)
-	recs := outputtest.Parse(golden(t, "flows-2.0.8.log"))
+	recs := stacktest.Parse(golden(t, "flows-2.0.8.log"))
 	head, list, foot := elements(golden(t, "flows-2.0.8.xml"))
 	for i, want := range list {
 		name, got := write(t, "NFCT", clockOf(t, values(want)), flowOf(recs[i], want))
-		outputtest.SameLines(t, got, head+want+foot)
+		stacktest.SameLines(t, got, head+want+foot)
 		if ok, _ := filepath.Match("ulogd-flow-????????-??????.xml", name); !ok {
 			t.Errorf("the file is called %s", name)
 		}
@@ -180,8 +180,8 @@ func TestFlowsOfULOGD2(t *testing.T) {
 
 // A connection that begins has neither counters nor a duration, though ulogd2's keys are there with 0.
 func TestNewFlow(t *testing.T) {
-	rec := outputtest.Parse(golden(t, "flows-2.0.8.log"))[0].With("ct.event", "1").Without("flow.end")
-	rec = append(rec, outputtest.Field{Name: "ct.zone", Value: "5"})
+	rec := stacktest.Parse(golden(t, "flows-2.0.8.log"))[0].With("ct.event", "1").Without("flow.end")
+	rec = append(rec, stacktest.Field{Name: "ct.zone", Value: "5"})
 	_, got := write(t, "NFCT", 1, rec)
 	if strings.Contains(got, "counters") || strings.Contains(got, "deltatime") || !strings.Contains(got, "<mark>153</mark><zone>5</zone><id>") {
 		t.Error(got)
@@ -192,10 +192,10 @@ func TestCountersOfULOGD2(t *testing.T) {
 	utc(t)
 	want := golden(t, "counters-2.0.8.xml")
 	_, list, _ := elements(want)
-	var recs []outputtest.Record
+	var recs []stacktest.Record
 	for _, e := range list {
 		v := values(e)
-		recs = append(recs, outputtest.Record{
+		recs = append(recs, stacktest.Record{
 			{Name: "sum.name", Value: v["name"]},
 			{Name: "sum.pkts", Value: strings.TrimLeft(v["pkts"][:19], "0") + v["pkts"][19:]},
 			{Name: "sum.bytes", Value: strings.TrimLeft(v["bytes"][:19], "0") + v["bytes"][19:]},
@@ -203,7 +203,7 @@ func TestCountersOfULOGD2(t *testing.T) {
 		})
 	}
 	name, got := write(t, "NFACCT", 0, recs...)
-	outputtest.SameLines(t, got, want)
+	stacktest.SameLines(t, got, want)
 	if ok, _ := filepath.Match("ulogd-sum-????????-??????.xml", name); !ok {
 		t.Errorf("the file is called %s", name)
 	}
@@ -212,8 +212,8 @@ func TestCountersOfULOGD2(t *testing.T) {
 // TestReopen wants that SIGHUP ends the file with its closing tag and begins another, also within one second.
 func TestReopen(t *testing.T) {
 	dir := t.TempDir()
-	rec := outputtest.Record{{Name: "raw.pkt", Value: "45"}}
-	st := outputtest.Setup{Output: "XML", Options: map[string]string{"directory": dir}, Shape: []outputtest.Record{rec}}.Start(t)
+	rec := stacktest.Record{{Name: "raw.pkt", Value: "45"}}
+	st := stacktest.Setup{Output: "XML", Options: map[string]string{"directory": dir}, Shape: []stacktest.Record{rec}}.Start(t)
 	for i := range 3 {
 		st.Send(rec)
 		st.Eventually("the record is written", func() bool { return st.Stats().Out == int64(i+1) })
@@ -275,7 +275,7 @@ func FuzzPrefix(f *testing.F) {
 // TestLongPacket: ulogd2 drops what does not fit into 4096 octets.
 func TestLongPacket(t *testing.T) {
 	long := strings.Repeat("45", 65535)
-	_, got := write(t, "NFLOG", 1, outputtest.Record{{Name: "raw.pkt", Value: long}})
+	_, got := write(t, "NFLOG", 1, stacktest.Record{{Name: "raw.pkt", Value: long}})
 	if !strings.Contains(got, "<payload>"+long+"</payload>") {
 		t.Error("the packet is not whole")
 	}
@@ -284,11 +284,11 @@ func TestLongPacket(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	_, packetList, _ := elements(golden(t, "packets-2.0.8.xml"))
 	_, flowList, _ := elements(golden(t, "flows-2.0.8.xml"))
-	for input, rec := range map[string]outputtest.Record{
-		"NFLOG": packetOf(outputtest.Parse(golden(t, "packets-2.0.8.log"))[0], values(packetList[0])),
-		"NFCT":  flowOf(outputtest.Parse(golden(t, "flows-2.0.8.log"))[2], flowList[2]),
+	for input, rec := range map[string]stacktest.Record{
+		"NFLOG": packetOf(stacktest.Parse(golden(t, "packets-2.0.8.log"))[0], values(packetList[0])),
+		"NFCT":  flowOf(stacktest.Parse(golden(t, "flows-2.0.8.log"))[2], flowList[2]),
 	} {
-		s := outputtest.Setup{Input: input, Output: "XML", Options: map[string]string{"directory": t.TempDir()}, Shape: []outputtest.Record{rec}}
+		s := stacktest.Setup{Input: input, Output: "XML", Options: map[string]string{"directory": t.TempDir()}, Shape: []stacktest.Record{rec}}
 		if n := s.Allocations(t); n != 0 {
 			t.Errorf("%s: %v allocations per batch, want 0", input, n)
 		}
@@ -297,6 +297,6 @@ func TestNoAllocations(t *testing.T) {
 
 func BenchmarkXML(b *testing.B) {
 	_, list, _ := elements(golden(b, "packets-2.0.8.xml"))
-	rec := packetOf(outputtest.Parse(golden(b, "packets-2.0.8.log"))[0], values(list[0]))
-	outputtest.Setup{Output: "XML", Options: map[string]string{"directory": b.TempDir()}, Shape: []outputtest.Record{rec}}.Bench(b)
+	rec := packetOf(stacktest.Parse(golden(b, "packets-2.0.8.log"))[0], values(list[0]))
+	stacktest.Setup{Output: "XML", Options: map[string]string{"directory": b.TempDir()}, Shape: []stacktest.Record{rec}}.Bench(b)
 }

@@ -13,7 +13,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
-	"ulogd/test/outputtest"
+	"ulogd/test/stacktest"
 )
 
 func init() {
@@ -48,17 +48,17 @@ func (o *output) Consume(b *engine.Batch) {
 
 func (o *output) Signal(engine.Signal) { o.Reconnect() }
 
-func record(format string, args ...any) outputtest.Record {
-	return outputtest.Record{{Name: "print", Value: fmt.Sprintf(format, args...)}}
+func record(format string, args ...any) stacktest.Record {
+	return stacktest.Record{{Name: "print", Value: fmt.Sprintf(format, args...)}}
 }
 
-func start(t *testing.T, network, address string, more ...string) *outputtest.Stack {
+func start(t *testing.T, network, address string, more ...string) *stacktest.Stack {
 	t.Helper()
 	options := map[string]string{"network": network, "address": address}
 	for i := 0; i+1 < len(more); i += 2 {
 		options[more[i]] = more[i+1]
 	}
-	return outputtest.Setup{Output: "PEER", Options: options, Shape: []outputtest.Record{record("")}}.Start(t)
+	return stacktest.Setup{Output: "PEER", Options: options, Shape: []stacktest.Record{record("")}}.Start(t)
 }
 
 func listen(t *testing.T, network, address string) net.Listener {

@@ -1,10 +1,10 @@
-package outputtest
+// One output under test, with the records that it gets.
+
+package stacktest
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,24 +28,6 @@ type Stack struct {
 	t      testing.TB
 	src    *source
 	closed bool
-}
-
-// Log keeps what is logged.
-type Log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // Build binds the stack without opening it. It fails the test if the settings are refused.
@@ -95,7 +77,7 @@ func (s Setup) with(t testing.TB, out *engine.Plugin) (*Stack, string) {
 		return nil, err.Error()
 	}
 	st := &Stack{t: t, src: src, Log: &Log{}}
-	m, problems := engine.Build(slog.New(slog.NewTextHandler(st.Log, nil)), []engine.StackSpec{{Name: "test", Instances: []*engine.Instance{engine.NewInstance(in, "in1"), inst}}})
+	m, problems := engine.Build(slog.New(st.Log), []engine.StackSpec{{Name: "test", Instances: []*engine.Instance{engine.NewInstance(in, "in1"), inst}}})
 	if len(problems) > 0 {
 		return nil, problems[0].Error()
 	}

@@ -1,4 +1,6 @@
-package outputtest
+// What an output costs: allocations and time for each record.
+
+package stacktest
 
 import (
 	"slices"

@@ -1,4 +1,6 @@
-package outputtest
+// Records that are written down as text, such as lines of ulogd2's GPRINT, and the input that gives them.
+
+package stacktest
 
 import (
 	"fmt"
@@ -109,17 +111,17 @@ func (s *source) Bind(p *engine.Binder) {
 	groups := map[string]engine.Group{}
 	bound := make([]engine.Group, len(s.names))
 	for i, name := range s.names {
-		key, _, _ := strings.Cut(name, "#")
-		give := givers[key]
-		if give == nil {
-			panic("outputtest: unknown key " + key)
+		base, _, _ := strings.Cut(name, "#")
+		give, ok := lookup(base)
+		if !ok {
+			panic("stacktest: unknown key " + base)
 		}
 		g, ok := groups[have[name]]
 		if !ok {
 			g = p.Group()
 			groups[have[name]] = g
 		}
-		s.set, bound[i] = append(s.set, give(p, g)), g
+		s.set, bound[i] = append(s.set, give.bind(p, g)), g
 	}
 	for _, g := range bound {
 		s.masks = append(s.masks, g.Mask())
