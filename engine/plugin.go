@@ -122,7 +122,7 @@ type Dealer interface {
 type Querier interface {
 	// Query calls yield for each line of the chunk that begins at from, 0 at first, and returns where the next one
 	// begins, or a negative number when there is no more.
-	Query(name string, args []string, from int, yield func(line []byte)) (next int, err error)
+	Query(name string, args []string, from int64, yield func(line []byte)) (next int64, err error)
 }
 
 // A Plugin describes a plugin to the registry. It has one of the three constructors, which says its kind.

@@ -12,7 +12,7 @@ func (m *Machine) Query(id, name string, args []string, yield func(line []byte))
 			return nil
 		}
 		asked++
-		for from := 0; from >= 0; {
+		for from := int64(0); from >= 0; {
 			var err error
 			done := make(chan struct{})
 			mail.put(func() {

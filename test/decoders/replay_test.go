@@ -11,10 +11,10 @@ func TestReplay(t *testing.T) {
 	messages, _ := traced(t, "NETFLOW9", "")
 	for _, p := range []program{{"nfdump", readNfdump}, {"goflow2", readGoflow2}, {"tshark", readTshark}} {
 		t.Run(p.name, func(t *testing.T) {
-			first := 0
+			first := int64(0)
 			for _, r := range p.read(t, messages) {
-				start, _ := strconv.Atoi(r["flowStartMilliseconds"])
-				end, _ := strconv.Atoi(r["flowEndMilliseconds"])
+				start, _ := strconv.ParseInt(r["flowStartMilliseconds"], 10, 64)
+				end, _ := strconv.ParseInt(r["flowEndMilliseconds"], 10, 64)
 				if tells(r) && end < start {
 					t.Errorf("a flow ends at %d and begins at %d", end, start)
 				}

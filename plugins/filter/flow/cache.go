@@ -55,7 +55,7 @@ func (f *flow) cache(p *engine.Binder) *cache {
 		macKey: slices.Contains(fields, "mac"), markKey: slices.Contains(fields, "mark"), biflow: f.biflow,
 		counts: newCounts(p.Stats()),
 	}
-	c.keepBelow = c.slots * f.keepIdleBelow / 100
+	c.keepBelow = int(int64(c.slots) * int64(f.keepIdleBelow) / 100)
 	c.out = bindOut(p, f.biflow)
 	return c
 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +17,11 @@ const hugePage = 2 << 20
 // take maps room for n values of a type without pointers, all zero. Pages are backed when they are first used.
 func take[T any](all *[]memory, n int) ([]T, error) {
 	var zero T
-	size := (n*int(unsafe.Sizeof(zero)) + hugePage - 1) &^ (hugePage - 1)
-	m, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	size := (int64(n)*int64(unsafe.Sizeof(zero)) + hugePage - 1) &^ (hugePage - 1)
+	if size > math.MaxInt {
+		return nil, fmt.Errorf("max_flows: %d octets of memory are more than this machine's word size can address; set less", size)
+	}
+	m, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, fmt.Errorf("take %d octets of memory for max_flows: %w", size, err)
 	}

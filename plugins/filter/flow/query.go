@@ -25,7 +25,7 @@ var orders = map[string]func(a, b *entry) int{
 }
 
 // Query implements engine.Querier.
-func (s *stage) Query(name string, args []string, from int, yield func(line []byte)) (int, error) {
+func (s *stage) Query(name string, args []string, from int64, yield func(line []byte)) (int64, error) {
 	if name != "flows" {
 		return -1, fmt.Errorf("FLOW answers flows, not %q", name)
 	}
@@ -39,7 +39,7 @@ func (s *stage) Query(name string, args []string, from int, yield func(line []by
 		return -1, nil
 	}
 	// A limit is kept by counting from the first chunk on: the number of lines so far stands in the high bits of from.
-	listed, at := from>>32, from&(1<<32-1)
+	listed, at := int(from>>32), int(uint32(from))
 	end := min(at+chunkSets, len(c.sets))
 	c.each(at, end, &q, func(i uint32) bool {
 		if q.Limit >= 0 && listed >= q.Limit {
@@ -52,7 +52,7 @@ func (s *stage) Query(name string, args []string, from int, yield func(line []by
 	if end == len(c.sets) || q.Limit >= 0 && listed >= q.Limit {
 		return -1, nil
 	}
-	return listed<<32 | end, nil
+	return int64(listed)<<32 | int64(end), nil
 }
 
 // each calls f for the live flows of sets at to end that the question asks for, until f says no.

@@ -5,8 +5,8 @@ package flow
 // are due. Packets put off a flow's end without telling anybody: that costs one look too many, later.
 
 import (
+	"encoding/binary"
 	"math/bits"
-	"unsafe"
 )
 
 const (
@@ -89,10 +89,10 @@ func (c *cache) visit(list []uint32, tick int64, all bool) {
 	c.look(c.due[:n])
 }
 
-// reached returns the high bit of each of eight ticks that is not behind the given one.
+// reached returns the high bit of each of eight ticks that is not behind the given one, the first in the lowest octet. The slice's capacity is
+// at least eight.
 func reached(ticks []uint8, tick int64) uint64 {
-	x := *(*uint64)(unsafe.Pointer(unsafe.SliceData(ticks)))
-	return notAfter(x, tick)
+	return notAfter(binary.LittleEndian.Uint64(ticks[:8]), tick)
 }
 
 // notAfter sets the high bit of each octet of x that is not after the tick, modulo 256: tick-x >= 0, that is x-(tick+1) < 0.

@@ -3,6 +3,7 @@
 package ifindex
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -188,5 +189,5 @@ func (l *links) remove(index uint32) {
 }
 
 func (l *links) find(index uint32) (at int, ok bool) {
-	return slices.BinarySearchFunc(l.known, index, func(k link, i uint32) int { return int(int64(k.index) - int64(i)) })
+	return slices.BinarySearchFunc(l.known, index, func(k link, i uint32) int { return cmp.Compare(k.index, i) })
 }

@@ -16,7 +16,7 @@ import (
 const chunkEntries = 4096
 
 // Query lists live connections. Counters are those that the kernel last told of: a connection that is only known from its beginning has none.
-func (n *nfct) Query(name string, args []string, from int, yield func(line []byte)) (int, error) {
+func (n *nfct) Query(name string, args []string, from int64, yield func(line []byte)) (int64, error) {
 	if name != "flows" {
 		return -1, fmt.Errorf("NFCT answers flows, not %q", name)
 	}
@@ -29,7 +29,7 @@ func (n *nfct) Query(name string, args []string, from int, yield func(line []byt
 		return -1, nil
 	}
 	// A limit is kept by counting from the first chunk on: the number of lines so far stands in the high bits of from.
-	listed, at := from>>32, max(from&(1<<32-1), 1)
+	listed, at := int(from>>32), max(int(uint32(from)), 1)
 	end := min(at+chunkEntries, int(n.table.used)+1)
 	for f := range n.table.each(at, end, &q) {
 		if q.Limit >= 0 && listed >= q.Limit {
@@ -41,7 +41,7 @@ func (n *nfct) Query(name string, args []string, from int, yield func(line []byt
 	if end > int(n.table.used) {
 		return -1, nil
 	}
-	return listed<<32 | end, nil
+	return int64(listed)<<32 | int64(end), nil
 }
 
 // each yields the connections from at to end that are asked for; they are valid until the next one.

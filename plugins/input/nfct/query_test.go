@@ -54,7 +54,7 @@ func TestManyLiveConnectionsAreListedOnce(t *testing.T) {
 	instance := &nfct{table: tab}
 	for words, want := range map[string]int{"": n, "limit=5000": 5000, "limit=0": 0, "sort=octets limit=9": 9} {
 		var lines []string
-		for from := 0; from >= 0; {
+		for from := int64(0); from >= 0; {
 			var err error
 			if from, err = instance.Query("flows", strings.Fields(words), from, func(line []byte) { lines = append(lines, string(line)) }); err != nil {
 				t.Fatal(err)

@@ -96,7 +96,7 @@ func TestFilePrograms(t *testing.T) {
 	flows := numbered(0, 300)
 	for i := range flows {
 		f := &flows[i]
-		f.id, f.octets, f.pkts = uint32(1000+i), uint64(1<<40+i), uint64(10+i)
+		f.id, f.octets, f.pkts = uint32(1000+i), 1<<40+uint64(i), uint64(10+i)
 		switch i % 3 {
 		case 1:
 			f.src, f.dst = "2001:db8::1", "2001:db8::2"

@@ -138,7 +138,7 @@ func (s *stage) original(b *engine.Batch, r engine.Row, captured, version int) u
 	}
 	switch {
 	case s.wire.Has(b, r):
-		n = int(s.wire.Of(b)[r])
+		return max(s.wire.Of(b)[r], uint32(captured))
 	case version == 4 && s.totlen.Has(b, r):
 		n = int(s.totlen.Of(b)[r])
 	case version == 6 && s.payload6.Has(b, r):

@@ -234,7 +234,7 @@ func TestRotation(t *testing.T) {
 		path := filepath.Join(dir, "x.pcap")
 		var recs []stacktest.Record
 		for i := range 100 {
-			recs = append(recs, short.With("oob.time", strconv.Itoa(1795226048_000000000+i*1000)))
+			recs = append(recs, short.With("oob.time", strconv.FormatInt(1795226048_000000000+int64(i)*1000, 10)))
 		}
 		stacktest.Setup{Output: "PCAP", Options: map[string]string{"file": path, "format": format, "rotate_size": "1000"}, Shape: recs}.Run(t)
 		all, _ := filepath.Glob(filepath.Join(dir, "x*.pcap"))

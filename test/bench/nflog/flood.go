@@ -158,7 +158,6 @@ func cpuTime(pid int) (total time.Duration) {
 type mmsghdr struct {
 	hdr unix.Msghdr
 	len uint32
-	_   [4]byte
 }
 
 // send sends packets as fast as one CPU can, from within the far namespace, and returns how many left.
@@ -190,10 +189,12 @@ func send(packets int) (sent int, err error) {
 				return err
 			}
 			var data [payload]byte
-			iov := unix.Iovec{Base: &data[0], Len: payload}
+			iov := unix.Iovec{Base: &data[0]}
+			iov.SetLen(payload)
 			var msgs [64]mmsghdr
 			for i := range msgs {
-				msgs[i].hdr.Iov, msgs[i].hdr.Iovlen = &iov, 1
+				msgs[i].hdr.Iov = &iov
+				msgs[i].hdr.SetIovlen(1)
 			}
 			for sent < packets {
 				n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(min(len(msgs), packets-sent)), 0, 0, 0)

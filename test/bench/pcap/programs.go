@@ -96,7 +96,7 @@ func (b *bench) run(p program) (result, error) {
 	}
 	r := result{user: cmd.ProcessState.UserTime(), system: cmd.ProcessState.SystemTime(), wall: time.Since(began)}
 	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.rss = use.Maxrss << 10
+		r.rss = int64(use.Maxrss) << 10
 	}
 	if p.clean != nil {
 		p.clean()

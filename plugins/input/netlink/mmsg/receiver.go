@@ -39,11 +39,11 @@ type Receiver struct {
 	wait func(fd uintptr) bool
 }
 
-// mmsghdr is struct mmsghdr of recvmmsg(2).
+// mmsghdr is struct mmsghdr of recvmmsg(2). It is as long as in C: both pad it to the alignment of its pointers. (A last field of no length, for a
+// padding that 32 bits do not need, would take room.)
 type mmsghdr struct {
 	msg unix.Msghdr
 	len uint32
-	_   [unsafe.Sizeof(uintptr(0)) - 4]byte
 }
 
 // New makes a receiver for the socket behind raw.

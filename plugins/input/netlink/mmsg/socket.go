@@ -4,6 +4,7 @@ package mmsg
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 	"time"
@@ -55,7 +56,7 @@ func (s *Socket) Read(f func(fd uintptr) bool) error {
 		if wait <= 0 {
 			return os.ErrDeadlineExceeded
 		}
-		if _, err := unix.Poll(s.poll[:], int(wait.Milliseconds())+1); err != nil && err != unix.EINTR {
+		if _, err := unix.Poll(s.poll[:], milliseconds(wait)); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
 		}
 	}
@@ -93,9 +94,12 @@ func Wait(deadline time.Time, list ...*Socket) (bool, error) {
 	if wait <= 0 {
 		return false, nil
 	}
-	n, err := unix.Poll(fds, int(wait.Milliseconds())+1)
+	n, err := unix.Poll(fds, milliseconds(wait))
 	if err == unix.EINTR {
 		return false, nil
 	}
 	return n > 0, os.NewSyscallError("poll", err)
 }
+
+// milliseconds returns a duration for poll(2), no shorter than it is; the kernel takes 32 bits.
+func milliseconds(d time.Duration) int { return int(min(d.Milliseconds()+1, math.MaxInt32)) }

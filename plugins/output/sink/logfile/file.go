@@ -176,7 +176,7 @@ func (f *File) setLimit() {
 		f.limit = maxStalled
 	}
 	if r := &f.Rotate; r.Size > 0 && f.out.regular && r.retry.IsZero() {
-		f.limit = min(f.limit, int(r.Size-f.out.size))
+		f.limit = int(min(int64(f.limit), r.Size-f.out.size))
 	}
 }
 

@@ -77,7 +77,7 @@ func (t target) describe(fd int, err error) (target, error) {
 		syscall.Close(fd)
 		return t, fmt.Errorf("stat %s: %w", t.path, err)
 	}
-	t.fd, t.dev, t.ino = fd, st.Dev, st.Ino
+	t.fd, t.dev, t.ino = fd, uint64(st.Dev), st.Ino // 32 bits of it on MIPS
 	if st.Mode&syscall.S_IFMT == syscall.S_IFREG {
 		t.regular, t.size = true, st.Size
 	}
