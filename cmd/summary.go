@@ -31,7 +31,7 @@ func (p *process) summary(took time.Duration) (dropped int64) {
 				args = append(args, c.Name, c.Value)
 			}
 		}
-		for _, list := range [][]engine.Reading{s.Drops, s.Losses, s.Counters} {
+		for _, list := range [][]engine.Reading{s.Exclusions, s.Drops, s.Losses, s.Counters} {
 			for _, c := range list {
 				if c.Value != 0 {
 					args = append(args, c.Name, c.Value)
@@ -59,6 +59,7 @@ func writeStats(w io.Writer, stats []engine.Snapshot, asJSON bool) error {
 		return err
 	}
 	for _, s := range stats {
+		detail(w, s, "filtered as ", s.Exclusions)
 		detail(w, s, "dropped as ", s.Drops)
 		detail(w, s, "lost as ", s.Losses)
 		detail(w, s, "", s.Counters)

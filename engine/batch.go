@@ -38,6 +38,7 @@ type Batch struct {
 	replay   bool  // clock is packet time, not wall time
 	dropped  int   // rows that the running plugin dropped by a named reason
 	filtered int   // records that an input left out on purpose
+	excluded int   // rows that the running plugin filtered by a named reason
 
 	refs   atomic.Int32
 	block  *Block

@@ -19,7 +19,7 @@ func (e *BuildError) Error() string { return e.Text }
 
 // Build binds the keys of all stacks and lays out their batches. It does no I/O. All problems are returned at once.
 func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
-	m := &Machine{Patience: 10 * time.Second, log: log, own: &OwnTraffic{}}
+	m := &Machine{Patience: 10 * time.Second, log: log, own: &OwnTraffic{}, audit: newAudit()}
 	uses := map[*Instance]int{}
 	for _, s := range specs {
 		uses[s.Instances[0]]++
@@ -139,7 +139,7 @@ func (b *builder) output(s *step, inst *Instance) {
 	p := b.binder(inst, s)
 	s.stage = inst.impl.(Output).Bind(p)
 	b.collect(p)
-	s.port = &port{out: out, seg: b.seg, stage: s.stage, reads: given(s.reads), own: s.own, block: p.Waits()}
+	s.port = &port{out: out, seg: b.seg, stage: s.stage, reads: given(s.reads), own: s.own, block: p.Waits(), needs: newRequired(s.requires)}
 }
 
 // given returns the columns that somebody gives, each once.

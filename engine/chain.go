@@ -4,15 +4,16 @@ import "time"
 
 // step is one plugin at one place of a stack.
 type step struct {
-	inst    *Instance
-	stage   Stage
-	convs   []*conversion
-	emitter *Emitter // the plugin makes new records; the rest of the stack hangs on the emitter
-	port    *port    // the plugin is an output
-	deal    *deal    // the rest of the stack runs as several copies
-	own     bool     // the plugin counts what happens to its records itself
-	reads   []*column
-	manual  Manual
+	inst     *Instance
+	stage    Stage
+	convs    []*conversion
+	emitter  *Emitter      // the plugin makes new records; the rest of the stack hangs on the emitter
+	port     *port         // the plugin is an output
+	deal     *deal         // the rest of the stack runs as several copies
+	own      bool          // the plugin counts what happens to its records itself
+	requires []requirement // what an output needs in every row
+	reads    []*column
+	manual   Manual
 }
 
 // chain is the plugins that records of one shape go through on one goroutine.
@@ -46,10 +47,10 @@ func (c *chain) run(b *Batch) {
 			s.stage.Consume(b)
 			return
 		}
-		b.dropped = 0
+		b.dropped, b.excluded = 0, 0
 		s.stage.Consume(b)
 		st.Out.Add(b.n)
-		if f := n - b.n - b.dropped; f > 0 {
+		if f := n - b.n - b.dropped - b.excluded; f > 0 {
 			st.Filtered.Add(f)
 		}
 	}

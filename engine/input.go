@@ -57,7 +57,7 @@ func (in *input) loop() error {
 		}
 		in.mail.run()
 		b := in.seg.pool.get()
-		b.dropped, b.filtered = 0, 0
+		b.dropped, b.filtered, b.excluded = 0, 0, 0
 		err := in.impl.Read(b, next)
 		now = time.Now()
 		if !b.replay {
@@ -75,7 +75,7 @@ func (in *input) loop() error {
 }
 
 func (in *input) count(b *Batch) {
-	if all := b.n + b.dropped + b.filtered; all > 0 {
+	if all := b.n + b.dropped + b.filtered + b.excluded; all > 0 {
 		st := in.inst.Stats
 		st.Made.Add(all)
 		st.Out.Add(b.n)

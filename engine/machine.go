@@ -22,6 +22,7 @@ type Machine struct {
 
 	log     *slog.Logger
 	own     *OwnTraffic
+	audit   *audit
 	tasks   tasks
 	inputs  []*input
 	outputs []*output
@@ -36,6 +37,7 @@ type Machine struct {
 	stopping chan struct{}
 	stopOnce sync.Once
 	ended    chan struct{} // closed when every output has flushed
+	watching sync.WaitGroup
 }
 
 // Open opens all instances: outputs, then filters, then inputs. If one fails, those already open are closed again.
@@ -98,6 +100,7 @@ func (m *Machine) Start() {
 		}
 		close(m.ended)
 	}()
+	m.watching.Go(m.watch)
 }
 
 // Ended is closed when all inputs have come to their end and all outputs have flushed.
@@ -136,6 +139,8 @@ func (m *Machine) Wait() error {
 		}
 	}
 	m.close()
+	m.watching.Wait()
+	m.audit.look(m.insts, true)
 	for _, in := range m.inputs {
 		if in.err != nil {
 			return fmt.Errorf("%s: %w", in.inst, in.err)

@@ -31,9 +31,24 @@ type port struct {
 	reads []*column // what the output reads: all that a copy of a row must have
 	own   bool
 	block bool // a full queue stalls this stack's input instead of dropping
+	needs required
 }
 
+// consume takes the rows of b that have what the output requires.
 func (p *port) consume(b *Batch) {
+	if p.needs.met(b) {
+		p.take(b)
+		return
+	}
+	v := p.seg.view(b)
+	p.needs.pick(b, v)
+	if v.n > 0 {
+		p.take(v)
+	}
+	v.release()
+}
+
+func (p *port) take(b *Batch) {
 	if p.out.queue != nil {
 		p.out.queue.push(p, b)
 		return
@@ -45,10 +60,10 @@ func (p *port) consume(b *Batch) {
 
 func (p *port) deliver(b *Batch) {
 	n := b.n
-	b.dropped = 0
+	b.dropped, b.excluded = 0, 0
 	p.stage.Consume(b)
 	if !p.own {
-		p.out.inst.Stats.Out.Add(n - b.dropped)
+		p.out.inst.Stats.Out.Add(n - b.dropped - b.excluded)
 	}
 }
 

@@ -30,6 +30,16 @@ func (d *Drop) Rows(b *Batch, n int) {
 	b.dropped += n
 }
 
+// An Exclusion counts records that were filtered, as the configuration asks, by one reason. They are part of
+// Snapshot.Filtered.
+type Exclusion struct{ Counter }
+
+// Rows counts n rows of b as filtered. The stage takes them off the row list itself; an input did not put them there.
+func (x *Exclusion) Rows(b *Batch, n int) {
+	x.Add(n)
+	b.excluded += n
+}
+
 // Stats are the counters of one instance. Of records they satisfy, whenever the instance is between two batches:
 //
 //	In + Made = Out + Absorbed + Filtered + Dropped (all reasons) + Held
@@ -40,11 +50,12 @@ type Stats struct {
 	Made     Counter // records that an input read, or that a filter or output made of others
 	Out      Counter // records handed on, or written by an output
 	Absorbed Counter // records that went into others: packets into flows
-	Filtered Counter // records that a filter is there to take out
+	Filtered Counter // records that a filter is there to take out, those of an Exclusion apart
 	Held     Counter // records that wait inside: in a queue, a cache, a buffer
 
 	mu    sync.Mutex
 	drops []*Drop
+	excls []*Exclusion
 	lost  []*Counter
 	more  []*Counter
 }
@@ -61,6 +72,20 @@ func (s *Stats) Drop(name, doc string) *Drop {
 	d := &Drop{Counter{Name: name, Doc: doc}}
 	s.drops = append(s.drops, d)
 	return d
+}
+
+// Exclusion returns the counter of records filtered by a reason.
+func (s *Stats) Exclusion(name, doc string) *Exclusion {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.excls {
+		if x.Name == name {
+			return x
+		}
+	}
+	x := &Exclusion{Counter{Name: name, Doc: doc}}
+	s.excls = append(s.excls, x)
+	return x
 }
 
 // Lost returns the counter of records that never arrived, by where they were lost.
@@ -102,8 +127,10 @@ type Snapshot struct {
 	Held     int64     `json:"held"`
 	Lost     int64     `json:"lost"`
 	Drops    []Reading `json:"drops,omitempty"`
-	Losses   []Reading `json:"losses,omitempty"`
-	Counters []Reading `json:"counters,omitempty"`
+	// Exclusions are the parts of Filtered that have a reason.
+	Exclusions []Reading `json:"exclusions,omitempty"`
+	Losses     []Reading `json:"losses,omitempty"`
+	Counters   []Reading `json:"counters,omitempty"`
 }
 
 // Open returns how far the sum is from closing: 0 when every record is accounted for.
@@ -119,6 +146,10 @@ func (s *Stats) snapshot() (o Snapshot) {
 	for _, d := range s.drops {
 		o.Dropped += d.Load()
 		o.Drops = append(o.Drops, Reading{d.Name, d.Load()})
+	}
+	for _, x := range s.excls {
+		o.Filtered += x.Load()
+		o.Exclusions = append(o.Exclusions, Reading{x.Name, x.Load()})
 	}
 	for _, c := range s.lost {
 		o.Lost += c.Load()
