@@ -18,20 +18,20 @@ func (c counters) fewer(old counters) bool { return c.packets < old.packets || c
 
 // observe takes the kernel's counters of f over and makes them the connection's totals.
 func (t *table) observe(i uint32, f *flow) {
-	e := &t.entries[i]
+	e := t.entries.at(i)
 	if f.sent.fewer(e.sent) || f.answered.fewer(e.answered) {
 		t.zeroed(i)
 	}
 	e.sent, e.answered = f.sent, f.answered
 	if e.flags&hasReport != 0 {
-		f.sent.add(t.reports[i].baseSent)
-		f.answered.add(t.reports[i].baseBack)
+		f.sent.add(t.reports.at(i).baseSent)
+		f.answered.add(t.reports.at(i).baseBack)
 	}
 }
 
 // zeroed moves what was counted to the base, since the kernel's counters begin anew.
 func (t *table) zeroed(i uint32) {
-	e := &t.entries[i]
+	e := t.entries.at(i)
 	r := t.report(i)
 	r.baseSent.add(e.sent)
 	r.baseBack.add(e.answered)
@@ -40,19 +40,19 @@ func (t *table) zeroed(i uint32) {
 
 // report returns the memory of what was reported, made at first use.
 func (t *table) report(i uint32) *report {
-	e := &t.entries[i]
+	e := t.entries.at(i)
 	if e.flags&hasReport == 0 {
-		t.reports[i] = report{at: e.start}
+		*t.reports.reach(i) = report{at: e.start}
 		e.flags |= hasReport
 	}
-	return &t.reports[i]
+	return t.reports.at(i)
 }
 
 // delta takes off the totals of f what was reported already.
 func (t *table) delta(i uint32, f *flow) {
-	if t.entries[i].flags&hasReport != 0 {
-		f.sent.sub(t.reports[i].reported)
-		f.answered.sub(t.reports[i].reportedBk)
+	if t.entries.at(i).flags&hasReport != 0 {
+		f.sent.sub(t.reports.at(i).reported)
+		f.answered.sub(t.reports.at(i).reportedBk)
 	}
 }
 
@@ -64,8 +64,8 @@ func (t *table) reported(i uint32, f *flow, now int64) {
 
 // lastReport tells when the connection was last reported, or began.
 func (t *table) lastReport(i uint32) int64 {
-	if t.entries[i].flags&hasReport != 0 {
-		return t.reports[i].at
+	if t.entries.at(i).flags&hasReport != 0 {
+		return t.reports.at(i).at
 	}
-	return t.entries[i].start
+	return t.entries.at(i).start
 }

@@ -3,7 +3,11 @@
 
 package nfct
 
-import "ulogd/engine"
+import (
+	"math/bits"
+
+	"ulogd/engine"
+)
 
 // ended is a set of fingerprints in groups of four; the oldest of a full group is forgotten.
 type ended struct {
@@ -13,10 +17,14 @@ type ended struct {
 	warm   uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
 }
 
-// endedGroups times four ends are remembered: 8 MiB once all have been used.
-const endedGroups = 1 << 18
+// Four ends are remembered for each connection that the kernel may track, of a million connections at most: 8 MiB, and 512 KiB on a
+// small router.
+const mostEndedGroups = 1 << 18
 
-func newEnded(h hasher) *ended { return &ended{groups: make([][4]uint64, endedGroups), hasher: h} }
+func newEnded(h hasher, connections int) *ended {
+	groups := 1 << bits.Len(uint(min(max(connections, 1), mostEndedGroups)-1))
+	return &ended{groups: make([][4]uint64, groups), hasher: h}
+}
 
 // fingerprint stands for one connection. Identifiers are reused: without the kernel's start time nobody can tell, and it is 0.
 func (d *ended) fingerprint(f *flow) uint64 {
@@ -26,7 +34,7 @@ func (d *ended) fingerprint(f *flow) uint64 {
 	return mix(uint64(f.start)^d.hasher[1], uint64(d.hasher.hash(f))<<32|uint64(f.id)) | 1
 }
 
-func (d *ended) group(key uint64) *[4]uint64 { return &d.groups[key>>32%endedGroups] }
+func (d *ended) group(key uint64) *[4]uint64 { return &d.groups[key>>32&uint64(len(d.groups)-1)] }
 
 // again notes the end of a connection and tells whether it was noted before.
 func (d *ended) again(key uint64) bool {

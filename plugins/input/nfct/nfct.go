@@ -64,6 +64,7 @@ type nfct struct {
 	tally
 	losses   losses
 	pressure pressure
+	limit    limit
 }
 
 // Bind declares the keys.
@@ -86,10 +87,13 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	if err := n.checkKernel(env.Log); err != nil {
 		return err
 	}
+	if err := n.limit.open(n); err != nil {
+		return err
+	}
 	h := newHasher()
-	n.ended = newEnded(h)
+	n.ended = newEnded(h, n.limit.most)
 	if n.hash {
-		n.table = newTable(n.hashMax, h)
+		n.table = newTable(n.limit.most, h)
 	}
 	if err := n.pressure.open(n); err != nil {
 		return err
@@ -333,6 +337,7 @@ func (n *nfct) Close() error {
 		errs = append(errs, n.dump.socket.close())
 	}
 	errs = append(errs, n.pressure.close())
+	n.limit.close()
 	if n.hub != nil {
 		n.hub.leave(n)
 	}

@@ -43,8 +43,9 @@ func (n *nfct) Options(o *engine.Options) {
 	s := &n.settings
 	o.Seconds(&s.pollInterval, "pollinterval", 0, "read the whole table at this interval instead of listening to events; 0: listen. A connection is reported when a poll no longer finds it, with the counters of the poll before")
 	o.Bool(&s.hash, "hash_enable", true, "remember the live connections; only their ends are then reported. Off: every event is, as event_mask asks")
-	engine.Int(o, &s.hashBuckets, "hash_buckets", 8192, "size of the remembered table's index. It is raised to one bucket per entry, so that a small value does no harm")
-	engine.Int(o, &s.hashMax, "hash_max_entries", 0, "connections that are remembered at most; 0: as many as the kernel tracks (nf_conntrack_max). Others are reported all the same, without what only memory knows")
+	engine.Int(o, &s.hashBuckets, "hash_buckets", 8192, "has no effect: the index of the remembered connections grows with them")
+	engine.Int(o, &s.hashMax, "hash_max_entries", 0, "connections that are remembered at most; 0: as many as the kernel tracks (nf_conntrack_max, also when it changes), "+
+		"within half of the memory that the daemon may use, at 268 octets each. The table grows as it fills. Others are reported all the same, without what only memory knows")
 	engine.Int(o, &s.eventMask, "event_mask", eventNew|eventDestroy, "events to ask the kernel for, added up: 1 new, 2 update, 4 destroy")
 	engine.Int(o, &s.bufferSize, "netlink_socket_buffer_size", 0, "octets that may wait in the kernel on each socket, if netlink_socket_buffer_maxsize is not set; 0: 8 MiB. It is a limit, nothing is allocated ahead")
 	engine.Int(o, &s.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets that may wait in the kernel on each socket; 0: see netlink_socket_buffer_size")

@@ -49,7 +49,7 @@ func TestManyLiveConnectionsAreListedOnce(t *testing.T) {
 	const n = 3*chunkEntries + 7
 	tab := newTable(n, newHasher())
 	for i := range n {
-		tab.entries[tab.insert(some(i), int64(i+1))].sent = counters{uint64(n - i), uint64(i)}
+		tab.entries.at(tab.insert(some(i), int64(i+1))).sent = counters{uint64(n - i), uint64(i)}
 	}
 	instance := &nfct{table: tab}
 	for words, want := range map[string]int{"": n, "limit=5000": 5000, "limit=0": 0, "sort=octets limit=9": 9} {

@@ -30,7 +30,7 @@ func (r *reader) end(f *flow, now int64) {
 			return
 		}
 		if i := t.find(f); i != 0 {
-			start = pick(start, t.entries[i].start)
+			start = pick(start, t.entries.at(i).start)
 			t.complete(i, f)
 			if !t.another(i, f) {
 				t.observe(i, f)
@@ -49,7 +49,7 @@ func (r *reader) end(f *flow, now int64) {
 // another tells whether the entry is that of the next connection, whose beginning was read first, and not of f, which has ended: an identifier and a tuple may be
 // used again at once. It rests on the kernel's own times; the clock may have been set back between them.
 func (t *table) another(i uint32, f *flow) bool {
-	return f.stamp != 0 && f.start <= f.stop && t.entries[i].start > f.stop
+	return f.stamp != 0 && f.start <= f.stop && t.entries.at(i).start > f.stop
 }
 
 // alive remembers a connection that began or changed.
@@ -63,7 +63,7 @@ func (r *reader) alive(f *flow, now int64) {
 		t.update(i, f)
 		if f.event == eventNew {
 			t.unmute(i) // it has been announced, so its end will be
-			t.entries[i].start = pick(f.stamp, t.entries[i].start)
+			t.entries.at(i).start = pick(f.stamp, t.entries.at(i).start)
 		}
 	}
 	if f.event == eventNew && r.begun {
@@ -77,7 +77,7 @@ func (r *reader) begin(i uint32, f *flow, start int64) bool {
 		return false
 	}
 	if i != 0 {
-		e := &r.table.entries[i]
+		e := r.table.entries.at(i)
 		if e.flags&isBegun != 0 {
 			return false
 		}
@@ -112,7 +112,7 @@ func (r *reader) dumped(f *flow, why purpose, now int64) {
 		return
 	}
 	t := r.table
-	start, read := t.entries[i].start, *f
+	start, read := t.entries.at(i).start, *f
 	t.observe(i, f)
 	// The event of the beginning may have been lost. There is room for one row: an interim report comes with the next dump.
 	if r.begun && f.start >= r.joined && why != forReset && why != forExit && r.begin(i, f, start) {
@@ -165,7 +165,7 @@ func (r *reader) meet(f *flow, why purpose, now int64) uint32 {
 		return i
 	}
 	t.update(i, f)
-	e := &t.entries[i]
+	e := t.entries.at(i)
 	e.seen, e.start = t.round, pick(f.start, e.start)
 	return i
 }
@@ -176,7 +176,7 @@ func (r *reader) sweep() (done bool) {
 	now := time.Now().UnixNano()
 	for ; d.place <= t.used; d.place++ {
 		i := d.place
-		if t.vacant(i) || t.entries[i].seen == t.round {
+		if t.vacant(i) || t.entries.at(i).seen == t.round {
 			continue
 		}
 		if r.full() {
@@ -191,7 +191,7 @@ func (r *reader) sweep() (done bool) {
 		r.recovering = d.why != forPoll
 		if r.recovering {
 			reason = endResources
-			if t.entries[i].flags&isSilent == 0 || r.eventsAlways {
+			if t.entries.at(i).flags&isSilent == 0 || r.eventsAlways {
 				r.losses.giveBack()
 			}
 			r.recoveredEnds.Add(1)

@@ -33,6 +33,9 @@ func (n *nfct) Tick(now time.Time) {
 	if n.table == nil {
 		return
 	}
+	if n.limit.place != nil {
+		n.limit.look(n, now)
+	}
 	n.liveFlows.Set(int64(n.table.live))
 	if n.table.silent > 0 {
 		n.want(forCheck, &n.due.check, now, n.resync)

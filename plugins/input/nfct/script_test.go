@@ -102,7 +102,7 @@ func playWith(t testing.TB, configure func(*settings), before func(*script)) *sc
 			n.losses.open(env.Stats, n.hash)
 			n.labels = &labelNames{}
 			h := newHasher()
-			n.ended = newEnded(h)
+			n.ended = newEnded(h, n.hashMax)
 			if n.hash {
 				n.table = newTable(n.hashMax, h)
 			}

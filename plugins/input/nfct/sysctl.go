@@ -19,12 +19,6 @@ import (
 
 const sysctlDir = "/proc/sys/net/netfilter/"
 
-// How many connections are remembered where the kernel does not say how many it tracks, and at most.
-const (
-	defaultTable = 1 << 18
-	mostEntries  = 1 << 28
-)
-
 // needed are the settings that must not be 0, and what happens if they are.
 var needed = []struct{ name, effect string }{
 	{"nf_conntrack_acct", "packets and octets of all connections will be 0"},
@@ -42,12 +36,6 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 		}
 		always, err := readSysctl("nf_conntrack_events")
 		n.eventsAlways = err == nil && always == 1
-		if n.hashMax == 0 {
-			if n.hashMax, err = readSysctl("nf_conntrack_max"); err != nil || n.hashMax <= 0 {
-				n.hashMax = defaultTable
-			}
-		}
-		n.hashMax = min(n.hashMax, mostEntries)
 		if n.hub.others(n) {
 			return nil // the first instance here has looked, and others would see the connection that it tries
 		}

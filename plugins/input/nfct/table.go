@@ -1,11 +1,9 @@
-// The live connections as far as they are known: 72 octets for each and 24 for its addresses (72 for IPv6), in a few slices without pointers. Memory
-// that was never used costs nothing, so they are made for the most connections there may be.
+// The live connections as far as they are known: 76 octets for each with its place in the index, and 24 for its addresses (72 for
+// IPv6), in parts without pointers that are made as the table fills.
 
 package nfct
 
 import (
-	"math/bits"
-
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
@@ -13,13 +11,15 @@ import (
 
 // table finds connections by identifier, original tuple and zone: an identifier alone is reused, and so is a tuple.
 type table struct {
-	buckets []uint32 // first entry of each chain; 0 ends it, so entry 0 is not used
-	entries []entry
-	addr4   []pair4
-	addr6   []pair6
-	rare    []rare   // by entry
-	masters []tuple  // by entry
-	reports []report // by entry
+	index   index
+	entries slab[entry]
+	addr4   slab[pair4] // by entry
+	addr6   slab[pair6]
+	rare    slab[rare]   // by entry
+	masters slab[tuple]  // by entry
+	reports slab[report] // by entry
+
+	most int // entries that there may be
 
 	free, free6 uint32 // chains of removed entries and IPv6 addresses
 	used, used6 uint32 // entries and addresses ever used
@@ -90,53 +90,51 @@ type report struct {
 	reported, reportedBk counters // totals at the last report
 }
 
-func newTable(max int, h hasher) *table {
-	return &table{
-		buckets: make([]uint32, 1<<bits.Len(uint(max))),
-		entries: make([]entry, max+1), addr4: make([]pair4, max+1), addr6: make([]pair6, max+1),
-		rare: make([]rare, max+1), masters: make([]tuple, max+1), reports: make([]report, max+1),
-		hasher: h,
-	}
-}
+func newTable(most int, h hasher) *table { return &table{index: newIndex(), hasher: h, most: most} }
 
 // find returns the connection's entry, or 0.
 func (t *table) find(f *flow) uint32 {
 	h := t.hasher.hash(f)
-	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = t.entries[i].next {
-		e := &t.entries[i]
+	for i := *t.index.head(h); i != 0; {
+		e := t.entries.at(i)
 		if e.hash == h && e.id == f.id && e.zone == f.zone && e.proto == f.orig.proto && t.sameTuple(i, e, f) {
 			return i
 		}
+		i = e.next
 	}
 	return 0
 }
 
 func (t *table) sameTuple(i uint32, e *entry, f *flow) bool {
 	if e.flags&isIPv6 == 0 {
-		p := &t.addr4[i]
+		p := t.addr4.at(i)
 		return f.family != unix.AF_INET6 && p.src == f.orig.src.V4() && p.dst == f.orig.dst.V4() && p.sport == f.orig.sport && p.dport == f.orig.dport
 	}
-	p := &t.addr6[e.addr]
+	p := t.addr6.at(e.addr)
 	return f.family == unix.AF_INET6 && p.src == f.orig.src && p.dst == f.orig.dst && p.sport == f.orig.sport && p.dport == f.orig.dport
 }
 
 // insert enters a connection that find did not find. It returns 0 if the table is full.
 func (t *table) insert(f *flow, start int64) uint32 {
-	i := t.free
-	switch {
-	case i != 0:
-		t.free = t.entries[i].next
-	case int(t.used)+1 < len(t.entries):
-		t.used++
-		i = t.used
-	default:
+	if t.live >= t.most {
 		return 0
 	}
+	i := t.free
+	if i != 0 {
+		t.free = t.entries.at(i).next
+	} else {
+		t.used++
+		i = t.used
+		t.entries.reach(i)
+	}
 	t.live++
-	e := &t.entries[i]
+	if t.live > int(t.index.size) {
+		t.index.grow(&t.entries)
+	}
+	e := t.entries.at(i)
 	*e = entry{start: start, id: f.id, zone: f.zone, proto: f.orig.proto, hash: t.hasher.hash(f), seen: t.round}
-	bucket := &t.buckets[e.hash&uint32(len(t.buckets)-1)]
-	e.next, *bucket = *bucket, i
+	head := t.index.head(e.hash)
+	e.next, *head = *head, i
 	if f.orig.has&hasPorts != 0 {
 		e.flags |= portsGiven
 	}
@@ -145,17 +143,17 @@ func (t *table) insert(f *flow, start int64) uint32 {
 	}
 	o, r := &f.orig, &f.reply
 	if f.family != unix.AF_INET6 {
-		t.addr4[i] = pair4{o.src.V4(), o.dst.V4(), r.src.V4(), r.dst.V4(), o.sport, o.dport, r.sport, r.dport}
+		*t.addr4.reach(i) = pair4{o.src.V4(), o.dst.V4(), r.src.V4(), r.dst.V4(), o.sport, o.dport, r.sport, r.dport}
 	} else {
 		e.flags |= isIPv6
 		e.addr = t.free6
 		if e.addr != 0 {
-			t.free6 = uint32(t.addr6[e.addr].src.Lo)
+			t.free6 = uint32(t.addr6.at(e.addr).src.Lo)
 		} else {
 			t.used6++
 			e.addr = t.used6
 		}
-		t.addr6[e.addr] = pair6{o.src, o.dst, r.src, r.dst, o.sport, o.dport, r.sport, r.dport}
+		*t.addr6.reach(e.addr) = pair6{o.src, o.dst, r.src, r.dst, o.sport, o.dport, r.sport, r.dport}
 	}
 	t.update(i, f)
 	return i
@@ -163,7 +161,7 @@ func (t *table) insert(f *flow, start int64) uint32 {
 
 // update takes over what changes during a connection's life, counters apart.
 func (t *table) update(i uint32, f *flow) {
-	e := &t.entries[i]
+	e := t.entries.at(i)
 	e.mark, e.status = f.mark, f.status
 	if f.has&hasTCP != 0 {
 		e.tcpState = f.tcpState
@@ -178,7 +176,7 @@ func (t *table) update(i uint32, f *flow) {
 	if f.has&(hasLabels|hasMaster) == 0 && (f.orig.has|f.reply.has)&hasZone == 0 {
 		return
 	}
-	x := &t.rare[i]
+	x := t.rare.reach(i)
 	if e.flags&hasRare == 0 {
 		*x = rare{}
 		e.flags |= hasRare
@@ -188,7 +186,7 @@ func (t *table) update(i uint32, f *flow) {
 		x.has |= hasLabels
 	}
 	if f.has&hasMaster != 0 {
-		t.masters[i] = f.master
+		*t.masters.reach(i) = f.master
 		x.has |= hasMaster
 	}
 	if f.orig.has&hasZone != 0 {
@@ -201,14 +199,14 @@ func (t *table) update(i uint32, f *flow) {
 
 // remove forgets the connection.
 func (t *table) remove(i uint32) {
-	e := &t.entries[i]
-	at := &t.buckets[e.hash&uint32(len(t.buckets)-1)]
-	for *at != i {
-		at = &t.entries[*at].next
+	e := t.entries.at(i)
+	link := t.index.head(e.hash)
+	for *link != i {
+		link = &t.entries.at(*link).next
 	}
-	*at = e.next
+	*link = e.next
 	if e.flags&isIPv6 != 0 {
-		t.addr6[e.addr].src.Lo = uint64(t.free6)
+		t.addr6.at(e.addr).src.Lo = uint64(t.free6)
 		t.free6 = e.addr
 	}
 	t.unmute(i)
@@ -219,23 +217,23 @@ func (t *table) remove(i uint32) {
 
 // mute marks a connection that may end without an event.
 func (t *table) mute(i uint32) {
-	t.entries[i].flags |= isSilent
+	t.entries.at(i).flags |= isSilent
 	t.silent++
 }
 
 func (t *table) unmute(i uint32) {
-	if t.entries[i].flags&isSilent != 0 {
-		t.entries[i].flags &^= isSilent
+	if t.entries.at(i).flags&isSilent != 0 {
+		t.entries.at(i).flags &^= isSilent
 		t.silent--
 	}
 }
 
 // vacant tells whether no connection is at i: all have a start.
-func (t *table) vacant(i uint32) bool { return t.entries[i].start == 0 }
+func (t *table) vacant(i uint32) bool { return t.entries.at(i).start == 0 }
 
 // recall makes a flow of what is remembered, with the totals counted so far.
 func (t *table) recall(i uint32, f *flow) {
-	e := &t.entries[i]
+	e := t.entries.at(i)
 	*f = flow{
 		start: e.start, sent: e.sent, answered: e.answered, mark: e.mark, id: e.id, status: e.status, zone: e.zone,
 		tcpState: e.tcpState, family: unix.AF_INET, has: hasID | hasCounters,
@@ -243,11 +241,11 @@ func (t *table) recall(i uint32, f *flow) {
 	f.orig.proto, f.reply.proto = e.proto, e.proto
 	o, r := &f.orig, &f.reply
 	if e.flags&isIPv6 == 0 {
-		p := &t.addr4[i]
+		p := t.addr4.at(i)
 		o.src, o.dst, r.src, r.dst = engine.Addr4(p.src), engine.Addr4(p.dst), engine.Addr4(p.rsrc), engine.Addr4(p.rdst)
 		o.sport, o.dport, r.sport, r.dport = p.sport, p.dport, p.rsport, p.rdport
 	} else {
-		p := &t.addr6[e.addr]
+		p := t.addr6.at(e.addr)
 		o.src, o.dst, r.src, r.dst = p.src, p.dst, p.rsrc, p.rdst
 		o.sport, o.dport, r.sport, r.dport = p.sport, p.dport, p.rsport, p.rdport
 		f.family = unix.AF_INET6
@@ -266,14 +264,14 @@ func (t *table) recall(i uint32, f *flow) {
 	}
 	t.complete(i, f)
 	if e.flags&hasReport != 0 {
-		f.sent.add(t.reports[i].baseSent)
-		f.answered.add(t.reports[i].baseBack)
+		f.sent.add(t.reports.at(i).baseSent)
+		f.answered.add(t.reports.at(i).baseBack)
 	}
 }
 
 // complete adds what the end of a connection does not tell.
 func (t *table) complete(i uint32, f *flow) {
-	e := &t.entries[i]
+	e := t.entries.at(i)
 	if e.helper != 0 && f.has&hasHelper == 0 {
 		f.helper = t.helpers.name(e.helper)
 		f.has |= hasHelper
@@ -285,13 +283,13 @@ func (t *table) complete(i uint32, f *flow) {
 	if e.flags&hasRare == 0 {
 		return
 	}
-	x := &t.rare[i]
+	x := t.rare.at(i)
 	if x.has&hasLabels != 0 && f.has&hasLabels == 0 {
 		f.labels = x.labels
 		f.has |= hasLabels
 	}
 	if x.has&hasMaster != 0 && f.has&hasMaster == 0 {
-		f.master = t.masters[i]
+		f.master = *t.masters.at(i)
 		f.has |= hasMaster
 	}
 	if x.zones[0] {

@@ -148,7 +148,7 @@ func TestCounting(t *testing.T) {
 }
 
 func TestEndsToldAgain(t *testing.T) {
-	d := newEnded(newHasher())
+	d := newEnded(newHasher(), 1<<18)
 	f := decoded(t, destroyTCP.message())
 	if d.again(d.fingerprint(&f)) || !d.again(d.fingerprint(&f)) {
 		t.Error("an end told again is not recognised")
@@ -188,7 +188,7 @@ func TestNamesAreFew(t *testing.T) {
 }
 
 func TestTableDoesNotAllocate(t *testing.T) {
-	tab, ends := newTable(1000, newHasher()), newEnded(newHasher())
+	tab, ends := newTable(1000, newHasher()), newEnded(newHasher(), 1<<18)
 	f := some(5)
 	f.start = 1
 	if n := testing.AllocsPerRun(1000, func() {
