@@ -19,10 +19,13 @@ type Env struct {
 
 	m       *Machine
 	flushBy atomic.Int64 // nanoseconds since 1970, once the instance flushes
+	until   context.Context
+	expire  context.CancelFunc // ends until
 }
 
 func newEnv(m *Machine, inst *Instance) *Env {
 	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}}
+	e.until, e.expire = context.WithCancel(context.Background())
 	if m != nil {
 		e.m, e.Log, e.Own = m, m.log.With("id", inst.ID, "plugin", inst.Plugin.Name), m.own
 	}
@@ -33,8 +36,19 @@ func newEnv(m *Machine, inst *Instance) *Env {
 // ends when the daemon closes; f must then return. f shares nothing with the instance but channels or atomics.
 func (e *Env) Go(f func(ctx context.Context)) { e.m.tasks.run(f) }
 
+// Until returns a context that ends at the Deadline, whenever that is set.
+func (e *Env) Until() context.Context {
+	if e.until == nil {
+		return context.Background()
+	}
+	return e.until
+}
+
 // Deadline returns the time by which a Flush must be over: what is not out by then is dropped and counted. It is zero while the daemon runs.
 func (e *Env) Deadline() time.Time {
+	if e.m == nil {
+		return time.Time{}
+	}
 	for _, at := range []int64{e.m.deadline.Load(), e.flushBy.Load()} {
 		if at != 0 {
 			return time.Unix(0, at)

@@ -41,7 +41,7 @@ func NewInstance(p *Plugin, id string) *Instance {
 		x.Options(&inst.Options)
 		inst.impl = x
 		def := 0
-		if p.Queued {
+		if blocks(x) {
 			def = DefaultQueue
 		}
 		Int(&inst.Options, &inst.Settings.Queue, "queue", def, "records that may wait for this output, on a goroutine of its own; 0: none, it runs with its input")
@@ -61,10 +61,16 @@ func (i *Instance) Validate() error {
 			return err
 		}
 	}
-	if b, ok := i.impl.(Blocker); ok && b.Blocks() && !i.Options.Given("queue") {
+	if i.Plugin.Kind() == OutputKind && blocks(i.impl) && !i.Options.Given("queue") {
 		i.Settings.Queue = DefaultQueue
 	}
 	return nil
+}
+
+// blocks reports whether an output's writes can take long.
+func blocks(output any) bool {
+	b, ok := output.(Blocker)
+	return ok && b.Blocks()
 }
 
 // CompatULOGD2 tells whether ulogd2's wrong values are asked for.

@@ -116,8 +116,11 @@ func (m *Machine) Stop(timeout time.Duration) {
 	})
 }
 
-// giveUp counts what still waits in queues when the time is over.
+// giveUp counts what still waits in queues when the time is over, and ends what instances still try.
 func (m *Machine) giveUp() {
+	for _, inst := range m.insts {
+		inst.env.expire()
+	}
 	for _, o := range m.outputs {
 		if o.queue != nil {
 			o.queue.giveUp(o.inst.Stats.Drop("shutdown_timeout", "records still queued when the shutdown timeout ended"))

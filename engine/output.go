@@ -112,7 +112,14 @@ func (o *output) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if f, ok := o.inst.impl.(Flusher); ok {
-		o.inst.env.flushBy.Store(time.Now().Add(o.m.Patience).UnixNano())
+		env := o.inst.env
+		env.flushBy.Store(time.Now().Add(o.m.Patience).UnixNano())
+		late := time.AfterFunc(o.m.Patience, func() {
+			if !time.Now().Before(env.Deadline()) {
+				env.expire()
+			}
+		})
+		defer late.Stop()
 		f.Flush()
 	}
 	close(o.done)

@@ -85,8 +85,8 @@ type Signaler interface{ Signal(s Signal) }
 // instead of dropping. It is asked when the settings are known.
 type Backpressured interface{ Backpressure() bool }
 
-// A Blocker is an output whose settings decide whether a write can take long; where it can, it is treated as one whose plugin is Queued. It
-// is asked when the settings are known.
+// A Blocker is an output whose writes can take long, always or with some settings: it gets a queue and a goroutine of its own by default. It
+// is asked for the manual, and again when the settings are known.
 type Blocker interface{ Blocks() bool }
 
 // Namespaced is an input that may listen in another network namespace: Namespace returns the file that stands for it, or "". Interface
@@ -134,8 +134,6 @@ type Plugin struct {
 	Filter func() Filter
 	Output func() Output
 
-	// Queued says of an output that a write can take long: it gets a queue and a goroutine of its own by default.
-	Queued bool
 	// Refuse, where set, says why the plugin is known but not offered; it has no constructor then.
 	Refuse *Refusal
 }

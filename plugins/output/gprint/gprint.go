@@ -7,12 +7,13 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "GPRINT", Queued: true,
+		Name: "GPRINT",
 		Doc: `Writes one line per record: name=value of every valid key, in the order of the stack, joined by commas.
 
 Raw data is left out. Control characters in texts are written as \x and two digits, and so is a comma with an equal sign behind it:
@@ -23,21 +24,21 @@ their first four octets, as ulogd2 2.0.8 printed them.`,
 }
 
 type gprint struct {
-	logfile.File
+	sink.Sink
+	file      logfile.File
 	keys      engine.Selection
 	timestamp bool
 	clock     text.Second
 }
 
 func (g *gprint) Options(o *engine.Options) {
-	g.Declare(o, "/var/log/ulogd_gprint.log")
+	g.file.Declare(o, "/var/log/ulogd_gprint.log")
 	o.Bool(&g.timestamp, "timestamp", false, "begin each line with the local time of writing")
 	g.keys.Options(o)
 }
 
 func (g *gprint) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
-	s := &stage{gprint: g, compat: p.Settings().CompatULOGD2()}
+	s := &stage{gprint: g, Writer: g.Sink.Bind(p, &g.file), compat: p.Settings().CompatULOGD2()}
 	for _, f := range g.keys.Fields(p) {
 		if t := f.Type(); t != engine.RawType && t != engine.RawTextType {
 			s.fields = append(s.fields, field{f, []byte("," + f.Name + "=")})
@@ -49,6 +50,7 @@ func (g *gprint) Bind(p *engine.Binder) engine.Stage {
 // stage is GPRINT at the end of one stack.
 type stage struct {
 	*gprint
+	*sink.Writer
 	fields []field
 	compat bool
 }

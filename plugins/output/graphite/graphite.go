@@ -10,12 +10,13 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/peer"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "GRAPHITE", Queued: true,
+		Name: "GRAPHITE",
 		Doc: `Sends two lines per counter to carbon over TCP: PREFIX.NAME.pkts VALUE TIME and PREFIX.NAME.bytes VALUE TIME.
 
 The time is the record's, or now where it has none. Blanks and control characters in a counter's name become underscores. The
@@ -25,7 +26,8 @@ daemon starts without carbon, connects again when the connection breaks, and kee
 }
 
 type graphite struct {
-	peer.Peer
+	sink.Sink
+	peer               peer.Peer
 	host, port, prefix string
 }
 
@@ -46,25 +48,18 @@ func (g *graphite) Validate() error {
 }
 
 func (g *graphite) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
-	g.Network, g.Address, g.Wait = "tcp", net.JoinHostPort(g.host, g.port), p.Settings().Queue > 0
+	g.peer.Network, g.peer.Address = "tcp", net.JoinHostPort(g.host, g.port)
 	return &stage{
-		graphite: g,
-		name:     engine.Need(p, key.SumName), pkts: engine.Need(p, key.SumPackets), octets: engine.Need(p, key.SumOctets),
+		graphite: g, Writer: g.Sink.Bind(p, &g.peer),
+		name: engine.Need(p, key.SumName), pkts: engine.Need(p, key.SumPackets), octets: engine.Need(p, key.SumOctets),
 		at: engine.Want(p, key.OOBTime),
-	}
-}
-
-// Signal connects again, resolving the server's name.
-func (g *graphite) Signal(s engine.Signal) {
-	if s == engine.Reopen {
-		g.Reconnect()
 	}
 }
 
 // stage is GRAPHITE at the end of one stack.
 type stage struct {
 	*graphite
+	*sink.Writer
 	name         engine.Col[engine.String]
 	pkts, octets engine.Col[uint64]
 	at           engine.Col[engine.Time]

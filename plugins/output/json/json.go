@@ -8,13 +8,14 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 	"ulogd/plugins/output/sink/peer"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "JSON", Queued: true,
+		Name: "JSON",
 		Doc: `Writes one JSON object per line, with the valid keys in the order of the stack, to a file, over TCP or UDP, or to a stream Unix socket.
 
 Some keys have names of the Common Information Model: src_ip, dest_ip, src_port, dest_port. Addresses and raw data are left out unless keys
@@ -27,6 +28,7 @@ Over sockets the daemon starts without the peer, connects again when the connect
 }
 
 type json struct {
+	sink.Sink
 	file logfile.File
 	peer peer.Peer
 
@@ -59,8 +61,6 @@ func (j *json) Validate() error {
 }
 
 func (j *json) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
-	j.peer.Wait = p.Settings().Queue > 0
 	j.clock.Format = func(dst []byte, t time.Time) []byte {
 		if j.offset = t.AppendFormat(j.offset[:0], "-0700"); string(j.offset) == "+0000" {
 			j.offset = j.offset[:0]
@@ -70,48 +70,15 @@ func (j *json) Bind(p *engine.Binder) engine.Stage {
 	return j.bindStage(p)
 }
 
-func (j *json) Open(env *engine.Env) error {
+// target returns where objects go.
+func (j *json) target() sink.Target {
 	switch j.mode {
 	case "file":
-		return j.file.Open(env)
+		return &j.file
 	case "unix":
 		j.peer.Network, j.peer.Address = "unix", j.file.Path
 	default:
 		j.peer.Network, j.peer.Address = j.mode, net.JoinHostPort(j.host, j.port)
 	}
-	return j.peer.Open(env)
-}
-
-// Tick writes what has gathered for the file, or looks after the connection.
-func (j *json) Tick(now time.Time) {
-	if j.mode == "file" {
-		j.file.Tick(now)
-	} else {
-		j.peer.Tick(now)
-	}
-}
-
-// Flush writes all records.
-func (j *json) Flush() {
-	if j.mode == "file" {
-		j.file.Flush()
-	}
-}
-
-// Signal reopens the file or connects again.
-func (j *json) Signal(s engine.Signal) {
-	switch {
-	case j.mode == "file":
-		j.file.Signal(s)
-	case s == engine.Reopen:
-		j.peer.Reconnect()
-	}
-}
-
-// Close closes the file or the connection.
-func (j *json) Close() error {
-	if j.mode == "file" {
-		return j.file.Close()
-	}
-	return j.peer.Close()
+	return &j.peer
 }

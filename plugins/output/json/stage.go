@@ -8,11 +8,13 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/output/sink"
 )
 
 // stage is JSON at the end of one stack.
 type stage struct {
 	*json
+	*sink.Writer
 	at      engine.Col[engine.Time]
 	seconds bool   // the input tells times in whole seconds, and so does the time stamp
 	start   []byte // `{`, version, and the name of the time stamp
@@ -31,7 +33,7 @@ type member struct {
 }
 
 func (j *json) bindStage(p *engine.Binder) engine.Stage {
-	s := &stage{json: j, at: engine.Want(p, key.OOBTime), start: []byte("{")}
+	s := &stage{json: j, Writer: j.Sink.Bind(p, j.target()), at: engine.Want(p, key.OOBTime), start: []byte("{")}
 	if j.eventv1 {
 		s.start = append(s.start, `"@version": 1, `...)
 	}
@@ -82,11 +84,7 @@ func (s *stage) add(f engine.Field) {
 }
 
 func (s *stage) Consume(b *engine.Batch) {
-	toFile := s.mode == "file"
-	buf := s.peer.Begin()
-	if toFile {
-		buf = s.file.Begin()
-	}
+	buf := s.Begin()
 	times, timed, have := s.at.Of(b), s.at.Mask(), b.Have()
 	for _, r := range b.Rows() {
 		buf = append(buf, s.start...)
@@ -104,18 +102,9 @@ func (s *stage) Consume(b *engine.Batch) {
 				buf = s.appendMember(buf, m, b, r)
 			}
 		}
-		buf = append(buf, "}\n"...)
-		if toFile {
-			buf = s.file.End(buf)
-		} else {
-			buf = s.peer.End(buf)
-		}
+		buf = s.End(append(buf, "}\n"...))
 	}
-	if toFile {
-		s.file.Commit(buf)
-	} else {
-		s.peer.Commit(buf)
-	}
+	s.Commit(buf)
 }
 
 // appendTime appends a time, with microseconds where they are known.

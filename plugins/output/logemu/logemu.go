@@ -9,12 +9,13 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "LOGEMU", Queued: true,
+		Name: "LOGEMU",
 		Doc: `Writes the lines that PRINTPKT and PRINTFLOW make to a file, each after its time and the name of the host, as a syslog daemon would.
 
 The time is local: the packet's, or for flows the present. The host's name is that at start, up to its first dot.`,
@@ -23,26 +24,23 @@ The time is local: the packet's, or for flows the present. The host's name is th
 }
 
 type logemu struct {
-	logfile.File
+	sink.Sink
+	file logfile.File
 	host string
 }
 
-func (l *logemu) Options(o *engine.Options) { l.Declare(o, "/var/log/ulogd_syslogemu.log") }
-
-// Open opens the file.
-func (l *logemu) Open(env *engine.Env) error {
-	name, err := os.Hostname()
-	if err != nil {
-		return err
-	}
-	name, _, _ = strings.Cut(name, ".")
-	l.host = name
-	return l.File.Open(env)
-}
+func (l *logemu) Options(o *engine.Options) { l.file.Declare(o, "/var/log/ulogd_syslogemu.log") }
 
 func (l *logemu) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
-	s := &stage{logemu: l, stats: p.Stats(), print: engine.Need(p, key.Print), time: engine.Want(p, key.OOBTime)}
+	name, err := os.Hostname()
+	if err != nil {
+		p.Problem("the host's name is not known: %v", err)
+	}
+	l.host, _, _ = strings.Cut(name, ".")
+	s := &stage{
+		logemu: l, Writer: l.Sink.Bind(p, &l.file), stats: p.Stats(),
+		print: engine.Need(p, key.Print), time: engine.Want(p, key.OOBTime),
+	}
 	s.stamp.Format = func(dst []byte, t time.Time) []byte {
 		return append(append(t.AppendFormat(dst, time.Stamp+" "), l.host...), ' ')
 	}
@@ -52,6 +50,7 @@ func (l *logemu) Bind(p *engine.Binder) engine.Stage {
 // stage is LOGEMU at the end of one stack.
 type stage struct {
 	*logemu
+	*sink.Writer
 	stats *engine.Stats
 	print engine.Col[engine.String]
 	time  engine.Col[engine.Time]

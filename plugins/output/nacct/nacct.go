@@ -7,12 +7,13 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "NACCT", Queued: true,
+		Name: "NACCT",
 		Doc: `Writes one line per flow, eight fields parted by tabs: end in seconds since 1970, protocol, source address and port, destination address and
 port, packets, octets. For ICMP the ports are type and code. Needs IP2STR.
 
@@ -21,14 +22,16 @@ Packets and octets are those of the replies, as in ulogd2.`,
 	})
 }
 
-type nacct struct{ logfile.File }
+type nacct struct {
+	sink.Sink
+	file logfile.File
+}
 
-func (n *nacct) Options(o *engine.Options) { n.Declare(o, "/var/log/ulogd_nacct.log") }
+func (n *nacct) Options(o *engine.Options) { n.file.Declare(o, "/var/log/ulogd_nacct.log") }
 
 func (n *nacct) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
 	return &stage{
-		nacct: n,
+		nacct: n, Writer: n.Sink.Bind(p, &n.file),
 		saddr: engine.Need(p, key.OrigSaddrStr), daddr: engine.Need(p, key.OrigDaddrStr), protocol: engine.Need(p, key.OrigProtocol),
 		sport: engine.Want(p, key.OrigSport), dport: engine.Want(p, key.OrigDport),
 		packets: engine.Want(p, key.ReplyPackets), octets: engine.Want(p, key.ReplyOctets),
@@ -39,6 +42,7 @@ func (n *nacct) Bind(p *engine.Binder) engine.Stage {
 // stage is NACCT at the end of one stack.
 type stage struct {
 	*nacct
+	*sink.Writer
 	saddr, daddr       engine.Col[engine.String]
 	protocol           engine.Col[uint8]
 	sport, dport       engine.Col[uint16]

@@ -6,12 +6,13 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "OPRINT", Queued: true,
+		Name: "OPRINT",
 		Doc: `Writes for each record the line ===>PACKET BOUNDARY and one line name=value per valid key, in the order of the stack.
 
 Raw data is shown as the word default. Control characters in texts are written as \x and two digits, so that a packet's prefix
@@ -21,12 +22,13 @@ cannot begin a line. With compat = "ulogd2" addresses are four octets in reverse
 }
 
 type oprint struct {
-	logfile.File
+	sink.Sink
+	file logfile.File
 	keys engine.Selection
 }
 
 func (o *oprint) Options(opts *engine.Options) {
-	o.Declare(opts, "/var/log/ulogd_oprint.log")
+	o.file.Declare(opts, "/var/log/ulogd_oprint.log")
 	o.keys.Options(opts)
 }
 
@@ -39,8 +41,7 @@ var handles = map[string]string{
 }
 
 func (o *oprint) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
-	s := &stage{oprint: o, compat: p.Settings().CompatULOGD2()}
+	s := &stage{oprint: o, Writer: o.Sink.Bind(p, &o.file), compat: p.Settings().CompatULOGD2()}
 	for _, f := range o.keys.Fields(p) {
 		s.fields = append(s.fields, field{Field: f, label: []byte(f.Name + "=")})
 		if h := handles[p.Stack().Input+" "+f.Name]; h != "" && len(o.keys.Keys) == 0 && !s.handle {
@@ -54,6 +55,7 @@ func (o *oprint) Bind(p *engine.Binder) engine.Stage {
 // stage is OPRINT at the end of one stack.
 type stage struct {
 	*oprint
+	*sink.Writer
 	fields []field
 	compat bool
 	handle bool // one of the fields has a handle

@@ -4,12 +4,13 @@ package pcap
 import (
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PCAP", Queued: true,
+		Name: "PCAP",
 		Doc: `Writes packets to a capture file, classic pcap or pcapng (format), from their network header on: link type 101, raw IP.
 
 The length on the wire is the IP header's where BASE has decoded it. Classic files have times in microseconds. pcapng has nanoseconds, the interface of
@@ -23,7 +24,8 @@ packets without one, and packets that are no IP are written as ulogd2 2.0.8 did.
 }
 
 type pcap struct {
-	logfile.File
+	sink.Sink
+	file   logfile.File
 	format string
 
 	notIP      *engine.Drop
@@ -32,26 +34,25 @@ type pcap struct {
 }
 
 func (w *pcap) Options(o *engine.Options) {
-	w.Declare(o, "/var/log/ulogd.pcap")
+	w.file.Declare(o, "/var/log/ulogd.pcap")
 	o.Enum(&w.format, "format", "pcap", []string{"pcap", "pcapng"}, "kind of capture file")
-	w.Rotate.Declare(o)
+	w.file.Rotate.Declare(o)
 }
 
 func (w *pcap) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
 	w.notIP = p.Stats().Drop("not_ip", "packets that the file's link type, raw IP, cannot hold")
 	compat := p.Settings().CompatULOGD2()
 	s := &stage{
-		pcap: w, compat: compat, ip: p.Family(),
+		pcap: w, Writer: w.Sink.Bind(p, &w.file), compat: compat, ip: p.Family(),
 		packet: engine.Need(p, key.RawPkt), at: engine.Want(p, key.OOBTime), wire: engine.Want(p, key.RawWireLen),
 		totlen: engine.Want(p, key.IPTotLen), payload6: engine.Want(p, key.IP6PayloadLen), family: engine.Want(p, engine.OOBFamily),
 		protocol: engine.Want(p, engine.OOBProtocol),
 	}
-	w.Check = checkPcap
-	w.Header = func() []byte { return appendFileHeader(nil, compat) }
+	w.file.Check = checkPcap
+	w.file.Header = func() []byte { return appendFileHeader(nil, compat) }
 	if w.format == "pcapng" {
-		w.Check, w.Sections = checkPcapng, true
-		w.Header = func() []byte { return appendSection(nil) }
+		w.file.Check, w.file.Sections = checkPcapng, true
+		w.file.Header = func() []byte { return appendSection(nil) }
 		s.bindInterfaces(p)
 	}
 	return s
@@ -60,6 +61,7 @@ func (w *pcap) Bind(p *engine.Binder) engine.Stage {
 // stage is PCAP at the end of one stack.
 type stage struct {
 	*pcap
+	*sink.Writer
 	compat   bool
 	ip       engine.Family
 	family   engine.Col[uint8]

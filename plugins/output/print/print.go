@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "PRINT", Queued: true,
+		Name: "PRINT",
 		Doc: `Prints one line per record: name=value of every valid key, separated by blanks.
 
 Times are UTC with microseconds, addresses in their usual form, text in quotes where it has blanks or control characters. Raw data is printed, in
@@ -21,19 +22,18 @@ hexadecimal, only where keys names it.`,
 }
 
 type print struct {
-	logfile.File
+	sink.Sink
+	file logfile.File
 	keys engine.Selection
 }
 
 func (p *print) Options(o *engine.Options) {
-	p.Declare(o, "/dev/stdout")
+	p.file.Declare(o, "/dev/stdout")
 	p.keys.Options(o)
 }
 
 func (p *print) Bind(b *engine.Binder) engine.Stage {
-	b.OwnAccounting()
-	p.Patient = b.Settings().Queue > 0
-	s := &stage{print: p}
+	s := &stage{print: p, Writer: p.Sink.Bind(b, &p.file)}
 	for _, f := range engine.Whole(p.keys.Fields(b)) {
 		if len(p.keys.Keys) > 0 || f.Type() != engine.RawType {
 			s.fields = append(s.fields, f)
@@ -45,6 +45,7 @@ func (p *print) Bind(b *engine.Binder) engine.Stage {
 // stage is PRINT at the end of one stack.
 type stage struct {
 	*print
+	*sink.Writer
 	fields []engine.Field
 }
 

@@ -11,11 +11,13 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 )
 
 // stage is SYSLOG at the end of one stack.
 type stage struct {
 	*syslog
+	*sink.Writer
 	print   engine.Col[engine.String]
 	at      engine.Col[engine.Time]
 	local   []byte // " ulogd[PID]: "
@@ -24,15 +26,13 @@ type stage struct {
 }
 
 func (s *syslog) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
-	s.Wait = p.Settings().Queue > 0
 	pid := strconv.Itoa(os.Getpid())
 	host, err := os.Hostname()
 	if err != nil || host == "" {
 		host = "-"
 	}
 	return &stage{
-		syslog: s, print: engine.Need(p, key.Print), at: engine.Want(p, key.OOBTime),
+		syslog: s, Writer: s.Sink.Bind(p, s.target()), print: engine.Need(p, key.Print), at: engine.Want(p, key.OOBTime),
 		local: []byte(" ulogd[" + pid + "]: "), server: []byte(" " + host + " ulogd " + pid + " - - "),
 	}
 }

@@ -9,12 +9,13 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/peer"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "SYSLOG", Queued: true,
+		Name: "SYSLOG",
 		Doc: `Sends the line that PRINTPKT or PRINTFLOW made to the local system log, as syslog(3) does, or to a log server in the form of RFC 5424 over
 UDP, TCP or TLS (transport).
 
@@ -25,7 +26,8 @@ is preceded by its length (RFC 6587 section 3.4.1, RFC 5425). Messages wait in t
 }
 
 type syslog struct {
-	peer.Peer
+	sink.Sink
+	peer                         peer.Peer
 	facility, level              string
 	transport, socket            string
 	host, port                   string
@@ -72,6 +74,7 @@ func (s *syslog) Validate() error {
 	return nil
 }
 
+// Open sets the clock and connects.
 func (s *syslog) Open(env *engine.Env) error {
 	s.priority = fmt.Sprintf("<%d>", priority(s.facility, s.level))
 	s.clock = text.Layout("Jan _2 15:04:05")
@@ -79,26 +82,21 @@ func (s *syslog) Open(env *engine.Env) error {
 		s.offset = t.AppendFormat(s.offset[:0], "Z07:00")
 		return t.AppendFormat(dst, "2006-01-02T15:04:05.")
 	}
-	switch s.transport {
-	case "local":
-		s.Network, s.Address = "unixgram,unix", s.socket
-	case "tls":
-		var err error
-		if s.TLS, err = s.config(); err != nil {
-			return err
-		}
-		fallthrough
-	case "tcp":
-		s.Network, s.Address = "tcp", net.JoinHostPort(s.host, s.port)
-	case "udp":
-		s.Network, s.Address = "udp", net.JoinHostPort(s.host, s.port)
-	}
-	return s.Peer.Open(env)
+	return s.Sink.Open(env)
 }
 
-// Signal connects again: the log may have a new socket, the server a new address.
-func (s *syslog) Signal(sig engine.Signal) {
-	if sig == engine.Reopen {
-		s.Reconnect()
+// target returns where messages go.
+func (s *syslog) target() sink.Target {
+	switch s.transport {
+	case "local":
+		s.peer.Network, s.peer.Address = "unixgram,unix", s.socket
+	case "udp":
+		s.peer.Network, s.peer.Address = "udp", net.JoinHostPort(s.host, s.port)
+	default:
+		s.peer.Network, s.peer.Address = "tcp", net.JoinHostPort(s.host, s.port)
+		if s.transport == "tls" {
+			s.peer.TLS = s.config
+		}
 	}
+	return &s.peer
 }

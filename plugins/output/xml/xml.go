@@ -2,19 +2,19 @@
 package xml
 
 import (
-	"errors"
 	"path/filepath"
 	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/engine/text"
+	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "XML", Queued: true,
+		Name: "XML",
 		Doc: `Writes one element per record to DIRECTORY/ulogd-KIND-DDMMYYYY-HHMMSS.xml: packets as <log> (KIND pkt), flows as <flow> (KIND flow), counters as
 <obj> (KIND sum). What the stack begins with decides; an instance that several stacks name has a file for each kind.
 
@@ -25,6 +25,7 @@ allow become U+FFFD. Packets of any size are written.`,
 }
 
 type xml struct {
+	sink.Sink
 	settings  logfile.File
 	directory string
 	stdout    bool
@@ -33,7 +34,8 @@ type xml struct {
 
 // document is the files of one kind.
 type document struct {
-	logfile.File
+	*sink.Writer
+	file logfile.File
 	kind string
 	now  text.Second // <hour> to <year>
 	when text.Second // the same inside <when>
@@ -46,7 +48,6 @@ func (x *xml) Options(o *engine.Options) {
 }
 
 func (x *xml) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
 	switch {
 	case engine.Want(p, key.SumName).Given():
 		return bindCounters(p, x.document(p, "sum", "sum"))
@@ -56,66 +57,33 @@ func (x *xml) Bind(p *engine.Binder) engine.Stage {
 	return bindPackets(p, x.document(p, "pkt", "packet"))
 }
 
-// document returns the files of a kind, whose root element has that name.
+// document binds the stack to the files of a kind, whose root element has that name.
 func (x *xml) document(p *engine.Binder, kind, root string) *document {
+	d := x.filesOf(p, kind, root)
+	d.Writer = x.Sink.Bind(p, &d.file)
+	return d
+}
+
+func (x *xml) filesOf(p *engine.Binder, kind, root string) *document {
 	for _, d := range x.documents {
 		if d.kind == kind {
 			return d
 		}
 	}
 	d := &document{
-		File: logfile.File{Sync: x.settings.Sync, Footer: "</" + root + ">\n"}, kind: kind,
+		file: logfile.File{Sync: x.settings.Sync, Footer: "</" + root + ">\n"}, kind: kind,
 		now: text.Second{Format: appendNow}, when: text.Second{Format: appendWhen},
 	}
-	d.Header = func() []byte { return []byte("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<" + root + ">\n") }
-	d.Name = func(now time.Time) string {
+	d.file.Header = func() []byte { return []byte("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<" + root + ">\n") }
+	d.file.Name = func(now time.Time) string {
 		return filepath.Join(x.directory, "ulogd-"+kind+now.Format("-02012006-150405.xml"))
 	}
 	if x.stdout {
-		d.Path, d.Name = "/dev/stdout", nil
+		d.file.Path, d.file.Name = "/dev/stdout", nil
 		if len(x.documents) > 0 {
 			p.Problem("writes %s for one stack and %s for another to standard output; use files", x.documents[0].kind, kind)
 		}
 	}
 	x.documents = append(x.documents, d)
 	return d
-}
-
-// Open opens a file of each kind.
-func (x *xml) Open(env *engine.Env) error {
-	for _, d := range x.documents {
-		if err := d.Open(env); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Tick writes what has gathered.
-func (x *xml) Tick(now time.Time) {
-	for _, d := range x.documents {
-		d.Tick(now)
-	}
-}
-
-// Signal begins new files at SIGHUP.
-func (x *xml) Signal(s engine.Signal) {
-	for _, d := range x.documents {
-		d.Signal(s)
-	}
-}
-
-// Flush writes all records.
-func (x *xml) Flush() {
-	for _, d := range x.documents {
-		d.Flush()
-	}
-}
-
-// Close ends the files.
-func (x *xml) Close() (err error) {
-	for _, d := range x.documents {
-		err = errors.Join(err, d.Close())
-	}
-	return err
 }

@@ -4,21 +4,14 @@
 // records, which are counted and reported at most once a minute, and never leaves half a record behind. SIGHUP opens the path
 // anew, as logrotate asks; where that fails the old file stays in use.
 //
-// An output embeds a [File]: its methods are those that the engine calls. Its Bind must call OwnAccounting, since the file counts what was written,
-// what waits in the buffer and what was dropped. Consume then does, with one Begin and one Commit per batch:
-//
-//	buf := p.Begin()
-//	for _, r := range b.Rows() {
-//		buf = append(buf, ...)
-//		buf = p.End(buf)
-//	}
-//	p.Commit(buf)
+// A [File] is a target of package sink.
 package logfile
 
 import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/sink"
 )
 
 // A File is one output's file. The exported fields are settings and must not change once it is open.
@@ -32,22 +25,13 @@ type File struct {
 	Sections bool                       // Header also stands in files that have content, and after records were left out
 	Footer   string                     // what a file ends with
 	Check    func(path string) error    // whether a file that has content may be appended to
-	Patient  bool                       // wait for a slow reader: right where the output has a queue, which then decides what is dropped
 
-	env   *engine.Env
-	out   target
-	head  []byte // what is left to write of the header
-	buf   []byte // records that are not written yet
-	ends  []int  // where in buf each record ends
-	torn  bool   // the beginning of the first record is written already
-	limit int    // size of buf from which on it is written
-	slow  bool   // the reader is behind
-	held  int    // records that the Held counter has
-	epoch int
-
-	complained time.Time // when the last error was logged
-	troubled   bool      // and the file has not worked since
-	silent     int       // records dropped since
+	b       *sink.Buffer
+	out     target
+	head    []byte // what is left to write of the header
+	torn    bool   // the beginning of the first record is written already
+	slow    bool   // the reader is behind
+	trouble sink.Trouble
 
 	bytes, opened                *engine.Counter
 	failed, noReader, slowReader *engine.Drop
@@ -58,8 +42,8 @@ const (
 	writeAt = 64 << 10
 	// maxStalled is how much waits for a FIFO's slow reader.
 	maxStalled = 1 << 20
-	// complainEvery limits error messages about a file that cannot be written.
-	complainEvery = time.Minute
+	// retryEvery is how long a rotation that failed waits.
+	retryEvery = time.Minute
 )
 
 // Declare declares the options that all files have, under ulogd2's names.
@@ -74,13 +58,17 @@ func (f *File) DeclareSync(o *engine.Options) {
 }
 
 // Open opens the file. A FIFO without a reader is no error: it is tried again ten times a second.
-func (f *File) Open(env *engine.Env) error {
-	f.env = env
-	f.bytes = env.Stats.Counter("file_octets", "octets written to files")
-	f.opened = env.Stats.Counter("files_opened", "how often a file was opened")
-	f.failed = env.Stats.Drop("write_error", "records that the file could not take, such as when the disk was full")
-	f.noReader = env.Stats.Drop("no_reader", "records that came while nobody read the FIFO")
-	f.slowReader = env.Stats.Drop("slow_reader", "records that came while the FIFO's reader was more than 1 MiB behind")
+func (f *File) Open(b *sink.Buffer) error {
+	f.b = b
+	b.Prompt = f.Sync
+	stats := b.Env.Stats
+	f.bytes = stats.Counter("file_octets", "octets written to files")
+	f.opened = stats.Counter("files_opened", "how often a file was opened")
+	f.failed = stats.Drop("write_error", "records that the file could not take, such as when the disk was full")
+	f.noReader = stats.Drop("no_reader", "records that came while nobody read the FIFO")
+	f.slowReader = stats.Drop("slow_reader", "records that came while the FIFO's reader was more than 1 MiB behind")
+	f.trouble = sink.Trouble{Env: b.Env, What: "file"}
+	f.out.fd = -1
 	t, err := f.openTarget(time.Now())
 	if err != nil {
 		return err
@@ -89,34 +77,13 @@ func (f *File) Open(env *engine.Env) error {
 	return nil
 }
 
-// Begin returns the buffer that records are appended to.
-func (f *File) Begin() []byte { return f.buf }
-
-// End says that buf ends with a whole record. It returns the buffer to go on with.
-func (f *File) End(buf []byte) []byte {
-	f.ends = append(f.ends, len(buf))
-	if len(buf) < f.limit {
-		return buf
-	}
-	f.buf = buf
+// Write writes what has gathered, and puts the file aside where it has become too large.
+func (f *File) Write() {
 	f.write()
 	if f.Rotate.full(&f.out) {
 		f.rotate(time.Now())
 	}
-	return f.buf
 }
-
-// Commit ends the records of a batch.
-func (f *File) Commit(buf []byte) {
-	f.buf = buf
-	if f.Sync {
-		f.write()
-	}
-	f.settle()
-}
-
-// Epoch changes when a file is begun or records were left out: what later records refer to must then be written again.
-func (f *File) Epoch() int { return f.epoch }
 
 // Tick writes what has gathered.
 func (f *File) Tick(now time.Time) {
@@ -131,57 +98,42 @@ func (f *File) Tick(now time.Time) {
 	if f.Rotate.elapsed(now) {
 		f.rotate(now)
 	}
-	f.settle()
 }
 
 // Flush writes all records. It waits for a FIFO's slow reader, at most until the shutdown timeout ends.
 func (f *File) Flush() {
 	f.write()
-	for len(f.ends) > 0 {
-		if end := f.env.Deadline(); !end.IsZero() && time.Now().After(end) {
+	for f.b.Len() > 0 {
+		if end := f.b.Env.Deadline(); !end.IsZero() && time.Now().After(end) {
 			break
 		}
 		time.Sleep(5 * time.Millisecond)
 		f.write()
 	}
 	f.drop(f.slowReader, 0)
-	f.settle()
 }
 
-// Signal opens the path anew. When that fails the old file stays in use.
-func (f *File) Signal(s engine.Signal) {
-	if s != engine.Reopen {
-		return
-	}
-	f.reopen(time.Now())
-	f.settle()
-}
+// Reopen opens the path anew. When that fails the old file stays in use.
+func (f *File) Reopen() { f.reopen(time.Now()) }
 
 // Close writes what is left and closes the file.
 func (f *File) Close() error {
-	if f.env == nil || f.out.fd < 0 {
+	if f.b == nil || f.out.fd < 0 {
 		return nil
 	}
 	f.write()
 	f.drop(f.slowReader, 0)
-	f.settle()
 	f.finish()
 	return nil
 }
 
 // setLimit says up to which size the buffer is filled before it is written.
 func (f *File) setLimit() {
-	f.limit = writeAt
+	f.b.Limit = writeAt
 	if f.slow {
-		f.limit = maxStalled
+		f.b.Limit = maxStalled
 	}
 	if r := &f.Rotate; r.Size > 0 && f.out.regular && r.retry.IsZero() {
-		f.limit = int(min(int64(f.limit), r.Size-f.out.size))
+		f.b.Limit = int(min(int64(f.b.Limit), r.Size-f.out.size))
 	}
-}
-
-// settle brings the Held counter up to what is in the buffer.
-func (f *File) settle() {
-	f.env.Stats.Held.Add(len(f.ends) - f.held)
-	f.held = len(f.ends)
 }

@@ -15,8 +15,7 @@ import (
 // TestFullDisk fills a small disk, frees it, and wants whole lines only, in order, with every missing one counted.
 func TestFullDisk(t *testing.T) {
 	nstest.SmallDisk(t, 256<<10, func(dir string) {
-		f := &File{Path: filepath.Join(dir, "x.log")}
-		_, log := open(t, f)
+		f, log := open(t, &File{Path: filepath.Join(dir, "x.log")})
 		ballast := filepath.Join(dir, "ballast")
 		if err := os.WriteFile(ballast, make([]byte, 100<<10), 0o600); err != nil {
 			t.Error(err)
@@ -35,17 +34,17 @@ func TestFullDisk(t *testing.T) {
 			}
 		}
 		write(60)
-		if f.failed.Load() == 0 {
+		if f.file.failed.Load() == 0 {
 			t.Error("the disk was never full")
 		}
-		full := f.env.Stats.Out.Load()
+		full := f.Stats.Out.Load()
 		os.Remove(ballast)
 		write(10)
 		f.Close()
-		if f.env.Stats.Out.Load() == full {
+		if f.Stats.Out.Load() == full {
 			t.Error("writing was not resumed")
 		}
-		text, err := os.ReadFile(f.Path)
+		text, err := os.ReadFile(f.file.Path)
 		if err != nil {
 			t.Error(err)
 			return
@@ -69,11 +68,10 @@ func TestFullDisk(t *testing.T) {
 // TestHalfRecordIsCompleted has somebody else write behind the half record, so that it cannot be taken back.
 func TestHalfRecordIsCompleted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.log")
-	f := &File{Path: path}
-	open(t, f)
+	f, _ := open(t, &File{Path: path})
 	lines(f, "whole\n", "half a record\n", "gone\n")
 	// What write does when the device took nine octets and the file could not be cut.
-	if _, err := f.put(f.buf[:9]); err != nil {
+	if _, err := f.file.put(f.Begin()[:9]); err != nil {
 		t.Fatal(err)
 	}
 	other, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
@@ -82,8 +80,8 @@ func TestHalfRecordIsCompleted(t *testing.T) {
 	}
 	other.WriteString("|")
 	other.Close()
-	f.done(9, syscall.ENOSPC)
-	f.settle()
+	f.file.done(9, syscall.ENOSPC)
+	f.Commit(f.Begin())
 	counts(t, f, 1, 1, 1)
 	lines(f, "next\n")
 	f.Tick(time.Now())
@@ -103,8 +101,7 @@ func TestHeaderOnFullDisk(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			f := &File{Path: filepath.Join(dir, "x"), Header: func() []byte { return []byte("HEAD\n") }, Sections: sections}
-			open(t, f)
+			f, _ := open(t, &File{Path: filepath.Join(dir, "x"), Header: func() []byte { return []byte("HEAD\n") }, Sections: sections})
 			lines(f, "lost\n")
 			f.Tick(time.Now())
 			before := f.Epoch()
@@ -122,10 +119,10 @@ func TestHeaderOnFullDisk(t *testing.T) {
 			if sections {
 				want = "HEAD\none\nHEAD\ntwo\n"
 			}
-			if text, err := os.ReadFile(f.Path); string(text) != want {
+			if text, err := os.ReadFile(f.file.Path); string(text) != want {
 				t.Errorf("sections %v: the file has %.40q, %v; want %q", sections, text, err, want)
 			}
-			os.Remove(f.Path)
+			os.Remove(f.file.Path)
 		}
 	})
 }

@@ -13,23 +13,33 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/sink"
 )
 
+// opened is a file with what an output has of it.
+type opened struct {
+	sink.Sink
+	*sink.Writer
+	*engine.Stats
+	file *File
+}
+
 // open opens a file for a test; log is what it logs.
-func open(t *testing.T, f *File) (*engine.Stats, *bytes.Buffer) {
+func open(t testing.TB, f *File) (*opened, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
-	env := &engine.Env{Log: slog.New(slog.NewTextHandler(log, nil)), Stats: &engine.Stats{}}
-	if err := f.Open(env); err != nil {
+	o := &opened{Stats: &engine.Stats{}, file: f}
+	o.Writer = o.Sink.Add(f, false)
+	if err := o.Open(&engine.Env{Log: slog.New(slog.NewTextHandler(log, nil)), Stats: o.Stats}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return env.Stats, log
+	t.Cleanup(func() { o.Close() })
+	return o, log
 }
 
 // lines appends records to f as one batch, and enters them as taken in.
-func lines(f *File, records ...string) {
-	f.env.Stats.In.Add(len(records))
+func lines(f *opened, records ...string) {
+	f.Stats.In.Add(len(records))
 	buf := f.Begin()
 	for _, r := range records {
 		buf = f.End(append(buf, r...))
@@ -47,10 +57,10 @@ func content(t *testing.T, path string) string {
 }
 
 // counts compares what became of all records with what is expected, and that the sum closes.
-func counts(t *testing.T, f *File, out, dropped, held int64) {
+func counts(t *testing.T, f *opened, out, dropped, held int64) {
 	t.Helper()
-	s := f.env.Stats
-	drops := f.failed.Load() + f.noReader.Load() + f.slowReader.Load()
+	s := f.Stats
+	drops := f.file.failed.Load() + f.file.noReader.Load() + f.file.slowReader.Load()
 	if s.Out.Load() != out || drops != dropped || s.Held.Load() != held {
 		t.Errorf("out %d, dropped %d, held %d; want %d, %d, %d", s.Out.Load(), drops, s.Held.Load(), out, dropped, held)
 	}
@@ -60,32 +70,32 @@ func counts(t *testing.T, f *File, out, dropped, held int64) {
 }
 
 func TestBuffersUntilTick(t *testing.T) {
-	f := &File{Path: filepath.Join(t.TempDir(), "x.log")}
-	open(t, f)
+	f, _ := open(t, &File{Path: filepath.Join(t.TempDir(), "x.log")})
 	lines(f, "one\n", "two\n")
-	if got := content(t, f.Path); got != "" {
+	if got := content(t, f.file.Path); got != "" {
 		t.Errorf("before the tick the file has %q", got)
 	}
 	counts(t, f, 0, 0, 2)
 	f.Tick(time.Now())
-	if got := content(t, f.Path); got != "one\ntwo\n" {
+	if got := content(t, f.file.Path); got != "one\ntwo\n" {
 		t.Errorf("the file has %q", got)
 	}
 	counts(t, f, 2, 0, 0)
 }
 
 func TestSyncWritesEachBatch(t *testing.T) {
-	f := &File{Path: filepath.Join(t.TempDir(), "x.log"), Sync: true}
-	open(t, f)
+	f, _ := open(t, &File{Path: filepath.Join(t.TempDir(), "x.log"), Sync: true})
 	lines(f, "one\n")
-	if got := content(t, f.Path); got != "one\n" {
+	if got := content(t, f.file.Path); got != "one\n" {
 		t.Errorf("the file has %q", got)
 	}
 }
 
 func TestMissingFolderIsAnError(t *testing.T) {
 	f := &File{Path: filepath.Join(t.TempDir(), "missing", "x.log")}
-	err := f.Open(&engine.Env{Log: slog.Default(), Stats: &engine.Stats{}})
+	var s sink.Sink
+	s.Add(f, false)
+	err := s.Open(&engine.Env{Log: slog.Default(), Stats: &engine.Stats{}})
 	if err == nil || !strings.Contains(err.Error(), f.Path) {
 		t.Errorf("error %v does not name the file", err)
 	}
@@ -93,15 +103,14 @@ func TestMissingFolderIsAnError(t *testing.T) {
 
 func TestReopenAfterRename(t *testing.T) {
 	dir := t.TempDir()
-	f := &File{Path: filepath.Join(dir, "x.log")}
-	open(t, f)
+	f, _ := open(t, &File{Path: filepath.Join(dir, "x.log")})
 	lines(f, "one\n")
-	os.Rename(f.Path, f.Path+".1")
+	os.Rename(f.file.Path, f.file.Path+".1")
 	lines(f, "two\n")
 	f.Signal(engine.Reopen)
 	lines(f, "three\n")
 	f.Close()
-	if old, now := content(t, f.Path+".1"), content(t, f.Path); old != "one\ntwo\n" || now != "three\n" {
+	if old, now := content(t, f.file.Path+".1"), content(t, f.file.Path); old != "one\ntwo\n" || now != "three\n" {
 		t.Errorf("old file %q, new file %q", old, now)
 	}
 	counts(t, f, 3, 0, 0)
@@ -110,8 +119,7 @@ func TestReopenAfterRename(t *testing.T) {
 func TestReopenFailureKeepsTheFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	os.Mkdir(dir, 0o755)
-	f := &File{Path: filepath.Join(dir, "x.log")}
-	_, log := open(t, f)
+	f, log := open(t, &File{Path: filepath.Join(dir, "x.log")})
 	os.Rename(dir, dir+".old")
 	f.Signal(engine.Reopen)
 	lines(f, "kept\n")
@@ -125,8 +133,7 @@ func TestReopenFailureKeepsTheFile(t *testing.T) {
 }
 
 func TestFullDeviceDropsAndComplainsOnce(t *testing.T) {
-	f := &File{Path: "/dev/full"}
-	_, log := open(t, f)
+	f, log := open(t, &File{Path: "/dev/full"})
 	for range 50 {
 		lines(f, "lost\n")
 		f.Tick(time.Now())
@@ -143,8 +150,7 @@ func TestFIFO(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := &File{Path: path}
-	_, log := open(t, f) // must not wait for a reader
+	f, log := open(t, &File{Path: path}) // must not wait for a reader
 	lines(f, "nobody\n")
 	f.Tick(time.Now())
 	counts(t, f, 0, 1, 0)
@@ -169,11 +175,11 @@ func TestFIFO(t *testing.T) {
 		sent++
 		f.Tick(time.Now())
 	}
-	if f.slowReader.Load() == 0 || f.env.Stats.Held.Load() == 0 {
-		t.Errorf("slow reader: dropped %d, held %d", f.slowReader.Load(), f.env.Stats.Held.Load())
+	if f.file.slowReader.Load() == 0 || f.Stats.Held.Load() == 0 {
+		t.Errorf("slow reader: dropped %d, held %d", f.file.slowReader.Load(), f.Stats.Held.Load())
 	}
 	got := 0
-	for f.env.Stats.Held.Load() > 0 {
+	for f.Stats.Held.Load() > 0 {
 		f.Tick(time.Now())
 		line, err := in.ReadString('\n')
 		if err != nil || len(line) != 1024 || line[:4] != fmt.Sprintf("%04d", got) {
@@ -181,15 +187,15 @@ func TestFIFO(t *testing.T) {
 		}
 		got++
 	}
-	if dropped := int(f.slowReader.Load()); int(f.env.Stats.Out.Load())+dropped != sent {
-		t.Errorf("%d sent, %d written, %d dropped", sent, f.env.Stats.Out.Load(), dropped)
+	if dropped := int(f.file.slowReader.Load()); int(f.Stats.Out.Load())+dropped != sent {
+		t.Errorf("%d sent, %d written, %d dropped", sent, f.Stats.Out.Load(), dropped)
 	}
 
 	r.Close()
 	lines(f, "nobody again\n")
 	f.Tick(time.Now())
-	if f.noReader.Load() != 2 {
-		t.Errorf("no_reader %d, want 2", f.noReader.Load())
+	if f.file.noReader.Load() != 2 {
+		t.Errorf("no_reader %d, want 2", f.file.noReader.Load())
 	}
 	r, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -202,28 +208,26 @@ func TestFIFO(t *testing.T) {
 	if line, err := bufio.NewReader(r).ReadString('\n'); line != "back\n" {
 		t.Errorf("the new reader got %q, %v: it must begin with a whole record", line, err)
 	}
-	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
-		t.Errorf("%d complaints within a minute, want 1:\n%s", n, log)
+	if n := strings.Count(log.String(), "level=ERROR"); n != 3 {
+		t.Errorf("%d complaints within a minute, want one of each kind:\n%s", n, log)
 	}
 }
 
 func TestHeaderAndFooter(t *testing.T) {
-	f := &File{Path: filepath.Join(t.TempDir(), "x.xml"), Header: func() []byte { return []byte("<a>\n") }, Footer: "</a>\n"}
-	open(t, f)
-	if got := content(t, f.Path); got != "<a>\n" {
+	f, _ := open(t, &File{Path: filepath.Join(t.TempDir(), "x.xml"), Header: func() []byte { return []byte("<a>\n") }, Footer: "</a>\n"})
+	if got := content(t, f.file.Path); got != "<a>\n" {
 		t.Errorf("after opening the file has %q", got)
 	}
 	lines(f, "one\n")
 	f.Close()
-	if got := content(t, f.Path); got != "<a>\none\n</a>\n" {
+	if got := content(t, f.file.Path); got != "<a>\none\n</a>\n" {
 		t.Errorf("after closing the file has %q", got)
 	}
 }
 
 func TestRotationBySize(t *testing.T) {
 	dir := t.TempDir()
-	f := &File{Path: filepath.Join(dir, "x.log"), Rotate: Rotation{Size: 1000, Keep: 3}, Header: func() []byte { return []byte("HEAD\n") }}
-	open(t, f)
+	f, _ := open(t, &File{Path: filepath.Join(dir, "x.log"), Rotate: Rotation{Size: 1000, Keep: 3}, Header: func() []byte { return []byte("HEAD\n") }})
 	line := strings.Repeat("x", 99) + "\n"
 	for range 100 {
 		lines(f, line)
@@ -244,22 +248,20 @@ func TestRotationBySize(t *testing.T) {
 
 func TestRotationByAge(t *testing.T) {
 	dir := t.TempDir()
-	f := &File{Path: filepath.Join(dir, "x.log"), Rotate: Rotation{Every: time.Hour}}
-	open(t, f)
+	f, _ := open(t, &File{Path: filepath.Join(dir, "x.log"), Rotate: Rotation{Every: time.Hour}})
 	lines(f, "old\n")
 	f.Tick(time.Now().Add(59 * time.Minute))
 	f.Tick(time.Now().Add(61 * time.Minute))
 	lines(f, "new\n")
 	f.Close()
 	old, _ := filepath.Glob(filepath.Join(dir, "x-*.log"))
-	if len(old) != 1 || content(t, old[0]) != "old\n" || content(t, f.Path) != "new\n" {
-		t.Errorf("put aside %v; the file has %q", old, content(t, f.Path))
+	if len(old) != 1 || content(t, old[0]) != "old\n" || content(t, f.file.Path) != "new\n" {
+		t.Errorf("put aside %v; the file has %q", old, content(t, f.file.Path))
 	}
 }
 
 func TestAppendingAllocatesNothing(t *testing.T) {
-	f := &File{Path: os.DevNull}
-	open(t, f)
+	f, _ := open(t, &File{Path: os.DevNull})
 	record := bytes.Repeat([]byte("x"), 200)
 	if n := testing.AllocsPerRun(1000, func() {
 		buf := f.Begin()
@@ -273,11 +275,7 @@ func TestAppendingAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	f := &File{Path: os.DevNull}
-	if err := f.Open(&engine.Env{Log: slog.Default(), Stats: &engine.Stats{}}); err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
+	f, _ := open(b, &File{Path: os.DevNull})
 	record := bytes.Repeat([]byte("x"), 200)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -51,14 +51,14 @@ func (f *File) rotate(now time.Time) {
 		return
 	}
 	if err := PutAside(f.out.path, now); err != nil {
-		f.env.Log.Error("cannot put the file aside; it goes on to grow", "error", err)
+		f.b.Env.Log.Error("cannot put the file aside; it goes on to grow", "error", err)
 	} else if f.reopen(now) {
 		if err := f.Rotate.RemoveOld(f.out.path); err != nil {
-			f.env.Log.Error("cannot remove an old file", "error", err)
+			f.b.Env.Log.Error("cannot remove an old file", "error", err)
 		}
 		return
 	}
-	f.Rotate.retry = now.Add(complainEvery)
+	f.Rotate.retry = now.Add(retryEvery)
 	f.setLimit()
 }
 

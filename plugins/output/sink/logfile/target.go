@@ -89,18 +89,18 @@ func (f *File) begin(t target) {
 	if f.torn { // the rest of a record whose beginning is elsewhere would be half a record here
 		f.torn = false
 		f.failed.Add(1)
-		f.forget(f.ends[0], 1)
+		f.b.Forget(f.b.Ends[0], 1)
 	}
-	f.out = t
+	f.out, f.trouble.Name = t, t.path
 	f.head = nil
 	if f.Header != nil && (t.size == 0 || f.Sections) {
 		f.head = append(f.head, f.Header()...)
 	}
-	f.epoch++
+	f.b.Epoch++
 	f.Rotate.begun(time.Now())
 	f.setLimit()
 	if t.fd < 0 {
-		f.complain("nobody reads the FIFO; records are dropped until there is a reader", syscall.ENXIO)
+		f.trouble.Say("nobody reads the FIFO; records are dropped until there is a reader", syscall.ENXIO)
 		return
 	}
 	f.opened.Add(1)
@@ -119,7 +119,7 @@ func (f *File) reopen(now time.Time) bool {
 	f.write()
 	t, err := f.openTarget(now)
 	if err != nil {
-		f.env.Log.Error("cannot reopen; the old file stays in use", "error", err)
+		f.b.Env.Log.Error("cannot reopen; the old file stays in use", "error", err)
 		return false
 	}
 	if t.dev == f.out.dev && t.ino == f.out.ino && (t.size > 0 || !t.regular) && f.out.fd >= 0 {
@@ -139,7 +139,7 @@ func (f *File) finish() {
 	if f.Footer != "" && !f.torn && len(f.head) == 0 {
 		if n, err := f.put([]byte(f.Footer)); err != nil {
 			f.out.cut(n)
-			f.env.Log.Error("cannot write the end of the file", "file", f.out.path, "error", err)
+			f.b.Env.Log.Error("cannot write the end of the file", "file", f.out.path, "error", err)
 		}
 	}
 	f.out.close()

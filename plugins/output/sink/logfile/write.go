@@ -14,7 +14,7 @@ import (
 
 // write writes the buffer. Afterwards it holds nothing, or what a slow reader has still to take.
 func (f *File) write() {
-	if len(f.ends) == 0 && len(f.head) == 0 {
+	if len(f.b.Ends) == 0 && len(f.head) == 0 {
 		return
 	}
 	if f.out.fd < 0 {
@@ -25,7 +25,7 @@ func (f *File) write() {
 		f.done(0, err)
 		return
 	}
-	n, err := f.put(f.buf)
+	n, err := f.put(f.b.Data)
 	f.done(n, err)
 }
 
@@ -51,7 +51,7 @@ func (f *File) put(p []byte) (n int, err error) {
 			f.out.size += int64(m)
 			f.bytes.Add(m)
 		}
-		if err != nil && !errors.Is(err, syscall.EINTR) && !(errors.Is(err, syscall.EAGAIN) && f.Patient && f.wait()) {
+		if err != nil && !errors.Is(err, syscall.EINTR) && !(errors.Is(err, syscall.EAGAIN) && f.b.Patient && f.wait()) {
 			return n, err
 		}
 	}
@@ -62,7 +62,7 @@ func (f *File) put(p []byte) (n int, err error) {
 func (f *File) wait() bool {
 	fds := []unix.PollFd{{Fd: int32(f.out.fd), Events: unix.POLLOUT}}
 	for {
-		if d := f.env.Deadline(); !d.IsZero() && time.Now().After(d) {
+		if d := f.b.Env.Deadline(); !d.IsZero() && time.Now().After(d) {
 			return false
 		}
 		if n, err := unix.Poll(fds, 100); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
@@ -73,16 +73,14 @@ func (f *File) wait() bool {
 
 // done settles what becomes of the buffer when its first n octets were written and then err happened, or nothing.
 func (f *File) done(n int, err error) {
-	whole, start := 0, 0
-	for whole < len(f.ends) && f.ends[whole] <= n {
-		start = f.ends[whole]
-		whole++
-	}
-	f.env.Stats.Out.Add(whole)
+	whole, start := f.b.Whole(n)
+	f.b.Env.Stats.Out.Add(whole)
 	if err == nil {
-		f.buf, f.ends, f.torn, f.slow = f.buf[:0], f.ends[:0], false, false
+		f.b.Data, f.b.Ends, f.torn, f.slow = f.b.Data[:0], f.b.Ends[:0], false, false
 		f.setLimit()
-		f.recovered()
+		if f.trouble.Any() {
+			f.trouble.Over("the file works again")
+		}
 		return
 	}
 	half := n - start
@@ -95,42 +93,30 @@ func (f *File) done(n int, err error) {
 	default:
 		n, f.torn = start, false
 	}
-	f.forget(n, whole)
+	f.b.Forget(n, whole)
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		f.slow = true
-		if i := f.fit(); i < len(f.ends) {
+		if i := f.fit(); i < len(f.b.Ends) {
 			f.drop(f.slowReader, i)
-			f.complain("the reader is too slow for all records", err)
+			f.trouble.Say("the reader is too slow for all records", err)
 		}
 	case errors.Is(err, syscall.EPIPE):
 		f.out.close()
 		f.torn, f.slow = false, false
 		f.drop(f.noReader, 0)
-		f.complain("the reader has gone; records are dropped until there is one", err)
+		f.trouble.Say("the reader has gone; records are dropped until there is one", err)
 	default:
 		f.drop(f.failed, 0)
-		f.complain("cannot write; records are dropped until it works again", err)
+		f.trouble.Say("cannot write; records are dropped until it works again", err)
 	}
 	f.setLimit()
 }
 
-// forget takes the first n octets and the first i records out of the buffer.
-func (f *File) forget(n, i int) {
-	if n == 0 && i == 0 {
-		return
-	}
-	f.buf = f.buf[:copy(f.buf, f.buf[n:])]
-	f.ends = f.ends[:copy(f.ends, f.ends[i:])]
-	for j := range f.ends {
-		f.ends[j] -= n
-	}
-}
-
 // fit returns how many records may wait.
 func (f *File) fit() int {
-	i := len(f.ends)
-	for i > 0 && f.ends[i-1] > maxStalled {
+	i := len(f.b.Ends)
+	for i > 0 && f.b.Ends[i-1] > maxStalled {
 		i--
 	}
 	return i
@@ -141,38 +127,12 @@ func (f *File) drop(why *engine.Drop, i int) {
 	if f.torn {
 		i = max(i, 1)
 	}
-	if i >= len(f.ends) {
+	if i >= len(f.b.Ends) {
 		return
 	}
-	n := len(f.ends) - i
-	why.Add(n)
-	f.silent += n
-	f.ends = f.ends[:i]
-	if i == 0 {
-		f.buf = f.buf[:0]
-	} else {
-		f.buf = f.buf[:f.ends[i-1]]
-	}
-	f.epoch++
+	f.trouble.Dropped(f.b.DropFrom(why, i))
+	f.b.Epoch++
 	if f.Sections && f.Header != nil && !f.torn {
 		f.head = append(f.head[:0:0], f.Header()...)
-	}
-}
-
-// complain logs why records are dropped, at most once a minute.
-func (f *File) complain(text string, err error) {
-	now := time.Now()
-	if now.Sub(f.complained) < complainEvery {
-		return
-	}
-	f.env.Log.Error(text, "file", f.out.path, "error", err, "dropped", f.silent)
-	f.complained, f.troubled, f.silent = now, true, 0
-}
-
-// recovered logs that a file which was complained of works.
-func (f *File) recovered() {
-	if f.troubled {
-		f.env.Log.Info("the file works again", "file", f.out.path, "dropped", f.silent)
-		f.troubled, f.silent = false, 0
 	}
 }

@@ -1,3 +1,5 @@
+// What will keep records from the peer.
+
 package peer
 
 import (
@@ -9,7 +11,7 @@ import (
 	"ulogd/engine/checkup"
 )
 
-// Examine finds a peer whose name has no address, or a local socket that nobody has made. An output that embeds a Peer has this method too.
+// Examine finds a peer whose name has no address, or a local socket that nobody has made.
 func (p *Peer) Examine(d *engine.Diagnosis) {
 	if strings.HasPrefix(p.Network, "unix") {
 		if _, err := os.Stat(p.Address); err != nil {

@@ -13,27 +13,29 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/output/sink"
 	"ulogd/test/stacktest"
 )
 
 func init() {
-	engine.Register(engine.Plugin{Name: "PEER", Queued: true, Output: func() engine.Output { return &output{} }})
+	engine.Register(engine.Plugin{Name: "PEER", Output: func() engine.Output { return &output{} }})
 }
 
 // output sends the key print, as text outputs do.
 type output struct {
-	Peer
+	sink.Sink
+	*sink.Writer
+	peer  Peer
 	print engine.Col[engine.String]
 }
 
 func (o *output) Options(opts *engine.Options) {
-	opts.String(&o.Network, "network", "", "")
-	opts.String(&o.Address, "address", "", "")
+	opts.String(&o.peer.Network, "network", "", "")
+	opts.String(&o.peer.Address, "address", "", "")
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
-	p.OwnAccounting()
-	o.Wait = p.Settings().Queue > 0
+	o.Writer = o.Sink.Bind(p, &o.peer)
 	o.print = engine.Need(p, key.Print)
 	return o
 }
@@ -45,8 +47,6 @@ func (o *output) Consume(b *engine.Batch) {
 	}
 	o.Commit(buf)
 }
-
-func (o *output) Signal(engine.Signal) { o.Reconnect() }
 
 func record(format string, args ...any) stacktest.Record {
 	return stacktest.Record{{Name: "print", Value: fmt.Sprintf(format, args...)}}
@@ -153,9 +153,9 @@ func TestNoHalfRecord(t *testing.T) {
 	}
 }
 
-// TestNoQueue drops what comes while there is no peer, and counts it.
+// TestNoQueue has no queue, and an input that is not to wait: what comes while there is no peer is dropped and counted.
 func TestNoQueue(t *testing.T) {
-	st := start(t, "unix", filepath.Join(t.TempDir(), "peer"), "queue", "0")
+	st := start(t, "unix", filepath.Join(t.TempDir(), "peer"), "queue", "0", "when_full", "drop")
 	st.Send(record("lost\n"), record("lost\n"))
 	st.End()
 	if s := st.Stats(); s.Dropped != 2 {
