@@ -68,8 +68,14 @@ func (in *input) loop() error {
 			in.dispatch(b)
 		}
 		b.release()
-		if err != nil {
+		switch {
+		case err == nil:
+		case stopping || !in.mendable(err):
 			return err
+		case !in.revive(err):
+			return in.stillDown()
+		default:
+			next = time.Time{}
 		}
 	}
 }
@@ -107,7 +113,7 @@ func (in *input) tick(now time.Time) {
 }
 
 func (in *input) signal(sig Signal, seq int64) {
-	if s, ok := in.impl.(Signaler); ok {
+	if s, ok := in.impl.(Signaler); ok && in.inst.down.Load() == nil {
 		s.Signal(sig)
 	}
 	for _, c := range in.chains {

@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // Settings are the options that the engine itself offers to instances.
 type Settings struct {
@@ -22,6 +25,7 @@ type Instance struct {
 
 	impl any
 	env  *Env
+	down atomic.Pointer[string] // why a live input does not work just now
 }
 
 // NewInstance makes an instance with default settings; its Options take the configured ones.

@@ -160,7 +160,7 @@ func (m *Machine) close() {
 	m.tasks.cancel()
 	for _, kind := range []Kind{InputKind, FilterKind, OutputKind} {
 		for _, inst := range m.opened {
-			if c, ok := inst.impl.(Closer); ok && inst.Plugin.Kind() == kind {
+			if c, ok := inst.impl.(Closer); ok && inst.Plugin.Kind() == kind && inst.down.Load() == nil {
 				if err := c.Close(); err != nil {
 					inst.env.Log.Error("close", "error", err)
 				}
@@ -199,6 +199,9 @@ func (m *Machine) Snapshot() []Snapshot {
 	for i, inst := range m.insts {
 		out[i] = inst.Stats.snapshot()
 		out[i].ID, out[i].Plugin, out[i].Kind = inst.ID, inst.Plugin.Name, inst.Plugin.Kind().String()
+		if down := inst.down.Load(); down != nil {
+			out[i].Down = *down
+		}
 	}
 	return out
 }

@@ -81,6 +81,11 @@ const (
 // A Signaler is told of signals between batches, on the goroutine that runs it.
 type Signaler interface{ Signal(s Signal) }
 
+// A Live input has no end of its own, such as a socket of the kernel. When its Read fails the engine closes it and opens
+// it again, with growing pauses, until it works or the daemon stops: Open must work after Close. It is asked when Read
+// has failed.
+type Live interface{ Live() bool }
+
 // A Backpressured input can be stalled without losing anything, such as a file; by default outputs then block it
 // instead of dropping. It is asked when the settings are known.
 type Backpressured interface{ Backpressure() bool }

@@ -16,8 +16,12 @@ func (m *Machine) Query(id, name string, args []string, yield func(line []byte))
 			var err error
 			done := make(chan struct{})
 			mail.put(func() {
+				defer close(done)
+				if down := inst.down.Load(); down != nil {
+					err = fmt.Errorf("%s is down: %s", inst, *down)
+					return
+				}
 				from, err = q.Query(name, args, from, yield)
-				close(done)
 			})
 			select {
 			case <-done:

@@ -118,6 +118,7 @@ type Snapshot struct {
 	ID       string    `json:"id"`
 	Plugin   string    `json:"plugin"`
 	Kind     string    `json:"kind"`
+	Down     string    `json:"down,omitempty"` // why a live input does not work just now
 	In       int64     `json:"in"`
 	Made     int64     `json:"made"`
 	Out      int64     `json:"out"`

@@ -94,6 +94,16 @@ func (d *Daemon) Stop() {
 	d.finish()
 }
 
+// StopFails is Stop for a daemon that is to end with an error, which it returns.
+func (d *Daemon) StopFails() error {
+	d.t.Helper()
+	d.Machine.Stop(10 * time.Second)
+	d.stopped = true
+	err := d.Machine.Wait()
+	d.CheckSums()
+	return err
+}
+
 func (d *Daemon) finish() {
 	d.t.Helper()
 	d.stopped = true
