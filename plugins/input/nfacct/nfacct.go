@@ -145,6 +145,9 @@ func (n *nfacct) Signal(s engine.Signal) {
 // Stop ends the input. What was counted since the last poll stays in the kernel, for the next reader.
 func (n *nfacct) Stop() { n.stopping = true }
 
+// Live implements engine.Live: what it reads has no end of its own.
+func (n *nfacct) Live() bool { return true }
+
 // Close closes the socket.
 func (n *nfacct) Close() error {
 	if n.conn == nil {

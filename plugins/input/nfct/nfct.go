@@ -327,6 +327,9 @@ func (n *nfct) Stop() {
 	n.dump.wanted[forExit] = n.exportOnExit
 }
 
+// Live implements engine.Live: what it reads has no end of its own.
+func (n *nfct) Live() bool { return true }
+
 // Close closes the sockets.
 func (n *nfct) Close() error {
 	var errs []error

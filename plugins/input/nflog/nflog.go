@@ -153,6 +153,9 @@ func (n *nflog) Stop() {
 	n.stopping = true
 }
 
+// Live implements engine.Live: what it reads has no end of its own.
+func (n *nflog) Live() bool { return true }
+
 // Close closes the socket.
 func (n *nflog) Close() error {
 	if n.socket == nil {

@@ -111,6 +111,9 @@ func (in *input) Open(env *engine.Env) (err error) {
 	return err
 }
 
+// Live implements engine.Live: a file has an end, an interface has none.
+func (in *input) Live() bool { return in.iface != "" }
+
 // Close closes what Open opened.
 func (in *input) Close() error {
 	if in.reader == nil {

@@ -131,6 +131,9 @@ func (u *unixsock) own() error {
 // Stop lets Read take what the client has sent, and no more.
 func (u *unixsock) Stop() { u.stopping = true }
 
+// Live implements engine.Live: what it reads has no end of its own.
+func (u *unixsock) Live() bool { return true }
+
 // Close removes the socket.
 func (u *unixsock) Close() error {
 	if u.client != nil {
