@@ -18,6 +18,10 @@ type Env struct {
 	Own *OwnTraffic
 
 	m       *Machine
+	limited struct {
+		once sync.Once
+		log  *LimitedLog
+	}
 	flushBy atomic.Int64 // nanoseconds since 1970, once the instance flushes
 	until   context.Context
 	expire  context.CancelFunc // ends until
@@ -30,6 +34,12 @@ func newEnv(m *Machine, inst *Instance) *Env {
 		e.m, e.Log, e.Own = m, m.log.With("id", inst.ID, "plugin", inst.Plugin.Name), m.own
 	}
 	return e
+}
+
+// Limited returns the instance's log for trouble that may last or come back.
+func (e *Env) Limited() *LimitedLog {
+	e.limited.once.Do(func() { e.limited.log = NewLimitedLog(e.Log) })
+	return e.limited.log
 }
 
 // Go runs f on a goroutine of the engine's, for what may take long and must not stop the records, such as connecting. The context

@@ -178,6 +178,9 @@ func (m *Machine) close() {
 	}
 	m.opened = nil
 	m.tasks.wg.Wait()
+	for _, inst := range m.insts {
+		inst.env.Limited().end()
+	}
 }
 
 // Signal tells every instance of a signal, each between two batches.

@@ -30,7 +30,6 @@ type links struct {
 	buf      []byte
 	known    []link   // sorted by index
 	gone     []uint32 // indexes of removed links whose names are still known, oldest first
-	failing  bool
 }
 
 type link struct {
@@ -125,10 +124,9 @@ func (l *links) update() {
 		if errors.Is(err, mmsg.ErrOverrun) || !whole {
 			err = l.load()
 		}
-		if err != nil && !l.failing {
-			l.env.Log.Error("cannot follow interfaces; names may be out of date", "error", err)
+		if err != nil {
+			l.env.Limited().Error("cannot follow interfaces; names may be out of date", "error", err)
 		}
-		l.failing = err != nil
 		if n == 0 || err != nil {
 			return
 		}

@@ -28,7 +28,6 @@ type follower struct {
 	buf      []byte
 	stale    bool // routes have changed of which nothing was told
 	loaded   time.Time
-	failing  bool
 	routes   *engine.Counter
 	reloads  *engine.Counter
 }
@@ -152,10 +151,9 @@ func (f *follower) update() {
 		f.reloads.Add(1)
 		failure = f.load()
 	}
-	if failure != nil && !f.failing {
-		f.env.Log.Error("cannot follow routes; what is told of them may be out of date", "error", failure)
+	if failure != nil {
+		f.env.Limited().Error("cannot follow routes; what is told of them may be out of date", "error", failure)
 	}
-	f.failing = failure != nil
 }
 
 // change takes up one message.

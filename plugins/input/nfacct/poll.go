@@ -41,7 +41,7 @@ func (n *nfacct) poll(now time.Time) {
 	messages, err := n.conn.Execute(request(typ))
 	if err != nil {
 		n.failed.Add(1)
-		n.env.Log.Error("read the counters", "error", err, "remedy", "run with CAP_NET_ADMIN, on a kernel with CONFIG_NETFILTER_NETLINK_ACCT")
+		n.env.Limited().Error("read the counters", "error", err, "remedy", "run with CAP_NET_ADMIN, on a kernel with CONFIG_NETFILTER_NETLINK_ACCT")
 		return
 	}
 	n.pending, n.polled = messages, now

@@ -225,7 +225,7 @@ func (r *reader) takeDump(k *socket, why purpose) (done bool) {
 
 // dumpFailed gives the dump up: what it did not find says nothing.
 func (n *nfct) dumpFailed(err error) {
-	n.env.Log.Error("read the conntrack table", "error", err, "remedy", "run with CAP_NET_ADMIN")
+	n.env.Limited().Error("read the conntrack table", "error", err, "remedy", "run with CAP_NET_ADMIN")
 	n.failedDumps.Add(1)
 	n.dump.failed = true
 }

@@ -15,11 +15,7 @@ type losses struct {
 	overruns     *engine.Counter
 	total        int
 	outstanding  int // ends that were lost and not given back
-	nextAlarm    time.Time
 }
-
-// alarmEvery limits log lines about losses.
-const alarmEvery = 10 * time.Second
 
 func (l *losses) open(s *engine.Stats, hash bool) {
 	l.ends = s.Lost("destroy_events", "ends of connections that the receive buffer had no room for and that no dump gave back")
@@ -60,12 +56,7 @@ func (n *nfct) countLosses(k *socket) {
 		n.due.recover = time.Now().Add(n.resync)
 	}
 	l.total += d
-	now := time.Now()
-	if now.Before(l.nextAlarm) {
-		return
-	}
-	l.nextAlarm = now.Add(alarmEvery)
-	n.env.Log.Warn("conntrack events are being lost: the receive buffer is full", "lost_so_far", l.total, "buffer", k.granted,
+	n.env.Limited().Warn("conntrack events are being lost: the receive buffer is full", "lost_so_far", l.total, "buffer", k.granted,
 		"remedy", "raise netlink_socket_buffer_maxsize, narrow the filters, set reliable = true, or give the output a faster receiver")
 }
 

@@ -16,12 +16,12 @@ const pressureEvery = 10 * time.Second
 
 // pressure watches the statistics of the kernel's table.
 type pressure struct {
-	conn            *conntrack.Conn
-	next, nextAlarm time.Time
-	known           bool
-	dropped, early  uint64 // the kernel's counts when they were last read
-	lost            *engine.Counter
-	evicted         *engine.Counter
+	conn           *conntrack.Conn
+	next           time.Time
+	known          bool
+	dropped, early uint64 // the kernel's counts when they were last read
+	lost           *engine.Counter
+	evicted        *engine.Counter
 }
 
 // open connects and notes where the counts stand.
@@ -53,9 +53,8 @@ func (p *pressure) look(n *nfct, now time.Time) {
 	if p.known && dropped >= p.dropped && early >= p.early { // the kernel's counts have 32 bits
 		p.lost.Add(int(dropped - p.dropped))
 		p.evicted.Add(int(early - p.early))
-		if dropped > p.dropped && !now.Before(p.nextAlarm) {
-			p.nextAlarm = now.Add(time.Minute)
-			n.env.Log.Warn("the kernel's connection table is full: packets of new connections are dropped", "packets", dropped-p.dropped,
+		if dropped > p.dropped {
+			n.env.Limited().Warn("the kernel's connection table is full: packets of new connections are dropped", "packets", dropped-p.dropped,
 				"remedy", "raise net.netfilter.nf_conntrack_max")
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"syscall"
-	"time"
 
 	gonflog "github.com/florianl/go-nflog/v2"
 	"github.com/mdlayher/netlink"
@@ -53,7 +52,6 @@ type nflog struct {
 	lost      *engine.Counter
 	overruns  *engine.Counter
 	malformed *engine.Drop
-	nextAlarm time.Time // when losses may be logged again
 }
 
 func (n *nflog) Options(o *engine.Options) {

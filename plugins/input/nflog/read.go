@@ -27,9 +27,6 @@ const (
 
 	// wakeEvery is the least time between two system calls that find little.
 	wakeEvery = 5 * time.Millisecond
-
-	// alarmEvery limits log lines about losses.
-	alarmEvery = time.Minute
 )
 
 // Read decodes the packets that are there into b, and waits for some if there are none.
@@ -68,7 +65,7 @@ func (n *nflog) wait(deadline time.Time) error {
 func (n *nflog) receive(call func(buf []byte, slot int) (int, error)) error {
 	err := n.load(call)
 	if errors.Is(err, mmsg.ErrOverrun) {
-		n.overrun(n.woken)
+		n.overrun()
 		return nil
 	}
 	return err
@@ -117,16 +114,13 @@ func (n *nflog) fill(f *filling) {
 }
 
 // overrun deals with a full receive buffer. How many packets that cost shows in the numbers of those that follow.
-func (n *nflog) overrun(now time.Time) {
+func (n *nflog) overrun() {
 	n.overruns.Add(1)
 	if n.granted < n.bufferMax {
 		n.growTo(min(2*n.granted, n.bufferMax))
 	}
-	if now.Before(n.nextAlarm) {
-		return
-	}
-	n.nextAlarm = now.Add(alarmEvery)
-	n.env.Log.Warn("packets are being lost: the receive buffer is full", "group", uint16(n.group), "buffer", n.granted, "lost_so_far", n.lost.Load(),
+	n.env.Limited().Warn("packets are being lost: the receive buffer is full",
+		"group", uint16(n.group), "buffer", n.granted, "lost_so_far", n.lost.Load(),
 		"remedy", "raise netlink_socket_buffer_size or netlink_socket_buffer_maxsize, log with a snaplen, or log fewer packets")
 }
 

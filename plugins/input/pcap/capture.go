@@ -17,6 +17,7 @@ import (
 type capture struct {
 	columns *columns
 	log     *slog.Logger
+	limited *engine.LimitedLog
 
 	rings  []*ring
 	fds    []unix.PollFd
@@ -32,7 +33,7 @@ type capture struct {
 
 // openCapture opens the interface.
 func openCapture(s *settings, columns *columns, env *engine.Env) (reader, error) {
-	c := &capture{columns: columns, log: env.Log}
+	c := &capture{columns: columns, log: env.Log, limited: env.Limited()}
 	c.lost = env.Stats.Lost("ring", "packets that found the ring full")
 	o := liveOptions{iface: s.iface, filter: s.expression, snaplen: s.snaplen, promisc: s.promisc}
 	err := netns.Do(s.namespace, func() error { return c.open(o, s.fanout) })
@@ -152,7 +153,7 @@ func (c *capture) countLost() {
 	for _, r := range c.rings {
 		n, err := r.drops()
 		if err != nil {
-			c.log.Error("read how many packets were lost", "interface", r.name, "error", err)
+			c.limited.Error("read how many packets were lost", "interface", r.name, "error", err)
 		}
 		c.lost.Add(int(n))
 	}

@@ -82,10 +82,10 @@ func (u *unixsock) lost(err error) {
 		return
 	}
 	if !errors.Is(err, io.EOF) {
-		u.env.Log.Warn("a client's connection broke", "path", u.path, "error", err)
+		u.env.Limited().Warn("a client's connection broke", "path", u.path, "error", err)
 	}
 	if left := u.stream.end - u.stream.start; left > 0 {
-		u.env.Log.Warn("a client went away within a message", "path", u.path, "octets", left)
+		u.env.Limited().Warn("a client went away within a message", "path", u.path, "octets", left)
 	}
 	u.drop()
 }
@@ -106,7 +106,7 @@ func (u *unixsock) fill(b *engine.Batch) bool {
 			err = u.message(&a, engine.Row(rows), s.start, size)
 		}
 		if err != nil {
-			u.env.Log.Error("a client sent a wrong message and is disconnected", "path", u.path, "error", err)
+			u.env.Limited().Error("a client sent a wrong message and is disconnected", "path", u.path, "error", err)
 			b.Fill(rows)
 			u.malformed.Rows(b, 1)
 			u.drop()

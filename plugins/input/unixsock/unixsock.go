@@ -156,7 +156,7 @@ func (u *unixsock) accept(deadline time.Time) error {
 	}
 	if u.bufsize > 0 {
 		if err := c.SetReadBuffer(u.bufsize); err != nil {
-			u.env.Log.Warn("bufsize: cannot set the receive buffer", "octets", u.bufsize, "error", err)
+			u.env.Limited().Warn("bufsize: cannot set the receive buffer", "octets", u.bufsize, "error", err)
 		}
 	}
 	u.client = c

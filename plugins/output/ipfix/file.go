@@ -38,19 +38,13 @@ type file struct {
 	next    time.Time // when it is put aside for its age
 	retry   time.Time // after a failure
 	look    bool      // the path may lead to another file now
-
-	complained time.Time // when the last error was logged
-	troubled   bool      // and nothing was written since
 }
 
 // minFileBuffer is the least room for messages, of which some wait until they are compressed together.
 const minFileBuffer = 1 << 20
 
 // Patience with files that cannot be opened or written.
-const (
-	fileRetry     = time.Second
-	complainEvery = time.Minute
-)
+const fileRetry = time.Second
 
 func (f *file) options(o *engine.Options) {
 	o.String(&f.path, "file", "", "write to this file (RFC 5655) instead of collectors. What is at the path from an earlier run is put aside as NAME-YYYYMMDD-HHMMSS.EXTENSION")
@@ -208,17 +202,13 @@ func (f *file) fail(now time.Time, text string, err error) {
 
 // complain logs an error, at most once a minute.
 func (f *file) complain(text string, err error) {
-	if now := time.Now(); now.Sub(f.complained) >= complainEvery {
-		f.complained, f.troubled = now, true
-		f.env.Log.Error(text, "file", f.path, "error", err)
-	}
+	f.env.Limited().Error(text, "file", f.path, "error", err)
 }
 
 // recovered logs that a file which was complained of works.
 func (f *file) recovered() {
-	if f.troubled {
-		f.troubled = false
-		f.env.Log.Info("the file works again", "file", f.path)
+	if log := f.env.Limited(); log.Lasting() {
+		log.Over("the file works again", "file", f.path)
 	}
 }
 

@@ -49,7 +49,9 @@ func (s *spooling) attach(q *collector.Queue, address string, o *output) error {
 		return nil
 	}
 	env := o.Env()
-	disk, err := s.dir.Open(address, spool.Config{Max: s.max, Log: env.Log, Stats: env.Stats, Go: env.Go})
+	disk, err := s.dir.Open(address, spool.Config{
+		Max: s.max, Log: env.Log, Often: env.Limited().With("collector", address), Stats: env.Stats, Go: env.Go,
+	})
 	if err != nil {
 		return err
 	}

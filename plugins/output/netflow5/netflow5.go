@@ -3,7 +3,6 @@ package netflow5
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"ulogd/engine"
@@ -44,7 +43,6 @@ type output struct {
 	notIP   *engine.Drop
 	split   *engine.Counter
 	clamped *engine.Counter
-	told6   sync.Once
 }
 
 func (o *output) Options(opts *engine.Options) {

@@ -120,9 +120,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	st.Filtered.Add(filtered)
 	st.Made.Add(made)
 	if six > 0 {
-		o.told6.Do(func() {
-			o.Env().Log.Warn("NetFlow version 5 cannot tell IPv6 flows: they are counted as dropped", "remedy", "export them with IPFIX")
-		})
+		o.Env().Limited().Warn("NetFlow version 5 cannot tell IPv6 flows: they are counted as dropped", "remedy", "export them with IPFIX")
 	}
 	for _, x := range o.Streams {
 		x.Settle(now)

@@ -119,7 +119,7 @@ func (l *Link) took(r dialed) (fresh bool) {
 	if r.err != nil {
 		if !l.failing && l.session == nil {
 			l.failing = true
-			l.env.Log.Warn("connect to collector "+l.Name()+": retrying", "error", r.err, "interval", l.interval)
+			l.env.Limited().Warn("connect to collector "+l.Name()+": retrying", "error", r.err, "interval", l.interval)
 		}
 		return false
 	}
@@ -127,7 +127,7 @@ func (l *Link) took(r dialed) (fresh bool) {
 	l.session, l.active = r.session, r.index
 	l.env.Own.Add(l.session.Ends())
 	l.made.Add(1)
-	l.env.Log.Info("session with collector "+l.names[r.index]+" is up", "local", l.session.Ends().Local, "remote", l.session.Ends().Remote)
+	l.env.Limited().Info("session with collector "+l.names[r.index]+" is up", "local", l.session.Ends().Local, "remote", l.session.Ends().Remote)
 	return true
 }
 
@@ -140,7 +140,7 @@ func (l *Link) Break(err error) {
 		err = errors.New("closed by the collector")
 	}
 	if err != nil {
-		l.env.Log.Warn("session with collector "+l.names[l.active]+" broke", "error", err)
+		l.env.Limited().Warn("session with collector "+l.names[l.active]+" broke", "error", err)
 	}
 	l.session.Close()
 	l.session = nil

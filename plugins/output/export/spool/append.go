@@ -27,7 +27,7 @@ func (s *Spool) Append(m Message) bool {
 	err := s.tail.put(&m)
 	s.failing = err != nil
 	if err != nil {
-		s.complain("a message cannot be put into the spool", "error", err)
+		s.Often.Error("a message cannot be put into the spool", "error", err)
 		return false
 	}
 	s.dirty = true
@@ -40,7 +40,7 @@ func (s *Spool) dropOldest() {
 		s.tail.complete()
 	}
 	if seg.left > 0 {
-		s.complain("the spool is full: its oldest records are dropped", "spool", s.path, "records", seg.left, "remedy", "raise spool_max, or bring the collector back")
+		s.Often.Error("the spool is full: its oldest records are dropped", "spool", s.path, "records", seg.left, "remedy", "raise spool_max, or bring the collector back")
 	}
 	s.tell(seg)
 	s.lose(seg, s.full)
@@ -111,7 +111,7 @@ func (a *appender) complete() {
 	a.file, a.seg = nil, nil
 	end := appendEnd(nil, seg.all)
 	if _, err := f.WriteAt(end, seg.octets); err != nil { // the next run will count what is there
-		s.complain("a segment of the spool cannot be completed", "error", errors.Join(err, f.Truncate(seg.octets)))
+		s.Often.Error("a segment of the spool cannot be completed", "error", errors.Join(err, f.Truncate(seg.octets)))
 	} else {
 		seg.octets += int64(len(end))
 		s.octets += int64(len(end))

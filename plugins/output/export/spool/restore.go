@@ -20,7 +20,7 @@ func (s *Spool) Restore(messages iter.Seq[Message]) (failed int) {
 	}
 	put := func(m Message) {
 		if err := a.put(&m); err != nil {
-			s.complain("a message cannot be put into the spool", "error", err)
+			s.Often.Error("a message cannot be put into the spool", "error", err)
 			failed += m.Records
 		}
 	}

@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Max   int64 // octets of all segments together
 	Log   *slog.Logger
+	Often *engine.LimitedLog // for trouble that may last or come back; nil: one over Log
 	Stats *engine.Stats
 	Go    func(func(context.Context)) // runs what must not stop the records
 
@@ -50,7 +51,6 @@ type Spool struct {
 
 	full, damage *engine.Drop
 	cut          *engine.Counter
-	complained   time.Time
 }
 
 // segment is one file.
@@ -70,6 +70,9 @@ func open(path string, c Config) (*Spool, error) {
 		full:   c.Stats.Drop("spool_full", "oldest records in the spool, given up for newer ones because spool_max is reached"),
 		damage: c.Stats.Drop("spool_damaged", "records in the spool that no longer agree with their checksum"),
 		cut:    c.Stats.Counter("spool_torn", "segments of the spool whose last message was not whole when the daemon started"),
+	}
+	if s.Often == nil {
+		s.Often = engine.NewLimitedLog(c.Log)
 	}
 	s.disk.s = s
 	s.tail = appender{s: s, number: firstNumber, opened: func(seg *segment) { s.segments = append(s.segments, seg) }}
@@ -146,10 +149,10 @@ func (s *Spool) step() (Message, bool) {
 		s.position++
 		return m, true
 	case state == whole || state == damaged:
-		s.complain("a message in the spool is damaged", "file", s.name(seg), "offset", at)
+		s.Often.Error("a message in the spool is damaged", "file", s.name(seg), "offset", at)
 	default:
 		if seg.left > 0 {
-			s.complain("a segment of the spool lacks records that it had", "file", s.name(seg), "offset", at, "records", seg.left)
+			s.Often.Error("a segment of the spool lacks records that it had", "file", s.name(seg), "offset", at, "records", seg.left)
 		}
 		s.lose(seg, s.damage)
 		seg.end = s.position
@@ -165,7 +168,7 @@ func (s *Spool) begin(seg *segment) {
 	}
 	p, err := os.ReadFile(s.name(seg))
 	if err != nil {
-		s.complain("the spool cannot be read", "error", err)
+		s.Often.Error("the spool cannot be read", "error", err)
 	}
 	s.reading = newCursor(p)
 }
@@ -193,7 +196,7 @@ func (s *Spool) removeFirst() {
 	seg := s.segments[0]
 	seg.deleted.Store(true)
 	if err := os.Remove(s.name(seg)); err != nil {
-		s.complain("a segment of the spool cannot be deleted: the next run will send it again", "error", err)
+		s.Often.Error("a segment of the spool cannot be deleted: the next run will send it again", "error", err)
 	}
 	s.octets -= seg.octets
 	s.segments = s.segments[1:]
@@ -201,16 +204,6 @@ func (s *Spool) removeFirst() {
 		s.unread--
 	} else {
 		s.reading = nil
-	}
-}
-
-// complainEvery is how often a spool complains.
-const complainEvery = time.Minute
-
-func (s *Spool) complain(what string, args ...any) {
-	if now := time.Now(); now.Sub(s.complained) >= complainEvery {
-		s.complained = now
-		s.Log.Error(what, args...)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"sync"
-	"time"
 )
 
 // A syncer synchronises files in the order in which they are handed to it.
@@ -16,8 +15,6 @@ type syncer struct {
 	mu   sync.Mutex
 	jobs []job
 	busy bool // somebody works
-
-	complained time.Time
 }
 
 // job is a file to be synchronised and, if nothing more will be written to it, closed.
@@ -59,9 +56,8 @@ func (y *syncer) work(context.Context) {
 				err = e
 			}
 		}
-		if now := time.Now(); err != nil && now.Sub(y.complained) >= complainEvery {
-			y.complained = now
-			y.s.Log.Error("synchronise the spool", "error", err)
+		if err != nil {
+			y.s.Often.Error("synchronise the spool", "error", err)
 		}
 	}
 }
