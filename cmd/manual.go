@@ -36,11 +36,7 @@ default and meaning, and the keys that it needs, uses and gives.`,
 func list(stdout io.Writer) int {
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	for _, p := range engine.Default.Plugins() {
-		first, _, _ := strings.Cut(p.Doc, "\n")
-		if p.Refuse != nil {
-			first = "not offered: " + p.Refuse.Why
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind(), first)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind(), firstLine(p))
 	}
 	w.Flush()
 	return exitOK
@@ -103,6 +99,9 @@ func manual(out io.Writer, m engine.Manual) {
 		fmt.Fprintln(out, "\nTakes every key of the plugins before it.")
 	}
 	keys(out, "Keys given", m.Gives)
+	if m.Plugin.Example != "" {
+		fmt.Fprintf(out, "\nExample:\n  %s\n", strings.ReplaceAll(strings.TrimSpace(m.Plugin.Example), "\n", "\n  "))
+	}
 }
 
 func keys(out io.Writer, title string, list []*engine.KeyInfo) {
@@ -112,12 +111,9 @@ func keys(out io.Writer, title string, list []*engine.KeyInfo) {
 	fmt.Fprintf(out, "\n%s:\n", title)
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, k := range list {
-		doc := k.Doc
-		if k.Unit != "" {
-			doc += " [" + k.Unit + "]"
-		}
-		if k.IE != (engine.IE{}) {
-			doc += ", IPFIX " + k.IE.String()
+		doc := meaning(k)
+		if ie := element(k); ie != "" {
+			doc += ", IPFIX " + ie
 		}
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", k.Name, k.Type, doc)
 	}

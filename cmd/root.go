@@ -101,6 +101,7 @@ Exit codes:
 	})
 	root.AddCommand(
 		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), versionCommand(o),
+		manualsCommand(o),
 	)
 	root.SetHelpCommand(helpCommand(o))
 	root.InitDefaultHelpCmd() // now, since canonical looks the commands up
@@ -231,8 +232,7 @@ func pluginsFrom(_ *cobra.Command, words []string, _ string) (names []string, _ 
 		if p.Refuse != nil {
 			continue
 		}
-		first, _, _ := strings.Cut(p.Doc, "\n")
-		names = append(names, p.Name+"\t"+first)
+		names = append(names, p.Name+"\t"+firstLine(p))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

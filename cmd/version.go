@@ -9,7 +9,10 @@ import (
 
 // release is the version that the work tree is on its way to, or is where it is tagged. It is here, and not in the
 // build's flags, so that a plain checkout and an unpacked archive know it too.
-const release = "0.1.0-dev"
+const (
+	release  = "0.1.0-dev"
+	released = "2026-11-25" // stands in the man pages
+)
 
 // Version returns the version that the program was built as: the release and, where Go knows it, the commit.
 func Version() string {

@@ -51,7 +51,9 @@ func NewInstance(p *Plugin, id string) *Instance {
 		Int(&inst.Options, &inst.Settings.Queue, "queue", def, "records that may wait for this output, on a goroutine of its own; 0: none, it runs with its input")
 		inst.Options.Enum(&inst.Settings.WhenFull, "when_full", "", []string{"block", "drop"}, "what happens when the queue is full; unset: block for inputs that can wait (files, reliable NFCT), drop and count for the others")
 	}
-	inst.Options.Enum(&inst.Settings.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore the values that ulogd2 2.0.8 gets wrong (see the table of differences)")
+	if p.Compat {
+		inst.Options.Enum(&inst.Settings.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore the values that ulogd2 2.0.8 gets wrong (see the table of differences)")
+	}
 	return inst
 }
 

@@ -176,6 +176,9 @@ func (b *builder) unknownOption(sec conf.Section, o conf.Option, known []*engine
 	if near, ok := conf.Nearest(o.Name, names); ok {
 		text = fmt.Sprintf("unknown option; did you mean %s?", near)
 	}
+	if o.Name == "compat" {
+		text = owner + " gives nothing that ulogd2 2.0.8 gets wrong; remove the option"
+	}
 	b.problems = append(b.problems, conf.Problem{Pos: o.Pos, Section: sec.Name, Option: o.Name, Text: text, Warning: b.file.Grammar == conf.Ulogd})
 }
 

@@ -8,4 +8,6 @@ import (
 	_ "ulogd/plugins"
 )
 
+//go:generate go run . manuals ../../docs
+
 func main() { os.Exit(cmd.Main()) }

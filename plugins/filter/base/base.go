@@ -15,6 +15,15 @@ A header that is not there as a whole gives no keys; a later fragment has no tra
 that ulogd2 2.0.8 gets wrong come back: later fragments are read as transport headers, tcp.offset and tcp.reserved are 0, ICMP
 checksums and icmp.gateway have their octets swapped, a bare IP header is not read, nor are SCTP over IPv6, the SPI of AH and ESP,
 ARP in its own family and packets of the netdev family.`,
+		Example: `stack = "capture1:PCAP,base1:BASE,screen1:PRINT"
+
+[capture1]
+file = "trace.pcapng"
+
+[base1]
+inner = true
+`,
+		Compat: true,
 		Filter: func() engine.Filter { return &base{} },
 	})
 }

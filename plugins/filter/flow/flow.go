@@ -21,6 +21,19 @@ when a new flow needs its place (5). Memory is taken once, for max_flows. A full
 every packet is in some record.
 
 Time is that of the newest packet when a file is read, and the clock when the input is live.`,
+		Example: `stack = "capture1:PCAP,base1:BASE,flow1:FLOW,ipfix1:IPFIX"
+
+[capture1]
+interface = "eth0"
+
+[flow1]
+active_timeout = 300
+key = ["tos", "ifindex", "vlan"]
+biflow = true
+
+[ipfix1]
+host = "192.0.2.1"
+`,
 		Filter: func() engine.Filter { return &flow{} },
 	})
 }

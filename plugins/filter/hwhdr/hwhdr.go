@@ -8,8 +8,13 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name:   "HWHDR",
-		Doc:    "Gives the link-layer header as text: both addresses where it is Ethernet's, and the header as a whole.",
+		Name: "HWHDR",
+		Doc:  "Gives the link-layer header as text: both addresses where it is Ethernet's, and the header as a whole.",
+		Example: `stack = "log1:NFLOG,base1:BASE,ip2str1:IP2STR,hw1:HWHDR,json1:JSON"
+
+[log1]
+group = 1
+`,
 		Filter: func() engine.Filter { return hwhdr{} },
 	})
 }

@@ -13,6 +13,12 @@ func init() {
 
 The names are those of the network namespace that the input listens in, and follow interfaces that are made, renamed and removed. Where there is no
 interface, or nobody knows its name, the name is empty.`,
+		Example: `stack = "log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,json1:JSON"
+
+[log1]
+group = 1
+`,
+		Compat: true,
 		Filter: func() engine.Filter { return ifindex{} },
 	})
 }

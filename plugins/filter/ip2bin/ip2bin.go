@@ -15,6 +15,9 @@ func init() {
 		Doc: `Gives every IP address of a record as 0x and 32 hexadecimal digits, under its name with .bin appended, for SQL outputs to insert unquoted.
 
 IPv4 addresses are mapped into ::ffff:0:0/96.`,
+		Example: `stack = "ct1:NFCT,ip2bin1:IP2BIN,gp1:GPRINT"
+`,
+		Compat: true,
 		Filter: func() engine.Filter { return ip2bin{} },
 	})
 }

@@ -16,6 +16,9 @@ func init() {
 
 ulogd2 reverses the octets of IPv4 addresses here, because its SQL outputs insert the integer that they make in memory. Outputs here need no such
 help: the value is the address. With compat = "ulogd2" it is reversed.`,
+		Example: `stack = "ct1:NFCT,ip2hbin1:IP2HBIN,gp1:GPRINT"
+`,
+		Compat: true,
 		Filter: func() engine.Filter { return ip2hbin{} },
 	})
 }

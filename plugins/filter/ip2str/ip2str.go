@@ -9,8 +9,10 @@ import (
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name:   "IP2STR",
-		Doc:    "Gives every IP address of a record as text, as inet_ntop(3) writes it, under its name with .str appended.",
+		Name: "IP2STR",
+		Doc:  "Gives every IP address of a record as text, as inet_ntop(3) writes it, under its name with .str appended.",
+		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,print1:PRINTFLOW,emu1:LOGEMU"
+`,
 		Filter: func() engine.Filter { return ip2str{} },
 	})
 }

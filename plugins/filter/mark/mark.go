@@ -12,6 +12,13 @@ func init() {
 		Doc: `Keeps the records whose mark, masked, equals a value.
 
 A flow's connection mark counts where the input gives one, else the packet's mark. Records with neither pass.`,
+		Example: `# Packets whose firewall mark has the lowest bit set.
+stack = "log1:NFLOG,mark1:MARK,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,print1:PRINTPKT,emu1:LOGEMU"
+
+[mark1]
+mark = 1
+mask = 1
+`,
 		Filter: func() engine.Filter { return &mark{} },
 	})
 }

@@ -15,6 +15,9 @@ func init() {
 
 A stack needs IP2STR before it. With compat = "ulogd2" the type and the code of ICMP are exchanged, and ICMPv6, SCTP, DCCP and UDP-Lite are shown by their
 number alone, as ulogd2 does.`,
+		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,print1:PRINTFLOW,sys1:SYSLOG"
+`,
+		Compat: true,
 		Filter: func() engine.Filter { return printflow{} },
 	})
 }

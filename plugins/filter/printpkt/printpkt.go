@@ -17,6 +17,12 @@ func init() {
 A stack needs BASE and IP2STR before it, and IFINDEX where the input gives interface indexes. Details of ICMP are shown by the message's type; with
 compat = "ulogd2" they are chosen by its code, as ulogd2 does. Control characters of prefixes and of interface names are written as \xNN, so that no
 packet can forge a line.`,
+		Example: `stack = "log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,print1:PRINTPKT,emu1:LOGEMU"
+
+[log1]
+group = 1
+`,
+		Compat: true,
 		Filter: func() engine.Filter { return printpkt{} },
 	})
 }

@@ -18,6 +18,12 @@ The routes are those of the network namespace that the input listens in, and fol
 of the local, then the main table, then the lowest metric. Rules that choose tables by anything but the destination are not known here: name the table
 where they matter. Of a route over several hops the first is told. Where there is no route the keys are missing; a destination that is this
 host, or unreachable, has a prefix length alone.`,
+		Example: `stack = "ct1:NFCT,route1:ROUTE,netflow1:NETFLOW9"
+
+[netflow1]
+host = "192.0.2.1"
+port = 2055
+`,
 		Filter: func() engine.Filter { return &route{} },
 	})
 }

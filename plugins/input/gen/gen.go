@@ -16,6 +16,12 @@ func init() {
 
 With mode = "flows" it gives the keys of finished connections, as NFCT does; with mode = "packets" it gives IPv4 and IPv6
 packets, as NFLOG does. Their times begin at 2024-01-01 00:00:00 UTC and advance by interval, so that a run can be repeated.`,
+		Example: `stack = "gen1:GEN,null1:NULL"
+
+[gen1]
+mode = "packets"
+count = 1000000
+`,
 		Input: func() engine.Input { return &gen{} },
 	})
 }

@@ -20,8 +20,15 @@ const doc = `Reads the named counters of the kernel (nfacct) at intervals: one r
 Counters are made with "nfacct add NAME" and counted by iptables' "-m nfacct --nfacct-name NAME". Unless zerocounter is off, reading sets them to zero, so that records add up; two
 readers then share the counts between them. SIGUSR2 polls at once.`
 
+const example = `# nfacct add web; iptables -A INPUT -p tcp --dport 80 -m nfacct --nfacct-name web
+stack = "acct1:NFACCT,json1:JSON"
+
+[acct1]
+pollinterval = 10
+`
+
 func init() {
-	engine.Register(engine.Plugin{Name: "NFACCT", Doc: doc, Input: func() engine.Input { return &nfacct{} }})
+	engine.Register(engine.Plugin{Name: "NFACCT", Doc: doc, Example: example, Input: func() engine.Input { return &nfacct{} }})
 }
 
 // nfacct is one instance.

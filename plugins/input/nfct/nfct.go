@@ -25,8 +25,20 @@ them (IPFIX's nat_events), the beginnings of translated connections are records 
 SIGUSR2 reads the counters of all connections and zeroes the kernel's: a record with event 2 for each. However many instances and stacks read one table, it is done once and
 all of them get it; ends still carry the whole where connections are remembered.`
 
+const example = `# Ends of TCP connections from the inside, as IPFIX; what lives longer is reported every half hour.
+stack = "ct1:NFCT,ipfix1:IPFIX"
+
+[ct1]
+accept_proto_filter = "tcp"
+accept_src_filter = ["192.168.0.0/16", "fd00::/8"]
+active_timeout = 1800
+
+[ipfix1]
+host = "192.0.2.1"
+`
+
 func init() {
-	engine.Register(engine.Plugin{Name: "NFCT", Doc: doc, Input: func() engine.Input { return &nfct{} }})
+	engine.Register(engine.Plugin{Name: "NFCT", Doc: doc, Example: example, Input: func() engine.Input { return &nfct{} }})
 }
 
 // nfct is one instance.

@@ -23,6 +23,15 @@ func init() {
 One group has one reader. The kernel gathers up to 100 packets, or those of a second, before it hands them over; netlink_qthreshold=1 in the configuration,
 or queue-threshold 1 in the rule, makes it hand over each at once, at some cost. Packets that the kernel had to throw away because nobody read them in time are
 counted as lost, exactly, from the numbers that it gives to the packets of a group.`,
+		Example: `# nft add rule inet filter input log group 1 prefix "in: "
+stack = "log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,print1:PRINTPKT,emu1:LOGEMU"
+
+[log1]
+group = 1
+
+[emu1]
+file = "/var/log/ulogd_syslogemu.log"
+`,
 		Input: func() engine.Input { return &nflog{} },
 	})
 }

@@ -22,6 +22,17 @@ of the list that cannot be read is an error in the log, the others are read, and
 packet's.
 
 An interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost.`,
+		Example: `# Flows of an interface, to a NetFlow collector.
+stack = "capture1:PCAP,base1:BASE,flow1:FLOW,netflow1:NETFLOW9"
+
+[capture1]
+interface = "eth0"
+filter = "not port 2055"
+
+[netflow1]
+host = "192.0.2.1"
+port = 2055
+`,
 		Input: func() engine.Input { return &input{} },
 	})
 }

@@ -19,6 +19,13 @@ func init() {
 
 Each message is a marker, lengths, an IP packet and options such as a prefix, names of interfaces and a user's name. A second client is turned away
 while one is connected. Lengths that contradict each other, and a wrong marker, end the client's connection and nothing else.`,
+		Example: `stack = "sock1:UNIXSOCK,base1:BASE,ip2str1:IP2STR,print1:PRINTPKT,emu1:LOGEMU"
+
+[sock1]
+socket_path = "/run/ulogd/packets.sock"
+perms = 0o660
+group = "adm"
+`,
 		Input: func() engine.Input { return &unixsock{} },
 	})
 }

@@ -19,6 +19,13 @@ func init() {
 Raw data is left out. Control characters in texts are written as \x and two digits, and so is a comma with an equal sign behind it:
 what a packet's prefix says cannot look like another field or line. With compat = "ulogd2" IPv6 addresses are
 their first four octets, as ulogd2 2.0.8 printed them.`,
+		Example: `stack = "ct1:NFCT,gp1:GPRINT"
+
+[gp1]
+file = "/var/log/ulogd_gprint.log"
+timestamp = true
+`,
+		Compat: true,
 		Output: func() engine.Output { return &gprint{clock: text.Layout("timestamp=2006/01/02-15:04:05")} },
 	})
 }

@@ -21,6 +21,16 @@ func init() {
 
 The time is the record's, or now where it has none. Blanks and control characters in a counter's name become underscores. The
 daemon starts without carbon, connects again when the connection breaks, and keeps records in the output's queue meanwhile.`,
+		Example: `stack = "acct1:NFACCT,graphite1:GRAPHITE"
+
+[acct1]
+pollinterval = 60
+
+[graphite1]
+host = "192.0.2.1"
+port = "2003"
+prefix = "netfilter.gw1"
+`,
 		Output: func() engine.Output { return &graphite{} },
 	})
 }

@@ -11,9 +11,21 @@ import (
 	"ulogd/plugins/output/export/stream"
 )
 
+const example = `stack = "ct1:NFCT,ipfix1:IPFIX"
+
+[ct1]
+accept_proto_filter = ["tcp", "sctp"]
+
+[ipfix1]
+host = "192.0.2.1"
+oid = 1
+buffer = "16MiB"
+spool = "/var/spool/ulogd"
+`
+
 func init() {
 	engine.Register(engine.Plugin{
-		Name: "IPFIX", Doc: doc,
+		Name: "IPFIX", Doc: doc, Example: example,
 		Output: func() engine.Output { return &output{} },
 	})
 }

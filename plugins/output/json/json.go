@@ -23,6 +23,14 @@ names them; IP2STR gives addresses as text. The time stamp is that of the packet
 from UTC is left out where it is zero, as ulogd2 does. Bytes that are no UTF-8 become U+FFFD.
 
 Over sockets the daemon starts without the peer, connects again when the connection breaks, and keeps records in the output's queue meanwhile.`,
+		Example: `stack = "log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,json1:JSON"
+
+[log1]
+group = 1
+
+[json1]
+file = "/var/log/ulogd.json"
+`,
 		Output: func() engine.Output { return &json{} },
 	})
 }

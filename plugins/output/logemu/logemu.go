@@ -19,6 +19,11 @@ func init() {
 		Doc: `Writes the lines that PRINTPKT and PRINTFLOW make to a file, each after its time and the name of the host, as a syslog daemon would.
 
 The time is local: the packet's, or for flows the present. The host's name is that at start, up to its first dot.`,
+		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,print1:PRINTFLOW,emu1:LOGEMU"
+
+[emu1]
+file = "/var/log/ulogd_flows.log"
+`,
 		Output: func() engine.Output { return &logemu{} },
 	})
 }

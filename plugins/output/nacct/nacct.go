@@ -18,6 +18,11 @@ func init() {
 port, packets, octets. For ICMP the ports are type and code. Needs IP2STR.
 
 Packets and octets are those of the replies, as in ulogd2.`,
+		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,nacct1:NACCT"
+
+[nacct1]
+file = "/var/log/nacctdata.log"
+`,
 		Output: func() engine.Output { return &nacct{} },
 	})
 }

@@ -22,6 +22,12 @@ Live, a datagram's header tells the time of sending, and uptimes count from the 
 header follows the newest packet read, and uptimes count from the first packet, so that a collector shows the capture's own times.
 
 The output never makes a live input wait: see buffer.`,
+		Example: `stack = "ct1:NFCT,netflow1:NETFLOW5"
+
+[netflow1]
+host = "192.0.2.1"
+port = 2055
+`,
 		Output: func() engine.Output { return &output{clock: uptime.Clock{Unit: time.Millisecond}} },
 	})
 }

@@ -27,6 +27,12 @@ Live, a header tells the time of sending, and uptimes count from the start of th
 read, and uptimes count from the first packet.
 
 UDP is for networks where some loss is tolerable. The output never makes a live input wait: see buffer.`,
+		Example: `stack = "ct1:NFCT,netflow1:NETFLOW9"
+
+[netflow1]
+host = "192.0.2.1"
+port = 2055
+`,
 		Output: func() engine.Output { return &output{clock: uptime.Clock{Unit: time.Second}} },
 	})
 }

@@ -5,8 +5,10 @@ import "ulogd/engine"
 
 func init() {
 	engine.Register(engine.Plugin{
-		Name:   "NULL",
-		Doc:    "Counts records and forgets them: to measure a stack, or to keep an input running while an output is away.",
+		Name: "NULL",
+		Doc:  "Counts records and forgets them: to measure a stack, or to keep an input running while an output is away.",
+		Example: `stack = "ct1:NFCT,null1:NULL"
+`,
 		Output: func() engine.Output { return null{} },
 	})
 }

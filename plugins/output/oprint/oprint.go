@@ -17,6 +17,12 @@ func init() {
 
 Raw data is shown as the word default. Control characters in texts are written as \x and two digits, so that a packet's prefix
 cannot begin a line. With compat = "ulogd2" addresses are four octets in reversed order, as ulogd2 2.0.8 printed them.`,
+		Example: `stack = "ct1:NFCT,op1:OPRINT"
+
+[op1]
+file = "/var/log/ulogd_oprint.log"
+`,
+		Compat: true,
 		Output: func() engine.Output { return &oprint{} },
 	})
 }

@@ -19,6 +19,18 @@ is dropped and counted as not_ip.
 
 With compat = "ulogd2" the classic file's time zone field, the original length of packets that BASE could not decode, the time of
 packets without one, and packets that are no IP are written as ulogd2 2.0.8 did.`,
+		Example: `# nft add rule inet filter input log group 2
+stack = "log2:NFLOG,base1:BASE,pcap1:PCAP"
+
+[log2]
+group = 2
+
+[pcap1]
+file = "/var/log/ulogd.pcap"
+rotate_size = "64MiB"
+rotate_keep = 10
+`,
+		Compat: true,
 		Output: func() engine.Output { return &pcap{} },
 	})
 }

@@ -17,6 +17,11 @@ func init() {
 
 Times are UTC with microseconds, addresses in their usual form, text in quotes where it has blanks or control characters. Raw data is printed, in
 hexadecimal, only where keys names it.`,
+		Example: `stack = "ct1:NFCT,screen1:PRINT"
+
+[screen1]
+keys = ["orig.ip.saddr", "orig.ip.daddr", "orig.l4.dport", "orig.raw.pktlen"]
+`,
 		Output: func() engine.Output { return &print{} },
 	})
 }

@@ -21,6 +21,16 @@ UDP, TCP or TLS (transport).
 
 As with syslog(3), only the kernel can log under LOG_KERN: messages with that facility, the default, go out as LOG_DAEMON. Over TCP and TLS each message
 is preceded by its length (RFC 6587 section 3.4.1, RFC 5425). Messages wait in the output's queue while the log is away.`,
+		Example: `stack = "log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,print1:PRINTPKT,sys1:SYSLOG"
+
+[log1]
+group = 1
+
+[sys1]
+facility = "LOG_LOCAL2"
+transport = "tcp"
+host = "192.0.2.1"
+`,
 		Output: func() engine.Output { return &syslog{} },
 	})
 }

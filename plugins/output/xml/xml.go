@@ -20,6 +20,14 @@ func init() {
 
 The file's closing tag is written at the end, and at SIGHUP, which begins a new file. Texts from outside are escaped; characters that XML does not
 allow become U+FFFD. Packets of any size are written.`,
+		Example: `stack = "acct1:NFACCT,xml1:XML"
+
+[acct1]
+pollinterval = 60
+
+[xml1]
+directory = "/var/log/ulog/"
+`,
 		Output: func() engine.Output { return &xml{} },
 	})
 }

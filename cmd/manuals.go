@@ -1,0 +1,43 @@
+// Writing all manuals into files.
+
+package cmd
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"ulogd/engine"
+)
+
+// writeManuals writes plugins/NAME.md and man/* below a directory. Pages of plugins that are gone are removed.
+func writeManuals(dir string, reg *engine.Registry) error {
+	err := writeAll(filepath.Join(dir, "plugins"), pages(reg))
+	return errors.Join(err, writeAll(filepath.Join(dir, "man"), map[string][]byte{
+		"ulogd.8":      commandPage(),
+		"ulogd.conf.5": configPage(reg),
+	}))
+}
+
+func writeAll(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	old, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range old {
+		if files[e.Name()] == nil {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
