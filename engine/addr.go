@@ -1,3 +1,5 @@
+// IP addresses as plugins exchange them.
+
 package engine
 
 import (
@@ -6,8 +8,9 @@ import (
 )
 
 // Addr is an IP address as plugins exchange it: 16 octets in two big-endian halves, an IPv4 address
-// mapped into ::ffff:0:0/96. It holds no pointer, so that columns of it cost the garbage collector nothing.
-// Whether a record is IPv4 or IPv6 is said by its oob.family key ([Family]), never by the look of its addresses.
+// mapped into ::ffff:0:0/96. It holds no pointer, so that columns of it cost the garbage collector
+// nothing. Whether a record is IPv4 or IPv6 is said by its oob.family key ([Family]), never by the
+// look of its addresses.
 type Addr struct{ Hi, Lo uint64 }
 
 const mapped4 = 0xffff << 32
@@ -53,7 +56,8 @@ func (a Addr) Netip(is6 bool) netip.Addr {
 // AppendText appends the address in inet_ntop(3) form.
 func (a Addr) AppendText(dst []byte, is6 bool) []byte {
 	if is6 {
-		if a.Hi == 0 && a.Lo>>32 == 0 && a.Lo>>16 != 0 { // IPv4-compatible (RFC 4291 section 2.5.5.1): inet_ntop's form, not netip's
+		// IPv4-compatible (RFC 4291 section 2.5.5.1): inet_ntop's form, not netip's.
+		if a.Hi == 0 && a.Lo>>32 == 0 && a.Lo>>16 != 0 {
 			return a.AppendText(append(dst, "::"...), false)
 		}
 		return a.Netip(true).AppendTo(dst)

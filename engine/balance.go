@@ -7,15 +7,15 @@ import "time"
 // auditEvery is how often the sums are looked at while the daemon runs.
 const auditEvery = time.Second
 
-// Counters are read one by one while records go on, so that a sum may be off by what passes meanwhile. A sum that is
-// off by more, as many times in a row, is no chance.
+// Counters are read one by one while records go on, so that a sum may be off by what passes
+// meanwhile. A sum that is off by more, as many times in a row, is no chance.
 const (
 	auditSlack   = 64 * BatchSize
 	auditStrikes = 3
 )
 
-// An audit finds instances that lose count of their records. It is the engine's own check of what plugins that do their
-// own accounting (Binder.OwnAccounting) promise.
+// An audit finds instances that lose count of their records. It is the engine's own check of what
+// plugins that do their own accounting (Binder.OwnAccounting) promise.
 type audit struct {
 	strikes map[*Instance]int
 	told    map[*Instance]bool
@@ -23,7 +23,8 @@ type audit struct {
 
 func newAudit() *audit { return &audit{map[*Instance]int{}, map[*Instance]bool{}} }
 
-// look checks all instances. At the end nothing moves any more, and a sum that is off by one is a fault.
+// look checks all instances. At the end nothing moves any more, and a sum that is off by one is a
+// fault.
 func (a *audit) look(insts []*Instance, end bool) {
 	for _, inst := range insts {
 		s := inst.Stats.snapshot()

@@ -1,9 +1,11 @@
+// Batches: up to 256 records, by column, and who owns them.
+
 package engine
 
 import "sync/atomic"
 
-// BatchSize is the most rows a batch holds. A Row is a uint8 and so cannot be out of range: arrays of
-// BatchSize need no bounds check.
+// BatchSize is the most rows a batch holds. A Row is a uint8 and so cannot be out of range: arrays
+// of BatchSize need no bounds check.
 const BatchSize = 256
 
 // Row is the place of one record in a batch.
@@ -18,11 +20,11 @@ var allRows = func() (r [BatchSize]Row) {
 
 // A Batch is up to 256 records, stored by column.
 //
-// Who owns it: the engine hands an empty batch to an input's Read; the input writes rows 0 to n-1 and calls
-// Fill. The engine then hands it from plugin to plugin; each may read any column it asked for, write those
-// it gives, shorten the row list, and set presence bits of its own groups. When Consume returns, the batch is the engine's
-// again: a plugin keeps no pointer into it, nor into its bytes. Behind a queue several outputs may hold a batch at
-// once, so an output writes nothing.
+// Who owns it: the engine hands an empty batch to an input's Read; the input writes rows 0 to n-1
+// and calls Fill. The engine then hands it from plugin to plugin; each may read any column it asked
+// for, write those it gives, shorten the row list, and set presence bits of its own groups. When
+// Consume returns, the batch is the engine's again: a plugin keeps no pointer into it, nor into its
+// bytes. Behind a queue several outputs may hold a batch at once, so an output writes nothing.
 type Batch struct {
 	rows [BatchSize]Row
 	n    int
@@ -46,26 +48,29 @@ type Batch struct {
 	home   *pool
 }
 
-// textBit in a span's offset says that the bytes are in the batch's own text, not in the input's block.
+// textBit in a span's offset says that the bytes are in the batch's own text, not in the input's
+// block.
 const textBit = 1 << 31
 
 // Len returns the number of rows that are left.
 func (b *Batch) Len() int { return b.n }
 
-// Rows returns the rows that are left, in order. A filter may compact the slice in place and then call Keep.
+// Rows returns the rows that are left, in order. A filter may compact the slice in place and then
+// call Keep.
 func (b *Batch) Rows() []Row { return b.rows[:b.n] }
 
 // Keep shortens the row list to its first n entries.
 func (b *Batch) Keep(n int) { b.n = n }
 
-// Fill makes rows 0 to n-1 the batch's rows. Inputs, and plugins that fill a batch of their own, call it when the rows are written.
+// Fill makes rows 0 to n-1 the batch's rows. Inputs, and plugins that fill a batch of their own,
+// call it when the rows are written.
 func (b *Batch) Fill(n int) {
 	copy(b.rows[:], allRows[:n])
 	b.n = n
 }
 
-// Have returns the presence words: bit g of word r says that row r has the keys of group g. An input sets the
-// whole word; a filter adds the bits of its own groups.
+// Have returns the presence words: bit g of word r says that row r has the keys of group g. An
+// input sets the whole word; a filter adds the bits of its own groups.
 func (b *Batch) Have() *[BatchSize]uint64 { return b.have }
 
 // Bytes returns what a span names. The slice is valid until the batch is given back.
@@ -80,7 +85,8 @@ func (b *Batch) Bytes(s Span) []byte {
 // Text starts a string of a filter's own: append to what it returns and hand the result to SetText.
 func (b *Batch) Text() []byte { return b.text }
 
-// SetText ends a string begun with Text; start is the length Text had. It returns the string's span.
+// SetText ends a string begun with Text; start is the length Text had. It returns the string's
+// span.
 func (b *Batch) SetText(text []byte, start int) Span {
 	b.text = text
 	return Span{uint32(start) | textBit, uint32(len(text) - start)}
@@ -93,7 +99,8 @@ func (b *Batch) AddText(p []byte) Span {
 	return Span{uint32(start) | textBit, uint32(len(p))}
 }
 
-// SetData makes the block's bytes those that spans of this batch name, and holds the block until the batch is given back.
+// SetData makes the block's bytes those that spans of this batch name, and holds the block until
+// the batch is given back.
 func (b *Batch) SetData(k *Block) {
 	k.refs.Add(1)
 	if b.block != nil {
@@ -105,14 +112,15 @@ func (b *Batch) SetData(k *Block) {
 // SetReplay says that the batch comes from a record of the past whose newest time so far is clock.
 func (b *Batch) SetReplay(clock int64) { b.clock, b.replay = clock, true }
 
-// Clock returns the newest time that the input has seen, in nanoseconds since 1970: the wall clock for live inputs,
-// the newest packet's for files.
+// Clock returns the newest time that the input has seen, in nanoseconds since 1970: the wall clock
+// for live inputs, the newest packet's for files.
 func (b *Batch) Clock() int64 { return b.clock }
 
-// Replay tells whether Clock is a file's time.
+// Replay reports whether Clock is a file's time.
 func (b *Batch) Replay() bool { return b.replay }
 
-// appendTo copies the batch's rows, as far as cols go, behind those of dst, which is of the same segment and has columns and text of its own.
+// appendTo copies the batch's rows, as far as cols go, behind those of dst, which is of the same
+// segment and has columns and text of its own.
 func (b *Batch) appendTo(dst *Batch, cols []*column) {
 	first := dst.n
 	for _, r := range b.Rows() {

@@ -1,3 +1,5 @@
+// Binding: how a plugin asks for keys when a stack is built, and what it gets.
+
 package engine
 
 import (
@@ -20,7 +22,8 @@ type Binder struct {
 	problems []string
 }
 
-// Need binds a key that the plugin cannot do without. If no plugin before gives it, the stack does not fit and is refused.
+// Need binds a key that the plugin cannot do without. If no plugin before gives it, the stack does
+// not fit and is refused.
 func Need[T any](p *Binder, k Key[T]) Col[T] {
 	p.note(&p.manual().Needs, k.info)
 	if c := find[T](p, k.info); c != nil {
@@ -42,8 +45,8 @@ func Want[T any](p *Binder, k Key[T]) Col[T] {
 	return missing[T](p, k.info)
 }
 
-// WantIf is Want for a key that the plugin uses only for what others may not want of it. needed is asked when all stacks are bound, from their ends to
-// their beginnings, and may ask [Col.Wanted].
+// WantIf is Want for a key that the plugin uses only for what others may not want of it. needed is
+// asked when all stacks are bound, from their ends to their beginnings, and may ask [Col.Wanted].
 func WantIf[T any](p *Binder, k Key[T], needed func() bool) Col[T] {
 	p.needed = needed
 	defer func() { p.needed = nil }()
@@ -53,7 +56,8 @@ func WantIf[T any](p *Binder, k Key[T], needed func() bool) Col[T] {
 // Give binds a key that the plugin fills for the rows that have the group.
 func Give[T any](p *Binder, g Group, k Key[T]) Col[T] { return give[T](p, g, k.info, false) }
 
-// GiveExtra is Give for a key that ulogd2's plugin of the same name lacks. Outputs that print every key leave it out unless asked.
+// GiveExtra is Give for a key that ulogd2's plugin of the same name lacks. Outputs that print every
+// key leave it out unless asked.
 func GiveExtra[T any](p *Binder, g Group, k Key[T]) Col[T] { return give[T](p, g, k.info, true) }
 
 func give[T any](p *Binder, g Group, k *KeyInfo, extra bool) Col[T] {
@@ -77,8 +81,8 @@ func (p *Binder) Group() Group {
 	return g
 }
 
-// GroupOf returns the group of a bound key, for a plugin that gives a key exactly where another is there. It is made anew
-// if nobody gives that key, and then no row has it.
+// GroupOf returns the group of a bound key, for a plugin that gives a key exactly where another is
+// there. It is made anew if nobody gives that key, and then no row has it.
 func GroupOf[T any](p *Binder, c Col[T]) Group {
 	if c.c.group != nil && c.c.group.seg == p.seg || c.c.group != nil && p.seg.parent == c.c.group.seg {
 		return Group{c.c.group}
@@ -86,9 +90,9 @@ func GroupOf[T any](p *Binder, c Col[T]) Group {
 	return p.Group()
 }
 
-// All returns every key of the plugins before, in stack order, as ulogd2's outputs without keys of their own take them.
-// A name given twice appears twice and both show the nearest giver's value. Opaque keys are left out; extra ones are
-// marked. The fields returned count as read.
+// All returns every key of the plugins before, in stack order, as ulogd2's outputs without keys of
+// their own take them. A name given twice appears twice and both show the nearest giver's value.
+// Opaque keys are left out; extra ones are marked. The fields returned count as read.
 func (p *Binder) All(pick func(Field) bool) []Field {
 	var out []Field
 	p.manual().TakesAll = true
@@ -110,7 +114,8 @@ func (p *Binder) All(pick func(Field) bool) []Field {
 	return out
 }
 
-// Named returns the key of that name, a time key under its own name (nanoseconds) or as NAME.sec and NAME.usec. It counts as read.
+// Named returns the key of that name, a time key under its own name (nanoseconds) or as NAME.sec
+// and NAME.usec. It counts as read.
 func (p *Binder) Named(name string) (Field, bool) {
 	for _, base := range []string{name, strings.TrimSuffix(name, ".sec"), strings.TrimSuffix(name, ".usec")} {
 		c := p.nearest(base)
@@ -150,8 +155,8 @@ func (p *Binder) Problem(format string, args ...any) {
 	p.problems = append(p.problems, fmt.Sprintf("%s: ", p.inst)+fmt.Sprintf(format, args...))
 }
 
-// Restart says that the plugin takes records in and gives new ones of its own: what it gives from here on, and what the
-// plugins behind it see, is filled into the emitter's batches.
+// Restart says that the plugin takes records in and gives new ones of its own: what it gives from
+// here on, and what the plugins behind it see, is filled into the emitter's batches.
 func (p *Binder) Restart() *Emitter {
 	p.seg = &segment{}
 	p.up = nil
@@ -163,7 +168,8 @@ func (p *Binder) Restart() *Emitter {
 // Stats returns the counters of the plugin's instance.
 func (p *Binder) Stats() *Stats { return p.inst.Stats }
 
-// Env returns what the engine offers to instances. Its log is usable now; the rest once the instance is opened.
+// Env returns what the engine offers to instances. Its log is usable now; the rest once the
+// instance is opened.
 func (p *Binder) Env() *Env { return p.inst.env }
 
 // Settings returns the engine's own options of the instance.
@@ -178,7 +184,8 @@ func (p *Binder) nearest(name string) *column {
 	return nil
 }
 
-// find returns the column of the nearest plugin that gives the key, through a conversion if its type is another one.
+// find returns the column of the nearest plugin that gives the key, through a conversion if its
+// type is another one.
 func find[T any](p *Binder, k *KeyInfo) *column {
 	c := p.nearest(k.Name)
 	if c == nil {
@@ -189,7 +196,8 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 		return c
 	}
 	if !c.key.Type.Integer() || !k.Type.Integer() {
-		p.problems = append(p.problems, fmt.Sprintf("%s takes %s as %s, but %s gives it as %s", p.inst, k.Name, k.Type, c.giver, c.key.Type))
+		p.problems = append(p.problems, fmt.Sprintf("%s takes %s as %s, but %s gives it as %s",
+			p.inst, k.Name, k.Type, c.giver, c.key.Type))
 		return nil
 	}
 	to := newColumn[T](k)
@@ -203,7 +211,7 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 // read notes that the plugin reads a column.
 func (p *Binder) read(c *column) {
 	if p.needed != nil {
-		p.chain.m.perhaps = append(p.chain.m.perhaps, perhaps{c, p.needed})
+		p.chain.m.conditional = append(p.chain.m.conditional, conditional{c, p.needed})
 	} else {
 		c.wanted = true
 	}

@@ -1,3 +1,5 @@
+// Blocks: the bytes that inputs read, shared by the batches that refer to them.
+
 package engine
 
 import (
@@ -5,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// A Block is a buffer that an input reads into and that batches refer to. It is reused when the input and the last
-// batch have let go of it.
+// A Block is a buffer that an input reads into and that batches refer to. It is reused when the
+// input and the last batch have let go of it.
 type Block struct {
 	Data []byte
 	refs atomic.Int32
@@ -39,7 +41,8 @@ func (s *Blocks) Get() *Block {
 	return k
 }
 
-// Shared tells whether a batch still refers to the block; if not, its holder may write into it again.
+// Shared reports whether a batch still refers to the block; if not, its holder may write into it
+// again.
 func (k *Block) Shared() bool { return k.refs.Load() > 1 }
 
 // Release gives up one hold on the block.

@@ -1,3 +1,5 @@
+// Building: from the instances of stacks to a machine whose keys are bound.
+
 package engine
 
 import (
@@ -17,7 +19,8 @@ type BuildError struct {
 
 func (e *BuildError) Error() string { return e.Text }
 
-// Build binds the keys of all stacks and lays out their batches. It does no I/O. All problems are returned at once.
+// Build binds the keys of all stacks and lays out their batches. It does no I/O. All problems are
+// returned at once.
 func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 	m := &Machine{Patience: 10 * time.Second, log: log, own: &OwnTraffic{}, audit: newAudit()}
 	uses := map[*Instance]int{}
@@ -37,7 +40,7 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 		problems = append(problems, b.problems...)
 		m.stacks = append(m.stacks, &Stack{Name: s.Name, input: b.in, chain: b.in.chains[len(b.in.chains)-1]})
 	}
-	for _, x := range slices.Backward(m.perhaps) {
+	for _, x := range slices.Backward(m.conditional) {
 		x.column.wanted = x.column.wanted || x.needed()
 	}
 	for _, in := range m.inputs {
@@ -49,8 +52,8 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 	return m, problems
 }
 
-// perhaps is a column that is wanted if something behind it is.
-type perhaps struct {
+// A conditional column is wanted if something behind it is.
+type conditional struct {
 	column *column
 	needed func() bool
 }
@@ -139,7 +142,10 @@ func (b *builder) output(s *step, inst *Instance) {
 	p := b.binder(inst, s)
 	s.stage = inst.impl.(Output).Bind(p)
 	b.collect(p)
-	s.port = &port{out: out, seg: b.seg, stage: s.stage, reads: given(s.reads), own: s.own, block: p.Waits(), needs: newRequired(s.requires)}
+	s.port = &port{
+		out: out, seg: b.seg, stage: s.stage, reads: given(s.reads),
+		own: s.own, block: p.Waits(), needs: newRequired(s.requires),
+	}
 }
 
 // given returns the columns that somebody gives, each once.
@@ -195,8 +201,8 @@ func (m *Machine) output(inst *Instance) *output {
 	return o
 }
 
-// OwnAccounting says that the plugin itself counts what happens to the records it takes: out, absorbed, filtered, dropped, held. A filter that makes new
-// records always does.
+// OwnAccounting says that the plugin itself counts what happens to the records it takes: out,
+// absorbed, filtered, dropped, held. A filter that makes new records always does.
 func (p *Binder) OwnAccounting() { p.step.own = true }
 
 // Stack is one bound stack, for explanations.

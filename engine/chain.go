@@ -1,3 +1,5 @@
+// A chain is the part of a stack that runs on one goroutine, plugin by plugin.
+
 package engine
 
 import "time"
@@ -86,7 +88,8 @@ func (c *chain) tick(now time.Time) {
 	})
 }
 
-// flush hands on all that the chain's plugins hold, from first to last, and tells the outputs that this feeder has ended.
+// flush hands on all that the chain's plugins hold, from first to last, and tells the outputs that
+// this feeder has ended.
 func (c *chain) flush() {
 	c.each(func(s *step) {
 		if f, ok := s.stage.(Flusher); ok && s.port == nil {

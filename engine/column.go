@@ -1,3 +1,6 @@
+// Columns: a key at its place in the batches of one stack, and the bits that say which rows have
+// it.
+
 package engine
 
 import (
@@ -5,11 +8,12 @@ import (
 	"unsafe"
 )
 
-// Poison makes new batches hold garbage where no value was written, so that a plugin that reads a key without asking whether the row has it
-// is found out. Tests set it.
+// Poison makes new batches hold garbage where no value was written, so that a plugin that reads a
+// key without asking whether the row has it is found out. Tests set it.
 var Poison bool
 
-// column is one key at one place of a stack: who gives it, which presence bit it follows, whether anybody reads it.
+// column is one key at one place of a stack: who gives it, which presence bit it follows, whether
+// anybody reads it.
 type column struct {
 	key    *KeyInfo
 	giver  string // instance id and plugin, for explanations
@@ -49,28 +53,32 @@ func (g Group) Mask() uint64 {
 	return 1 << g.g.bit
 }
 
-// Wanted tells whether anybody reads a key of the group; like [Col.Wanted] it is known when the instance is opened.
+// Wanted reports whether anybody reads a key of the group; like [Col.Wanted] it is known when the
+// instance is opened.
 func (g Group) Wanted() bool {
 	return g.g != nil && slices.ContainsFunc(g.g.cols, func(c *column) bool { return c.wanted })
 }
 
-// Col is a key bound to its place in the batches of one stack. The zero Col is not usable: Need, Want and Give make them.
+// Col is a key bound to its place in the batches of one stack. The zero Col is not usable: Need,
+// Want and Give make them.
 type Col[T any] struct{ c *column }
 
-// Of returns the column's values in b, one per row. Where the key is missing or unwanted this is an array that is never
-// read or never written, so that callers need no test.
+// Of returns the column's values in b, one per row. Where the key is missing or unwanted this is an
+// array that is never read or never written, so that callers need no test.
 func (c Col[T]) Of(b *Batch) *[BatchSize]T { return b.cols[c.c.slot].(*[BatchSize]T) }
 
-// Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives the key.
+// Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives
+// the key.
 func (c Col[T]) Mask() uint64 { return c.c.mask() }
 
-// Has tells whether row r of b has the key.
+// Has reports whether row r of b has the key.
 func (c Col[T]) Has(b *Batch, r Row) bool { return b.have[r]&c.Mask() != 0 }
 
-// Wanted tells whether anybody reads the key. It is known once all of the stack is bound: ask when opening, or later.
+// Wanted reports whether anybody reads the key. It is known once all of the stack is bound: ask
+// when opening, or later.
 func (c Col[T]) Wanted() bool { return c.c.wanted }
 
-// Given tells whether anybody gives the key.
+// Given reports whether anybody gives the key.
 func (c Col[T]) Given() bool { return c.c.group != nil }
 
 func newColumn[T any](k *KeyInfo) *column {
@@ -98,7 +106,8 @@ func newColumn[T any](k *KeyInfo) *column {
 	return c
 }
 
-// moveText copies the bytes that the spans of a new copy still name in src. Where a row has no value the span is of nothing.
+// moveText copies the bytes that the spans of a new copy still name in src. Where a row has no
+// value the span is of nothing.
 func moveText[T ~struct{ Off, Len uint32 }](c *column, dst *Batch, first int, src *Batch, spans *[BatchSize]T) {
 	bit := c.mask()
 	for i, r := range src.Rows() {

@@ -1,9 +1,12 @@
+// Conversions between whole numbers of different types, where a reader wants another than the giver
+// has.
+
 package engine
 
 import "fmt"
 
-// conversion brings a key of one whole-number type into another before a plugin that takes it so. The value is cut to the
-// narrower type's bits.
+// conversion brings a key of one whole-number type into another before a plugin that takes it so.
+// The value is cut to the narrower type's bits.
 type conversion struct{ from, to *column }
 
 func (c *conversion) String() string {

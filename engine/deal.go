@@ -1,9 +1,12 @@
+// Dealing: the rows of a chain to several copies of the rest of its stack.
+
 package engine
 
 import "sync"
 
-// deal spreads the rows of a chain over copies of the rest of the stack, by hash, each copy on a goroutine of its own. All copies read the
-// one batch through views; the last to finish gives it back.
+// deal spreads the rows of a chain over copies of the rest of the stack, by hash, each copy on a
+// goroutine of its own. All copies read the one batch through views; the last to finish gives it
+// back.
 type deal struct {
 	dealer Dealer
 	seg    *segment
@@ -38,7 +41,8 @@ func (d *deal) run(b *Batch) {
 	}
 }
 
-// put hands a view to a copy. Where that has no room, its goroutine or another's most likely waits for a processor: then this one does their work.
+// put hands a view to a copy. Where that has no room, its goroutine or another's most likely waits
+// for a processor: then this one does their work.
 func (d *deal) put(s *shard, v *Batch) {
 	for !s.push(v) {
 		if !s.help() && !d.help() {
@@ -60,7 +64,7 @@ func (d *deal) help() bool {
 // wake makes the copies take the little that waits.
 func (d *deal) wake() {
 	for _, s := range d.shards {
-		s.rouse()
+		s.alert()
 	}
 }
 

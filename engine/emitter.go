@@ -1,6 +1,9 @@
+// Emitters: how a filter that makes records of others hands them on.
+
 package engine
 
-// An Emitter takes the records that a filter makes of others, such as flows of packets, to the rest of the stack.
+// An Emitter takes the records that a filter makes of others, such as flows of packets, to the rest
+// of the stack.
 type Emitter struct {
 	seg    *segment
 	inst   *Instance
@@ -10,7 +13,8 @@ type Emitter struct {
 	replay bool
 }
 
-// Batch returns the batch to fill next. It has Len rows and room for at least one more; write rows from Len on, then Fill.
+// Batch returns the batch to fill next. It has Len rows and room for at least one more; write rows
+// from Len on, then Fill.
 func (e *Emitter) Batch() *Batch {
 	if e.b == nil {
 		e.b = e.seg.pool.get()
@@ -21,8 +25,8 @@ func (e *Emitter) Batch() *Batch {
 	return e.b
 }
 
-// Flush hands on what has been filled. The engine does so by itself about ten times a second and at the end; a filter needs to only when
-// Batch is full, which Batch sees to.
+// Flush hands on what has been filled. The engine does so by itself about ten times a second and at
+// the end; a filter needs to only when Batch is full, which Batch sees to.
 func (e *Emitter) Flush() {
 	b := e.b
 	if b == nil {

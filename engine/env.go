@@ -1,3 +1,6 @@
+// What the engine offers to an instance that is open: log, counters, goroutines, the daemon's own
+// traffic.
+
 package engine
 
 import (
@@ -14,7 +17,8 @@ import (
 type Env struct {
 	Log   *slog.Logger // names the instance and its plugin
 	Stats *Stats
-	// Own is where outputs enter their sessions, so that inputs can leave out the traffic that exporting makes.
+	// Own is where outputs enter their sessions, so that inputs can leave out the traffic that
+	// exporting makes.
 	Own *OwnTraffic
 
 	m       *Machine
@@ -42,8 +46,9 @@ func (e *Env) Limited() *LimitedLog {
 	return e.limited.log
 }
 
-// Go runs f on a goroutine of the engine's, for what may take long and must not stop the records, such as connecting. The context
-// ends when the daemon closes; f must then return. f shares nothing with the instance but channels or atomics.
+// Go runs f on a goroutine of the engine's, for what may take long and must not stop the records,
+// such as connecting. The context ends when the daemon closes; f must then return. f shares nothing
+// with the instance but channels or atomics.
 func (e *Env) Go(f func(ctx context.Context)) { e.m.tasks.run(f) }
 
 // Until returns a context that ends at the Deadline, whenever that is set.
@@ -54,7 +59,8 @@ func (e *Env) Until() context.Context {
 	return e.until
 }
 
-// Deadline returns the time by which a Flush must be over: what is not out by then is dropped and counted. It is zero while the daemon runs.
+// Deadline returns the time by which a Flush must be over: what is not out by then is dropped and
+// counted. It is zero while the daemon runs.
 func (e *Env) Deadline() time.Time {
 	if e.m == nil {
 		return time.Time{}
@@ -67,7 +73,8 @@ func (e *Env) Deadline() time.Time {
 	return time.Time{}
 }
 
-// Lost returns what never arrived, as far as all instances of the daemon know: records that the kernel or a device could not deliver.
+// Lost returns what never arrived, as far as all instances of the daemon know: records that the
+// kernel or a device could not deliver.
 func (e *Env) Lost() (n int64) {
 	for _, inst := range e.m.insts {
 		n += inst.Stats.snapshot().Lost
@@ -110,7 +117,8 @@ func (o *OwnTraffic) Add(s Session) {
 	o.change(func(l []OwnTuple) []OwnTuple { return append(l, tupleOf(s)) })
 }
 
-// Remove takes a session out. Flows of a closed session may still be reported, so callers remove late or never.
+// Remove takes a session out. Flows of a closed session may still be reported, so callers remove
+// late or never.
 func (o *OwnTraffic) Remove(s Session) {
 	o.change(func(l []OwnTuple) []OwnTuple {
 		if i := slices.Index(l, tupleOf(s)); i >= 0 {
@@ -142,5 +150,9 @@ func (o *OwnTraffic) change(f func([]OwnTuple) []OwnTuple) {
 }
 
 func tupleOf(s Session) OwnTuple {
-	return OwnTuple{s.Protocol, s.Local.Port(), s.Remote.Port(), AddrFrom(s.Local.Addr().Unmap()), AddrFrom(s.Remote.Addr().Unmap())}
+	return OwnTuple{
+		Protocol:  s.Protocol,
+		LocalPort: s.Local.Port(), RemotePort: s.Remote.Port(),
+		Local: AddrFrom(s.Local.Addr().Unmap()), Remote: AddrFrom(s.Remote.Addr().Unmap()),
+	}
 }

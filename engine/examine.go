@@ -12,13 +12,15 @@ type Finding struct {
 	Mend  string   // the command, or the change of configuration, that mends it
 }
 
-// An Examiner is an instance that can say what will spoil its work: settings of the kernel, missing privileges, files, names. Its options are set and it is
-// bound, but not opened. It changes nothing that others would notice.
+// An Examiner is an instance that can say what will spoil its work: settings of the kernel, missing
+// privileges, files, names. Its options are set and it is bound, but not opened. It changes nothing
+// that others would notice.
 type Examiner interface{ Examine(d *Diagnosis) }
 
 // A Diagnosis gathers findings.
 type Diagnosis struct {
-	// Running is the process that runs this configuration now, 0 if none is known: what it holds is not taken by another.
+	// Running is the process that runs this configuration now, 0 if none is known: what it holds is
+	// not taken by another.
 	Running int
 
 	where    string

@@ -1,6 +1,9 @@
+// Whether a row is of IPv4 or of IPv6.
+
 package engine
 
-// Address families and EtherTypes as oob.family and oob.protocol carry them (linux/netfilter.h NFPROTO_*, linux/if_ether.h ETH_P_*).
+// Address families and EtherTypes as oob.family and oob.protocol carry them (linux/netfilter.h
+// NFPROTO_*, linux/if_ether.h ETH_P_*).
 const (
 	FamilyIPv4   = 2
 	FamilyARP    = 3
@@ -19,8 +22,8 @@ var (
 	OOBProtocol = NewKey[uint16](KeyInfo{Name: "oob.protocol", IE: IE{ID: 256}, Doc: "EtherType of the packet"})
 )
 
-// Family tells, row by row, whether a record's addresses are IPv4 or IPv6, from oob.family and, for families that carry
-// either, from oob.protocol.
+// Family tells, row by row, whether a record's addresses are IPv4 or IPv6, from oob.family and, for
+// families that carry either, from oob.protocol.
 type Family struct {
 	family   Col[uint8]
 	protocol Col[uint16]
@@ -31,10 +34,11 @@ func (p *Binder) Family() Family {
 	return Family{Want(p, OOBFamily), Want(p, OOBProtocol)}
 }
 
-// Is6 tells whether row r holds IPv6 addresses.
+// Is6 reports whether row r holds IPv6 addresses.
 func (f Family) Is6(b *Batch, r Row) bool { return f.Version(b, r) == 6 }
 
-// Version returns 4, 6, or 0 where the record has no IP addresses. ARP counts as 4: its addresses are IPv4's.
+// Version returns 4, 6, or 0 where the record has no IP addresses. ARP counts as 4: its addresses
+// are IPv4's.
 func (f Family) Version(b *Batch, r Row) int {
 	if !f.family.Has(b, r) {
 		return 0

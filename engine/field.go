@@ -1,3 +1,5 @@
+// Fields: keys as outputs without keys of their own see them, by name and of any type.
+
 package engine
 
 import (
@@ -5,7 +7,8 @@ import (
 	"strconv"
 )
 
-// A Field is a key as outputs without keys of their own see it: any type, read by name. A time key makes two, NAME.sec and NAME.usec.
+// A Field is a key as outputs without keys of their own see it: any type, read by name. A time key
+// makes two, NAME.sec and NAME.usec.
 type Field struct {
 	Name  string
 	Key   *KeyInfo
@@ -47,10 +50,11 @@ func (f *Field) Type() Type {
 	return f.Key.Type
 }
 
-// Has tells whether row r has the key.
+// Has reports whether row r has the key.
 func (f *Field) Has(b *Batch, r Row) bool { return b.have[r]&f.mask != 0 }
 
-// Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives the key.
+// Mask returns the presence bit that a row must have for the value to be valid; 0 if nobody gives
+// the key.
 func (f *Field) Mask() uint64 { return f.mask }
 
 // Uint returns the value of a whole-number field, sign extended, or of a time's part.
@@ -89,8 +93,8 @@ func (f *Field) Addr(b *Batch, r Row) (a Addr, is6 bool) {
 	return b.cols[f.c.slot].(*[BatchSize]Addr)[r], f.fam.Is6(b, r)
 }
 
-// AppendText appends the value as readable text: numbers in decimal, addresses as inet_ntop(3) writes them, strings as they are,
-// raw data in hexadecimal.
+// AppendText appends the value as readable text: numbers in decimal, addresses as inet_ntop(3)
+// writes them, strings as they are, raw data in hexadecimal.
 func (f *Field) AppendText(dst []byte, b *Batch, r Row) []byte {
 	switch f.Key.Type {
 	case AddrType:

@@ -1,3 +1,5 @@
+// The running side of an input: its goroutine, and how its batches come to the stacks.
+
 package engine
 
 import (
@@ -6,7 +8,8 @@ import (
 	"time"
 )
 
-// input is the running side of one input instance: one goroutine, which reads batches and runs them through the stacks that begin with it.
+// input is the running side of one input instance: one goroutine, which reads batches and runs them
+// through the stacks that begin with it.
 type input struct {
 	m      *Machine
 	inst   *Instance

@@ -1,3 +1,5 @@
+// Instances: a plugin with an id and settings.
+
 package engine
 
 import (
@@ -15,7 +17,8 @@ type Settings struct {
 // DefaultQueue is how many records wait for an output that may block.
 const DefaultQueue = 65536
 
-// An Instance is a plugin with an id and settings. Inputs and outputs that several stacks name by one id are one instance.
+// An Instance is a plugin with an id and settings. Inputs and outputs that several stacks name by
+// one id are one instance.
 type Instance struct {
 	ID       string
 	Plugin   *Plugin
@@ -48,8 +51,11 @@ func NewInstance(p *Plugin, id string) *Instance {
 		if blocks(x) {
 			def = DefaultQueue
 		}
-		Int(&inst.Options, &inst.Settings.Queue, "queue", def, "records that may wait for this output, on a goroutine of its own; 0: none, it runs with its input")
-		inst.Options.Enum(&inst.Settings.WhenFull, "when_full", "", []string{"block", "drop"}, "what happens when the queue is full; unset: block for inputs that can wait (files, reliable NFCT), drop and count for the others")
+		Int(&inst.Options, &inst.Settings.Queue, "queue", def,
+			"records that may wait for this output, on a goroutine of its own; 0: none, it runs with its input")
+		inst.Options.Enum(&inst.Settings.WhenFull, "when_full", "", []string{"block", "drop"},
+			"what happens when the queue is full; unset: block for inputs that can wait (files, reliable NFCT), "+
+				"drop and count for the others")
 	}
 	if p.Compat {
 		inst.Options.Enum(&inst.Settings.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore the values that ulogd2 2.0.8 gets wrong (see the table of differences)")
@@ -79,7 +85,7 @@ func blocks(output any) bool {
 	return ok && b.Blocks()
 }
 
-// CompatULOGD2 tells whether ulogd2's wrong values are asked for.
+// CompatULOGD2 reports whether ulogd2's wrong values are asked for.
 func (s *Settings) CompatULOGD2() bool { return s.Compat == "ulogd2" }
 
 func (i *Instance) String() string { return i.ID + ":" + i.Plugin.Name }

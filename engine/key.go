@@ -1,3 +1,5 @@
+// Keys: the names by which plugins exchange values, with type, unit and meaning.
+
 package engine
 
 import "fmt"
@@ -33,13 +35,16 @@ var typeNames = [...]string{
 
 func (t Type) String() string { return typeNames[t] }
 
-// Integer tells whether values of the type are whole numbers (booleans included), which the engine converts into one another.
+// Integer reports whether values of the type are whole numbers (booleans included), which the
+// engine converts into one another.
 func (t Type) Integer() bool { return t >= BoolType && t <= Uint64Type }
 
-// Time is nanoseconds since 1970-01-01 UTC. A key of this type is read as NAME.sec and NAME.usec by those that want ulogd2's names.
+// Time is nanoseconds since 1970-01-01 UTC. A key of this type is read as NAME.sec and NAME.usec by
+// those that want ulogd2's names.
 type Time int64
 
-// Sec returns whole seconds since 1970, as ulogd2's NAME.sec keys carry them (32 bits, wrapping in 2106).
+// Sec returns whole seconds since 1970, as ulogd2's NAME.sec keys carry them (32 bits, wrapping in
+// 2106).
 func (t Time) Sec() uint32 { return uint32(int64(t) / 1e9) }
 
 // Usec returns the microseconds within the second, truncated.
@@ -51,7 +56,8 @@ type MAC [6]byte
 // Label is the 128 bits of a connection's labels in memory order: label n is bit n%8 of octet n/8.
 type Label [16]byte
 
-// Span names bytes of a batch: [Batch.Bytes] reads them. String, Raw and RawText are spans by what the bytes mean.
+// Span names bytes of a batch: [Batch.Bytes] reads them. String, Raw and RawText are spans by what
+// the bytes mean.
 type Span struct{ Off, Len uint32 }
 
 // String is text without a terminating zero.
@@ -63,13 +69,15 @@ type Raw Span
 // RawText is text that SQL outputs take unquoted.
 type RawText Span
 
-// IE is an IPFIX information element: an IANA number, or an enterprise's (RFC 7011 section 3.2). The zero IE means there is none.
+// IE is an IPFIX information element: an IANA number, or an enterprise's (RFC 7011 section 3.2).
+// The zero IE means there is none.
 type IE struct {
 	PEN uint32
 	ID  uint16
 }
 
-// Enterprise numbers: netfilter's holds ulogd2's own elements and, above 1000, this daemon's; 29305 marks reverse elements (RFC 5103).
+// Enterprise numbers: netfilter's holds ulogd2's own elements and, above 1000, this daemon's; 29305
+// marks reverse elements (RFC 5103).
 const (
 	Netfilter uint32 = 21373
 	Reverse   uint32 = 29305
@@ -88,7 +96,8 @@ type KeyInfo struct {
 // A Key is a name with the type of its values.
 type Key[T any] struct{ info *KeyInfo }
 
-// NewKey makes a key. Keys that are known to several plugins stand in engine/key; a plugin may make its own.
+// NewKey makes a key. Keys that are known to several plugins stand in engine/key; a plugin may make
+// its own.
 func NewKey[T any](k KeyInfo) Key[T] {
 	k.Type = typeOf[T]()
 	if k.Name == "" {

@@ -1,3 +1,5 @@
+// The machine: all stacks, from opening to the end.
+
 package engine
 
 import (
@@ -17,20 +19,21 @@ type StackSpec struct {
 
 // A Machine is a set of stacks, bound and ready to be opened and run.
 type Machine struct {
-	// Patience is how long an output may try to hand over what it holds when its inputs have ended by themselves; Stop sets its own.
+	// Patience is how long an output may try to hand over what it holds when its inputs have ended
+	// by themselves; Stop sets its own.
 	Patience time.Duration
 
-	log     *slog.Logger
-	own     *OwnTraffic
-	audit   *audit
-	tasks   tasks
-	inputs  []*input
-	outputs []*output
-	insts   []*Instance // in the order of the stacks, each once
-	opened  []*Instance
-	stacks  []*Stack
-	segs    []*segment
-	perhaps []perhaps
+	log         *slog.Logger
+	own         *OwnTraffic
+	audit       *audit
+	tasks       tasks
+	inputs      []*input
+	outputs     []*output
+	insts       []*Instance // in the order of the stacks, each once
+	opened      []*Instance
+	stacks      []*Stack
+	segs        []*segment
+	conditional []conditional
 
 	deadline atomic.Int64 // by when a stop must be over, nanoseconds since 1970; 0 while running
 	sigSeq   atomic.Int64
@@ -40,7 +43,8 @@ type Machine struct {
 	watching sync.WaitGroup
 }
 
-// Open opens all instances: outputs, then filters, then inputs. If one fails, those already open are closed again.
+// Open opens all instances: outputs, then filters, then inputs. If one fails, those already open
+// are closed again.
 func (m *Machine) Open() error {
 	m.tasks.ctx, m.tasks.cancel = context.WithCancel(context.Background())
 	for _, kind := range []Kind{OutputKind, FilterKind, InputKind} {
@@ -106,8 +110,8 @@ func (m *Machine) Start() {
 // Ended is closed when all inputs have come to their end and all outputs have flushed.
 func (m *Machine) Ended() <-chan struct{} { return m.ended }
 
-// Stop ends the inputs. What they have read goes through the stacks and out, until the timeout; then what is left is
-// counted as dropped.
+// Stop ends the inputs. What they have read goes through the stacks and out, until the timeout;
+// then what is left is counted as dropped.
 func (m *Machine) Stop(timeout time.Duration) {
 	m.stopOnce.Do(func() {
 		m.deadline.Store(time.Now().Add(timeout).UnixNano())
@@ -116,7 +120,8 @@ func (m *Machine) Stop(timeout time.Duration) {
 	})
 }
 
-// giveUp counts what still waits in queues when the time is over, and ends what instances still try.
+// giveUp counts what still waits in queues when the time is over, and ends what instances still
+// try.
 func (m *Machine) giveUp() {
 	for _, inst := range m.insts {
 		inst.env.expire()
@@ -128,8 +133,8 @@ func (m *Machine) giveUp() {
 	}
 }
 
-// Wait waits for the end of all stacks, at most until grace after the deadline that Stop has set, and closes every instance. It returns
-// the first error that ended an input, if any.
+// Wait waits for the end of all stacks, at most until grace after the deadline that Stop has set,
+// and closes every instance. It returns the first error that ended an input, if any.
 func (m *Machine) Wait() error {
 	select {
 	case <-m.ended:
@@ -137,7 +142,8 @@ func (m *Machine) Wait() error {
 		select {
 		case <-m.ended:
 		case <-time.After(time.Until(time.Unix(0, m.deadline.Load())) + grace):
-			m.log.Error("shutdown timeout: an output did not finish; what it held is lost", "remedy", "raise shutdown_timeout, or see which output hangs in the summary")
+			m.log.Error("shutdown timeout: an output did not finish; what it held is lost",
+				"remedy", "raise shutdown_timeout, or see which output hangs in the summary")
 			return fmt.Errorf("shutdown timed out")
 		}
 	}

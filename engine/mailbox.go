@@ -1,3 +1,5 @@
+// How work that comes from outside gets to the goroutine that owns an instance.
+
 package engine
 
 import (
@@ -5,7 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// mailbox takes work to the goroutine that owns an instance: signals, questions of the control socket.
+// mailbox takes work to the goroutine that owns an instance: signals, questions of the control
+// socket.
 type mailbox struct {
 	any  atomic.Bool
 	mu   sync.Mutex

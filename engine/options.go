@@ -1,3 +1,5 @@
+// Options: how instances declare their settings, and how values of a configuration are read.
+
 package engine
 
 import (
@@ -46,8 +48,8 @@ type Option struct {
 // Kind returns how the option's value is written in TOML.
 func (o *Option) Kind() ValueKind { return o.kind }
 
-// Options is the set of settings that an instance declares, after the manner of the flag package: each declaration names the
-// variable, gives it its default and says what it means.
+// Options is the set of settings that an instance declares, after the manner of the flag package:
+// each declaration names the variable, gives it its default and says what it means.
 type Options struct{ list []*Option }
 
 // List returns the options in the order of their declaration.
@@ -63,7 +65,7 @@ func (o *Options) Lookup(name string) (*Option, bool) {
 	return nil, false
 }
 
-// Given tells whether the configuration sets the option.
+// Given reports whether the configuration sets the option.
 func (o *Options) Given(name string) bool {
 	opt, ok := o.Lookup(name)
 	return ok && opt.Given
@@ -90,8 +92,9 @@ type Integer interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
-// Int declares a whole number, in decimal, 0x hexadecimal or 0 octal. In ulogd.conf what follows the number is ignored with a
-// warning, as ulogd2 2.0.8 reads it, and 32-bit values may be written signed or unsigned.
+// Int declares a whole number, in decimal, 0x hexadecimal or 0 octal. In ulogd.conf what follows
+// the number is ignored with a warning, as ulogd2 2.0.8 reads it, and 32-bit values may be written
+// signed or unsigned.
 func Int[T Integer](o *Options, p *T, name string, def T, doc string) {
 	*p = def
 	o.add(name, "integer", fmt.Sprint(def), doc, IntValue, func(v Value) (string, error) {
@@ -104,7 +107,8 @@ func Int[T Integer](o *Options, p *T, name string, def T, doc string) {
 			return warning, nil
 		}
 		// -1 for a full 32-bit mask, or 0xffffffff for -1: both spell the same bits.
-		if small := int64(int32(n)); n >= -1<<31 && n < 1<<32 && (int64(T(small)) == small || int64(T(uint32(n))) == int64(uint32(n))) {
+		small, same := int64(int32(n)), int64(T(int32(n))) == int64(int32(n)) || int64(T(uint32(n))) == int64(uint32(n))
+		if n >= -1<<31 && n < 1<<32 && same {
 			*p = T(small)
 			if int64(*p) != small {
 				*p = T(uint32(n))
@@ -176,12 +180,14 @@ func (o *Options) Strings(p *[]string, name string, def []string, doc string) {
 	})
 }
 
-// Func declares an option whose value set reads; typ says to people what it is, kind how TOML writes it.
+// Func declares an option whose value set reads; typ says to people what it is, kind how TOML
+// writes it.
 func (o *Options) Func(name, typ, def, doc string, kind ValueKind, set func(Value) (warning string, err error)) {
 	o.add(name, typ, def, doc, kind, set)
 }
 
-// Enum declares a choice among words. They compare without regard to case and the variable gets the word as declared here.
+// Enum declares a choice among words. They compare without regard to case and the variable gets the
+// word as declared here.
 func (o *Options) Enum(p *string, name, def string, words []string, doc string) {
 	*p = def
 	o.add(name, strings.Join(words, " | "), def, doc, StringValue, func(v Value) (string, error) {

@@ -1,3 +1,5 @@
+// The running side of an output, with or without a queue.
+
 package engine
 
 import (
@@ -9,8 +11,8 @@ import (
 // tickEvery is how often plugins are told the time, and so the longest that a Read may wait.
 const tickEvery = 100 * time.Millisecond
 
-// output is the running side of one output instance: opened once, fed by every stack that names it. With a queue it has a goroutine
-// of its own; without one it runs on its feeders', one at a time.
+// output is the running side of one output instance: opened once, fed by every stack that names it.
+// With a queue it has a goroutine of its own; without one it runs on its feeders', one at a time.
 type output struct {
 	m       *Machine
 	inst    *Instance

@@ -1,3 +1,6 @@
+// The contract of plugins: what they must and what they may implement, and how they describe
+// themselves.
+
 package engine
 
 import (
@@ -7,7 +10,8 @@ import (
 // Kind is where in a stack a plugin stands.
 type Kind uint8
 
-// The kinds of plugins: the first of a stack is an input, the last an output, those between are filters.
+// The kinds of plugins: the first of a stack is an input, the last an output, those between are
+// filters.
 const (
 	InputKind Kind = iota
 	FilterKind
@@ -16,14 +20,16 @@ const (
 
 func (k Kind) String() string { return [...]string{"input", "filter", "output"}[k] }
 
-// An Input reads records. Its methods are called in the order Options, Validate, Bind, Open, Read ..., Close, from one goroutine at a time.
+// An Input reads records. Its methods are called in the order Options, Validate, Bind, Open, Read
+// ..., Close, from one goroutine at a time.
 type Input interface {
 	// Options declares the settings; they have their values when Validate or Bind is called.
 	Options(o *Options)
 	// Bind declares the keys, once, however many stacks the instance feeds.
 	Bind(p *Binder)
-	// Read adds records to b and returns no later than deadline; none is fine. io.EOF means that there are no more
-	// (records may come with it); any other error ends the input and, with it, its stacks.
+	// Read adds records to b and returns no later than deadline; none is fine. io.EOF means that
+	// there are no more (records may come with it); any other error ends the input and, with it,
+	// its stacks.
 	Read(b *Batch, deadline time.Time) error
 }
 
@@ -33,8 +39,8 @@ type Filter interface {
 	Bind(p *Binder) Stage
 }
 
-// An Output is opened once, however many stacks name it; each of them has a Stage of its own, which knows where in that stack's
-// batches the keys are.
+// An Output is opened once, however many stacks name it; each of them has a Stage of its own, which
+// knows where in that stack's batches the keys are.
 type Output interface {
 	Options(o *Options)
 	Bind(p *Binder) Stage
@@ -42,37 +48,42 @@ type Output interface {
 
 // A Stage is a filter or an output at one place of one stack.
 type Stage interface {
-	// Consume handles the rows of b before it returns. A filter may shorten the row list and fill the columns it gives.
-	// It is not called without rows.
+	// Consume handles the rows of b before it returns. A filter may shorten the row list and fill
+	// the columns it gives. It is not called without rows.
 	Consume(b *Batch)
 }
 
 // What follows is optional, for instances and, where said, for stages.
 
-// A Validator checks settings against each other, without any I/O: `ulogd -t` needs neither root nor sockets. Its error begins with the name of
-// the option that is wrong and a colon; errors.Join makes several of it.
+// A Validator checks settings against each other, without any I/O: `ulogd -t` needs neither root
+// nor sockets. Its error begins with the name of the option that is wrong and a colon; errors.Join
+// makes several of it.
 type Validator interface{ Validate() error }
 
-// An Opener opens sockets and files. Outputs are opened before filters and filters before inputs, so that nobody receives before being ready.
+// An Opener opens sockets and files. Outputs are opened before filters and filters before inputs,
+// so that nobody receives before being ready.
 type Opener interface{ Open(env *Env) error }
 
-// A Ticker (instance of an input or output, or any stage) is called about ten times a second, between batches.
+// A Ticker (instance of an input or output, or any stage) is called about ten times a second,
+// between batches.
 type Ticker interface{ Tick(now time.Time) }
 
-// A Flusher (output instance, or any stage) hands on or writes out all that it holds. It is called once, when the records in front of
-// it have come to their end, from input to output.
+// A Flusher (output instance, or any stage) hands on or writes out all that it holds. It is called
+// once, when the records in front of it have come to their end, from input to output.
 type Flusher interface{ Flush() }
 
 // A Closer releases what Open acquired. It may be called without Open, after a failed start.
 type Closer interface{ Close() error }
 
-// A Stopper (input) is asked to end: what is already on its way to the process is still returned by Read, then io.EOF.
+// A Stopper (input) is asked to end: what is already on its way to the process is still returned by
+// Read, then io.EOF.
 type Stopper interface{ Stop() }
 
 // Signal is what an operator can tell running instances.
 type Signal uint8
 
-// Reopen is SIGHUP (rotate files, resolve names again, reconnect), Dump is SIGUSR2 (read all counters now).
+// Reopen is SIGHUP (rotate files, resolve names again, reconnect), Dump is SIGUSR2 (read all
+// counters now).
 const (
 	Reopen Signal = iota
 	Dump
@@ -81,35 +92,37 @@ const (
 // A Signaler is told of signals between batches, on the goroutine that runs it.
 type Signaler interface{ Signal(s Signal) }
 
-// A Live input has no end of its own, such as a socket of the kernel. When its Read fails the engine closes it and opens
-// it again, with growing pauses, until it works or the daemon stops: Open must work after Close. It is asked when Read
-// has failed.
+// A Live input has no end of its own, such as a socket of the kernel. When its Read fails the
+// engine closes it and opens it again, with growing pauses, until it works or the daemon stops:
+// Open must work after Close. It is asked when Read has failed.
 type Live interface{ Live() bool }
 
-// A Backpressured input can be stalled without losing anything, such as a file; by default outputs then block it
-// instead of dropping. It is asked when the settings are known.
+// A Backpressured input can be stalled without losing anything, such as a file; by default outputs
+// then block it instead of dropping. It is asked when the settings are known.
 type Backpressured interface{ Backpressure() bool }
 
-// A Blocker is an output whose writes can take long, always or with some settings: it gets a queue and a goroutine of its own by default. It
-// is asked for the manual, and again when the settings are known.
+// A Blocker is an output whose writes can take long, always or with some settings: it gets a queue
+// and a goroutine of its own by default. It is asked for the manual, and again when the settings
+// are known.
 type Blocker interface{ Blocks() bool }
 
-// Namespaced is an input that may listen in another network namespace: Namespace returns the file that stands for it, or "". Interface
-// indexes in its records have their names there.
+// Namespaced is an input that may listen in another network namespace: Namespace returns the file
+// that stands for it, or "". Interface indexes in its records have their names there.
 type Namespaced interface{ Namespace() string }
 
-// Timed is a filter that ends flows by time. Timeouts returns the age at which a flow that goes on is reported, and the pause after which it
-// has ended. Outputs tell collectors of them; they are asked when the settings are known.
+// Timed is a filter that ends flows by time. Timeouts returns the age at which a flow that goes on
+// is reported, and the pause after which it has ended. Outputs tell collectors of them; they are
+// asked when the settings are known.
 type Timed interface {
 	Timeouts() (active, idle time.Duration)
 }
 
-// Counting is an input or a filter of flow records that says what their octets and packets count. It is asked when the
-// settings are known.
+// Counting is an input or a filter of flow records that says what their octets and packets count.
+// It is asked when the settings are known.
 type Counting interface{ Counts() Counts }
 
-// A Sharder is a filter that can run as several copies, each with its share of the records. The engine runs the rest of the stack,
-// from the filter on, as many times, on goroutines of their own.
+// A Sharder is a filter that can run as several copies, each with its share of the records. The
+// engine runs the rest of the stack, from the filter on, as many times, on goroutines of their own.
 type Sharder interface {
 	// Shards returns how many copies are to run.
 	Shards() int
@@ -122,15 +135,17 @@ type Dealer interface {
 	Hash(b *Batch) *[BatchSize]uint32
 }
 
-// A Querier (input, or filter stage) answers questions of the control socket, such as `ulogd flows`, a chunk at a time so that no answer holds up the
-// records for long. It runs between batches.
+// A Querier (input, or filter stage) answers questions of the control socket, such as `ulogd
+// flows`, a chunk at a time so that no answer holds up the records for long. It runs between
+// batches.
 type Querier interface {
-	// Query calls yield for each line of the chunk that begins at from, 0 at first, and returns where the next one
-	// begins, or a negative number when there is no more.
+	// Query calls yield for each line of the chunk that begins at from, 0 at first, and returns
+	// where the next one begins, or a negative number when there is no more.
 	Query(name string, args []string, from int64, yield func(line []byte)) (next int64, err error)
 }
 
-// A Plugin describes a plugin to the registry. It has one of the three constructors, which says its kind.
+// A Plugin describes a plugin to the registry. It has one of the three constructors, which says its
+// kind.
 type Plugin struct {
 	Name string
 	Doc  string // what it does: a first line, then paragraphs

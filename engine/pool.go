@@ -1,8 +1,11 @@
+// Pools of batches.
+
 package engine
 
 import "sync"
 
-// pool keeps batches of one make that are not in use. How many exist is bounded by what the queues may hold.
+// pool keeps batches of one make that are not in use. How many exist is bounded by what the queues
+// may hold.
 type pool struct {
 	make func() *Batch
 	mu   sync.Mutex

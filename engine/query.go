@@ -1,9 +1,12 @@
+// Questions of the control socket, answered by the goroutines that own the instances.
+
 package engine
 
 import "fmt"
 
-// Query asks the instance id, or all that can answer, and hands on the answers line by line. It runs on the goroutines that own the instances,
-// between batches, and returns when all have answered.
+// Query asks the instance id, or all that can answer, and hands on the answers line by line. It
+// runs on the goroutines that own the instances, between batches, and returns when all have
+// answered.
 func (m *Machine) Query(id, name string, args []string, yield func(line []byte)) error {
 	asked := 0
 	ask := func(inst *Instance, impl any, mail *mailbox) error {

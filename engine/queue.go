@@ -1,9 +1,12 @@
+// The queue in front of an output that may block.
+
 package engine
 
 import "sync"
 
-// queue holds batches for an output that may block. It is bounded in rows. A batch that is well filled waits as it is; the rows of
-// sparse ones are copied together, so that a queue of n rows never pins more memory than n rows need.
+// queue holds batches for an output that may block. It is bounded in rows. A batch that is well
+// filled waits as it is; the rows of sparse ones are copied together, so that a queue of n rows
+// never pins more memory than n rows need.
 type queue struct {
 	max  int
 	full *Drop
@@ -30,12 +33,16 @@ type item struct {
 const sparse = 64
 
 func newQueue(max int, st *Stats) *queue {
-	q := &queue{max: max, wake: make(chan struct{}, 1), held: &st.Held, full: st.Drop("queue_full", "records that found the output's queue full")}
+	q := &queue{
+		max: max, wake: make(chan struct{}, 1), held: &st.Held,
+		full: st.Drop("queue_full", "records that found the output's queue full"),
+	}
 	q.room.L = &q.mu
 	return q
 }
 
-// push adds the rows of b, or drops and counts them if there is no room and the stack does not wait.
+// push adds the rows of b, or drops and counts them if there is no room and the stack does not
+// wait.
 func (q *queue) push(p *port, b *Batch) {
 	q.mu.Lock()
 	for q.rows > 0 && q.rows+b.n > q.max && p.block && !q.abort {
@@ -85,7 +92,8 @@ const (
 	queueClosed
 )
 
-// pop takes the oldest batch. The caller takes its rows off the held counter when they are dealt with, and releases it.
+// pop takes the oldest batch. The caller takes its rows off the held counter when they are dealt
+// with, and releases it.
 func (q *queue) pop() (item, popState) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -117,7 +125,8 @@ func (q *queue) close() {
 	}
 }
 
-// giveUp empties the queue at the end of the shutdown timeout, counting what it held, and lets waiting feeders go.
+// giveUp empties the queue at the end of the shutdown timeout, counting what it held, and lets
+// waiting feeders go.
 func (q *queue) giveUp(late *Drop) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

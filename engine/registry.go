@@ -1,3 +1,5 @@
+// The registry of plugins, and the manuals that they make of themselves.
+
 package engine
 
 import (
@@ -11,7 +13,8 @@ type Registry struct{ byName map[Kind]map[string]*Plugin }
 // Default is the registry that plugins add themselves to when they are imported.
 var Default Registry
 
-// Register adds a plugin to the default registry. It panics on a duplicate and on an incomplete plugin: both are seen at the first start.
+// Register adds a plugin to the default registry. It panics on a duplicate and on an incomplete
+// plugin: both are seen at the first start.
 func Register(p Plugin) { Default.Register(p) }
 
 // Register adds a plugin.

@@ -2,9 +2,10 @@
 
 package engine
 
-// Require binds a key that an output needs in every record. As with [Need], a stack in which no plugin gives it is
-// refused; and the engine leaves out each row that lacks it before the output sees the row. It counts as filtered, with
-// the reason "no KEY". Only outputs may call it: a filter passes on what it has no use for.
+// Require binds a key that an output needs in every record. As with [Need], a stack in which no
+// plugin gives it is refused; and the engine leaves out each row that lacks it before the output
+// sees the row. It counts as filtered, with the reason "no KEY". Only outputs may call it: a filter
+// passes on what it has no use for.
 func Require[T any](p *Binder, k Key[T]) Col[T] {
 	if p.inst.Plugin.Kind() != OutputKind {
 		panic("engine: " + p.inst.Plugin.Name + " is no output and calls Require: a filter loses no record for want of a key")

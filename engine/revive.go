@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Pauses between two attempts to open an input again: the first, and the one that growing ends with.
+// Pauses between two attempts to open an input again: the first, and the one that growing ends
+// with.
 const (
 	firstPause   = 100 * time.Millisecond
 	longestPause = 10 * time.Second
@@ -21,8 +22,8 @@ func (in *input) mendable(err error) bool {
 	return ok && live.Live() && !errors.Is(err, io.EOF)
 }
 
-// revive opens the input again and again until it works. Meanwhile its stacks go on: filters tick, outputs write. It
-// returns false when the daemon is to stop; then err is why the input is down.
+// revive opens the input again and again until it works. Meanwhile its stacks go on: filters tick,
+// outputs write. It returns false when the daemon is to stop; then err is why the input is down.
 func (in *input) revive(err error) bool {
 	began, pause := time.Now(), firstPause
 	env := in.inst.env
@@ -76,7 +77,8 @@ func (in *input) open() error {
 	return err
 }
 
-// rest lets a pause go by, in which the input's stacks go on. It returns false when the daemon is to stop.
+// rest lets a pause go by, in which the input's stacks go on. It returns false when the daemon is
+// to stop.
 func (in *input) rest(pause time.Duration) bool {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()

@@ -1,7 +1,10 @@
+// Segments: the layout of the batches in one part of a stack.
+
 package engine
 
-// segment is the part of a stack in which records keep their shape: from an input, or from a filter that makes new
-// records, to the next such filter or the output. It knows the layout of its batches.
+// segment is the part of a stack in which records keep their shape: from an input, or from a filter
+// that makes new records, to the next such filter or the output. It knows the layout of its
+// batches.
 type segment struct {
 	parent *segment // the input's segment, where several stacks share an input
 	cols   []*column
@@ -21,8 +24,8 @@ func (s *segment) group() *group {
 	return g
 }
 
-// layout gives every column its slot. Wanted columns get their own; columns that nobody reads share one per type,
-// and so do those that nobody gives.
+// layout gives every column its slot. Wanted columns get their own; columns that nobody reads share
+// one per type, and so do those that nobody gives.
 func (s *segment) layout() {
 	if s.laid {
 		return
@@ -53,8 +56,8 @@ func (s *segment) layout() {
 	s.views.make = func() *Batch { return &Batch{} }
 }
 
-// sharing is which columns can be one: those of a type (structs differ in shape: of a key), but what nobody gives must
-// read as zero and so is kept apart from what nobody reads.
+// sharing is which columns can be one: those of a type (structs differ in shape: of a key), but
+// what nobody gives must read as zero and so is kept apart from what nobody reads.
 type sharing struct {
 	typ     Type
 	key     *KeyInfo
@@ -79,8 +82,9 @@ func (s *segment) newBatch(first int) *Batch {
 	return b
 }
 
-// fork makes a batch of s that shares the columns, bytes and clock of its parent's batch b and has its own row list and
-// presence words, so that a stack may filter and add keys while other stacks read the same input.
+// fork makes a batch of s that shares the columns, bytes and clock of its parent's batch b and has
+// its own row list and presence words, so that a stack may filter and add keys while other stacks
+// read the same input.
 func (s *segment) fork(b *Batch) *Batch {
 	f := s.pool.get()
 	b.hold()

@@ -1,8 +1,11 @@
+// Which keys an output shows that has no keys of its own.
+
 package engine
 
 import "slices"
 
-// A Selection is which keys an output shows that has no keys of its own: all of the stack's but the extra ones, or those that are named.
+// A Selection is which keys an output shows that has no keys of its own: all of the stack's but the
+// extra ones, or those that are named.
 type Selection struct {
 	Keys  []string
 	Extra bool
@@ -14,7 +17,8 @@ func (s *Selection) Options(o *Options) {
 	o.Bool(&s.Extra, "extra_keys", false, "show also the keys that ulogd2's plugins do not have")
 }
 
-// Fields returns the selected keys. A key that no plugin gives is a problem of the stack, reported with the nearest name.
+// Fields returns the selected keys. A key that no plugin gives is a problem of the stack, reported
+// with the nearest name.
 func (s *Selection) Fields(p *Binder) []Field {
 	if len(s.Keys) == 0 {
 		return p.All(func(f Field) bool { return s.Extra || !f.Extra })

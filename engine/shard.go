@@ -1,3 +1,5 @@
+// A shard is one copy of the rest of a stack, with the batches that wait for it.
+
 package engine
 
 import (
@@ -5,8 +7,9 @@ import (
 	"time"
 )
 
-// shard is one copy of the rest of a stack, with what waits for it. To wake a goroutine for each batch costs more than what it does with the batch, and a
-// goroutine that waits for it to wake up stands idle; so it is woken for many, and whoever finds no room for more does its work meanwhile.
+// shard is one copy of the rest of a stack, with what waits for it. To wake a goroutine for each
+// batch costs more than what it does with the batch, and a goroutine that waits for it to wake up
+// stands idle; so it is woken for many, and whoever finds no room for more does its work meanwhile.
 type shard struct {
 	chain *chain
 	mail  mailbox
@@ -48,7 +51,7 @@ func (s *shard) push(v *Batch) bool {
 	n := s.n
 	s.mu.Unlock()
 	if n == shardWake {
-		s.rouse()
+		s.alert()
 	}
 	return true
 }
@@ -73,15 +76,15 @@ func (s *shard) pop() *Batch {
 	return v
 }
 
-// rouse makes the copy's goroutine look for work.
-func (s *shard) rouse() {
+// alert makes the copy's goroutine look for work.
+func (s *shard) alert() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// help does some of the copy's work if nobody does it just now, and tells whether it did any.
+// help does some of the copy's work if nobody does it just now, and reports whether it did any.
 func (s *shard) help() bool {
 	if !s.busy.TryLock() {
 		return false

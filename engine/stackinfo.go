@@ -4,22 +4,24 @@ package engine
 
 import "time"
 
-// StackInfo is what a plugin may know, beside keys, of the stack that it stands in. [Binder.Stack] returns it. It is
-// gathered from the plugins before: the input, and the filters that make records of their own.
+// StackInfo is what a plugin may know, beside keys, of the stack that it stands in. [Binder.Stack]
+// returns it. It is gathered from the plugins before: the input, and the filters that make records
+// of their own.
 type StackInfo struct {
 	Name  string // as the configuration counts or names it
 	Input string // the input's plugin, such as "NFLOG"
 
-	// Namespace is the file of the network namespace that the records come from, "" for the daemon's own. Interface
-	// indexes have their names there.
+	// Namespace is the file of the network namespace that the records come from, "" for the
+	// daemon's own. Interface indexes have their names there.
 	Namespace string
-	// Patient says that the input loses nothing by waiting, such as a file: outputs then make it wait instead of
-	// dropping, unless their when_full says otherwise ([Binder.Waits]).
+	// Patient says that the input loses nothing by waiting, such as a file: outputs then make it
+	// wait instead of dropping, unless their when_full says otherwise ([Binder.Waits]).
 	Patient bool
 	// Counts says what the records' octets and packets count.
 	Counts Counts
-	// Active and Idle are the timeouts of the nearest filter that ends flows by time: the age at which a flow that goes
-	// on is reported, and the pause after which it has ended. They hold where Timed is set.
+	// Active and Idle are the timeouts of the nearest filter that ends flows by time: the age at
+	// which a flow that goes on is reported, and the pause after which it has ended. They hold
+	// where Timed is set.
 	Active, Idle time.Duration
 	Timed        bool
 }
@@ -30,10 +32,11 @@ type Counts uint8
 const (
 	// CountsUnknown is that of stacks without flow records.
 	CountsUnknown Counts = iota
-	// CountsDelta: what came since the flow's record before (IPFIX octetDeltaCount, packetDeltaCount). A flow that is
-	// told once has delta and total in one.
+	// CountsDelta: what came since the flow's record before (IPFIX octetDeltaCount,
+	// packetDeltaCount). A flow that is told once has delta and total in one.
 	CountsDelta
-	// CountsTotal: all since the flow began (IPFIX octetTotalCount, packetTotalCount), in each of its records.
+	// CountsTotal: all since the flow began (IPFIX octetTotalCount, packetTotalCount), in each of
+	// its records.
 	CountsTotal
 )
 
@@ -58,8 +61,8 @@ func (p *Binder) Stack() StackInfo {
 	return info
 }
 
-// Waits reports whether an output makes this stack wait instead of dropping: when_full says so or, where it is unset,
-// the input loses nothing by waiting.
+// Waits reports whether an output makes this stack wait instead of dropping: when_full says so or,
+// where it is unset, the input loses nothing by waiting.
 func (p *Binder) Waits() bool {
 	if when := p.inst.Settings.WhenFull; when != "" {
 		return when == "block"
@@ -67,8 +70,8 @@ func (p *Binder) Waits() bool {
 	return p.Stack().Patient
 }
 
-// counted notes what a plugin says of its records' counters; a filter that makes new records and says nothing leaves
-// them unknown.
+// counted notes what a plugin says of its records' counters; a filter that makes new records and
+// says nothing leaves them unknown.
 func (b *builder) counted(impl any, fresh bool) {
 	if c, ok := impl.(Counting); ok {
 		b.counts = c.Counts()

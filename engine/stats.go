@@ -1,3 +1,5 @@
+// Counters: what becomes of records, instance by instance.
+
 package engine
 
 import (
@@ -30,17 +32,19 @@ func (d *Drop) Rows(b *Batch, n int) {
 	b.dropped += n
 }
 
-// An Exclusion counts records that were filtered, as the configuration asks, by one reason. They are part of
-// Snapshot.Filtered.
+// An Exclusion counts records that were filtered, as the configuration asks, by one reason. They
+// are part of Snapshot.Filtered.
 type Exclusion struct{ Counter }
 
-// Rows counts n rows of b as filtered. The stage takes them off the row list itself; an input did not put them there.
+// Rows counts n rows of b as filtered. The stage takes them off the row list itself; an input did
+// not put them there.
 func (x *Exclusion) Rows(b *Batch, n int) {
 	x.Add(n)
 	b.excluded += n
 }
 
-// Stats are the counters of one instance. Of records they satisfy, whenever the instance is between two batches:
+// Stats are the counters of one instance. Of records they satisfy, whenever the instance is between
+// two batches:
 //
 //	In + Made = Out + Absorbed + Filtered + Dropped (all reasons) + Held
 //

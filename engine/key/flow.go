@@ -1,8 +1,11 @@
+// Keys of flows: both directions, counters, times, and what conntrack adds.
+
 package key
 
 import "ulogd/engine"
 
-// What a flow is: given by NFCT from conntrack and by FLOW from packets, under the same names. "orig" is the direction of the first packet.
+// What a flow is: given by NFCT from conntrack and by FLOW from packets, under the same names.
+// "orig" is the direction of the first packet.
 var (
 	OrigSaddr    = key[engine.Addr]("orig.ip.saddr", iana(8), "", "source address")
 	OrigDaddr    = key[engine.Addr]("orig.ip.daddr", iana(12), "", "destination address")
@@ -59,7 +62,8 @@ var (
 	CTTimeout   = key[uint32]("ct.timeout", none, "s", "time that the conntrack entry had left")
 	// CTTranslations has no value: NFCT sees that somebody reads it.
 	CTTranslations = key[struct{}]("ct.translations", none, "", "whoever reads this wants a record of each translated connection that begins, also where ends only are reported")
-	// The master is the connection whose helper expected this one, such as an FTP control connection.
+	// The master is the connection whose helper expected this one, such as an FTP control
+	// connection.
 	CTMasterSaddr    = key[engine.Addr]("ct.master.saddr", none, "", "source address of the master connection")
 	CTMasterDaddr    = key[engine.Addr]("ct.master.daddr", none, "", "destination address of the master connection")
 	CTMasterProtocol = key[uint8]("ct.master.protocol", nf(1017), "", "IP protocol of the master connection")

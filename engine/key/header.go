@@ -1,3 +1,5 @@
+// Keys of packet headers, as BASE reads them.
+
 package key
 
 import "ulogd/engine"

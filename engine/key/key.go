@@ -1,5 +1,6 @@
-// Package key holds the keys that several plugins share: ulogd2's under ulogd2's names and types, and this daemon's own.
-// Enterprise elements stand under netfilter's number 21373: those that ulogd2 names, and above 1000 the ones added here.
+// Package key holds the keys that several plugins share: ulogd2's under ulogd2's names and types,
+// and this daemon's own. Enterprise elements stand under netfilter's number 21373: those that
+// ulogd2 names, and above 1000 the ones added here.
 package key
 
 import "ulogd/engine"

@@ -1,3 +1,5 @@
+// Keys of packets as inputs give them, and of what came with them.
+
 package key
 
 import "ulogd/engine"

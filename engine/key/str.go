@@ -1,3 +1,5 @@
+// Keys that are text made of other keys.
+
 package key
 
 import "ulogd/engine"

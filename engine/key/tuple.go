@@ -1,3 +1,5 @@
+// The fused key by which FLOW finds the flow of a packet.
+
 package key
 
 import "ulogd/engine"

@@ -20,7 +20,8 @@ type Question struct {
 	Limit    int
 }
 
-// sortedMost is how many flows are listed when they are sorted, unless another number is asked for; sortedLimit bounds that.
+// sortedMost is how many flows are listed when they are sorted, unless another number is asked for;
+// sortedLimit bounds that.
 const (
 	sortedMost  = 1000
 	sortedLimit = 1 << 20
@@ -79,14 +80,15 @@ func prefix(s string) (netip.Prefix, error) {
 	return a.Prefix(a.BitLen())
 }
 
-// Matches tells whether a flow is asked for. Where it has no ports they are -1.
+// Matches reports whether a flow is asked for. Where it has no ports they are -1.
 func (q *Question) Matches(proto uint8, src, dst netip.Addr, sport, dport int) bool {
 	in := func(p netip.Prefix, a netip.Addr) bool { return !p.IsValid() || p.Contains(a) }
 	return (q.proto < 0 || q.proto == int(proto)) && (q.port < 0 || q.port == sport || q.port == dport) &&
 		in(q.src, src) && in(q.dst, dst) && (in(q.addr, src) || in(q.addr, dst))
 }
 
-// First sorts what each yields and returns the first limit of it. It keeps twice as many, and forgets the lesser half each time it has them.
+// First sorts what each yields and returns the first limit of it. It keeps twice as many, and
+// forgets the lesser half each time it has them.
 func First[E any](limit int, order func(a, b E) int, each func(yield func(E) bool)) []E {
 	best := make([]E, 0, 2*limit+1)
 	trim := func() {
