@@ -157,7 +157,7 @@ func (o *Options) String(p *string, name, def, doc string) {
 func (o *Options) Strings(p *[]string, name string, def []string, doc string) {
 	*p = def
 	o.add(name, "list", strings.Join(def, ","), doc, ListValue, func(v Value) (string, error) {
-		var list []string
+		list := []string{} // not nil, which stands for an option that is not set
 		switch v.Kind {
 		case ListValue:
 			for _, e := range v.List {
