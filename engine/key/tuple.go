@@ -7,12 +7,15 @@ import "ulogd/engine"
 // Tuple is what makes a packet part of a flow, as one column: FLOW hashes and compares it as it is.
 type Tuple struct {
 	Src, Dst     engine.Addr
-	Sport, Dport uint16 // 0 where there are none; ICMP and ICMPv6: Dport is type*256+code
+	Sport, Dport uint16 // 0 where there are none; ICMP and ICMPv6: ICMPKnown, and type*256+code, or 0 and 0
 	Proto        uint8
 	TOS          uint8
 	Version      uint8 // 4 or 6
 	Frag         uint8 // FragWhole ...
 }
+
+// ICMPKnown is the source port of a packet of ICMP whose type and code are known: type 0 and code 0 are an echo reply.
+const ICMPKnown = 1
 
 // Where in its datagram a packet is.
 const (

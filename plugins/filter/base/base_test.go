@@ -42,7 +42,7 @@ func TestTuple(t *testing.T) {
 		{"udp-lite", "", []Layer{IPv4{}, UDPLite{Src: 7, Dst: 9}}, with(four, 136, 7, 9), 28},
 		{"sctp", "", []Layer{IPv4{}, SCTP{Src: 7, Dst: 9}}, with(four, 132, 7, 9), 48},
 		{"dccp", "", []Layer{IPv4{}, DCCP{Src: 7, Dst: 9}}, with(four, 33, 7, 9), 32},
-		{"icmp", "", []Layer{IPv4{}, ICMP{Type: 8, Code: 1}}, with(four, 1, 0, 0x801), 28},
+		{"icmp", "", []Layer{IPv4{}, ICMP{Type: 8, Code: 1}}, with(four, 1, key.ICMPKnown, 0x801), 28},
 		{"gre", "", []Layer{IPv4{}, GRE{}, inner, udp}, with(four, 47, 0, 0), 52},
 		{"esp", "", []Layer{IPv4{}, ESP{SPI: 1}, Zeros(24)}, with(four, 50, 0, 0), 52},
 		{"ah", "", []Layer{IPv4{}, AH{}, udp}, with(four, 51, 0, 0), 52},
@@ -53,7 +53,7 @@ func TestTuple(t *testing.T) {
 
 		{"tcp6", "", []Layer{IPv6{TrafficClass: 0x28}, TCP{Src: 1, Dst: 2}}, tos(with(six, 6, 1, 2), 0x28), 60},
 		{"short udp6", "", []Layer{IPv6{}, udp}, with(six, 17, 7, 9), 48},
-		{"icmpv6", "", []Layer{IPv6{}, ICMPv6{Type: 128}}, with(six, 58, 0, 0x8000), 48},
+		{"icmpv6", "", []Layer{IPv6{}, ICMPv6{Type: 128}}, with(six, 58, key.ICMPKnown, 0x8000), 48},
 		{"chain", "", []Layer{IPv6{}, HopByHop{}, DestinationOptions{Extra: 1}, Routing{}, AH{}, udp}, with(six, 17, 7, 9), 40 + 8 + 16 + 8 + 24 + 8},
 		{"atomic fragment", "", []Layer{IPv6{}, Fragment{ID: 3}, udp}, with(six, 17, 7, 9), 56},
 		{"first fragment6", "", []Layer{IPv6{}, Fragment{ID: 3, MF: true}, udp}, frag(with(six, 17, 7, 9), key.FragFirst), 56},

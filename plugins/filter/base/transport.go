@@ -78,7 +78,7 @@ func (s *stage) ports(r engine.Row, proto uint8, h []byte, t *key.Tuple) (have u
 // icmpOf reads type and code; all of the keys are there if the whole header is.
 func icmpOf(h []byte, t *key.Tuple, bits uint64) uint64 {
 	if len(h) >= 2 {
-		t.Dport = uint16(h[0])<<8 | uint16(h[1])
+		t.Sport, t.Dport = key.ICMPKnown, uint16(h[0])<<8|uint16(h[1])
 	}
 	if len(h) < 8 {
 		return 0

@@ -7,7 +7,7 @@ import (
 
 // orient exchanges the sides of a tuple if need be, so that both directions of a connection have one tuple, and tells whether it did.
 func orient(t *key.Tuple) bool {
-	if isICMP(t) {
+	if isICMP(t) && t.Sport == key.ICMPKnown {
 		t.Dport = request(t.Dport)
 	}
 	if inOrder(t) {

@@ -1,3 +1,5 @@
+// The cache: each packet is counted in its flow.
+
 package flow
 
 import (
@@ -23,7 +25,8 @@ type cache struct {
 	clock   int64
 	swept   int64 // tick of the last sweep
 	live    int
-	epoch   engine.Time
+
+	timeline *timeline
 
 	slot [engine.BatchSize]uint32 // of each row of the batch: where its flow most likely is
 	cold [engine.BatchSize]uint32 // entries whose origin it is going to need
@@ -46,9 +49,10 @@ const (
 // maxPackets is the most that an entry, and a NetFlow v5 record, can count.
 const maxPackets = 1<<32 - 1
 
-func (f *flow) cache(p *engine.Binder) *cache {
+func (f *flow) cache(p *engine.Binder, t *timeline) *cache {
 	fields := f.fields()
 	c := &cache{
+		timeline: t,
 		slots:    (f.maxFlows + f.workers - 1) / f.workers,
 		inactive: int64(f.inactive), active: int64(f.active), linger: int64(f.linger),
 		keyed:  f.keyed(),
@@ -98,17 +102,20 @@ func (c *cache) close() error {
 	return release(&c.memory)
 }
 
-// begin sets the clock for a batch whose first packet came at first.
-func (c *cache) begin(b *engine.Batch, first engine.Time) {
-	c.replay = b.Replay()
-	if c.replay {
-		c.clock = max(c.clock, int64(first))
-	} else {
-		c.clock = max(c.clock, b.Clock())
+// begin is called before the packets of a batch are counted, of which the first came at an instant.
+func (c *cache) begin(first *instant) {
+	if c.started {
+		return
 	}
-	if !c.started {
-		c.started = true
-		c.startSweeping()
+	c.started = true
+	c.pass(first.clock)
+	c.startSweeping()
+}
+
+// pass moves the clock to what the timeline says of a packet, unless that holds for the packet alone.
+func (c *cache) pass(clock int64) {
+	if clock > c.clock {
+		c.clock = clock
 	}
 }
 
@@ -188,28 +195,33 @@ const (
 )
 
 // update counts each packet in its flow.
-func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
+func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine.BatchSize]instant) {
+	in, looks := &s.in, &s.looks
 	have, tuples, octets := b.Have(), in.tuple.Of(b), in.octets.Of(b)
 	flags, flagBit := in.flags.Of(b), in.flags.Mask()
 	times, timeBit := in.time.Of(b), in.time.Mask()
 	entries, keyed := c.entries, c.keyed
 	links := c.macKey || c.markKey
-	var moves int64 // whether packets move the clock: all bits or none
-	if c.replay {
-		moves = -1
-	}
 	for _, r := range rows {
-		t := times[r]
+		t, clock, step := times[r], at[r].clock, at[r].step
 		if have[r]&timeBit == 0 {
 			t = engine.Time(b.Clock())
 		}
-		c.clock = max(c.clock, int64(t)&moves)
-		clock := c.clock
+		if clock < 0 {
+			clock = ^clock
+			t = engine.Time(clock - at[r].offset)
+		} else if clock > c.clock {
+			c.clock = clock
+		}
 		i, l := c.slot[r], &looks[r]
 		e := &entries[i]
 		if !e.is(l, &keyed) || clock > e.due || l.ports&version6 != 0 && !c.origins[i].is(&tuples[r]) || links {
-			i = c.find(arrival{b, in, r, hash[r], l, t})
+			a := s.arrival(b, r, clock, t, step)
+			i = c.find(&a)
 			e = &entries[i]
+		}
+		if e.step != step {
+			c.rebase(i, step)
 		}
 		f := flags[r]
 		if have[r]&flagBit == 0 {
@@ -219,10 +231,11 @@ func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, looks *[e
 		if f&(tcpFIN|tcpSYN|tcpRST) != 0 {
 			if e.state&stateEnded != 0 && f&(tcpSYN|tcpACK) == tcpSYN { // a new connection with the same ports
 				c.end(i, reasonFinished)
-				i = c.insert(arrival{b, in, r, hash[r], l, t})
+				a := s.arrival(b, r, clock, t, step)
+				i = c.insert(&a)
 				e = &entries[i]
 			}
-			last = c.closing(i, f, l.about)
+			last = c.closing(i, f, l.about, clock)
 		}
 		if (e.about^l.about)&aboutReverse == 0 {
 			e.packets++
@@ -245,6 +258,50 @@ func (c *cache) update(b *engine.Batch, in *inputs, rows []engine.Row, looks *[e
 	}
 }
 
+// add counts one packet by itself that had to wait.
+func (c *cache) add(a *arrival) {
+	i := c.find(a)
+	e := &c.entries[i]
+	if e.step != a.step {
+		c.rebase(i, a.step)
+	}
+	if e.state&stateEnded != 0 && a.flags&(tcpSYN|tcpACK) == tcpSYN {
+		c.end(i, reasonFinished)
+		i = c.insert(a)
+		e = &c.entries[i]
+	}
+	last := c.closing(i, a.flags, a.look.about, a.clock)
+	if (e.about^a.look.about)&aboutReverse == 0 {
+		e.packets++
+		e.octets += uint64(a.octets)
+		e.flags |= a.flags
+		c.origins[i].first = min(c.origins[i].first, a.time)
+		e.last = max(e.last, a.time)
+		last = last || e.packets == maxPackets
+	} else {
+		y := &c.replies[i]
+		y.add(uint64(a.octets), a.flags, a.time, a.tuple.TOS)
+		last = last || y.packets == maxPackets
+	}
+	e.due = min(a.clock+c.inactive, e.leave)
+	if last {
+		c.end(i, c.whyFull(e))
+	}
+}
+
+// rebase moves the times of a flow along with the clock that was set since.
+func (c *cache) rebase(i uint32, step uint8) {
+	e, o := &c.entries[i], &c.origins[i]
+	by := engine.Time(c.timeline.total[step].Load() - c.timeline.total[e.step].Load())
+	e.step = step
+	e.last -= by
+	o.first -= by
+	if c.replies != nil && c.replies[i].packets > 0 {
+		c.replies[i].first -= by
+		c.replies[i].last -= by
+	}
+}
+
 // is tells whether the entry is the flow of a packet, as far as it can without looking at IPv6 addresses.
 func (e *entry) is(l, keyed *lookup) bool {
 	return e.addrs^l.addrs|(e.ports^l.ports)&keyed.ports|(e.about^l.about)&keyed.about == 0
@@ -254,25 +311,41 @@ func (o *origin) is(t *key.Tuple) bool { return o.src == t.Src && o.dst == t.Dst
 
 // arrival is a packet as find and insert take it.
 type arrival struct {
-	b    *engine.Batch
-	in   *inputs
-	r    engine.Row
-	hash uint32
-	look *lookup
-	time engine.Time
+	tuple *key.Tuple
+	look  *lookup
+	hash  uint32
+	clock int64
+	time  engine.Time
+	step  uint8
+	ifout uint32
+	link  link
+
+	octets uint32 // what add counts
+	flags  uint16
+}
+
+// arrival makes one of a row.
+func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Time, step uint8) arrival {
+	a := arrival{tuple: &s.in.tuple.Of(b)[r], look: &s.looks[r], hash: s.hash[r], clock: clock, time: t, step: step}
+	if s.in.ifout.Has(b, r) {
+		a.ifout = s.in.ifout.Of(b)[r]
+	}
+	if s.cache.links != nil {
+		a.link = s.front.link.of(b, r)
+	}
+	return a
 }
 
 // find returns the entry of a packet's flow where the guess was wrong or the flow has ended meanwhile. It makes one if there is none.
-func (c *cache) find(p arrival) uint32 {
+func (c *cache) find(p *arrival) uint32 {
 	at := c.at(p.hash)
-	tuple := &p.in.tuple.Of(p.b)[p.r]
 	for m := c.sets[at].tagged(tagOf(p.hash)); m != 0; m &= m - 1 {
 		i := at*sets + m.first()
 		e := &c.entries[i]
-		if !e.is(p.look, &c.keyed) || !c.origins[i].is(tuple) || !c.linked(i, p) {
+		if !e.is(p.look, &c.keyed) || !c.origins[i].is(p.tuple) || !c.linked(i, p) {
 			continue
 		}
-		if c.clock > e.due && !c.keeps(e) {
+		if p.clock > e.due && !c.keeps(e) {
 			c.end(i, e.why())
 			break
 		}
@@ -281,18 +354,17 @@ func (c *cache) find(p arrival) uint32 {
 	return c.insert(p)
 }
 
-// linked tells whether mark and hardware addresses agree too, where the key has them.
-func (c *cache) linked(i uint32, p arrival) bool {
+// linked reports whether mark and hardware addresses agree too, where the key has them.
+func (c *cache) linked(i uint32, p *arrival) bool {
 	if !c.macKey && !c.markKey {
 		return true
 	}
-	l := linkOf(p.b, p.r, p.in.mac, p.in.mark, true, true)
 	have := &c.links[i]
-	return (!c.macKey || l.src == have.src && l.dst == have.dst) && (!c.markKey || l.mark == have.mark)
+	return (!c.macKey || p.link.sameMAC(have)) && (!c.markKey || p.link.sameMark(have))
 }
 
 // insert makes an entry for a packet's flow. If all places of its set are taken, the stalest flow leaves.
-func (c *cache) insert(p arrival) uint32 {
+func (c *cache) insert(p *arrival) uint32 {
 	at := c.at(p.hash)
 	s := &c.sets[at]
 	free := everyPlace &^ s.taken()
@@ -303,18 +375,15 @@ func (c *cache) insert(p arrival) uint32 {
 	}
 	place := free.first()
 	i := at*sets + place
-	t := &p.in.tuple.Of(p.b)[p.r]
-	o := origin{src: t.Src, dst: t.Dst, first: p.time}
-	if p.in.ifout.Has(p.b, p.r) {
-		o.ifout = p.in.ifout.Of(p.b)[p.r]
-	}
-	c.origins[i] = o
+	c.origins[i] = origin{src: p.tuple.Src, dst: p.tuple.Dst, first: p.time, ifout: p.ifout}
 	e := &c.entries[i]
-	*e = entry{lookup: *p.look, last: p.time, due: c.clock + min(c.inactive, c.active), leave: c.clock + c.active}
+	*e = entry{
+		lookup: *p.look, last: p.time, due: p.clock + min(c.inactive, c.active), leave: p.clock + c.active, step: p.step,
+	}
 	s[place] = tagOf(p.hash)
 	c.lookBy(i, e.due)
 	if c.links != nil {
-		c.links[i] = linkOf(p.b, p.r, p.in.mac, p.in.mark, true, true)
+		c.links[i] = p.link
 	}
 	if c.replies != nil {
 		c.replies[i] = reply{}
@@ -325,7 +394,7 @@ func (c *cache) insert(p arrival) uint32 {
 }
 
 // closing notes a FIN or RST and tells whether the flow ends with this packet.
-func (c *cache) closing(i uint32, flags uint16, a about) bool {
+func (c *cache) closing(i uint32, flags uint16, a about, clock int64) bool {
 	e := &c.entries[i]
 	if flags&(tcpFIN|tcpRST) == 0 || e.state&stateEnded != 0 {
 		return false
@@ -341,8 +410,8 @@ func (c *cache) closing(i uint32, flags uint16, a about) bool {
 		}
 	}
 	e.state |= stateEnded
-	e.leave = min(e.leave, c.clock+c.linger)
-	c.lookBy(i, min(c.clock+c.inactive, e.leave))
+	e.leave = min(e.leave, clock+c.linger)
+	c.lookBy(i, min(clock+c.inactive, e.leave))
 	return c.linger == 0
 }
 

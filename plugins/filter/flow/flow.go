@@ -20,7 +20,10 @@ A flow is what shares addresses, ports, protocol and the fields of the key setti
 when a new flow needs its place (5). Memory is taken once, for max_flows. A full cache gives the stalest flow nearby, so that
 every packet is in some record.
 
-Time is that of the newest packet when a file is read, and the clock when the input is live.`,
+Time is that of the newest packet when a file is read, and the machine's monotonic clock when the input is live. A packet alone with a
+time far from that of its neighbours is no time: it counts at theirs (time_outliers). Where times go back for good, as when a clock was
+set, flows go on and their times move along (time_steps). The records of a file are the same for any number of workers, unless the
+cache is full or keep_idle_below is set.`,
 		Example: `stack = "capture1:PCAP,base1:BASE,flow1:FLOW,ipfix1:IPFIX"
 
 [capture1]
@@ -47,6 +50,8 @@ type flow struct {
 	key                      []string
 	keepIdleBelow            int
 	inputIfindex             uint32
+
+	dealt *timeline // of the stack whose copies are being bound
 }
 
 // keyFields are what the key setting may name.
@@ -58,11 +63,11 @@ func (f *flow) Options(o *engine.Options) {
 	o.Seconds(&f.inactive, "inactive_timeout", 15*time.Second, "time without packets after which a flow has ended")
 	o.Seconds(&f.linger, "tcp_linger", time.Second, "time that a TCP flow stays after its FIN or RST, so that the closing packets count in it")
 	o.Bool(&f.biflow, "biflow", false, "join both directions of a connection into one record, the initiator's side first (RFC 5103)")
-	o.Enum(&f.fragments, "fragments", "track", []string{"track", "model"}, "track: later fragments count in the flow of the first; model: they are a flow with ports 0")
-	o.Strings(&f.key, "key", nil, "fields that tell flows apart besides addresses, ports and protocol, of tos, ifindex, vlan, mac, mark and icmp (type and code); unset: tos, ifindex, icmp; with biflow: icmp")
+	o.Enum(&f.fragments, "fragments", "track", []string{"track", "model"}, "track: later fragments count in the flow of the first, also those that come up to two seconds before it; model: they are a flow with ports 0")
+	o.Strings(&f.key, "key", nil, "fields that tell flows apart besides addresses, ports and protocol, of tos, ifindex, vlan, mac, mark and icmp (type and code); an empty list: none; unset: tos, ifindex, icmp; with biflow: icmp")
 	engine.Int(o, &f.keepIdleBelow, "keep_idle_below", 0, "percentage of use of the cache below which idle flows of more than 4 packets stay; 0: none stays")
 	engine.Int(o, &f.inputIfindex, "input_ifindex", 0, "input interface of all packets, whatever they say; 0: as they say")
-	engine.Int(o, &f.workers, "workers", 1, "copies of the stack from here on, each with its share of the flows and of max_flows, on goroutines of their own")
+	engine.Int(o, &f.workers, "workers", 1, "copies of the stack from here on, each with its share of the flows and of max_flows, on goroutines of their own; what two addresses have with each other goes to one of them")
 }
 
 // Validate checks the settings.
@@ -101,16 +106,16 @@ func (f *flow) fields() []string {
 
 func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	s := &stage{}
-	s.in = f.inputs(p, s.linkWanted)
-	if !s.in.hash.Given() { // no dealer
-		s.front = f.front(p)
+	s.in = f.inputs(p)
+	s.front = f.front(p, s.linkWanted)
+	if s.dealt = s.in.instant.Given(); s.dealt {
+		s.timeline = f.dealt
+	} else {
+		s.timeline = f.timeline(p.Stats())
 	}
-	s.cache = f.cache(p)
+	s.cache = f.cache(p, s.timeline)
 	return s
 }
-
-// Counts implements engine.Counting: a flow's octets and packets are those since its record before.
-func (f *flow) Counts() engine.Counts { return engine.CountsDelta }
 
 // Timeouts implements engine.Timed.
 func (f *flow) Timeouts() (active, idle time.Duration) { return f.active, f.inactive }
@@ -118,14 +123,17 @@ func (f *flow) Timeouts() (active, idle time.Duration) { return f.active, f.inac
 // Shards implements engine.Sharder.
 func (f *flow) Shards() int { return f.workers }
 
-// Deal implements engine.Sharder: what one goroutine must do in front of the copies.
+// Deal implements engine.Sharder: what one goroutine must do in front of the copies. They are bound next.
 func (f *flow) Deal(p *engine.Binder) engine.Dealer {
 	g := p.Group()
+	f.dealt = f.timeline(p.Stats())
 	return &dealer{
-		front: f.front(p),
-		hash:  engine.GiveExtra(p, g, key.FlowHash),
-		look:  engine.GiveExtra(p, g, lookKey),
-		epoch: engine.GiveExtra(p, g, key.FlowEpoch),
-		dealt: g.Mask(),
+		timeline: f.dealt,
+		tuple:    engine.Need(p, key.FlowTuple),
+		time:     engine.Want(p, key.OOBTime),
+		hash:     engine.GiveExtra(p, g, key.FlowHash),
+		instant:  engine.GiveExtra(p, g, instantKey),
+		dealt:    g.Mask(),
+		secret:   newSecret(),
 	}
 }

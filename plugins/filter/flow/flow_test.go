@@ -94,7 +94,8 @@ func TestKeyFields(t *testing.T) {
 	}
 	for setting, flows := range map[string]int{
 		"key=tos": 2, "key=ifindex": 2, "key=vlan": 2, "key=mac": 2, "key=mark": 2, "key=icmp": 1,
-		"max_flows=1000": 3, "key=tos,ifindex,vlan,mac,mark": 6, "input_ifindex=9": 2,
+		"max_flows=1000": 3, "key=": 1, // an empty list: addresses, ports and protocol alone
+		"key=tos,ifindex,vlan,mac,mark": 6, "input_ifindex=9": 2,
 	} {
 		out, _ := run(t, &feed{packets: packets}, setting)
 		if len(out.records) != flows {
@@ -104,7 +105,7 @@ func TestKeyFields(t *testing.T) {
 	out, _ := run(t, &feed{packets: packets[:1]}, "input_ifindex=9", "key=mark")
 	want(t, out.lines("oob.ifindex_in", "oob.mark", "orig.mac.saddr", "orig.mac.daddr"), "9 1 02:00:00:00:00:02 02:00:00:00:00:01")
 	echo := []packet{at(0, IPv4{}, ICMP{Type: 8}), at(0, IPv4{}, ICMP{Type: 13})}
-	for setting, flows := range map[string]int{"key=tos": 1, "key=icmp": 2} {
+	for setting, flows := range map[string]int{"key=tos": 1, "key=icmp": 2, "key=": 1} {
 		if out, _ := run(t, &feed{packets: echo}, setting); len(out.records) != flows {
 			t.Errorf("%s: %d flows of ICMP", setting, len(out.records))
 		}
@@ -187,21 +188,6 @@ func TestKeepIdleBelow(t *testing.T) {
 	packets = append(packets, udp(0, 1, 1, 0), udp(100, 3, 3, 0), udp(200, 5, 5, 0), udp(200, 1, 1, 0))
 	out, _ := run(t, &feed{packets: packets, batch: 1}, "keep_idle_below=50")
 	want(t, out.lines("orig.l4.sport", "orig.raw.pktcount", "flow.end.reason"), "1 1 1", "1 1 4", "3 1 1", "5 6 4")
-}
-
-// A packet that claims to come from 2106 must not tear apart the flows of the packets behind it, and times that run backwards are told
-// as they are.
-func TestStrangeTimes(t *testing.T) {
-	late := udp(0, 9, 9, 0)
-	late.time = (1<<32 - 1) * second
-	packets := []packet{udp(0, 1, 1, 0), udp(1, 1, 1, 0), late}
-	for i := range 600 {
-		packets = append(packets, udp(2+float64(i)/1000, 1, 1, 0))
-	}
-	packets = append(packets, udp(-5, 1, 1, 0))
-	out, _ := run(t, &feed{packets: packets})
-	want(t, out.lines("orig.l4.sport", "orig.raw.pktcount", "flow.end.reason", "flow.start.sec"),
-		"1 2 1 1714564800", "1 601 4 1714564795", "9 1 4 4294967295")
 }
 
 func TestPacketsWithoutFlow(t *testing.T) {

@@ -1,8 +1,9 @@
+// What a packet's flow is found by.
+
 package flow
 
 import (
-	"crypto/rand"
-	"encoding/binary"
+	"math"
 	"math/bits"
 	"slices"
 	"unsafe"
@@ -11,34 +12,35 @@ import (
 	"ulogd/engine/key"
 )
 
-// front makes ready what the cache looks flows up by. With several workers it runs in front of them all, because a fragment must go where
-// the rest of its flow goes, and both directions of a biflow to one cache.
+// front makes ready what the cache looks flows up by.
 type front struct {
 	tuple   engine.Col[key.Tuple]
 	fragID  engine.Col[uint32]
 	time    engine.Col[engine.Time]
 	ifindex engine.Col[uint32]
 	vlan    engine.Col[uint16]
-	mark    engine.Col[uint32]
-	mac     engine.Col[engine.Raw]
+	ifout   engine.Col[uint32]
+	octets  engine.Col[uint32]
+	link    linkColumns
 
-	fixed   about     // of a packet of which nothing more is known
-	keyed   lookup    // the bits that tell flows apart
-	secret  [6]uint64 // so that nobody can choose addresses that fall into one place of the cache
+	fixed   about  // of a packet of which nothing more is known
+	keyed   lookup // the bits that tell flows apart
+	secret  secret
 	macKey  bool
 	markKey bool
 	icmpKey bool
 	biflow  bool
 	adjusts bool // the settings want packets changed before they are looked up
 	frags   *fragments
-
-	first engine.Time // the first packet's; 0 until it has come
 }
 
-// readable are the rows of a batch that have a tuple.
+// readable are the rows of a batch that have a tuple and are counted now.
 type readable struct {
 	rows [engine.BatchSize]engine.Row
 	n    int
+	held int // fragments that are counted later
+
+	doubt bool // one more row, behind the others, is counted when it is known what time it was
 }
 
 // about is what else is known of a packet or of a flow's first one, in a word: the input interface and the VLAN, whether they are
@@ -87,7 +89,7 @@ func (f *flow) keyed() lookup {
 	return k
 }
 
-func (f *flow) front(p *engine.Binder) *front {
+func (f *flow) front(p *engine.Binder, linkWanted func() bool) *front {
 	fields := f.fields()
 	r := &front{
 		tuple:   engine.Need(p, key.FlowTuple),
@@ -99,8 +101,9 @@ func (f *flow) front(p *engine.Binder) *front {
 		macKey:  slices.Contains(fields, "mac"), markKey: slices.Contains(fields, "mark"), icmpKey: slices.Contains(fields, "icmp"),
 		biflow: f.biflow,
 	}
-	r.mac = engine.WantIf(p, key.RawMAC, func() bool { return r.macKey })
-	r.mark = engine.WantIf(p, key.OOBMark, func() bool { return r.markKey })
+	r.link = bindLink(p, linkWanted)
+	r.ifout = engine.Want(p, key.OOBIfOut)
+	r.octets = engine.Need(p, key.FlowOctets)
 	if f.inputIfindex != 0 {
 		r.fixed = about(f.inputIfindex) | aboutHasIfindex
 	}
@@ -108,16 +111,13 @@ func (f *flow) front(p *engine.Binder) *front {
 	if f.fragments == "track" {
 		r.frags = newFragments(p.Stats())
 	}
-	var secret [len(r.secret) * 8]byte
-	rand.Read(secret[:])
-	for i := range r.secret {
-		r.secret[i] = binary.NativeEndian.Uint64(secret[8*i:])
-	}
+	r.secret = newSecret()
 	return r
 }
 
-// prepare lists the rows of b that have a tuple and fills what their flows are found by. It completes tuples in place: they are made for FLOW alone.
-func (f *front) prepare(b *engine.Batch, p *readable, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
+// prepare lists the rows of b that are counted now and fills what their flows are found by. It completes tuples in place: they are made for FLOW
+// alone. Fragments whose ports are not known are held back, and those held before are given with the rows that they are counted in front of.
+func (f *front) prepare(b *engine.Batch, p *readable, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32, at *[engine.BatchSize]instant) {
 	have, tuple, tupleBit := b.Have(), f.tuple.Of(b), f.tuple.Mask()
 	ifindex, ifindexBit := f.ifindex.Of(b), f.ifindex.Mask()
 	if f.fixed != 0 {
@@ -125,14 +125,22 @@ func (f *front) prepare(b *engine.Batch, p *readable, looks *[engine.BatchSize]l
 	}
 	vlan, vlanBit := f.vlan.Of(b), f.vlan.Mask()
 	k, keyed := f.secret, f.keyed
+	expires := int64(math.MaxInt64)
+	if f.frags != nil {
+		f.frags.given = f.frags.given[:0]
+		expires = f.frags.expires
+	}
 	n := 0
+	p.held, p.doubt = 0, false
 	for _, r := range b.Rows() {
 		h := have[r]
 		if h&tupleBit == 0 {
 			continue
 		}
-		p.rows[n%engine.BatchSize] = r
-		n++
+		if at[r].clock > expires {
+			f.frags.expire(at[r].clock, n)
+			expires = f.frags.expires
+		}
 		t, a := &tuple[r], f.fixed
 		if h&ifindexBit != 0 {
 			a |= about(ifindex[r]) | aboutHasIfindex
@@ -141,45 +149,133 @@ func (f *front) prepare(b *engine.Batch, p *readable, looks *[engine.BatchSize]l
 			a |= about(vlan[r])<<32 | aboutHasVLAN
 		}
 		if t.Frag != key.FragWhole && f.frags != nil {
-			f.reassign(b, r, t)
+			known := f.reassign(b, r, t, a, &at[r], n)
+			expires = f.frags.expires
+			if !known {
+				p.held++
+				continue
+			}
+		}
+		p.rows[n%engine.BatchSize] = r
+		if at[r].doubt {
+			p.doubt = true
+		} else {
+			n++
 		}
 		if f.adjusts {
-			a |= f.adjust(b, r, t)
+			a |= f.adjust(t)
+			if f.macKey || f.markKey {
+				l := f.link.of(b, r)
+				a |= f.digest(&l)
+			}
 		}
 		l := lookup{addrs: t.Src.Lo<<32 | t.Dst.Lo&(1<<32-1), ports: portsOf(t), about: a}
 		if t.Version == 6 {
-			h1, l1 := bits.Mul64(t.Src.Hi^k[2], t.Src.Lo^k[3])
-			h2, l2 := bits.Mul64(t.Dst.Hi^k[4], t.Dst.Lo^k[5])
-			l.addrs = h1 ^ l1 ^ bits.RotateLeft64(h2^l2, 32)
+			l.addrs = f.addrs6(t)
 		}
 		looks[r] = l
-		// A product of secret sums, folded: what somebody chooses who does not know the secrets falls anywhere.
+		// As in hashOf, which costs a call.
 		h1, l1 := bits.Mul64(l.addrs^k[0], l.ports&keyed.ports^k[1])
 		h2, l2 := bits.Mul64(l.about&keyed.about^k[2], k[3])
 		x := h1 ^ l1 ^ bits.RotateLeft64(h2^l2, 32)
 		hash[r] = uint32(x>>32) ^ uint32(x)
 	}
 	p.n = n
-	if f.first == 0 && n > 0 {
-		f.first = f.timeOf(b, p.rows[0])
+}
+
+// addrs6 digests the addresses of IPv6.
+func (f *front) addrs6(t *key.Tuple) uint64 {
+	k := &f.secret
+	h1, l1 := bits.Mul64(t.Src.Hi^k[2], t.Src.Lo^k[3])
+	h2, l2 := bits.Mul64(t.Dst.Hi^k[4], t.Dst.Lo^k[5])
+	return h1 ^ l1 ^ bits.RotateLeft64(h2^l2, 32)
+}
+
+// lookup makes what a flow is found by.
+func (f *front) lookup(t *key.Tuple, a about) lookup {
+	l := lookup{addrs: t.Src.Lo<<32 | t.Dst.Lo&(1<<32-1), ports: portsOf(t), about: a}
+	if t.Version == 6 {
+		l.addrs = f.addrs6(t)
 	}
+	return l
+}
+
+// hashOf is a product of secret sums, folded: what somebody chooses who does not know the secrets falls anywhere.
+func (f *front) hashOf(l *lookup) uint32 {
+	k := &f.secret
+	h1, l1 := bits.Mul64(l.addrs^k[0], l.ports&f.keyed.ports^k[1])
+	h2, l2 := bits.Mul64(l.about&f.keyed.about^k[2], k[3])
+	x := h1 ^ l1 ^ bits.RotateLeft64(h2^l2, 32)
+	return uint32(x>>32) ^ uint32(x)
+}
+
+// reassign gives a later fragment the ports of the first. It returns false if the fragment is held back until they are known; n rows are in front
+// of it.
+func (f *front) reassign(b *engine.Batch, r engine.Row, t *key.Tuple, a about, now *instant, n int) bool {
+	id, clock := f.fragID.Of(b)[r], now.clock
+	if clock < 0 {
+		clock = ^clock
+	}
+	bucket := f.bucket(t, id)
+	if t.Frag == key.FragFirst {
+		f.frags.remember(bucket, t, id, clock, n+1)
+		return true
+	}
+	if f.frags.recall(bucket, t, id, clock) {
+		return true
+	}
+	h := heldFragment{
+		tuple: *t, time: f.timeOf(b, r), about: a, octets: f.octets.Of(b)[r], id: id, step: now.step,
+	}
+	if now.clock < 0 {
+		h.time = engine.Time(clock - now.offset)
+	}
+	if f.link.wanted() {
+		h.link = f.link.of(b, r)
+	}
+	if f.ifout.Has(b, r) {
+		h.ifout = f.ifout.Of(b)[r]
+	}
+	f.frags.hold(h, clock, n)
+	return false
+}
+
+// arrival makes a packet of a fragment that was held.
+func (f *front) arrival(g *given, look *lookup) arrival {
+	h := &g.fragment
+	a := h.about
+	if f.adjusts {
+		a |= f.adjust(&h.tuple)
+		if f.macKey || f.markKey {
+			a |= f.digest(&h.link)
+		}
+	}
+	*look = f.lookup(&h.tuple, a)
+	return arrival{tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step, link: h.link, ifout: h.ifout, octets: h.octets}
 }
 
 // adjust changes a packet as the settings want it before it is looked up, and returns what that adds to about.
-func (f *front) adjust(b *engine.Batch, r engine.Row, t *key.Tuple) (a about) {
+func (f *front) adjust(t *key.Tuple) (a about) {
 	if !f.icmpKey && isICMP(t) {
-		t.Dport = 0
+		t.Sport, t.Dport = 0, 0
 	}
 	if f.biflow && orient(t) {
 		a |= aboutReverse
 	}
-	if f.macKey || f.markKey {
-		// Mark and hardware addresses take part in the hash by a digest; the cache compares them as they are.
-		l := linkOf(b, r, f.mac, f.mark, f.macKey, f.markKey)
-		hi, lo := bits.Mul64(l.digest()^f.secret[0], f.secret[1])
-		a |= (hi ^ lo) & aboutDigest
-	}
 	return a
+}
+
+// digest makes mark and hardware addresses take part in the hash; the cache compares them as they are.
+func (f *front) digest(l *link) about {
+	keyed := *l
+	if !f.macKey {
+		keyed.src, keyed.dst, keyed.has = engine.MAC{}, engine.MAC{}, keyed.has&linkMark
+	}
+	if !f.markKey {
+		keyed.mark, keyed.has = 0, keyed.has&^linkMark
+	}
+	hi, lo := bits.Mul64(keyed.digest()^f.secret[0], f.secret[1])
+	return (hi ^ lo) & aboutDigest
 }
 
 func (f *front) timeOf(b *engine.Batch, r engine.Row) engine.Time {
@@ -202,31 +298,4 @@ const (
 
 func isICMP(t *key.Tuple) bool {
 	return t.Proto == protoICMP && t.Version == 4 || t.Proto == protoICMPv6 && t.Version == 6
-}
-
-// lookKey carries what a flow is found by from the dealer to the workers.
-var lookKey = engine.NewKey[lookup](engine.KeyInfo{Name: "flow.lookup", Doc: "what the flow of a packet is found by"})
-
-// dealer is the front of several workers.
-type dealer struct {
-	front *front
-	rows  readable
-	hash  engine.Col[uint32]
-	look  engine.Col[lookup]
-	epoch engine.Col[engine.Time]
-	dealt uint64 // presence bit
-}
-
-// Hash implements engine.Dealer. Rows without a tuple go to the first worker, which counts them.
-func (d *dealer) Hash(b *engine.Batch) *[engine.BatchSize]uint32 {
-	have, hash, epoch := b.Have(), d.hash.Of(b), d.epoch.Of(b)
-	for _, r := range b.Rows() {
-		hash[r] = 0
-	}
-	d.front.prepare(b, &d.rows, d.look.Of(b), hash)
-	for _, r := range d.rows.rows[:d.rows.n] {
-		epoch[r] = d.front.first
-		have[r] |= d.dealt
-	}
-	return hash
 }

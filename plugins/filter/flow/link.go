@@ -1,38 +1,95 @@
+// What a packet has around it besides IP: its mark and its hardware addresses.
+
 package flow
 
 import (
 	"encoding/binary"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 )
 
 // link is what a flow's first packet had around it: kept only where the key has it or somebody reads it.
 type link struct {
 	mark     uint32
 	src, dst engine.MAC
+	has      uint8 // linkMark ...
 }
 
-const ethernetAddresses = 12 // octets of a link-layer header that hold destination and source
+// What a link has. The rest is zero.
+const (
+	linkMark uint8 = 1 << iota
+	linkSrc
+	linkDst
+)
 
-// linkOf reads the mark and the hardware addresses of row r, zero where it has none.
-func linkOf(b *engine.Batch, r engine.Row, mac engine.Col[engine.Raw], mark engine.Col[uint32], useMAC, useMark bool) (l link) {
-	if useMark && mark.Has(b, r) {
-		l.mark = mark.Of(b)[r]
+// linkColumns are where it is read from.
+type linkColumns struct {
+	mark     engine.Col[uint32]
+	header   engine.Col[engine.Raw] // the whole header, whose addresses are at places of its own for each hardware type
+	hardware engine.Col[uint16]
+	src, dst engine.Col[engine.Raw]
+}
+
+func bindLink(p *engine.Binder, wanted func() bool) linkColumns {
+	return linkColumns{
+		mark:     engine.WantIf(p, key.OOBMark, wanted),
+		header:   engine.WantIf(p, key.RawMAC, wanted),
+		hardware: engine.WantIf(p, key.RawType, wanted),
+		src:      engine.WantIf(p, key.RawMACSaddr, wanted),
+		dst:      engine.WantIf(p, key.RawMACDaddr, wanted),
 	}
-	if useMAC && mac.Has(b, r) {
-		if h := b.Bytes(engine.Span(mac.Of(b)[r])); len(h) >= ethernetAddresses {
+}
+
+// wanted reports whether somebody reads any of it.
+func (k *linkColumns) wanted() bool {
+	return k.mark.Wanted() || k.header.Wanted() || k.src.Wanted() || k.dst.Wanted()
+}
+
+// Hardware types (linux/if_arp.h) whose header is Ethernet's: destination, source, EtherType.
+const (
+	hardwareEther    = 1
+	hardwareLoopback = 772
+	etherHeader      = 14
+)
+
+// of reads what row r has. Where the input does not say where the addresses are, only Ethernet's header has them at known places.
+func (k *linkColumns) of(b *engine.Batch, r engine.Row) (l link) {
+	if k.mark.Has(b, r) {
+		l.mark, l.has = k.mark.Of(b)[r], linkMark
+	}
+	if k.header.Has(b, r) && k.hardware.Has(b, r) {
+		hardware := k.hardware.Of(b)[r]
+		h := b.Bytes(engine.Span(k.header.Of(b)[r]))
+		if (hardware == hardwareEther || hardware == hardwareLoopback) && len(h) >= etherHeader {
 			copy(l.dst[:], h)
 			copy(l.src[:], h[6:])
+			l.has |= linkSrc | linkDst
+			return l
 		}
+	}
+	if k.src.Has(b, r) && copy(l.src[:], b.Bytes(engine.Span(k.src.Of(b)[r]))) == len(l.src) {
+		l.has |= linkSrc
+	}
+	if k.dst.Has(b, r) && copy(l.dst[:], b.Bytes(engine.Span(k.dst.Of(b)[r]))) == len(l.dst) {
+		l.has |= linkDst
 	}
 	return l
 }
 
+func (l *link) sameMark(m *link) bool { return l.mark == m.mark && (l.has^m.has)&linkMark == 0 }
+
+func (l *link) sameMAC(m *link) bool {
+	return l.src == m.src && l.dst == m.dst && (l.has^m.has)&(linkSrc|linkDst) == 0
+}
+
 // digest mixes all of it into one word.
 func (l *link) digest() uint64 {
-	var b [16]byte
+	var b [24]byte
 	binary.NativeEndian.PutUint32(b[:], l.mark)
 	copy(b[4:], l.src[:])
 	copy(b[10:], l.dst[:])
-	return binary.NativeEndian.Uint64(b[:])*0x9e3779b97f4a7c15 ^ binary.NativeEndian.Uint64(b[8:])
+	b[16] = l.has
+	const odd = 0x9e3779b97f4a7c15
+	return (binary.NativeEndian.Uint64(b[:])*odd^binary.NativeEndian.Uint64(b[8:]))*odd ^ uint64(l.has)
 }

@@ -11,8 +11,8 @@ type out struct {
 	emitter *engine.Emitter
 	held    *engine.Counter
 
-	all, ports, icmp, icmp6, tcp, ifindex, vlan, link, output uint64 // presence bits
-	replied, repliedPorts, repliedTCP, answered               uint64
+	all, ports, icmp, icmp6, tcp, ifindex, vlan, output, hasMark, hasSrc, hasDst uint64 // presence bits
+	replied, repliedPorts, repliedTCP, answered                                  uint64
 
 	saddr, daddr     engine.Col[engine.Addr]
 	protocol         engine.Col[uint8]
@@ -88,10 +88,9 @@ func bindOut(p *engine.Binder, biflow bool) *out {
 	o.ifin = engine.Give(p, group(&o.ifindex), key.OOBIfIn)
 	o.ifout = engine.Give(p, group(&o.output), key.OOBIfOut)
 	o.vlanID = engine.Give(p, group(&o.vlan), key.OOBVLAN)
-	link := group(&o.link)
-	o.mark = engine.Give(p, link, key.OOBMark)
-	o.macSrc = engine.Give(p, link, key.OrigMACSaddr)
-	o.macDst = engine.Give(p, link, key.OrigMACDaddr)
+	o.mark = engine.Give(p, group(&o.hasMark), key.OOBMark)
+	o.macSrc = engine.Give(p, group(&o.hasSrc), key.OrigMACSaddr)
+	o.macDst = engine.Give(p, group(&o.hasDst), key.OrigMACDaddr)
 	o.epoch = engine.GiveExtra(p, all, key.FlowEpoch)
 	return o
 }
@@ -151,7 +150,7 @@ func (o *out) settle(c *cache) {
 		b := o.emitter.Batch()
 		at := b.Len()
 		n := min(len(list), engine.BatchSize-at)
-		o.fill(b, at, list[:n], c.epoch)
+		o.fill(b, at, list[:n], c.timeline.first)
 		if c.links != nil {
 			o.fillLinks(b, at, list[:n])
 		}
@@ -193,9 +192,13 @@ func (o *out) fill(b *engine.Batch, at int, list []ended, epoch engine.Time) {
 		case protoUDP, protoLite, protoSCTP, protoDCCP:
 			bits |= o.ports
 		case protoICMP:
-			bits |= o.icmp
+			if t.Sport == key.ICMPKnown && t.Version == 4 {
+				bits |= o.icmp
+			}
 		case protoICMPv6:
-			bits |= o.icmp6
+			if t.Sport == key.ICMPKnown && t.Version == 6 {
+				bits |= o.icmp6
+			}
 		}
 		typ[r], code[r], typ6[r], code6[r] = uint8(t.Dport>>8), uint8(t.Dport), uint8(t.Dport>>8), uint8(t.Dport)
 		octets[r], packets[r], start[r], end[r] = d.octets, uint64(d.packets), d.first, d.last
@@ -223,7 +226,15 @@ func (o *out) fillLinks(b *engine.Batch, at int, list []ended) {
 	for i := range list {
 		r, l := engine.Row(at+i), &list[i].link
 		mark[r], macSrc[r], macDst[r] = l.mark, l.src, l.dst
-		have[r] |= o.link
+		if l.has&linkMark != 0 {
+			have[r] |= o.hasMark
+		}
+		if l.has&linkSrc != 0 {
+			have[r] |= o.hasSrc
+		}
+		if l.has&linkDst != 0 {
+			have[r] |= o.hasDst
+		}
 	}
 }
 

@@ -92,7 +92,9 @@ func (c *cache) line(i uint32) []byte {
 	is6 := t.Version == 6
 	b := fmt.Appendf(nil, "proto=%d src=%s dst=%s", t.Proto, t.Src.Netip(is6), t.Dst.Netip(is6))
 	if isICMP(&t) {
-		b = fmt.Appendf(b, " type=%d code=%d", t.Dport>>8, t.Dport&0xff)
+		if t.Sport == key.ICMPKnown {
+			b = fmt.Appendf(b, " type=%d code=%d", t.Dport>>8, t.Dport&0xff)
+		}
 	} else {
 		b = fmt.Appendf(b, " sport=%d dport=%d", t.Sport, t.Dport)
 	}

@@ -24,12 +24,15 @@ type packet struct {
 	mark    uint32
 	mac     string
 	vlan    uint16
+
+	hardware uint16 // type of the header; 0: Ethernet
 }
 
 // feed is an input of packets of the past, or live ones.
 type feed struct {
 	packets []packet
 	live    bool
+	noMark  bool
 	batch   int         // packets in a batch; 0: all that fit
 	pause   func(n int) // called before a batch, with the packets given so far
 	given   int
@@ -37,6 +40,7 @@ type feed struct {
 
 	raw      engine.Col[engine.Raw]
 	mac      engine.Col[engine.Raw]
+	hardware engine.Col[uint16]
 	family   engine.Col[uint8]
 	protocol engine.Col[uint16]
 	wire     engine.Col[uint32]
@@ -45,7 +49,7 @@ type feed struct {
 	mark     engine.Col[uint32]
 	vlan     engine.Col[uint16]
 
-	all, hasIfindex, hasVLAN, hasMAC engine.Group
+	all, hasIfindex, hasVLAN, hasMAC, hasMark engine.Group
 }
 
 func (f *feed) Options(*engine.Options) {}
@@ -57,10 +61,13 @@ func (f *feed) Bind(p *engine.Binder) {
 	f.protocol = engine.Give(p, f.all, key.OOBProtocol)
 	f.wire = engine.Give(p, f.all, key.RawWireLen)
 	f.time = engine.Give(p, f.all, key.OOBTime)
-	f.mark = engine.Give(p, f.all, key.OOBMark)
+	if f.hasMark = p.Group(); !f.noMark {
+		f.mark = engine.Give(p, f.hasMark, key.OOBMark)
+	}
 	f.ifindex = engine.Give(p, f.hasIfindex, key.OOBIfIn)
 	f.vlan = engine.Give(p, f.hasVLAN, key.OOBVLAN)
 	f.mac = engine.Give(p, f.hasMAC, key.RawMAC)
+	f.hardware = engine.Give(p, f.hasMAC, key.RawType)
 }
 
 func (f *feed) Read(b *engine.Batch, _ time.Time) error {
@@ -85,7 +92,11 @@ func (f *feed) Read(b *engine.Batch, _ time.Time) error {
 			f.family.Of(b)[i], f.protocol.Of(b)[i] = engine.FamilyIPv6, engine.EtherIPv6
 		}
 		f.wire.Of(b)[i] = max(p.wire, uint32(len(p.data)))
-		f.time.Of(b)[i], f.mark.Of(b)[i] = engine.Time(p.time), p.mark
+		f.time.Of(b)[i] = engine.Time(p.time)
+		if !f.noMark {
+			f.mark.Of(b)[i] = p.mark
+			have[i] |= f.hasMark.Mask()
+		}
 		if p.ifindex != 0 {
 			f.ifindex.Of(b)[i] = p.ifindex
 			have[i] |= f.hasIfindex.Mask()
@@ -95,7 +106,7 @@ func (f *feed) Read(b *engine.Batch, _ time.Time) error {
 			have[i] |= f.hasVLAN.Mask()
 		}
 		if p.mac != "" {
-			f.mac.Of(b)[i] = add([]byte(p.mac))
+			f.mac.Of(b)[i], f.hardware.Of(b)[i] = add([]byte(p.mac)), max(p.hardware, 1)
 			have[i] |= f.hasMAC.Mask()
 		}
 		f.newest = max(f.newest, p.time)

@@ -1,3 +1,5 @@
+// FLOW at work: what happens to a batch of packets, by the clock and at the end.
+
 package flow
 
 import (
@@ -9,49 +11,54 @@ import (
 
 // stage is FLOW at one place of one stack, or one of its copies.
 type stage struct {
-	in    inputs
-	front *front // nil if a dealer runs in front of the copies
-	cache *cache
+	in       inputs
+	timeline *timeline
+	dealt    bool // a dealer in front of the copies runs the timeline
+	front    *front
+	cache    *cache
 
 	readable
-	looks [engine.BatchSize]lookup
-	hash  [engine.BatchSize]uint32
+	looks    [engine.BatchSize]lookup
+	hash     [engine.BatchSize]uint32
+	instants [engine.BatchSize]instant
+	since    time.Time // of the last batch of a live input
+
+	doubt doubtful
+}
+
+// doubtful is a packet that waits until it is known what time it was.
+type doubtful struct {
+	waits  bool
+	n      uint32 // of those that the timeline had doubts of
+	packet arrival
+	tuple  key.Tuple
+	look   lookup
 }
 
 // inputs are the keys of packets that the cache reads.
 type inputs struct {
-	tuple  engine.Col[key.Tuple]
-	octets engine.Col[uint32]
-	flags  engine.Col[uint16]
-	time   engine.Col[engine.Time]
-	cut    engine.Col[bool]
-	mark   engine.Col[uint32]
-	mac    engine.Col[engine.Raw]
-	ifout  engine.Col[uint32]
-
-	// By the dealer.
-	hash  engine.Col[uint32]
-	look  engine.Col[lookup]
-	epoch engine.Col[engine.Time]
+	tuple   engine.Col[key.Tuple]
+	octets  engine.Col[uint32]
+	flags   engine.Col[uint16]
+	time    engine.Col[engine.Time]
+	cut     engine.Col[bool]
+	ifout   engine.Col[uint32]
+	instant engine.Col[instant] // by the dealer
 
 	unreadable                *engine.Drop
 	notIP, filtered, absorbed *engine.Counter
 }
 
-func (f *flow) inputs(p *engine.Binder, linkWanted func() bool) inputs {
+func (f *flow) inputs(p *engine.Binder) inputs {
 	st := p.Stats()
 	return inputs{
-		tuple:  engine.Need(p, key.FlowTuple),
-		octets: engine.Need(p, key.FlowOctets),
-		flags:  engine.Want(p, key.TCPFlags),
-		time:   engine.Want(p, key.OOBTime),
-		cut:    engine.Want(p, key.FlowCut),
-		mark:   engine.WantIf(p, key.OOBMark, linkWanted),
-		mac:    engine.WantIf(p, key.RawMAC, linkWanted),
-		ifout:  engine.Want(p, key.OOBIfOut),
-		hash:   engine.Want(p, key.FlowHash),
-		look:   engine.Want(p, lookKey),
-		epoch:  engine.Want(p, key.FlowEpoch),
+		tuple:   engine.Need(p, key.FlowTuple),
+		octets:  engine.Need(p, key.FlowOctets),
+		flags:   engine.Want(p, key.TCPFlags),
+		time:    engine.Want(p, key.OOBTime),
+		cut:     engine.Want(p, key.FlowCut),
+		ifout:   engine.Want(p, key.OOBIfOut),
+		instant: engine.Want(p, instantKey),
 
 		unreadable: st.Drop("unreadable", "IP packets whose header is not there as a whole, or cannot be true"),
 		notIP:      st.Counter("not_ip", "packets that are not IP, which are filtered"),
@@ -60,7 +67,7 @@ func (f *flow) inputs(p *engine.Binder, linkWanted func() bool) inputs {
 	}
 }
 
-// linkWanted tells whether the cache needs marks and hardware addresses.
+// linkWanted reports whether the cache needs marks and hardware addresses.
 func (s *stage) linkWanted() bool { return s.cache.linkWanted() }
 
 // Open takes the memory.
@@ -71,46 +78,102 @@ func (s *stage) Close() error { return s.cache.close() }
 
 func (s *stage) Consume(b *engine.Batch) {
 	c := s.cache
-	looks, hash := &s.looks, &s.hash
-	if s.front != nil {
-		s.front.prepare(b, &s.readable, looks, hash)
-		c.epoch = s.front.first
+	at := &s.instants
+	if s.dealt {
+		at = s.in.instant.Of(b)
 	} else {
-		s.dealt(b)
-		looks, hash = s.in.look.Of(b), s.in.hash.Of(b)
+		s.timeline.observe(b, s.in.time, at)
 	}
-	s.count(b, s.n)
-	if s.n == 0 {
-		return
+	if c.replay = b.Replay(); !c.replay {
+		s.since = time.Now()
 	}
+	s.front.prepare(b, &s.readable, &s.looks, &s.hash, at)
+	s.count(b)
+	c.begin(&at[b.Rows()[0]])
+	s.settleDoubt()
 	rows := s.rows[:s.n]
-	c.begin(b, s.timeOf(b, rows[0]))
-	c.locate(rows, looks, hash)
-	c.update(b, &s.in, rows, looks, hash)
-	if s.front == nil && c.replay {
-		c.clock = max(c.clock, b.Clock()) // the packets of other workers move it too
+	c.locate(rows, &s.looks, &s.hash)
+	done := 0
+	for _, g := range s.given() {
+		c.update(b, s, rows[done:g.before], at)
+		done = g.before
+		s.give(&g)
 	}
+	c.update(b, s, rows[done:], at)
+	if s.readable.doubt {
+		s.wait(b, s.rows[s.n], at)
+	}
+	c.pass(at[b.Rows()[b.Len()-1]].clock)
 	c.sweep()
 	c.settle()
 }
 
-// dealt lists the rows that the dealer has prepared.
-func (s *stage) dealt(b *engine.Batch) {
-	have, bit := b.Have(), s.in.hash.Mask()
-	n := 0
-	for _, r := range b.Rows() {
-		s.rows[n%engine.BatchSize] = r
-		if have[r]&bit != 0 {
-			n++
-		}
+// given lists the fragments that are counted before the rows that they name.
+func (s *stage) given() []given {
+	if s.front.frags == nil {
+		return nil
 	}
-	if s.n = n; n > 0 {
-		s.cache.epoch = s.in.epoch.Of(b)[s.rows[0]]
+	return s.front.frags.given
+}
+
+// give counts a fragment that was held.
+func (s *stage) give(g *given) {
+	var look lookup
+	a := s.front.arrival(g, &look)
+	s.cache.add(&a)
+}
+
+// wait keeps a packet whose time is in doubt.
+func (s *stage) wait(b *engine.Batch, r engine.Row, at *[engine.BatchSize]instant) {
+	t := engine.Time(b.Clock())
+	if s.in.time.Has(b, r) {
+		t = s.in.time.Of(b)[r]
+	}
+	d := &s.doubt
+	d.waits, d.n = true, at[r].number
+	d.packet = s.arrival(b, r, 0, t, at[r].step)
+	d.packet.octets = s.in.octets.Of(b)[r]
+	if s.in.flags.Has(b, r) {
+		d.packet.flags = s.in.flags.Of(b)[r]
+	}
+	d.tuple, d.look = *d.packet.tuple, *d.packet.look
+	d.packet.tuple, d.packet.look = &d.tuple, &d.look
+}
+
+// settleDoubt counts the packet that waits.
+func (s *stage) settleDoubt() {
+	d := &s.doubt
+	if !d.waits {
+		return
+	}
+	d.waits = false
+	d.packet.clock, d.packet.time = s.timeline.verdict(d.n, d.packet.time)
+	s.cache.pass(d.packet.clock)
+	s.cache.add(&d.packet)
+}
+
+// expire counts the fragments that have been held long enough, or all of them.
+func (s *stage) expire(clock int64, all bool) {
+	f := s.front.frags
+	if f == nil {
+		return
+	}
+	f.given = f.given[:0]
+	f.expire(clock, 0)
+	for all && f.first != f.behind {
+		f.give(0, clock)
+	}
+	for i := range f.given {
+		s.give(&f.given[i])
 	}
 }
 
 // count counts the packets: those that go into flows, and those that cannot.
-func (s *stage) count(b *engine.Batch, readable int) {
+func (s *stage) count(b *engine.Batch) {
+	readable := s.n + s.held
+	if s.readable.doubt {
+		readable++
+	}
 	s.in.absorbed.Add(readable)
 	without := b.Len() - readable
 	if without == 0 {
@@ -127,18 +190,13 @@ func (s *stage) count(b *engine.Batch, readable int) {
 	s.in.filtered.Add(without - cut)
 }
 
-func (s *stage) timeOf(b *engine.Batch, r engine.Row) engine.Time {
-	if s.in.time.Has(b, r) {
-		return s.in.time.Of(b)[r]
-	}
-	return engine.Time(b.Clock())
-}
-
 // Tick ends flows by the clock while the input is live, and hands on what has ended since the last time.
 func (s *stage) Tick(now time.Time) {
 	c := s.cache
 	if !c.replay && c.started {
-		c.clock = max(c.clock, now.UnixNano())
+		c.clock += max(0, int64(now.Sub(s.since)))
+		s.since = now
+		s.expire(c.clock, false)
 		c.sweep()
 	}
 	c.settle()
@@ -147,7 +205,11 @@ func (s *stage) Tick(now time.Time) {
 
 // Flush ends all flows: the input has come to its end, or the daemon stops.
 func (s *stage) Flush() {
-	s.cache.endAll()
-	s.cache.settle()
-	s.cache.out.flush()
+	c := s.cache
+	c.pass(s.timeline.final.Load())
+	s.settleDoubt()
+	s.expire(c.clock, true)
+	c.endAll()
+	c.settle()
+	c.out.flush()
 }

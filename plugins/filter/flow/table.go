@@ -17,6 +17,7 @@ type entry struct {
 	packets uint32
 	flags   uint16 // OR of TCP flags
 	state   uint8
+	step    uint8 // the timeline's when its times were written
 }
 
 // lookup is what a flow is found by.

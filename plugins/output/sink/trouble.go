@@ -2,17 +2,24 @@
 
 package sink
 
-import "ulogd/engine"
+import (
+	"time"
 
-// Trouble says what is wrong with a file or a peer, as seldom as a LimitedLog does, with how many records were dropped, and when it is over.
+	"ulogd/engine"
+)
+
+// Trouble says what is wrong with a file or a peer, each thing at most once a minute, with how many records were dropped, and when it is over.
 type Trouble struct {
 	Env  *engine.Env
 	What string // what Name is: file, peer
 	Name string
 
-	any     bool // there was a complaint, and it has not worked since
-	dropped int  // records dropped since
+	said    map[string]time.Time // when a complaint was last logged
+	any     bool                 // there was one, and it has not worked since
+	dropped int                  // records dropped since
 }
+
+const complainEvery = time.Minute
 
 // Dropped notes that n records more were dropped.
 func (t *Trouble) Dropped(n int) { t.dropped += n }
@@ -22,9 +29,15 @@ func (t *Trouble) Any() bool { return t.any }
 
 // Say complains.
 func (t *Trouble) Say(text string, err error) {
-	if t.Env.Limited().Error(text, t.What, t.Name, "error", err, "dropped", t.dropped) {
-		t.any, t.dropped = true, 0
+	now := time.Now()
+	if now.Sub(t.said[text]) < complainEvery {
+		return
 	}
+	if t.said == nil {
+		t.said = map[string]time.Time{}
+	}
+	t.Env.Log.Error(text, t.What, t.Name, "error", err, "dropped", t.dropped)
+	t.said[text], t.any, t.dropped = now, true, 0
 }
 
 // Over says that it works again.

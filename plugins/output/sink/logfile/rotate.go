@@ -51,10 +51,10 @@ func (f *File) rotate(now time.Time) {
 		return
 	}
 	if err := PutAside(f.out.path, now); err != nil {
-		f.b.Env.Limited().Error("cannot put the file aside; it goes on to grow", "error", err)
+		f.b.Env.Log.Error("cannot put the file aside; it goes on to grow", "error", err)
 	} else if f.reopen(now) {
 		if err := f.Rotate.RemoveOld(f.out.path); err != nil {
-			f.b.Env.Limited().Error("cannot remove an old file", "error", err)
+			f.b.Env.Log.Error("cannot remove an old file", "error", err)
 		}
 		return
 	}
