@@ -57,11 +57,12 @@ const (
 	ctaProtoICMPv6Type = 8
 	ctaProtoICMPv6Code = 9
 
-	ctaProtoInfoTCP      = 1
-	ctaProtoInfoTCPState = 1
-	first64              = 1 // CTA_COUNTERS_PACKETS, CTA_TIMESTAMP_START
-	second64             = 2 // CTA_COUNTERS_BYTES, CTA_TIMESTAMP_STOP
-	ctaName              = 1 // CTA_HELP_NAME, CTA_SECCTX_NAME
+	ctaProtoInfoTCP   = 1
+	ctaProtoInfoSCTP  = 3
+	ctaProtoInfoState = 1 // CTA_PROTOINFO_TCP_STATE, CTA_PROTOINFO_SCTP_STATE
+	first64           = 1 // CTA_COUNTERS_PACKETS, CTA_TIMESTAMP_START
+	second64          = 2 // CTA_COUNTERS_BYTES, CTA_TIMESTAMP_STOP
+	ctaName           = 1 // CTA_HELP_NAME, CTA_SECCTX_NAME
 )
 
 // nfgenLen is the octets of struct nfgenmsg in front of the attributes: family, version, resource id.
@@ -84,7 +85,7 @@ func (f *flow) decode(m *nlattr.Message) bool {
 	f.sent, f.answered = counters{}, counters{}
 	f.orig.has, f.reply.has, f.has = 0, 0, 0
 	f.start, f.stop, f.stamp = 0, 0, 0
-	f.mark, f.id, f.status, f.timeout, f.zone, f.tcpState = 0, 0, 0, 0, 0, 0
+	f.mark, f.id, f.status, f.timeout, f.zone, f.tcpState, f.sctpState = 0, 0, 0, 0, 0, 0, 0
 	ok := true
 	for attrs := m.Body[nfgenLen:]; len(attrs) > 0; {
 		var kind uint16
@@ -258,7 +259,7 @@ func walk64(b []byte) (x, y uint64, ok bool) {
 	return x, y, ok
 }
 
-// protoInfo reads the state of TCP; SCTP and DCCP have states of their own, which no key carries.
+// protoInfo reads the state of TCP and of SCTP.
 func (f *flow) protoInfo(b []byte) bool {
 	ok := true
 	for len(b) > 0 {
@@ -268,14 +269,18 @@ func (f *flow) protoInfo(b []byte) bool {
 		if kind == nlattr.Malformed {
 			return false
 		}
-		for kind == ctaProtoInfoTCP && len(v) > 0 {
+		for (kind == ctaProtoInfoTCP || kind == ctaProtoInfoSCTP) && len(v) > 0 {
 			var inner uint16
 			var state []byte
 			inner, state, v = nlattr.Next(v)
 			if inner == nlattr.Malformed {
 				return false
 			}
-			if inner == ctaProtoInfoTCPState {
+			switch {
+			case inner != ctaProtoInfoState:
+			case kind == ctaProtoInfoSCTP:
+				ok = number8(state, &f.sctpState) && ok
+			default:
 				ok = number8(state, &f.tcpState) && ok
 				f.has |= hasTCP
 			}

@@ -23,6 +23,7 @@ const (
 	forPoll                    // polling mode
 	forReport                  // living connections, at intervals
 	forCheck                   // ends that no event tells of
+	forDates                   // when living connections had their last packets
 	forExit                    // living connections, at the end
 	purposes
 	idle = purposes
@@ -41,6 +42,12 @@ type dump struct {
 	sweeping bool   // all is read; entries that were not found are being reported
 	drained  bool   // the ends that were queued when all was read have been handled
 	place    uint32 // of the sweep
+
+	began, before int64 // when this dump began, and the one before
+	// The kernel fills a part when the one before is read: when that in hand was, and the next.
+	filled, filling int64
+	cost            time.Duration // of this dump so far, or of the last
+	entries         int
 }
 
 // busy tells whether a dump runs or waits.
@@ -75,16 +82,7 @@ func (n *nfct) nextDump() {
 // open opens the socket that dumps come by, in place of the one that there may be. It is opened before the daemon gives up what it needs to enter another
 // namespace (-u).
 func (d *dump) open(namespace string) error {
-	conn, err := dial(namespace)
-	if err != nil {
-		return err
-	}
-	defer conn.Close() // the detached socket stays
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	s, err := mmsg.Detach(raw)
+	s, err := dumpSocket(namespace)
 	if err != nil {
 		return err
 	}
@@ -95,6 +93,20 @@ func (d *dump) open(namespace string) error {
 	return nil
 }
 
+// dumpSocket opens a socket that dumps may come by.
+func dumpSocket(namespace string) (*mmsg.Socket, error) {
+	conn, err := dial(namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close() // the detached socket stays
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return mmsg.Detach(raw)
+}
+
 func (n *nfct) beginDump(why purpose) error {
 	typ := uint16(msgGet)
 	if why == forReset {
@@ -103,10 +115,14 @@ func (n *nfct) beginDump(why purpose) error {
 	request := nlattr.AppendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
 		return append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0)
 	})
-	if err := n.dump.socket.socket.Send(request); err != nil {
+	d, now := &n.dump, time.Now()
+	d.before, d.began, d.filling = d.began, now.UnixNano(), now.UnixNano()
+	if err := d.socket.socket.Send(request); err != nil {
 		return err
 	}
-	n.dump.why, n.dump.sweeping, n.dump.drained, n.dump.failed = why, false, false, false
+	d.why, d.sweeping, d.drained, d.failed = why, false, false, false
+	d.cost, d.entries = time.Since(now), 0
+	n.timeouts.look(now)
 	if n.table != nil {
 		n.table.round++
 	}
@@ -162,8 +178,10 @@ func (r *reader) dumpAhead() (ready bool) {
 
 // dumpPart reads the next part, unless there is one in hand, and handles it.
 func (r *reader) dumpPart() {
-	d := &r.dump
+	d, now := &r.dump, time.Now()
+	defer func() { d.cost += time.Since(now) }()
 	if !d.pending() {
+		d.filled, d.filling = d.filling, now.UnixNano()
 		if err := d.receive(); err != nil { // such as no memory for the next part: the kernel does not go on
 			r.dumpFailed(errors.Join(err, d.open(r.namespace)))
 			r.endDump()
@@ -184,7 +202,7 @@ func (n *nfct) mayRead() bool {
 	switch {
 	case d.why == forReset:
 		return n.hub.ready(n)
-	case d.why != forReport && d.why != forCheck, n.stopping:
+	case d.why != forReport && d.why != forCheck && d.why != forDates, n.stopping:
 		return true
 	}
 	now := time.Now()
@@ -201,11 +219,15 @@ const dumpPace = time.Millisecond
 // takeDump handles the messages of a part as long as there is room for rows, and tells whether the dump's end was among them.
 func (r *reader) takeDump(k *socket, why purpose) (done bool) {
 	now := time.Now().UnixNano()
+	if k == &r.dump.socket {
+		now = r.dump.filled
+	}
 	for !r.full() {
 		m, ok := k.message()
 		if !ok {
 			return false
 		}
+		r.dump.entries++
 		switch {
 		case m.Type == unix.NLMSG_DONE:
 			return true

@@ -19,6 +19,7 @@ type flow struct {
 	zone        uint16
 	family      uint8
 	tcpState    uint8
+	sctpState   uint8
 	event       uint8 // eventNew, eventUpdate, eventDestroy
 	has         parts
 	labels      engine.Label
@@ -67,16 +68,20 @@ const (
 
 // Bits of ct.status (linux/netfilter/nf_conntrack_common.h).
 const (
-	statusNAT     = 1<<4 | 1<<5   // IPS_SRC_NAT, IPS_DST_NAT
-	statusDying   = 1 << 9        // IPS_DYING
-	statusOffload = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
+	statusSeenReply    = 1 << 1        // IPS_SEEN_REPLY
+	statusAssured      = 1 << 2        // IPS_ASSURED
+	statusNAT          = 1<<4 | 1<<5   // IPS_SRC_NAT, IPS_DST_NAT
+	statusDying        = 1 << 9        // IPS_DYING
+	statusFixedTimeout = 1 << 10       // IPS_FIXED_TIMEOUT: set by hand, and no packet changes it
+	statusOffload      = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
 )
 
-// States of a TCP connection that has come to its end (linux/netfilter/nf_conntrack_tcp.h).
+// States of a TCP connection that has come to its end, and of one that both sides began (linux/netfilter/nf_conntrack_tcp.h).
 const (
 	tcpLastAck  = 6
 	tcpTimeWait = 7
 	tcpClose    = 8
+	tcpSynSent2 = 9
 )
 
 // Values of flowEndReason (RFC 5102 section 5.11.3).

@@ -241,7 +241,7 @@ func lines(t testing.TB, ns *nstest.NS, p *nstest.Proc, what string, n int) (fou
 func TestEndsEqualConntrack(t *testing.T) {
 	ns := tracked(t)
 	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
-	d := start(t, ns, t.Name(), "", "extra_keys = true")
+	d := start(t, ns, t.Name(), `compat = "ulogd2"`, "extra_keys = true") // conntrack shows the ends of entries
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)
 	tcpEcho(t, ns, "127.0.0.1:0", 5000)

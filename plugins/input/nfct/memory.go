@@ -17,7 +17,7 @@ import (
 const (
 	// entryOctets is what a remembered connection takes at most: its entry with its place in the index, IPv6 addresses, what is rare
 	// and what was reported.
-	entryOctets = 76 + 24 + 72 + 24 + 72
+	entryOctets = 84 + 24 + 72 + 24 + 72
 
 	// defaultTable is the number where the kernel does not say how many connections it tracks.
 	defaultTable = 1 << 18

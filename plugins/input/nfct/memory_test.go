@@ -31,7 +31,7 @@ func TestTableGrowsWithUse(t *testing.T) {
 			t.Fatalf("full with %d entries", i)
 		}
 	}
-	if took, most := heap()-before, n*(76+24+72/3)*5/4; took > most {
+	if took, most := heap()-before, n*(84+24+72/3)*5/4; took > most {
 		t.Errorf("%d connections take %d octets, more than %d", n, took, most)
 	}
 	if tab.index.size < n || tab.index.size > n+partSize {

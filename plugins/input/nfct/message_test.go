@@ -80,7 +80,7 @@ func (c crafted) message() []byte {
 		}
 		if c.tcpState != 0 {
 			b = nlattr.AppendNest(b, ctaProtoInfo, func(b []byte) []byte {
-				return nlattr.AppendNest(b, ctaProtoInfoTCP, func(b []byte) []byte { return nlattr.Append8(b, ctaProtoInfoTCPState, c.tcpState) })
+				return nlattr.AppendNest(b, ctaProtoInfoTCP, func(b []byte) []byte { return nlattr.Append8(b, ctaProtoInfoState, c.tcpState) })
 			})
 		}
 		if c.helper != "" {

@@ -22,8 +22,13 @@ by reading the kernel's table, long connections can be reported while they live 
 record: 1 new, 2 update, 4 destroy. With pollinterval the table is read at intervals instead of listening. Where an output asks for
 them (IPFIX's nat_events), the beginnings of translated connections are records in every mode, with event 1.
 
-SIGUSR2 reads the counters of all connections and zeroes the kernel's: a record with event 2 for each. However many instances and stacks read one table, it is done once and
-all of them get it; ends still carry the whole where connections are remembered.`
+flow.end is the time of the connection's last packet. The kernel tells only when its entry ended, which is a timeout later: two minutes after a FIN, 30 s for
+UDP. The timeouts are read from the settings of the namespace, so that the last packet is known to about a second. Where none of them fits (objects of nft's "ct timeout",
+flow tables) flow.end is the entry's end, and end_unknown counts it. With compat = "ulogd2" flow.end is the entry's end always, and SIGUSR2's records have none.
+
+SIGUSR2 reads the counters of all connections and ZEROES the kernel's: who else reads them (conntrack -L, nft) finds them at 0. Each connection gets a record with event 2.
+However many instances and stacks read one table, it is done once and all of them get it. Records with counters = "total" go on counting all since the connection began
+(hash_enable). To report long connections without touching the kernel's counters use active_timeout.`
 
 const example = `# Ends of TCP connections from the inside, as IPFIX; what lives longer is reported every half hour.
 stack = "ct1:NFCT,ipfix1:IPFIX"
@@ -77,10 +82,23 @@ type nfct struct {
 	losses   losses
 	pressure pressure
 	limit    limit
+	timeouts timeoutFiles
+	compat   bool // flow.end is the entry's end, as ulogd2 has it
 }
 
 // Bind declares the keys.
-func (n *nfct) Bind(p *engine.Binder) { n.columns.bind(p) }
+func (n *nfct) Bind(p *engine.Binder) {
+	n.columns.bind(p)
+	n.compat = p.Settings().CompatULOGD2()
+}
+
+// Counts implements engine.Counting. Without memory an UPDATE event has what the kernel counted so far.
+func (n *nfct) Counts() engine.Counts {
+	if n.counters == "total" || !n.hash && n.pollInterval == 0 && n.eventMask&eventUpdate != 0 {
+		return engine.CountsTotal
+	}
+	return engine.CountsDelta
+}
 
 // Backpressure tells that the kernel keeps what is not read.
 func (n *nfct) Backpressure() bool { return n.reliable }
@@ -111,6 +129,9 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 		return err
 	}
 	if err := n.dump.open(n.namespace); err != nil {
+		return err
+	}
+	if err := n.expire(); err != nil {
 		return err
 	}
 	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
@@ -324,6 +345,7 @@ const (
 // Signal reads the counters of all connections and zeroes them, on SIGUSR2.
 func (n *nfct) Signal(s engine.Signal) {
 	if s == engine.Dump && n.hub.lead(n.member) {
+		n.env.Log.Info("reading the counters of all connections and zeroing the kernel's, as SIGUSR2 asks")
 		n.dump.wanted[forReset] = true
 	}
 }
@@ -353,6 +375,7 @@ func (n *nfct) Close() error {
 	}
 	errs = append(errs, n.pressure.close())
 	n.limit.close()
+	n.timeouts.close()
 	if n.hub != nil {
 		n.hub.leave(n)
 	}

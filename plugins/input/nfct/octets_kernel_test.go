@@ -16,7 +16,7 @@ import (
 func TestHundredsEqualConntrack(t *testing.T) {
 	ns := tracked(t)
 	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
-	d := start(t, ns, t.Name(), "", "extra_keys = true")
+	d := start(t, ns, t.Name(), `compat = "ulogd2"`, "extra_keys = true") // conntrack shows the ends of entries
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)
 	const rounds, each = 5, 12

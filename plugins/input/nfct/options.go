@@ -33,7 +33,9 @@ type settings struct {
 	exportOnExit  bool
 	activeTimeout time.Duration
 	counters      string
-	connLabels    string
+
+	expireInterval time.Duration
+	connLabels     string
 }
 
 const allEvents = eventNew | eventUpdate | eventDestroy
@@ -45,7 +47,7 @@ func (n *nfct) Options(o *engine.Options) {
 	o.Bool(&s.hash, "hash_enable", true, "remember the live connections; only their ends are then reported. Off: every event is, as event_mask asks")
 	engine.Int(o, &s.hashBuckets, "hash_buckets", 8192, "has no effect: the index of the remembered connections grows with them")
 	engine.Int(o, &s.hashMax, "hash_max_entries", 0, "connections that are remembered at most; 0: as many as the kernel tracks (nf_conntrack_max, also when it changes), "+
-		"within half of the memory that the daemon may use, at 268 octets each. The table grows as it fills. Others are reported all the same, without what only memory knows")
+		"within half of the memory that the daemon may use, at 276 octets each. The table grows as it fills. Others are reported all the same, without what only memory knows")
 	engine.Int(o, &s.eventMask, "event_mask", eventNew|eventDestroy, "events to ask the kernel for, added up: 1 new, 2 update, 4 destroy")
 	engine.Int(o, &s.bufferSize, "netlink_socket_buffer_size", 0, "octets that may wait in the kernel on each socket, if netlink_socket_buffer_maxsize is not set; 0: 8 MiB. It is a limit, nothing is allocated ahead")
 	engine.Int(o, &s.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets that may wait in the kernel on each socket; 0: see netlink_socket_buffer_size")
@@ -63,7 +65,9 @@ func (n *nfct) Options(o *engine.Options) {
 	o.Bool(&s.initialDump, "initial_dump", true, "at start, remember the connections that exist (hash_enable)")
 	o.Bool(&s.exportOnExit, "export_on_exit", false, "at the end, report the connections that still live, with end reason 4 (forced end)")
 	o.Seconds(&s.activeTimeout, "active_timeout", 0, "report living connections at this interval, with end reason 2 (hash_enable); 0: only at their end. The kernel's counters are not zeroed")
-	o.Enum(&s.counters, "counters", "delta", []string{"delta", "total"}, "what a connection with several reports (active_timeout) counts in each: what came since the one before, or all so far")
+	o.Seconds(&s.expireInterval, "expire_interval", time.Second, "time between looks at the kernel's table that make it end at once what has run out, and that date the last packets of connections; "+
+		"it is longer where the table is so large that looking would take more than 1 % of a core. Ends, and flow.end where nf_conntrack_timestamp is 0, are late by at most that. 0: never; then the kernel takes up to a minute")
+	o.Enum(&s.counters, "counters", "delta", []string{"delta", "total"}, "what a connection with several records (active_timeout, SIGUSR2) counts in each: what came since the one before, or all so far (hash_enable)")
 	o.String(&s.connLabels, "connlabel_conf", "/etc/xtables/connlabel.conf", "file that names connection labels, lines of NUMBER NAME; it may be missing")
 }
 

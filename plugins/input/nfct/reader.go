@@ -16,6 +16,7 @@ type reader struct {
 	b                                *engine.Batch
 	rows                             int
 	malformedRows, longRows, leftOut int
+	unknownEnds                      int
 	recovering                       bool // records are of ends that were not seen
 	sift                             bool // some rows are ends that may have been told before
 	text                             text
@@ -99,6 +100,9 @@ func (r *reader) finish() {
 	r.text.finish(r.b)
 	if r.leftOut > 0 {
 		r.b.Skip(r.leftOut)
+	}
+	if r.unknownEnds > 0 {
+		r.endUnknown.Add(r.unknownEnds)
 	}
 	if r.malformedRows > 0 {
 		r.malformed.Rows(r.b, r.malformedRows)

@@ -22,6 +22,7 @@ func (r *reader) event(f *flow, now int64) {
 func (r *reader) end(f *flow, now int64) {
 	start, reason := f.start, f.endReason()
 	stop := pick(f.stop, pick(f.stamp, now))
+	active, odd := start, false
 	key := r.ended.fingerprint(f)
 	if t := r.table; t != nil {
 		if r.ended.again(key) {
@@ -33,6 +34,8 @@ func (r *reader) end(f *flow, now int64) {
 			start = pick(start, t.entries.at(i).start)
 			t.complete(i, f)
 			if !t.another(i, f) {
+				e := t.entries.at(i)
+				active, odd = max(start, e.active), e.flags&isOdd != 0
 				t.observe(i, f)
 				if r.deltas() {
 					t.delta(i, f)
@@ -41,9 +44,23 @@ func (r *reader) end(f *flow, now int64) {
 			}
 		}
 	}
-	if r.emit(f, reason, start, stop) && r.table == nil {
+	if r.emit(f, reason, start, r.lastPacket(f, stop, active, odd)) && r.table == nil {
 		r.ended.keys[r.rows-1], r.sift = key, true
 	}
+}
+
+// lastPacket returns when the last packet of a connection came that ended at the time stop, and that had a packet at active or later. It
+// is the stop time where nobody knows, as of a connection that is odd.
+func (r *reader) lastPacket(f *flow, stop, active int64, odd bool) int64 {
+	if r.compat || f.refused() {
+		return stop
+	}
+	when, known := r.timeouts.last(f, stop, active)
+	if odd || !known {
+		r.unknownEnds++
+		return stop
+	}
+	return when
 }
 
 // another tells whether the entry is that of the next connection, whose beginning was read first, and not of f, which has ended: an identifier and a tuple may be
@@ -61,9 +78,11 @@ func (r *reader) alive(f *flow, now int64) {
 		i = r.remember(f, start)
 	} else {
 		t.update(i, f)
+		e := t.entries.at(i)
+		e.active = max(e.active, f.stamp) // a kernel that does not stamp events says nothing of when they were
 		if f.event == eventNew {
 			t.unmute(i) // it has been announced, so its end will be
-			t.entries.at(i).start = pick(f.stamp, t.entries.at(i).start)
+			e.start = pick(f.stamp, e.start)
 		}
 	}
 	if f.event == eventNew && r.begun {
@@ -105,25 +124,26 @@ func (r *reader) dumped(f *flow, why purpose, now int64) {
 	if i == 0 {
 		switch why {
 		case forReset:
-			r.emit(f, 0, f.start, 0)
+			r.emit(f, 0, f.start, r.livingEnd(f, now, f.start))
 		case forExit:
-			r.emit(f, endForced, f.start, now)
+			r.emit(f, endForced, f.start, r.livingEnd(f, now, f.start))
 		}
 		return
 	}
 	t := r.table
-	start, read := t.entries.at(i).start, *f
+	start := t.entries.at(i).start
+	r.date(i, f, now)
 	t.observe(i, f)
 	// The event of the beginning may have been lost. There is room for one row: an interim report comes with the next dump.
 	if r.begun && f.start >= r.joined && why != forReset && why != forExit && r.begin(i, f, start) {
 		return
 	}
 	switch why {
-	case forReset: // what the kernel counted since the last reset
+	case forReset:
 		t.zeroed(i)
-		f.sent, f.answered = read.sent, read.answered
-		t.complete(i, f)
-		r.emit(f, 0, start, 0)
+		total := *f
+		r.interim(i, f, 0, start, now)
+		t.reported(i, &total, now)
 	case forReport:
 		since := now - t.lastReport(i) // negative where the clock was set back
 		if since >= 0 && since < int64(r.activeTimeout-r.activeTimeout/8) {
@@ -143,7 +163,53 @@ func (r *reader) interim(i uint32, f *flow, reason uint8, start, now int64) {
 		r.table.delta(i, f)
 	}
 	r.table.complete(i, f)
-	r.emit(f, reason, start, now)
+	end := now
+	if e := r.table.entries.at(i); !r.compat && e.flags&isDated != 0 {
+		end = e.active
+	}
+	if r.compat && reason == 0 {
+		end = 0
+	}
+	r.emit(f, reason, start, end)
+}
+
+// livingEnd is the end of a record of a living connection that is not remembered.
+func (r *reader) livingEnd(f *flow, now, active int64) int64 {
+	if r.compat {
+		if r.dump.why == forExit {
+			return now
+		}
+		return 0
+	}
+	if when, known := r.timeouts.last(f, now, active); known {
+		return when
+	}
+	return now
+}
+
+// date notes when a connection that a dump shows had its last packet, as far as that can be told: the dump before did not show all of its
+// packets, or the time that it still has to live says so. Both must agree.
+func (r *reader) date(i uint32, f *flow, now int64) {
+	e := r.table.entries.at(i)
+	still := false // no packet came since the dump before
+	if e.seen == r.table.round-1 {
+		still = f.sent == e.sent && f.answered == e.answered && f.sent.packets > 0
+		if !still {
+			e.active = max(e.active, r.dump.before)
+		}
+	}
+	e.seen = r.table.round
+	when, known := r.timeouts.last(f, now, e.active)
+	if still && e.flags&isOdd != 0 || still && e.flags&isDated != 0 && when > e.active+slack {
+		known = false
+	}
+	e.flags &^= isDated | isOdd
+	if !known {
+		e.flags |= isOdd
+		return
+	}
+	e.active = when
+	e.flags |= isDated
 }
 
 // meet finds or makes the entry of a connection that a dump shows; 0: there is none. Parts of a dump that zeroes counters may come late, from another
@@ -166,7 +232,7 @@ func (r *reader) meet(f *flow, why purpose, now int64) uint32 {
 	}
 	t.update(i, f)
 	e := t.entries.at(i)
-	e.seen, e.start = t.round, pick(f.start, e.start)
+	e.start = pick(f.start, e.start)
 	return i
 }
 
@@ -187,6 +253,13 @@ func (r *reader) sweep() (done bool) {
 		if r.deltas() {
 			t.delta(i, f)
 		}
+		end, dated := t.entries.at(i).active, t.entries.at(i).flags&isDated != 0
+		if r.compat || !dated {
+			end = now
+		}
+		if !r.compat && !dated {
+			r.unknownEnds++
+		}
 		reason := f.endReason()
 		r.recovering = d.why != forPoll
 		if r.recovering {
@@ -197,7 +270,7 @@ func (r *reader) sweep() (done bool) {
 			r.recoveredEnds.Add(1)
 		}
 		t.remove(i)
-		r.emit(f, reason, f.start, now)
+		r.emit(f, reason, f.start, end)
 		r.recovering = false
 	}
 	return true

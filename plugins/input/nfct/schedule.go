@@ -5,7 +5,7 @@ package nfct
 import "time"
 
 // schedule holds the times of the next dumps; zero is never.
-type schedule struct{ recover, poll, report, check time.Time }
+type schedule struct{ recover, poll, report, check, dates time.Time }
 
 // schedule sets the first times.
 func (n *nfct) schedule(now time.Time) {
@@ -15,6 +15,9 @@ func (n *nfct) schedule(now time.Time) {
 	}
 	n.dump.wanted[forStart] = n.hash && n.initialDump
 	n.due.check = now.Add(n.resync)
+	if n.expireInterval > 0 {
+		n.due.dates = now.Add(n.expireInterval)
+	}
 	if n.activeTimeout > 0 {
 		n.due.report = now.Add(n.activeTimeout)
 	}
@@ -29,6 +32,7 @@ func (n *nfct) Tick(now time.Time) {
 		n.pressure.look(n, now)
 	}
 	n.want(forPoll, &n.due.poll, now, n.pollInterval)
+	n.timeouts.look(now)
 	n.want(forReport, &n.due.report, now, n.activeTimeout)
 	if n.table == nil {
 		return
@@ -40,10 +44,18 @@ func (n *nfct) Tick(now time.Time) {
 	if n.table.silent > 0 {
 		n.want(forCheck, &n.due.check, now, n.resync)
 	}
+	n.want(forDates, &n.due.dates, now, n.datesEvery())
 	if !n.due.recover.IsZero() && (n.stopping || !now.Before(n.due.recover)) {
 		n.due.recover = time.Time{}
 		n.dump.wanted[forRecovery] = true
 	}
+}
+
+// datesEvery is the time between dumps that date connections: expire_interval, and longer where a dump costs more than its share of
+// a core. What a dump of a table of another size cost is scaled.
+func (n *nfct) datesEvery() time.Duration {
+	size := float64(n.table.live+1) / float64(n.dump.entries+1)
+	return max(n.expireInterval, time.Duration(share*float64(n.dump.cost)*max(size, 1)))
 }
 
 // want asks for a dump if its time has come, and sets the next time. A daemon that stops begins none: where a dump takes longer than the

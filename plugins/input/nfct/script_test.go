@@ -216,8 +216,6 @@ func (s *script) want(i int, parts ...string) {
 	}
 }
 
-const second = 1_000_000_000
-
 // udp is a connection without the kernel's time stamps.
 func udp(event uint8, id uint32) crafted {
 	return crafted{event: event, src: "192.0.2.1", dst: "198.51.100.1", proto: 17, sport: 1000, dport: 53, id: id}

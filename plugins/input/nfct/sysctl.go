@@ -34,6 +34,7 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 				return err
 			}
 		}
+		n.timeouts.open()
 		always, err := readSysctl("nf_conntrack_events")
 		n.eventsAlways = err == nil && always == 1
 		if n.hub.others(n) {

@@ -1,4 +1,4 @@
-// The live connections as far as they are known: 76 octets for each with its place in the index, and 24 for its addresses (72 for
+// The live connections as far as they are known: 84 octets for each with its place in the index, and 24 for its addresses (72 for
 // IPv6), in parts without pointers that are made as the table fills.
 
 package nfct
@@ -34,6 +34,7 @@ type table struct {
 // entry is one connection.
 type entry struct {
 	start    int64    // nanoseconds since 1970
+	active   int64    // a packet came then or later
 	sent     counters // as the kernel counted when it was last asked
 	answered counters
 	id       uint32
@@ -54,10 +55,10 @@ type entry struct {
 type entryFlags uint8
 
 const (
-	isIPv6 entryFlags = 1 << iota
-	hasState
+	isIPv6  entryFlags = 1 << iota
+	isDated            // a dump has told when the last packet came: at active
 	portsGiven
-	icmpGiven
+	isOdd // a dump has told that it lives by no timeout of the kernel's settings
 	hasRare
 	hasReport // reports[] is valid
 	isSilent  // the kernel may end it without an event: it is older than the first listener
@@ -132,14 +133,11 @@ func (t *table) insert(f *flow, start int64) uint32 {
 		t.index.grow(&t.entries)
 	}
 	e := t.entries.at(i)
-	*e = entry{start: start, id: f.id, zone: f.zone, proto: f.orig.proto, hash: t.hasher.hash(f), seen: t.round}
+	*e = entry{start: start, active: start, id: f.id, zone: f.zone, proto: f.orig.proto, hash: t.hasher.hash(f), seen: t.round}
 	head := t.index.head(e.hash)
 	e.next, *head = *head, i
 	if f.orig.has&hasPorts != 0 {
 		e.flags |= portsGiven
-	}
-	if f.orig.has&hasICMP != 0 {
-		e.flags |= icmpGiven
 	}
 	o, r := &f.orig, &f.reply
 	if f.family != unix.AF_INET6 {
@@ -164,8 +162,7 @@ func (t *table) update(i uint32, f *flow) {
 	e := t.entries.at(i)
 	e.mark, e.status = f.mark, f.status
 	if f.has&hasTCP != 0 {
-		e.tcpState = f.tcpState
-		e.flags |= hasState
+		e.tcpState = f.tcpState // never 0, which stands for none
 	}
 	if f.has&hasHelper != 0 {
 		e.helper = t.helpers.number(f.helper)
@@ -255,11 +252,11 @@ func (t *table) recall(i uint32, f *flow) {
 		o.has |= hasPorts
 		r.has |= hasPorts
 	}
-	if e.flags&icmpGiven != 0 {
+	if e.proto == unix.IPPROTO_ICMP || e.proto == unix.IPPROTO_ICMPV6 {
 		o.has |= hasICMP
 		o.icmpType, o.icmpCode = uint8(o.dport>>8), uint8(o.dport)
 	}
-	if e.flags&hasState != 0 {
+	if e.tcpState != 0 {
 		f.has |= hasTCP
 	}
 	t.complete(i, f)

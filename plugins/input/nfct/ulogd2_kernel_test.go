@@ -53,7 +53,7 @@ func TestEqualsULOGD2(t *testing.T) {
 	os.WriteFile(theirs+"/ulogd.conf", []byte(inEachMode(theirs, "logfile=\"stdout\"\n"+load, "")), 0o644)
 	other := ns.Start(t, "ulogd -v -l 3 -c "+theirs+"/ulogd.conf")
 	other.WaitOutput("entering main loop", 30*time.Second)
-	d := stacktest.StartConf(t, inEachMode(ours, "", "network_namespace_path="+ns.Path()))
+	d := stacktest.StartConf(t, inEachMode(ours, "compat=ulogd2\n", "network_namespace_path="+ns.Path()))
 
 	tcpEcho(t, ns, "127.0.0.1:0", 3000)
 	tcpEcho(t, ns, "[::1]:0", 4000)

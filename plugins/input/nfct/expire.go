@@ -1,0 +1,107 @@
+// Making the kernel look for entries that have run out. It looks by itself once a minute or so; whoever reads its table makes it look at once.
+
+package nfct
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/plugins/input/netlink/mmsg"
+	"ulogd/plugins/input/netlink/nlattr"
+)
+
+// expirer asks for the connections of a family that none is of: the kernel goes through its table, removes what has run out, and sends nothing.
+type expirer struct {
+	socket   *mmsg.Socket
+	interval time.Duration
+	mine     func() bool // whether no other instance does it
+}
+
+// share is the part of a core that looking may cost: a 200th for this, and as much for the dumps that date connections.
+const share = 200
+
+// expire starts looking, unless polls of the table do it.
+func (n *nfct) expire() error {
+	if n.expireInterval == 0 || n.pollInterval > 0 {
+		return nil
+	}
+	s, err := dumpSocket(n.namespace)
+	if err != nil {
+		return err
+	}
+	x := &expirer{socket: s, interval: n.expireInterval, mine: func() bool { return n.hub.first(n) }}
+	n.env.Go(x.run)
+	return nil
+}
+
+// run looks until the daemon ends.
+func (x *expirer) run(ctx context.Context) {
+	defer x.socket.Close()
+	r, buf := mmsg.New(x.socket), make([]byte, dumpSlot)
+	wait := x.interval
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = x.interval
+		if !x.mine() {
+			continue
+		}
+		cost, err := x.look(r, buf)
+		if err != nil {
+			wait = time.Minute // such as no right any more: ends are told when the kernel finds them
+		}
+		wait = max(wait, share*cost)
+	}
+}
+
+// look goes through the table once and returns the time of the processor that it took.
+func (x *expirer) look(r *mmsg.Receiver, buf []byte) (time.Duration, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := threadTime()
+	request := nlattr.AppendMessage(nil, msgGet, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
+		return append(b, unix.AF_UNIX, unix.NFNETLINK_V0, 0, 0)
+	})
+	if err := x.socket.Send(request); err != nil {
+		return 0, err
+	}
+	x.socket.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for {
+		n, err := r.WaitReceive(buf, dumpSlot)
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			return 0, os.ErrDeadlineExceeded
+		}
+		for rest := r.Datagram(0); len(rest) > 0; {
+			var m nlattr.Message
+			m, rest = nlattr.NextMessage(rest)
+			switch m.Type {
+			case unix.NLMSG_DONE:
+				return threadTime() - before, nil
+			case unix.NLMSG_ERROR:
+				return 0, errno(m.Body)
+			case nlattr.Malformed:
+				return 0, errors.New("an answer that is cut off")
+			}
+		}
+	}
+}
+
+// threadTime is what the calling thread has used of a processor.
+func threadTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
