@@ -73,6 +73,15 @@ func (e *Env) Deadline() time.Time {
 	return time.Time{}
 }
 
+// StopBy returns the time by which an operator who has asked the daemon to end wants it over; zero
+// while nobody has. Inputs that come to their end by themselves set none.
+func (e *Env) StopBy() time.Time {
+	if at := e.m.deadline.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
+
 // Lost returns what never arrived, as far as all instances of the daemon know: records that the
 // kernel or a device could not deliver.
 func (e *Env) Lost() (n int64) {

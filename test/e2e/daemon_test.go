@@ -15,6 +15,12 @@ import (
 var daemon string
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(recorderEnv); dir != "" {
+		if err := record(dir, os.Args[1]); err != nil {
+			panic(err)
+		}
+		return
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "ulogd-e2e")
 		if err != nil {

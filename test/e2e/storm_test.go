@@ -56,7 +56,7 @@ func startCollector(t *testing.T, ns *nstest.NS) *collector {
 // read takes the messages of one session. A template's record length is enough to count; every field of the default layout has a fixed one.
 func (c *collector) read(conn net.Conn) error {
 	defer conn.Close()
-	lengths := map[uint16]int{}
+	layouts := map[uint16]layout{}
 	next := uint32(0)
 	header, body := make([]byte, 16), make([]byte, 1<<16)
 	for {
@@ -80,9 +80,9 @@ func (c *collector) read(conn net.Conn) error {
 			sets = sets[n:]
 			switch {
 			case id == 2:
-				learn(lengths, set)
-			case id >= 256 && lengths[id] > 0:
-				records := len(set) / lengths[id]
+				learn(layouts, set)
+			case id >= 256 && layouts[id].length > 0:
+				records := len(set) / layouts[id].length
 				c.records.Add(int64(records))
 				next += uint32(records)
 			case id >= 256:
@@ -92,19 +92,28 @@ func (c *collector) read(conn net.Conn) error {
 	}
 }
 
-func learn(lengths map[uint16]int, set []byte) {
+// layout is what is needed of a template whose fields have fixed lengths: where its source address stands, and how long a record is.
+type layout struct{ source, length int }
+
+// learn reads template records (RFC 7011 section 3.4.1).
+func learn(layouts map[uint16]layout, set []byte) {
+	const sourceIPv4Address = 8
 	for len(set) >= 4 {
 		id, fields := binary.BigEndian.Uint16(set), int(binary.BigEndian.Uint16(set[2:]))
 		set = set[4:]
-		total := 0
+		var l layout
 		for range fields {
-			total += int(binary.BigEndian.Uint16(set[2:]))
-			if set[0]&0x80 != 0 { // an enterprise's element
+			element := binary.BigEndian.Uint16(set)
+			if element == sourceIPv4Address {
+				l.source = l.length
+			}
+			l.length += int(binary.BigEndian.Uint16(set[2:]))
+			if element&0x8000 != 0 { // an enterprise's element
 				set = set[4:]
 			}
 			set = set[4:]
 		}
-		lengths[id] = total
+		layouts[id] = l
 	}
 }
 

@@ -63,7 +63,7 @@ func (f *file) validate(o *engine.Options, buffer int64) error {
 		return nil
 	}
 	for _, name := range []string{
-		"host", "port", "proto", "mode", "source_address", "reconnect_interval", "spool", "spool_max", "resend_window", "resend_time",
+		"host", "port", "proto", "mode", "source_address", "reconnect_interval", "rate", "resolve_interval", "failover_after", "spool", "spool_max", "resend_window", "resend_time",
 		"tls_cert", "tls_key", "tls_ca", "tls_peer_names", "dtls_renew", "template_refresh", "template_refresh_packets", "template_copies",
 	} {
 		if o.Given(name) {
@@ -220,6 +220,9 @@ func (f *file) Better(time.Time) {}
 
 // Dialing implements collector.Way.
 func (f *file) Dialing() bool { return false }
+
+// Failing implements collector.Way: the file complains itself.
+func (f *file) Failing() bool { return false }
 
 // Due implements collector.Way.
 func (f *file) Due() time.Time { return f.retry }

@@ -92,8 +92,8 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 		o.reporter = newReporter(o)
 	}
 	o.Limits = o.limits()
-	o.Make(o)
-	return o.bind(p)
+	waits := o.Make(p, o)
+	return o.bind(p, waits)
 }
 
 // Open implements engine.Opener: it begins to connect, and does not wait for it.
@@ -128,12 +128,18 @@ func (o *output) connect(env *engine.Env) error {
 		o.watchDrops()
 		return o.file.open(env)
 	}
-	window := collector.Window{}
-	if !o.datagrams() {
-		window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
-	}
 	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there (UDP)")
-	paths := o.Connect(env, window, func(a collector.Address) collector.Dial { return o.dial(a, refused) })
+	t := stream.Transport{
+		Dial:      func(a collector.Address) collector.Dial { return o.dial(a, refused) },
+		Datagrams: o.datagrams(), Retry: o.ReconnectInterval,
+	}
+	switch {
+	case !t.Datagrams:
+		t.Window = collector.Window{Octets: o.resend, Time: o.resendTime, Acked: true}
+	case o.proto == protoUDP:
+		t.Retry = min(t.Retry, stream.RetryUDP)
+	}
+	paths := o.Connect(env, t)
 	o.watchDrops()
 	for _, p := range paths {
 		if o.proto == protoDTLS {
@@ -229,8 +235,8 @@ func (s *stage) settle(i int, res export.Result, now time.Time) {
 }
 
 // bind finds out what records the stack has and binds their keys.
-func (o *output) bind(p *engine.Binder) engine.Stage {
-	s := &stage{o: o, wait: p.Waits(), shares: export.NewShares(p, len(o.Streams))}
+func (o *output) bind(p *engine.Binder, waits bool) engine.Stage {
+	s := &stage{o: o, wait: waits, shares: export.NewShares(p, len(o.Streams))}
 	if s.encoder = o.encoder(p); s.encoder == nil {
 		p.Problem("needs the keys of flows (from NFCT, or from FLOW behind packets), of packets (from BASE) or of counters (from NFACCT)")
 		return s

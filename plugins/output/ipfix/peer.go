@@ -62,6 +62,12 @@ func (p *peer) Begin(q *collector.Queue, now time.Time) {
 	}
 }
 
+// Doubt implements collector.Protocol.
+func (p *peer) Doubt(_ *collector.Queue, now time.Time) {
+	p.told.Forget(now)
+	p.described = 0
+}
+
 // Before implements collector.Protocol: what a message needs and does not bring itself goes ahead of it.
 func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	o := p.o

@@ -75,7 +75,7 @@ func (s *settings) options(o *engine.Options, c *stream.Output) {
 	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), FLOW's timeouts, sampling, the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none, as some collectors refuse messages that hold them")
 	engine.Int(o, &s.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at (RFC 5477); options_interval is then 10 minutes unless it is set. 0: all")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
-	s.refresh.Options(o, 1000, "on UDP and DTLS, ", "; 0: never for this reason")
+	s.refresh.Options(o, "on UDP and DTLS, ", "; 0: never for this reason")
 	engine.Int(o, &s.copies, "template_copies", 1, "on UDP and DTLS, announce a template so many times ahead of its first record")
 	o.Size(&s.resend, "resend_window", 8<<20, "after a session over TCP or TLS breaks, send again what is not acknowledged and, before it, at least so many octets that are, as far as buffer holds them")
 	o.Seconds(&s.resendTime, "resend_time", 5*time.Second, "and at least what was sent during this time; both 0: only what was not acknowledged")

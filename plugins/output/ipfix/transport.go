@@ -45,6 +45,8 @@ func (s *settings) validateTransport(mode string) error {
 		return fmt.Errorf("proto: sctp is not offered: Go's network library has none, and there was no kernel with SCTP to test another on; set proto = tcp or tls, which lose nothing either")
 	case mode == stream.Failover && s.proto == protoUDP:
 		return fmt.Errorf("mode: failover needs tcp, tls or dtls; UDP does not tell that a collector is away (RFC 7011 section 10.3.5)")
+	case !s.datagrams() && s.opts.Given("rate"):
+		return fmt.Errorf("rate: is for udp and dtls; over %s a collector is sent what it takes; remove it", s.proto)
 	case !s.secure() && (id.Certificate != "" || id.Key != "" || id.Authorities != "" || len(id.PeerNames) > 0):
 		return fmt.Errorf("proto: is %s, which takes no tls_cert, tls_key, tls_ca or tls_peer_names; set proto = tls or dtls", s.proto)
 	case s.secure() && (id.Certificate == "" || id.Key == "" || id.Authorities == ""):

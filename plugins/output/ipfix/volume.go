@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/export/collector"
 )
 
 // volume is a file that is being written. Compressed, it is a row of gzip members (RFC 1952 section 2.2) or zstd frames (RFC 8878 section 3), each
@@ -64,7 +65,7 @@ func newVolume(f *file, fd *os.File) *volume {
 func (v *volume) empty() bool { return v.size == 0 && len(v.pending) == 0 }
 
 // Send implements collector.Session.
-func (v *volume) Send(p []byte, _ []uint16) (int, error) {
+func (v *volume) Send(p []byte, _ []collector.Piece) (int, error) {
 	if r := &v.f.rotate; r.Size > 0 && v.size+int64(len(v.pending)) >= r.Size {
 		v.refused = true
 		return 0, nil

@@ -87,6 +87,9 @@ type peer struct {
 // Begin implements collector.Protocol. What was numbered but could not be sent is numbered again.
 func (p *peer) Begin(q *collector.Queue, _ time.Time) { p.before = uint32(q.Sent().Records) }
 
+// Doubt implements collector.Protocol: a datagram needs nothing but itself.
+func (p *peer) Doubt(*collector.Queue, time.Time) {}
+
 // Before implements collector.Protocol: there is nothing to tell ahead of a datagram.
 func (p *peer) Before(*collector.Queue, collector.Mark, time.Time) {}
 

@@ -70,8 +70,7 @@ func (o *output) Validate() error {
 func (o *output) Bind(p *engine.Binder) engine.Stage {
 	p.OwnAccounting()
 	o.Limits = stream.Limits{Most: headerLen + maxRecords*recordLen}
-	o.Make(o)
-	return &stage{o: o, wait: p.Waits(), keys: bind(p)}
+	return &stage{o: o, wait: o.Make(p, o), keys: bind(p)}
 }
 
 // Open implements engine.Opener: it begins to connect, and does not wait for it.

@@ -21,7 +21,7 @@ func TestNoAllocations(t *testing.T) {
 		{Name: "reply.raw.pktcount", Value: "7"},
 		{Name: "reply.raw.pktlen", Value: "7000"},
 	}
-	setup := stacktest.Setup{Input: "NFCT", Output: "NETFLOW9", Options: map[string]string{"host": c.LocalAddr().String(), "buffer": "256KiB", "template_refresh_packets": "1000000"}, Shape: []stacktest.Record{flow}}
+	setup := stacktest.Setup{Input: "NFCT", Output: "NETFLOW9", Options: map[string]string{"host": c.LocalAddr().String(), "buffer": "256KiB", "rate": "0", "template_refresh_packets": "1000000"}, Shape: []stacktest.Record{flow}}
 	if n := setup.Allocations(t); n != 0 {
 		t.Errorf("%v allocations for each batch", n)
 	}

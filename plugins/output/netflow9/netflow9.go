@@ -69,7 +69,7 @@ func (o *output) Options(opts *engine.Options) {
 	opts.Enum(&o.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
 	opts.Strings(&o.fields, "fields", nil, "elements of the records in their order, by the names of the IPFIX registry; unset: the usual ones that the stack can fill")
 	engine.Int(opts, &o.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
-	o.refresh.Options(opts, 20, "", "")
+	o.refresh.Options(opts, "", "")
 	opts.Bool(&o.optionRecords, "options_records", false, "send options records with the templates: FLOW's timeouts and sampling each time; what was sent and the names of interfaces every template_refresh")
 	engine.Int(opts, &o.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at; 0: all")
 }
@@ -99,8 +99,9 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 		o.reporter = newReporter(o)
 	}
 	o.Limits = stream.Limits{Most: o.mtu, Unknown: stream.UnknownPath}
-	o.Make(o)
+	waits := o.Make(p, o)
 	s := o.stage(p)
+	s.wait = waits
 	if s.encoder == nil {
 		p.Problem("needs the keys of flows, such as orig.ip.saddr; let NFCT give them, or FLOW make them of packets")
 		return s

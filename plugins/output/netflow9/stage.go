@@ -23,7 +23,7 @@ type stage struct {
 // stage binds the keys. Counters are totals where they count since the flow began, as conntrack's do, which numbers its connections.
 func (o *output) stage(p *engine.Binder) *stage {
 	totals := o.counters == "total" || o.counters == "auto" && engine.Want(p, key.CTID).Given()
-	s := &stage{o: o, event: engine.Want(p, key.CTEvent), first: engine.Want(p, key.FlowEpoch), wait: p.Waits(), shares: export.NewShares(p, len(o.Streams))}
+	s := &stage{o: o, event: engine.Want(p, key.CTEvent), first: engine.Want(p, key.FlowEpoch), shares: export.NewShares(p, len(o.Streams))}
 	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: totals, Fields: o.fields, Uptime: &o.clock.Epoch})
 	return s
 }

@@ -71,7 +71,11 @@ func (b *bench) daemon(t trace, name, flow string) []string {
 }
 
 func (b *bench) exporter(t trace, name, flow, output, at string) []string {
-	path := b.write(name, fmt.Sprintf("stack = [\"p:PCAP,b:BASE,f:FLOW,n:%s\"]\n[global]\nloglevel = 5\n[p]\nfile = [%q]\n[f]\n%s\n[n]\nhost = [%q]\n", output, t.path, flow, at))
+	pace := "rate = 0\n"
+	if output == "IPFIX" { // over TCP there is none
+		pace = ""
+	}
+	path := b.write(name, fmt.Sprintf("stack = [\"p:PCAP,b:BASE,f:FLOW,n:%s\"]\n[global]\nloglevel = 5\n[p]\nfile = [%q]\n[f]\n%s\n[n]\nhost = [%q]\n%s", output, t.path, flow, at, pace))
 	return []string{b.ulogd, "-c", path}
 }
 

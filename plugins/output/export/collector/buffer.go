@@ -9,11 +9,13 @@ func (q *Queue) Add(msg []byte, m Mark) bool {
 	case q.open(len(msg)):
 		q.chunks[len(q.chunks)-1].add(msg, m)
 		q.waiting += int64(len(msg))
+		q.waitingRecords += m.Records
 	case q.disk == nil || !q.spill(msg, m):
 		q.drop(msg, m)
 		return false
 	}
 	q.stats.Held.Add(m.Records)
+	q.added += m.Records
 	return true
 }
 
@@ -24,6 +26,7 @@ func (q *Queue) drop(msg []byte, m Mark) {
 		why = q.disk.failed
 	}
 	why.Add(m.Records)
+	q.log.dropped += m.Records
 	if q.Dropped != nil {
 		q.Dropped(msg)
 	}
@@ -59,8 +62,12 @@ func (q *Queue) room() *chunk {
 
 // acked returns how much of what the session has taken the peer has acknowledged.
 func (q *Queue) acked() int64 {
-	if q.session == nil {
+	switch {
+	case q.session == nil:
 		return 0
+	case q.pacer != nil:
+		sent, _, _, _, _ := q.pacer.state()
+		return q.pacer.base + sent.octets
 	}
 	return q.session.Acked()
 }
@@ -92,6 +99,9 @@ func (q *Queue) empty(c *chunk) {
 // restart reuses the memory of what was sent and need not be kept, while it is still in the processor's cache.
 func (q *Queue) restart() {
 	if q.window != (Window{}) || q.chunk != len(q.chunks)-1 {
+		return
+	}
+	if q.pacer != nil && q.acked() < q.taken {
 		return
 	}
 	for q.chunk > 0 {

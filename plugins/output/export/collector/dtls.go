@@ -107,15 +107,17 @@ func (s *DTLS) listen() {
 }
 
 // Send implements Session. Unlike with plain UDP a refusal breaks the session: whoever listens there later does not know its keys.
-func (s *DTLS) Send(p []byte, lengths []uint16) (int, error) {
+func (s *DTLS) Send(p []byte, pieces []Piece) (int, error) {
 	done := 0
-	for _, n := range lengths {
-		_, err := s.conn.Write(p[done : done+int(n)])
+	for _, m := range pieces {
+		_, err := s.conn.Write(p[done : done+int(m.Length)])
 		switch {
 		case err == nil:
-			done += int(n)
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+			done += int(m.Length)
+		case errors.Is(err, unix.EAGAIN):
 			return done, nil
+		case passes(err):
+			return done, &LaterError{fmt.Errorf("send to %s: %w", s.UDP.conn.RemoteAddr(), err)}
 		case errors.Is(err, dtls.ErrConnClosed):
 			return done, io.EOF
 		default:
@@ -137,8 +139,8 @@ func (s *DTLS) Drain() error {
 
 // refusal counts an error that says that nobody listens.
 func (s *DTLS) refusal(err error) error {
-	if s.refused != nil && errors.Is(err, unix.ECONNREFUSED) {
-		s.refused.Add(1)
+	if errors.Is(err, unix.ECONNREFUSED) {
+		s.refuse()
 	}
 	return err
 }

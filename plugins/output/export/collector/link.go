@@ -30,6 +30,15 @@ type Link struct {
 	result  chan dialed
 	failing bool // the last attempt failed, and the log says so
 	made    *engine.Counter
+
+	shunned []shun // by collector
+	lookup  resolver
+}
+
+// A shun is how long a collector is left alone that took a session and then nothing.
+type shun struct {
+	until time.Time
+	pause time.Duration
 }
 
 type dialed struct {
@@ -42,7 +51,7 @@ type dialed struct {
 func NewLink(env *engine.Env, interval time.Duration, names []string, dials ...Dial) *Link {
 	return &Link{
 		env: env, dials: dials, names: names, interval: interval, result: make(chan dialed, 1),
-		made: env.Stats.Counter("sessions", "sessions with collectors that came up"),
+		made: env.Stats.Counter("sessions", "sessions with collectors that came up"), shunned: make([]shun, len(dials)),
 	}
 }
 
@@ -66,6 +75,9 @@ func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
 	if l.session == nil && !l.dialing && (l.tried.IsZero() || now.Sub(l.tried) >= l.interval) {
 		l.dial(now, len(l.dials))
 	}
+	if l.session != nil && !l.dialing && l.lookup.moved(l, now) {
+		l.dial(now, len(l.dials))
+	}
 	return l.session, fresh
 }
 
@@ -73,8 +85,11 @@ func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
 // attempt is due. When it succeeds, Poll returns the new session as fresh; the old one is the caller's to close.
 func (l *Link) Better(now time.Time) {
 	n := l.active
+	for n > 0 && now.Before(l.shunned[n-1].until) {
+		n--
+	}
 	if l.renew > 0 && now.Sub(l.up) >= l.renew {
-		n++
+		n = l.active + 1
 	}
 	if l.session != nil && n > 0 && !l.dialing && now.Sub(l.tried) >= l.interval {
 		l.dial(now, n)
@@ -84,14 +99,37 @@ func (l *Link) Better(now time.Time) {
 // Dialing tells whether an attempt is under way.
 func (l *Link) Dialing() bool { return l.dialing }
 
-// dial tries the first n collectors in their order.
+// Failing reports whether the last attempt has failed.
+func (l *Link) Failing() bool { return l.failing }
+
+// avoid has the present collector tried last for some time, each time longer: it took a session, and then nothing.
+func (l *Link) avoid(now time.Time) {
+	s := &l.shunned[l.active]
+	s.pause = min(max(2*s.pause, l.interval), maxShun)
+	s.until = now.Add(s.pause)
+	l.tried = time.Time{}
+}
+
+// maxShun bounds the time without the collector that is preferred.
+const maxShun = 10 * time.Minute
+
+// dial tries the first n collectors in their order, those that are avoided last.
 func (l *Link) dial(now time.Time, n int) {
 	l.tried, l.dialing = now, true
-	dials, result := l.dials[:n], l.result
+	var order, last []int
+	for i := range n {
+		if now.Before(l.shunned[i].until) {
+			last = append(last, i)
+		} else {
+			order = append(order, i)
+		}
+	}
+	order = append(order, last...)
+	dials, result := l.dials, l.result
 	l.env.Go(func(ctx context.Context) {
 		var errs []error
-		for i, dial := range dials {
-			s, err := dial(ctx)
+		for _, i := range order {
+			s, err := dials[i](ctx)
 			if err == nil {
 				if ctx.Err() != nil { // nobody will come for it
 					s.Close()

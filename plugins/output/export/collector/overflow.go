@@ -49,6 +49,7 @@ func (q *Queue) spill(msg []byte, m Mark) bool {
 		return false
 	}
 	q.disk.spooled.Add(m.Records)
+	q.log.spooled += m.Records
 	return true
 }
 
@@ -86,6 +87,7 @@ func (q *Queue) refill() bool {
 		m.Records = stored.Records
 		c.add(stored.Body, m)
 		q.waiting += int64(len(stored.Body))
+		q.waitingRecords += stored.Records
 	}
 	if len(c.marks) == 0 {
 		q.free = append(q.free, c)

@@ -3,6 +3,7 @@
 package collector
 
 import (
+	"errors"
 	"time"
 
 	"ulogd/engine"
@@ -14,6 +15,8 @@ type Protocol interface {
 	Begin(q *Queue, now time.Time)
 	// Before may send, with Control, messages that must leave before one with this mark.
 	Before(q *Queue, m Mark, now time.Time)
+	// Doubt is told that the collector may be another one than it was, in the same session: what it was told has to be told again.
+	Doubt(q *Queue, now time.Time)
 	// Stamp writes what is known only when the message leaves. at says what went before it.
 	Stamp(msg []byte, at Position, now time.Time)
 }
@@ -58,17 +61,37 @@ type Queue struct {
 	taken   int64 // octets that the session has taken
 	chunks  []*chunk
 	free    []*chunk
-	waiting int64    // octets of messages not sent yet
-	chunk   int      // the next message to send ...
-	message int      // ... in this chunk
-	part    int      // ... of which the session has taken so many octets
-	lengths []uint16 // of the run being sent
+	waiting int64   // octets of messages not sent yet
+	chunk   int     // the next message to send ...
+	message int     // ... in this chunk
+	part    int     // ... of which the session has taken so many octets
+	pieces  []Piece // of the run being sent
+
+	waitingRecords int // in the messages that wait
 
 	control        []byte   // messages of the protocol's own, which go first
 	controls       []uint16 // their lengths
 	controlRecords []uint16 // and data records
 	stamped        int      // how many of them are numbered
 	begun          int      // octets of control that the session has taken
+
+	log notices
+
+	// Datagrams only.
+	pace     Pace
+	pacer    *pacer  // nil: messages go to the session as fast as it takes them
+	counted  paced   // of what the pacer has sent, what is counted as out
+	handed   int     // messages that the pacer was handed
+	backlog  bool    // messages wait that could not be sent when they came
+	refusals int64   // of the session, that the protocol was told of
+	doubted  bool    // and since then no record has left
+	incoming float64 // records a second
+	added    int     // records since the rate was measured
+	adapted  time.Time
+
+	patience time.Duration // 0: a session may stand still for ever
+	progress time.Time     // when it last did not
+	reached  int64         // octets that were acknowledged then
 }
 
 // A Window is what a stream sends again after a break: the last octets, or all of a time, whichever is more. An acknowledgement means that the
@@ -81,11 +104,13 @@ type Window struct {
 
 // NewQueue makes a queue of at most so many octets in front of the link.
 func NewQueue(env *engine.Env, link Way, p Protocol, octets int64, w Window) *Queue {
-	return &Queue{
+	q := &Queue{
 		link: link, protocol: p, env: env, stats: env.Stats, max: max(octets, MinBuffer), window: w,
 		full:   env.Stats.Drop("buffer_full", "records that found the buffer of their collector full"),
 		resent: env.Stats.Counter("resent", "records sent again because their session broke; they count as made"),
 	}
+	q.log = notices{log: env.Log, name: link.Name()}
+	return q
 }
 
 // Session returns the session, nil while there is none.
@@ -123,8 +148,8 @@ func (q *Queue) Pump(now time.Time) {
 	if q.session == nil {
 		return
 	}
-	if err := q.write(now); err != nil {
-		q.broke(err)
+	if err := q.passing(q.write(now), now); err != nil {
+		q.broke(err, now)
 	}
 }
 
@@ -132,33 +157,49 @@ func (q *Queue) Pump(now time.Time) {
 func (q *Queue) Tick(now time.Time) {
 	if q.session != nil {
 		if err := q.session.Drain(); err != nil {
-			q.broke(err)
+			q.broke(err, now)
+		} else if q.stalled(now) {
+			q.giveUp(now)
 		}
 		q.link.Better(now)
 	}
 	q.Pump(now)
+	q.adapt(now)
 	q.trim(now)
+	q.log.tick(now, q.session == nil && q.link.Failing())
 	if q.disk != nil {
 		q.disk.Tick(now)
 	}
 }
 
 func (q *Queue) begin(s Session, now time.Time) {
-	if q.session != nil { // a preferred collector has come back
+	if q.session != nil { // a preferred collector has come back, or the present one has another address
 		q.unsend(q.window)
 		q.session.Shutdown()
 		q.session.Close()
 	}
 	q.session = s
 	q.number++
-	q.taken, q.at = 0, Position{}
+	q.taken, q.at, q.refusals, q.doubted = 0, Position{}, 0, false
+	q.progress, q.reached = now, 0
+	q.backlog = q.waitingRecords > 0
 	q.dropControl()
+	q.log.up(now, q.held())
 	q.protocol.Begin(q, now)
 }
 
-func (q *Queue) broke(err error) {
+// held returns how many records wait for a session.
+func (q *Queue) held() int {
+	if q.disk != nil {
+		return q.waitingRecords + q.disk.Records()
+	}
+	return q.waitingRecords
+}
+
+func (q *Queue) broke(err error, now time.Time) {
 	q.unsend(q.window)
 	q.session = nil
+	q.log.down(now)
 	q.link.Break(err)
 }
 
@@ -178,6 +219,9 @@ func (q *Queue) write(now time.Time) error {
 	if done, err := q.session.Flush(); !done || err != nil {
 		return err
 	}
+	if err := q.watch(now); err != nil {
+		return err
+	}
 	for {
 		if done, err := q.writeControl(now); !done || err != nil {
 			return err
@@ -190,15 +234,23 @@ func (q *Queue) write(now time.Time) error {
 			q.restart()
 			return nil
 		}
-		q.lengths = q.lengths[:0]
+		q.pieces = q.pieces[:0]
 		for _, m := range q.chunks[q.chunk].marks[q.message : q.message+n] {
-			q.lengths = append(q.lengths, m.length)
+			q.pieces = append(q.pieces, Piece{m.length, uint16(m.Records)})
 		}
-		taken, err := q.session.Send(p, q.lengths)
+		taken, err := q.send(p, q.pieces)
+		doubted := q.doubted
 		q.took(taken, now)
+		if errors.Is(err, errRefused) {
+			if !doubted || taken > 0 { // else it is what we told that was refused, and the error is over
+				q.doubt(now)
+			}
+			continue
+		}
 		if err != nil || taken < len(p) {
 			return err
 		}
+		q.canSend(now)
 	}
 }
 
@@ -223,14 +275,26 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 		off -= int(q.controls[skip])
 		skip++
 	}
-	n, err := q.session.Send(q.control[q.begun:], q.controls[skip:])
-	q.begun += n
-	q.taken += int64(n)
-	if err != nil || q.begun < len(q.control) {
-		return false, err
+	for {
+		q.pieces = q.pieces[:0]
+		for _, length := range q.controls[skip:] {
+			q.pieces = append(q.pieces, Piece{Length: length})
+		}
+		n, err := q.send(q.control[q.begun:], q.pieces)
+		q.begun += n
+		q.taken += int64(n)
+		if errors.Is(err, errRefused) { // of something earlier
+			for ; n > 0; skip++ {
+				n -= int(q.controls[skip])
+			}
+			continue
+		}
+		if err != nil || q.begun < len(q.control) {
+			return false, err
+		}
+		q.dropControl()
+		return true, nil
 	}
-	q.dropControl()
-	return true, nil
 }
 
 func (q *Queue) dropControl() {
@@ -286,8 +350,14 @@ func (q *Queue) took(n int, now time.Time) {
 		q.message++
 	}
 	q.part = n
-	q.stats.Out.Add(records)
-	q.stats.Held.Add(-records)
+	q.waitingRecords -= records
+	if records > 0 {
+		q.doubted = false
+	}
+	if q.pacer == nil {
+		q.stats.Out.Add(records)
+		q.stats.Held.Add(-records)
+	}
 }
 
 // pending tells whether messages wait that no session has taken yet.
@@ -300,6 +370,10 @@ func (q *Queue) Idle() bool {
 	}
 	if q.session == nil {
 		return true
+	}
+	if q.pacer != nil {
+		_, idle, _, _, _ := q.pacer.state()
+		return idle
 	}
 	done, err := q.session.Flush()
 	return err == nil && done && q.session.Acked() >= q.taken

@@ -8,10 +8,18 @@ import "time"
 func (q *Queue) unsend(w Window) {
 	q.part = 0
 	q.dropControl()
-	acked := q.session.Acked()
+	q.recall()
+	if records := q.takeBack(w, q.session.Acked()); records > 0 {
+		q.stats.Made.Add(records)
+		q.stats.Held.Add(records)
+		q.resent.Add(records)
+	}
+}
+
+// takeBack makes messages the next to send, those not acknowledged and those of the window, and returns how many records they have.
+func (q *Queue) takeBack(w Window, acked int64) (records int) {
 	since := time.Now().Add(-w.Time).UnixNano()
 	var behind int64 // octets that have arrived, after the message looked at
-	records := 0
 	for {
 		ci, mi := q.chunk, q.message
 		if mi == 0 {
@@ -35,11 +43,8 @@ func (q *Queue) unsend(w Window) {
 		q.waiting += int64(m.length)
 		records += m.Records
 	}
-	if records > 0 {
-		q.stats.Made.Add(records)
-		q.stats.Held.Add(records)
-		q.resent.Add(records)
-	}
+	q.waitingRecords += records
+	return records
 }
 
 // trim lets go of chunks that will not be sent again.
@@ -83,6 +88,7 @@ func Finish(queues ...*Queue) {
 		time.Sleep(poll)
 	}
 	for _, q := range queues {
+		q.recall()
 		if q.disk != nil {
 			q.putAway()
 		} else {
@@ -97,6 +103,9 @@ func Finish(queues ...*Queue) {
 // busy tells whether it is worth while, and still allowed, to go on.
 func (q *Queue) busy() bool {
 	d := q.env.Deadline()
+	if q.pacer != nil && q.log.lateSince.IsZero() { // it comes to an end by itself
+		d = q.env.StopBy()
+	}
 	if q.Idle() || !d.IsZero() && !time.Now().Add(q.restoring()).Before(d) {
 		return false
 	}
@@ -128,7 +137,9 @@ func (q *Queue) abandon() {
 }
 
 // clear forgets all messages.
-func (q *Queue) clear() { q.chunks, q.chunk, q.message, q.part, q.waiting = nil, 0, 0, 0, 0 }
+func (q *Queue) clear() {
+	q.chunks, q.chunk, q.message, q.part, q.waiting, q.waitingRecords = nil, 0, 0, 0, 0, 0
+}
 
 // Close ends the session.
 func (q *Queue) Close() error { return q.link.Close() }

@@ -78,7 +78,7 @@ func newTCP(conn *net.TCPConn) (*TCP, error) {
 }
 
 // Send implements Session.
-func (t *TCP) Send(p []byte, _ []uint16) (int, error) {
+func (t *TCP) Send(p []byte, _ []Piece) (int, error) {
 	done := 0
 	for done < len(p) {
 		t.p, t.n = p[done:], 0

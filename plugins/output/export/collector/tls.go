@@ -111,9 +111,10 @@ func DialTLS(to Address, source netip.Addr, id Identity) Dial {
 }
 
 // Send implements Session. It takes whole messages.
-func (s *TLS) Send(p []byte, lengths []uint16) (int, error) {
+func (s *TLS) Send(p []byte, pieces []Piece) (int, error) {
 	done := 0
-	for _, n := range lengths {
+	for _, m := range pieces {
+		n := m.Length
 		if len(s.pipe.out) > maxSealed {
 			if _, err := s.Flush(); err != nil {
 				return done, err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,7 @@ type UDP struct {
 	conn    *net.UDPConn
 	raw     syscall.RawConn
 	refused *engine.Counter
+	refusal atomic.Int64 // times that nobody listened, in this session
 
 	// One attempt to write, kept here so that the closure that makes it is allocated once.
 	p       []byte
@@ -91,20 +93,25 @@ const (
 )
 
 // Send implements Session.
-func (u *UDP) Send(p []byte, lengths []uint16) (int, error) {
+func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
 	done := 0
-	for len(lengths) > 0 {
-		n, octets := 1, int(lengths[0])
+	for len(pieces) > 0 {
+		n, octets := 1, int(pieces[0].Length)
 		if !u.plain {
-			n, octets = segments(lengths)
+			n, octets = segments(pieces)
 		}
-		err := u.write(p[done:done+octets], n, int(lengths[0]))
+		err := u.write(p[done:done+octets], n, int(pieces[0].Length))
 		switch {
 		case err == nil:
 			done += octets
-			lengths = lengths[n:]
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+			pieces = pieces[n:]
+		case errors.Is(err, unix.EAGAIN):
 			return done, nil
+		case errors.Is(err, unix.ECONNREFUSED):
+			u.refuse()
+			return done, errRefused
+		case passes(err):
+			return done, &LaterError{fmt.Errorf("send to %s: %w", u.conn.RemoteAddr(), err)}
 		case n > 1 && (errors.Is(err, unix.EIO) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EMSGSIZE)):
 			u.plain = true // no checksum offload on the way, or a path narrower than the message
 		default:
@@ -115,44 +122,60 @@ func (u *UDP) Send(p []byte, lengths []uint16) (int, error) {
 }
 
 // segments returns how many of the next messages one write can take, and their octets: equal ones, the last may be shorter.
-func segments(lengths []uint16) (n, octets int) {
-	for n < len(lengths) && n < maxSegments {
-		l := int(lengths[n])
-		if l > int(lengths[0]) || octets+l > maxSegmentOctets && n > 0 {
+func segments(pieces []Piece) (n, octets int) {
+	longest := int(pieces[0].Length)
+	for n < len(pieces) && n < maxSegments {
+		l := int(pieces[n].Length)
+		if l > longest || octets+l > maxSegmentOctets && n > 0 {
 			break
 		}
 		octets += l
 		n++
-		if l < int(lengths[0]) {
+		if l < longest {
 			break
 		}
 	}
 	return n, octets
 }
 
-// write sends n datagrams. A refusal reported now belongs to an earlier datagram: it is counted, and the write tried again.
+// passes reports whether an error is of the moment, and the socket none the worse for it: a firewall's rule, a route or an interface that is away,
+// memory. The same datagram is to be sent again.
+func passes(err error) bool {
+	for _, e := range []unix.Errno{
+		unix.EPERM, unix.EACCES, unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.EHOSTDOWN, unix.ENOBUFS, unix.ENOMEM, unix.ENODEV, unix.ENOPROTOOPT,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// write sends n datagrams. A refusal reported now belongs to an earlier one.
 func (u *UDP) write(p []byte, n, length int) error {
 	u.p, u.segment = p, 0
 	if n > 1 {
 		u.segment = length
 	}
-	for range 8 {
+	for u.err = unix.EINTR; errors.Is(u.err, unix.EINTR); {
 		if err := u.raw.Write(u.attempt); err != nil {
 			return err
 		}
-		if !errors.Is(u.err, unix.ECONNREFUSED) && !errors.Is(u.err, unix.EINTR) {
-			break
-		}
-		if u.refused != nil && errors.Is(u.err, unix.ECONNREFUSED) {
-			u.refused.Add(1)
-		}
 	}
 	u.p = nil
-	if errors.Is(u.err, unix.ECONNREFUSED) {
-		return unix.EAGAIN
-	}
 	return u.err
 }
+
+// refuse counts a refusal.
+func (u *UDP) refuse() {
+	u.refusal.Add(1)
+	if u.refused != nil {
+		u.refused.Add(1)
+	}
+}
+
+// Refused implements datagramSession.
+func (u *UDP) Refused() int64 { return u.refusal.Load() }
 
 // Drain implements Session. What a peer sends back is thrown away by the kernel once the socket's buffer is full, so reading it is
 // for the errors that it brings.
@@ -162,8 +185,8 @@ func (u *UDP) Drain() error {
 	if err != nil {
 		return err
 	}
-	if code == int(unix.ECONNREFUSED) && u.refused != nil {
-		u.refused.Add(1)
+	if code == int(unix.ECONNREFUSED) {
+		u.refuse()
 	}
 	for range 64 {
 		n := -1

@@ -15,6 +15,8 @@ type Way interface {
 	Better(now time.Time)
 	// Dialing tells whether a session may come up soon.
 	Dialing() bool
+	// Failing reports whether the last attempt to bring one up has failed.
+	Failing() bool
 	// Due returns when the next attempt to bring one up may begin.
 	Due() time.Time
 	// Break gives up the session, because of an error.

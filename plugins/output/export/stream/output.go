@@ -38,13 +38,20 @@ type Output struct {
 
 	env    *engine.Env
 	format Format
+	waits  bool // an input waits for room, and so for what is paced
 }
 
-// Make makes the streams, once.
-func (o *Output) Make(f Format) {
-	if o.Streams != nil {
-		return
+// Make makes the streams, once. It is called when a stack is bound, and returns whether its input is to wait for room.
+func (o *Output) Make(p *engine.Binder, f Format) (waits bool) {
+	waits = p.Waits()
+	o.waits = o.waits || waits
+	if o.Streams == nil {
+		o.make(f)
 	}
+	return waits
+}
+
+func (o *Output) make(f Format) {
 	o.format = f
 	for range max(1, len(o.Addresses)) { // a file has none
 		s := &Stream{out: o}
@@ -65,26 +72,49 @@ type Path struct {
 	Queue *collector.Queue
 }
 
+// A Transport is how collectors are reached.
+type Transport struct {
+	Dial      func(collector.Address) collector.Dial
+	Window    collector.Window
+	Datagrams bool          // whose loss nobody tells
+	Retry     time.Duration // at least so long between two attempts to connect
+}
+
 // Connect gives the streams their collectors. It begins to connect with the first Tick, and does not wait for it.
-func (o *Output) Connect(env *engine.Env, w collector.Window, dial func(collector.Address) collector.Dial) (paths []Path) {
+func (o *Output) Connect(env *engine.Env, t Transport) (paths []Path) {
 	o.env = env
 	for i, group := range o.groups() {
 		var names []string
 		var dials []collector.Dial
 		for _, a := range group {
-			names, dials = append(names, a.String()), append(dials, dial(a))
+			names, dials = append(names, a.String()), append(dials, t.Dial(a))
 		}
-		link := collector.NewLink(env, o.ReconnectInterval, names, dials...)
-		s := o.Streams[min(i, len(o.Streams)-1)]
-		paths = append(paths, Path{names[0], link, s.join(link, w)})
+		link := collector.NewLink(env, t.Retry, names, dials...)
+		q := o.Streams[min(i, len(o.Streams)-1)].join(link, t.Window)
+		switch {
+		case t.Datagrams:
+			q.Pace(collector.Pace{Rate: o.Rate, Always: o.waits || o.opts.Given("rate")})
+			if len(group) == 1 {
+				link.Resolve(group[0].Host, o.ResolveInterval)
+			}
+		case o.Mode == Failover:
+			q.Patience(o.FailoverAfter)
+		}
+		paths = append(paths, Path{names[0], link, q})
 	}
 	return paths
 }
 
+// RetryUDP is how soon another attempt to send over UDP is made: it costs nobody anything.
+const RetryUDP = time.Second
+
 // ConnectUDP is Connect over UDP, and the first Tick.
 func (o *Output) ConnectUDP(env *engine.Env) {
 	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there")
-	o.Connect(env, collector.Window{}, func(a collector.Address) collector.Dial { return collector.DialUDP(a, o.Source, refused) })
+	o.Connect(env, Transport{
+		Dial:      func(a collector.Address) collector.Dial { return collector.DialUDP(a, o.Source, refused) },
+		Datagrams: true, Retry: min(o.ReconnectInterval, RetryUDP),
+	})
 	o.Tick(time.Now())
 }
 

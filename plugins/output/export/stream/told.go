@@ -17,9 +17,9 @@ type Refresh struct {
 }
 
 // Options declares the options; doc says where they apply and what 0 means.
-func (r *Refresh) Options(o *engine.Options, count int, before, after string) {
-	o.Seconds(&r.Every, "template_refresh", 10*time.Minute, before+"announce the templates again after this time"+after)
-	engine.Int(o, &r.Count, "template_refresh_packets", count, before+"announce the templates again after so many messages"+after)
+func (r *Refresh) Options(o *engine.Options, before, after string) {
+	o.Seconds(&r.Every, "template_refresh", time.Minute, before+"announce the templates again after this time"+after)
+	engine.Int(o, &r.Count, "template_refresh_packets", 1000, before+"announce the templates again after so many messages"+after)
 }
 
 // Told is which templates one collector knows in its present session.

@@ -1,0 +1,112 @@
+// Over UDP nobody tells what is lost: what a collector stores is compared with what was sent, at nfcapd as Debian installs it, with the socket
+// buffer that it gets by default.
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"ulogd/test/nstest"
+	"ulogd/test/packettest"
+)
+
+// flowsFile writes a capture with so many flows, one packet each.
+func flowsFile(t *testing.T, flows int) string {
+	t.Helper()
+	packets := make([]packettest.Packet, 0, flows)
+	for i := range flows {
+		at := time.Unix(1714564800, int64(i)*1e6)
+		ip := packettest.IPv4{Src: fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), Dst: "192.0.2.1"}
+		packets = append(packets, packettest.Packet{Time: at, Data: packettest.Build(packettest.Ethernet{}, ip, packettest.UDP{Src: 1024, Dst: 53}, packettest.Raw("?"))})
+	}
+	path := filepath.Join(t.TempDir(), "flows.pcap")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := packettest.WritePcap(f, packettest.LinkEthernet, packettest.Pcap{}, packets); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// stored is nfcapd with the files that it writes.
+type stored struct {
+	*nstest.Proc
+	dir string
+}
+
+func startNfcapd(t *testing.T, ns *nstest.NS) *stored { return startNfcapdAt(t, ns, "127.0.0.1") }
+
+func startNfcapdAt(t *testing.T, ns *nstest.NS, address string) *stored {
+	t.Helper()
+	s := &stored{dir: t.TempDir()}
+	s.Proc = ns.Start(t, "nfcapd -b "+address+" -p 9995 -t 3600 -w "+s.dir)
+	ns.Do(t, func() {
+		if !nstest.BoundUDP("9995", nil) {
+			t.Error("nfcapd does not listen")
+		}
+	})
+	return s
+}
+
+// flows ends nfcapd and returns how many flows nfdump finds in its files, and how many messages were missed by their numbers.
+func (s *stored) flows(t *testing.T, ns *nstest.NS) (flows, gaps int) {
+	t.Helper()
+	time.Sleep(500 * time.Millisecond) // what is in its socket
+	s.Stop(syscall.SIGTERM)
+	out := ns.Run(t, "nfdump -I -R "+s.dir)
+	number := func(name string) (n int) {
+		m := regexp.MustCompile(`(?m)^` + name + `: (\d+)`).FindStringSubmatch(out)
+		if m == nil {
+			t.Fatalf("nfdump does not tell %s:\n%s", name, out)
+		}
+		n, _ = strconv.Atoi(m[1])
+		return n
+	}
+	return number("Flows"), number("Sequence failures")
+}
+
+// outputs of a stack that may lose what it sends.
+var datagramOutputs = []struct{ name, options string }{
+	{"IPFIX", "proto = \"udp\"\n"},
+	{"NETFLOW9", ""},
+	{"NETFLOW5", ""},
+}
+
+// TestStormOfAFileArrives: every flow of a file arrives at a collector with the buffers of its distribution.
+func TestStormOfAFileArrives(t *testing.T) {
+	nstest.Need(t, "tool:nfcapd", "tool:nfdump")
+	flows := 30000
+	if os.Getenv("ULOGD_STORMS") != "" {
+		flows = 300000
+	}
+	file := flowsFile(t, flows)
+	for _, o := range datagramOutputs {
+		t.Run(o.name, func(t *testing.T) {
+			ns := nstest.New(t)
+			collector := startNfcapd(t, ns)
+			config := write(t, "ulogd.toml", `
+stack = "file:PCAP,base:BASE,flow:FLOW,out:`+o.name+`"
+[file]
+file = "`+file+`"
+[out]
+host = "127.0.0.1:9995"
+`+o.options)
+			began := time.Now()
+			out := ns.Run(t, daemon+" -c "+config)
+			t.Logf("%v\n%s", time.Since(began), out)
+			if got, gaps := collector.flows(t, ns); got != flows || gaps != 0 {
+				t.Errorf("nfcapd has %d of %d flows, and misses messages %d times", got, flows, gaps)
+			}
+		})
+	}
+}
