@@ -61,7 +61,8 @@ func (g *graphite) Bind(p *engine.Binder) engine.Stage {
 	g.peer.Network, g.peer.Address = "tcp", net.JoinHostPort(g.host, g.port)
 	return &stage{
 		graphite: g, Writer: g.Sink.Bind(p, &g.peer),
-		name: engine.Need(p, key.SumName), pkts: engine.Need(p, key.SumPackets), octets: engine.Need(p, key.SumOctets),
+		name: engine.Require(p, key.SumName),
+		pkts: engine.Require(p, key.SumPackets), octets: engine.Require(p, key.SumOctets),
 		at: engine.Want(p, key.OOBTime),
 	}
 }

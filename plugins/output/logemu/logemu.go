@@ -43,8 +43,8 @@ func (l *logemu) Bind(p *engine.Binder) engine.Stage {
 	}
 	l.host, _, _ = strings.Cut(name, ".")
 	s := &stage{
-		logemu: l, Writer: l.Sink.Bind(p, &l.file), stats: p.Stats(),
-		print: engine.Need(p, key.Print), time: engine.Want(p, key.OOBTime),
+		logemu: l, Writer: l.Sink.Bind(p, &l.file),
+		print: engine.Require(p, key.Print), time: engine.Want(p, key.OOBTime),
 	}
 	s.stamp.Format = func(dst []byte, t time.Time) []byte {
 		return append(append(t.AppendFormat(dst, time.Stamp+" "), l.host...), ' ')
@@ -56,22 +56,17 @@ func (l *logemu) Bind(p *engine.Binder) engine.Stage {
 type stage struct {
 	*logemu
 	*sink.Writer
-	stats *engine.Stats
 	print engine.Col[engine.String]
 	time  engine.Col[engine.Time]
 	stamp text.Second
 }
 
 func (s *stage) Consume(b *engine.Batch) {
-	print, hasPrint := s.print.Of(b), s.print.Mask()
+	print := s.print.Of(b)
 	when, hasTime := s.time.Of(b), s.time.Mask()
 	have, now := b.Have(), b.Clock()/1e9
 	buf := s.Begin()
 	for _, r := range b.Rows() {
-		if have[r]&hasPrint == 0 {
-			s.stats.Filtered.Add(1)
-			continue
-		}
 		second := now
 		if have[r]&hasTime != 0 {
 			second = int64(when[r]) / 1e9

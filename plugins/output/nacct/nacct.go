@@ -37,8 +37,9 @@ func (n *nacct) Options(o *engine.Options) { n.file.Declare(o, "/var/log/ulogd_n
 func (n *nacct) Bind(p *engine.Binder) engine.Stage {
 	return &stage{
 		nacct: n, Writer: n.Sink.Bind(p, &n.file),
-		saddr: engine.Need(p, key.OrigSaddrStr), daddr: engine.Need(p, key.OrigDaddrStr), protocol: engine.Need(p, key.OrigProtocol),
-		sport: engine.Want(p, key.OrigSport), dport: engine.Want(p, key.OrigDport),
+		saddr: engine.Require(p, key.OrigSaddrStr), daddr: engine.Require(p, key.OrigDaddrStr),
+		protocol: engine.Require(p, key.OrigProtocol),
+		sport:    engine.Want(p, key.OrigSport), dport: engine.Want(p, key.OrigDport),
 		packets: engine.Want(p, key.ReplyPackets), octets: engine.Want(p, key.ReplyOctets),
 		icmpType: engine.Want(p, key.ICMPType), icmpCode: engine.Want(p, key.ICMPCode), end: engine.Want(p, key.FlowEnd),
 	}
@@ -71,18 +72,11 @@ func (s *stage) Consume(b *engine.Batch) {
 		if s.end.Has(b, r) {
 			end = uint64(s.end.Of(b)[r].Sec())
 		}
-		var source, destination []byte
-		if s.saddr.Has(b, r) {
-			source = b.Bytes(engine.Span(saddr[r]))
-		}
-		if s.daddr.Has(b, r) {
-			destination = b.Bytes(engine.Span(daddr[r]))
-		}
 		buf = append(strconv.AppendUint(buf, end, 10), '\t')
 		buf = append(strconv.AppendUint(buf, uint64(protocol[r]), 10), '\t')
-		buf = append(text.AppendClean(buf, source), '\t')
+		buf = append(text.AppendClean(buf, b.Bytes(engine.Span(saddr[r]))), '\t')
 		buf = append(strconv.AppendUint(buf, sport, 10), '\t')
-		buf = append(text.AppendClean(buf, destination), '\t')
+		buf = append(text.AppendClean(buf, b.Bytes(engine.Span(daddr[r]))), '\t')
 		buf = append(strconv.AppendUint(buf, dport, 10), '\t')
 		buf = append(strconv.AppendUint(buf, count(s.packets, b, r), 10), '\t')
 		buf = append(strconv.AppendUint(buf, count(s.octets, b, r), 10), '\n')

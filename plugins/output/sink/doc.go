@@ -38,7 +38,7 @@
 //		o.session.Connect, o.session.Gather = o.connect, time.Second
 //		return &stage{
 //			rowdb: o, Writer: o.Sink.Bind(p, &o.session),
-//			saddr: engine.Need(p, key.OrigSaddr), octets: engine.Need(p, key.OrigOctets), family: p.Family(),
+//			saddr: engine.Require(p, key.OrigSaddr), octets: engine.Require(p, key.OrigOctets), family: p.Family(),
 //		}
 //	}
 //

@@ -32,21 +32,16 @@ func (s *syslog) Bind(p *engine.Binder) engine.Stage {
 		host = "-"
 	}
 	return &stage{
-		syslog: s, Writer: s.Sink.Bind(p, s.target()), print: engine.Need(p, key.Print), at: engine.Want(p, key.OOBTime),
+		syslog: s, Writer: s.Sink.Bind(p, s.target()), print: engine.Require(p, key.Print), at: engine.Want(p, key.OOBTime),
 		local: []byte(" ulogd[" + pid + "]: "), server: []byte(" " + host + " ulogd " + pid + " - - "),
 	}
 }
 
 func (s *stage) Consume(b *engine.Batch) {
-	lines, has := s.print.Of(b), s.print.Mask()
-	have := b.Have()
+	lines := s.print.Of(b)
 	buf := s.Begin()
 	for _, r := range b.Rows() {
-		var line []byte
-		if have[r]&has != 0 {
-			line = b.Bytes(engine.Span(lines[r]))
-		}
-		line, _ = bytes.CutSuffix(line, []byte("\n"))
+		line, _ := bytes.CutSuffix(b.Bytes(engine.Span(lines[r])), []byte("\n"))
 		switch s.transport {
 		case "local":
 			buf = append(append(buf, s.priority...), s.clock.Text(b.Clock()/int64(time.Second))...)

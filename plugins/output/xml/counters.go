@@ -18,7 +18,8 @@ type counterStage struct {
 
 func bindCounters(p *engine.Binder, d *document) engine.Stage {
 	return &counterStage{
-		document: d, name: engine.Need(p, key.SumName), packets: engine.Need(p, key.SumPackets), octets: engine.Need(p, key.SumOctets),
+		document: d, name: engine.Require(p, key.SumName),
+		packets: engine.Require(p, key.SumPackets), octets: engine.Require(p, key.SumOctets),
 		at: engine.Want(p, key.OOBTime),
 	}
 }

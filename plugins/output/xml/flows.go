@@ -37,7 +37,8 @@ func bindFlows(p *engine.Binder, d *document) engine.Stage {
 	return &flowStage{
 		document: d, family: p.Family(),
 		orig: direction{
-			`<meta direction="original">`, engine.Need(p, key.OrigSaddr), engine.Need(p, key.OrigDaddr), engine.Need(p, key.OrigProtocol),
+			`<meta direction="original">`, engine.Require(p, key.OrigSaddr), engine.Require(p, key.OrigDaddr),
+			engine.Require(p, key.OrigProtocol),
 			engine.Want(p, key.OrigSport), engine.Want(p, key.OrigDport), engine.Want(p, key.OrigPackets), engine.Want(p, key.OrigOctets),
 		},
 		reply: direction{
