@@ -58,18 +58,28 @@ func New(t testing.TB) *NS {
 	Need(t, "root", "tool:ip")
 	reapStale.Do(reap)
 	ns := &NS{name: fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), counter.Add(1))}
+	ns.Make(t)
+	t.Cleanup(func() { ns.Remove(t) })
+	return ns
+}
+
+// Make makes the namespace again, after Remove: an empty one of the same name.
+func (ns *NS) Make(t testing.TB) {
+	t.Helper()
 	if err := ip("netns", "add", ns.name); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := remove(ns.name); err != nil {
-			t.Error(err)
-		}
-	})
 	if err := ip("-n", ns.name, "link", "set", "lo", "up"); err != nil {
 		t.Fatal(err)
 	}
-	return ns
+}
+
+// Remove ends what runs in the namespace and deletes it; the kernel keeps it as long as somebody has a socket in it.
+func (ns *NS) Remove(t testing.TB) {
+	t.Helper()
+	if err := remove(ns.name); err != nil {
+		t.Error(err)
+	}
 }
 
 // Name is what `ip netns` calls the namespace.

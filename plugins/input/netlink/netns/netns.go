@@ -1,4 +1,4 @@
-// Package netns lets inputs work in another network namespace than the daemon's.
+// Package netns lets inputs work in another network namespace than the daemon's, also when that is deleted and made again.
 package netns
 
 import (
@@ -19,13 +19,18 @@ func Do(path string, f func() error) error {
 	if err != nil {
 		return fmt.Errorf("network_namespace_path: %w", err)
 	}
+	return within(ns, f)
+}
+
+// within is Do for a namespace whose file is open. It closes the file before it calls f: an open one keeps the name from being unmounted.
+func within(ns *os.File, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and takes the change along
 		err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
 		ns.Close()
 		if err != nil {
-			done <- fmt.Errorf("enter the network namespace %s: %w", path, err)
+			done <- fmt.Errorf("enter the network namespace %s: %w", ns.Name(), err)
 			return
 		}
 		done <- f()
