@@ -18,11 +18,12 @@ const (
 
 // backlog is what the last system call brought and no batch has taken yet.
 type backlog struct {
-	receiver *mmsg.Receiver
-	received int         // datagrams
-	next     int         // datagram to begin after rest
-	when     engine.Time // of the system call
-	woken    time.Time   // the same, to measure from
+	receiver  *mmsg.Receiver
+	received  int         // datagrams
+	datagrams int         // received, until somebody sets it to 0
+	next      int         // datagram to begin after rest
+	when      engine.Time // of the system call
+	woken     time.Time   // the same, to measure from
 
 	rest  []byte        // messages left of the datagram before next
 	block *engine.Block // where they lie
@@ -33,10 +34,13 @@ type backlog struct {
 	used                int           // octets of small
 }
 
-func newBacklog(receiver *mmsg.Receiver) backlog {
-	l := backlog{receiver: receiver, blocks: engine.NewBlocks(slots * slotSize), smallBlocks: engine.NewBlocks(smallBlock)}
-	l.arrived, l.small = l.blocks.Get(), l.smallBlocks.Get()
-	return l
+// begin reads from another socket; nothing is pending.
+func (l *backlog) begin(receiver *mmsg.Receiver) {
+	l.receiver, l.received, l.next = receiver, 0, 0
+	if l.blocks == nil {
+		l.blocks, l.smallBlocks = engine.NewBlocks(slots*slotSize), engine.NewBlocks(smallBlock)
+		l.arrived, l.small = l.blocks.Get(), l.smallBlocks.Get()
+	}
 }
 
 // pending tells whether there is something to decode.
@@ -50,6 +54,7 @@ func (l *backlog) load(call func(buf []byte, slot int) (int, error)) (err error)
 	l.arrived = unshared(l.arrived, l.blocks)
 	l.next = 0
 	l.received, err = call(l.arrived.Data, slotSize)
+	l.datagrams += l.received
 	l.woken = time.Now()
 	l.when = engine.Time(l.woken.UnixNano())
 	return err

@@ -40,7 +40,7 @@ const copyRange = 0xffff
 // bindFamilies makes nfnetlink_log the logger of the families that ulogd2 binds.
 func (n *nflog) bindFamilies(conn *netlink.Conn) error {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6, unix.AF_BRIDGE} {
-		if n.unbind {
+		if n.rebind {
 			n.env.Log.Info("forcing unbind of existing log handler", "protocol", family)
 			if _, err := conn.Execute(familyMessage(family, cmdPFUnbind)); err != nil {
 				return fmt.Errorf("unbind the log handler of protocol family %d: %w", family, err)
@@ -100,6 +100,7 @@ func (n *nflog) configure(flags uint16) error {
 		}
 		for i := range n.received {
 			if m, _ := nlattr.NextMessage(n.receiver.Datagram(i)); m.Type == msgError && m.Seq == n.sent && len(m.Body) >= 4 {
+				n.datagrams-- // this one has no packets
 				return errno(m.Body)
 			}
 		}

@@ -13,8 +13,8 @@ import (
 
 // Examine looks whether the group can be bound and read as asked.
 func (n *nflog) Examine(d *engine.Diagnosis) {
-	if n.namespace != "" {
-		if _, err := os.Stat(n.namespace); err != nil {
+	if n.place.Path != "" && !n.place.Wait {
+		if _, err := os.Stat(n.place.Path); err != nil {
 			d.Find("network_namespace_path: "+err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
 			return
 		}

@@ -105,6 +105,65 @@ func TestLossesAreCountedExactly(t *testing.T) {
 	}
 }
 
+// TestLossesBehindTheLastPacketAreCounted: after an overrun no packet comes whose number tells what is missing. The socket's count does, in datagrams.
+func TestLossesBehindTheLastPacketAreCounted(t *testing.T) {
+	for _, each := range []int{1, 50} {
+		t.Run(fmt.Sprint(each), func(t *testing.T) {
+			ns := namespace(t)
+			d := reader(t, ns, fmt.Sprintf("netlink_socket_buffer_size = 300000\nnetlink_qthreshold = %d", each), "delay = 0.5")
+			const storm = 20000
+			sendTo(t, ns, 9, storm, strings.Repeat("x", 100))
+			d.Eventually("all are logged or lost", func() bool { s := d.Stats("in"); return s.Made+s.Lost == storm })
+			if d.Count("in", "unnumbered") == 0 {
+				t.Fatalf("nothing was lost behind the last packet: the test shows nothing: %s", d.Sums())
+			}
+			if !strings.Contains(d.Log.String(), "packets are being lost") {
+				t.Errorf("the log does not say so: %s", d.Log)
+			}
+			sendTo(t, ns, 9, each, "marker")
+			d.Eventually("the numbers tell all", func() bool {
+				s := d.Stats("in")
+				return s.Made+s.Lost == storm+int64(each) && d.Count("in", "unnumbered") == 0
+			})
+		})
+	}
+}
+
+// TestNamespaceReturns: the namespace is deleted and made again under its name.
+func TestNamespaceReturns(t *testing.T) {
+	ns := namespace(t)
+	d := reader(t, ns, "netlink_qthreshold = 1", "")
+	sendTo(t, ns, 9, 3, "x")
+	d.Eventually("the first namespace's packets", func() bool { return d.Stats("o").Out == 3 })
+	ns.Remove(t)
+	d.Eventually("it is seen to be gone, and the time is counted", func() bool { return d.Count("in", "namespace_absent_seconds") > 0 })
+	ns.Make(t)
+	ns.Nft(t, rules)
+	d.Eventually("the other one is read", func() bool { sendTo(t, ns, 9, 1, "x"); return d.Stats("o").Out > 3 })
+	log := d.Log.String()
+	for _, want := range []string{"the network namespace has gone away", "the network namespace is there again", ns.Path()} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	if lost := d.Stats("in").Lost; lost != 0 {
+		t.Errorf("%d packets count as lost", lost)
+	}
+}
+
+// TestMissingNamespace at the start is an error, unless it is to be waited for.
+func TestMissingNamespace(t *testing.T) {
+	ns := namespace(t)
+	ns.Remove(t)
+	if err := open(t, ns); err == nil || !strings.Contains(err.Error(), ns.Path()) {
+		t.Errorf("got %v", err)
+	}
+	d := reader(t, ns, "netlink_qthreshold = 1\nwait = true", "")
+	ns.Make(t)
+	ns.Nft(t, rules)
+	d.Eventually("it is read", func() bool { sendTo(t, ns, 9, 1, "x"); return d.Stats("o").Out > 0 })
+}
+
 func TestSecondReaderIsToldWhoTheFirstIs(t *testing.T) {
 	ns := namespace(t)
 	reader(t, ns, "", "")

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"syscall"
+	"time"
 
 	gonflog "github.com/florianl/go-nflog/v2"
 	"github.com/mdlayher/netlink"
 
 	"ulogd/engine"
 	"ulogd/plugins/input/netlink/mmsg"
+	"ulogd/plugins/input/netlink/netns"
 )
 
 func init() {
@@ -38,7 +39,7 @@ file = "/var/log/ulogd_syslogemu.log"
 
 type nflog struct {
 	group        int
-	bind, unbind bool
+	bind, rebind bool
 	bufsize      int
 	seqLocal     bool
 	seqGlobal    bool
@@ -48,25 +49,28 @@ type nflog struct {
 	qthreshold   uint32
 	qtimeout     uint32
 	attachCT     bool
-	namespace    string
+	place        netns.Follower
 
 	columns
 	env    *engine.Env
 	socket *mmsg.Socket
 	sent   uint32 // number of the last message that was sent
 	backlog
-	nextSeq   uint32 // number that the next packet of the group should have
-	granted   int    // octets of receive buffer
-	stopping  bool
-	lost      *engine.Counter
-	overruns  *engine.Counter
-	malformed *engine.Drop
+	nextSeq    uint32 // number that the next packet of the group should have
+	granted    int    // octets of receive buffer
+	stopping   bool
+	leaving    bool // the namespace is gone, and what was read of it is still to come
+	drops      drops
+	unnumbered *engine.Counter
+	lost       *engine.Counter
+	overruns   *engine.Counter
+	malformed  *engine.Drop
 }
 
 func (n *nflog) Options(o *engine.Options) {
 	engine.Int(o, &n.group, "group", 0, "netlink group; the low 16 bits count. Group 0 also takes over what the kernel itself logs of packets")
 	o.Bool(&n.bind, "bind", false, "make nfnetlink_log the logger of IPv4, IPv6 and bridge packets even if the group is not 0")
-	o.Bool(&n.unbind, "unbind", true, "take that role from the present logger first")
+	o.Bool(&n.rebind, "unbind", true, "take that role from the present logger first")
 	engine.Int(o, &n.bufsize, "bufsize", 150000, "ulogd2's read buffer; has no effect, the buffer here is as large as anything that the kernel sends")
 	o.Bool(&n.seqLocal, "seq_local", false, "give oob.seq.local, the packet's number within the group")
 	o.Bool(&n.seqGlobal, "seq_global", false, "give oob.seq.global, the packet's number among all groups of the namespace")
@@ -76,7 +80,7 @@ func (n *nflog) Options(o *engine.Options) {
 	engine.Int(o, &n.qthreshold, "netlink_qthreshold", 0, "packets that the kernel gathers before it hands them over; 0: the kernel's default, 100")
 	engine.Int(o, &n.qtimeout, "netlink_qtimeout", 0, "how long it gathers them, in hundredths of a second; 0: the kernel's default, 100")
 	o.Bool(&n.attachCT, "attach_conntrack", false, "ask the kernel to send the connection along with each packet: ct.id, ct.mark, ct.status, ct.zone")
-	o.String(&n.namespace, "network_namespace_path", "", "file of the network namespace to listen in, such as /run/netns/NAME; unset: the daemon's own")
+	n.place.Options(o, "listen in")
 }
 
 func (n *nflog) Validate() error {
@@ -95,26 +99,23 @@ func (n *nflog) Bind(p *engine.Binder) {
 	n.columns.bind(p, n)
 	st := p.Stats()
 	n.lost = st.Lost("sequence", "packets that the kernel numbered and did not deliver: nobody read the group in time")
+	n.unnumbered = st.Lost("unnumbered", "packets that the kernel threw away and whose number no later packet has told yet: estimated from the datagrams before")
 	n.overruns = st.Counter("overruns", "times that the receive buffer was full")
 	n.malformed = st.Drop("malformed", "messages that contradict their own lengths")
 }
 
 // Namespace tells filters behind this input where interface indexes have their names.
-func (n *nflog) Namespace() string { return n.namespace }
+func (n *nflog) Namespace() string { return n.place.Path }
 
 // Open opens the socket and binds the group.
 func (n *nflog) Open(env *engine.Env) error {
 	n.env = env
-	config := gonflog.Config{Group: uint16(n.group), Copymode: gonflog.CopyPacket}
-	if n.namespace != "" {
-		f, err := os.Open(n.namespace)
-		if err != nil {
-			return fmt.Errorf("network_namespace_path: %w", err)
-		}
-		defer f.Close()
-		config.NetNS = int(f.Fd())
-	}
-	log, err := gonflog.Open(&config)
+	return n.place.Open(env, n.listen)
+}
+
+// listen opens the socket in the namespace that it is called in.
+func (n *nflog) listen() error {
+	log, err := gonflog.Open(&gonflog.Config{Group: uint16(n.group), Copymode: gonflog.CopyPacket})
 	if err != nil {
 		return fmt.Errorf("open a netlink socket for group %d: %w", uint16(n.group), err)
 	}
@@ -148,16 +149,40 @@ func (n *nflog) receiveFrom(raw syscall.RawConn) (err error) {
 	if n.socket, err = mmsg.Detach(raw); err != nil {
 		return err
 	}
-	n.backlog = newBacklog(mmsg.New(n.socket))
+	n.backlog.begin(mmsg.New(n.socket))
+	n.nextSeq, n.drops = 0, drops{before: n.unnumbered.Load()}
 	return nil
+}
+
+// Tick follows the namespace, and looks whether packets were lost.
+func (n *nflog) Tick(now time.Time) {
+	if !n.stopping {
+		n.place.Tick(now, n.leave, n.listen)
+	}
+	n.lookForDrops()
+}
+
+// leave ends the work in a namespace that is no more; it returns true when what the kernel had gathered there is read.
+func (n *nflog) leave() bool {
+	if n.socket != nil && !n.leaving {
+		n.unbind()
+	}
+	n.leaving = n.socket != nil
+	return !n.leaving
 }
 
 // Stop unbinds the group: the kernel hands over what it has gathered, and Read goes on until that is taken.
 func (n *nflog) Stop() {
+	if n.socket != nil && !n.leaving {
+		n.unbind()
+	}
+	n.stopping = true
+}
+
+func (n *nflog) unbind() {
 	if err := n.send(appendCommand(nil, cmdUnbind)); err != nil {
 		n.env.Log.Error("unbind the group", "group", uint16(n.group), "error", err)
 	}
-	n.stopping = true
 }
 
 // Live implements engine.Live: what it reads has no end of its own.
@@ -168,7 +193,9 @@ func (n *nflog) Close() error {
 	if n.socket == nil {
 		return nil
 	}
-	return n.socket.Close()
+	err := n.socket.Close()
+	n.socket = nil
+	return err
 }
 
 func or(v, byDefault int) int {

@@ -54,7 +54,7 @@ func (n *nflog) port() string {
 
 // lookup returns what pick finds in a table under /proc/net, of the namespace that is listened in.
 func (n *nflog) lookup(table string, pick func(fields []string) string) (found string) {
-	err := netns.Do(n.namespace, func() error {
+	err := netns.Do(n.place.Path, func() error {
 		text, _ := os.ReadFile("/proc/thread-self/net/" + table) // what cannot be read names nobody
 		for line := range strings.Lines(string(text)) {
 			if found = pick(strings.Fields(line)); found != "" {

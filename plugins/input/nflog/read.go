@@ -31,6 +31,13 @@ const (
 
 // Read decodes the packets that are there into b, and waits for some if there are none.
 func (n *nflog) Read(b *engine.Batch, deadline time.Time) (err error) {
+	if n.socket == nil { // the namespace is away
+		if n.stopping {
+			return io.EOF
+		}
+		time.Sleep(time.Until(deadline))
+		return nil
+	}
 	if !n.pending() {
 		if err := n.wait(deadline); err != nil || !n.pending() {
 			return err
@@ -41,21 +48,33 @@ func (n *nflog) Read(b *engine.Batch, deadline time.Time) (err error) {
 		err = n.receive(n.receiver.TryReceive)
 	}
 	b.Fill(f.rows)
+	n.drops.packets += f.rows
 	if f.bad > 0 {
 		n.malformed.Rows(b, f.bad)
 	}
 	return err
 }
 
-// wait is receive that waits for packets. It returns io.EOF when the group is unbound and nothing is left.
+// wait is receive that waits for packets. When the group is unbound and nothing is left it returns io.EOF or, where only the namespace is gone, closes the
+// socket.
 func (n *nflog) wait(deadline time.Time) error {
-	if !n.stopping {
+	if !n.stopping && !n.leaving {
 		n.gather()
 		n.socket.SetReadDeadline(deadline)
 		return n.receive(n.receiver.WaitReceive)
 	}
 	err := n.receive(n.receiver.TryReceive)
-	if err == nil && n.received == 0 {
+	if err != nil || n.received > 0 || n.drops.losing {
+		return err
+	}
+	n.lookForDrops() // the last ones
+	if n.pending() {
+		return nil
+	}
+	if n.leaving {
+		err = n.Close()
+	}
+	if n.stopping {
 		return io.EOF
 	}
 	return err
@@ -116,11 +135,17 @@ func (n *nflog) fill(f *filling) {
 // overrun deals with a full receive buffer. How many packets that cost shows in the numbers of those that follow.
 func (n *nflog) overrun() {
 	n.overruns.Add(1)
+	n.drops.losing = true
 	if n.granted < n.bufferMax {
 		n.growTo(min(2*n.granted, n.bufferMax))
 	}
+	n.alarm()
+}
+
+// alarm says that packets are being lost.
+func (n *nflog) alarm() {
 	n.env.Limited().Warn("packets are being lost: the receive buffer is full",
-		"group", uint16(n.group), "buffer", n.granted, "lost_so_far", n.lost.Load(),
+		"group", uint16(n.group), "buffer", n.granted, "lost_so_far", n.lost.Load()+n.unnumbered.Load(),
 		"remedy", "raise netlink_socket_buffer_size or netlink_socket_buffer_maxsize, log with a snaplen, or log fewer packets")
 }
 

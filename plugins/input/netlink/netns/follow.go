@@ -56,7 +56,7 @@ func (f *Follower) Options(o *engine.Options, read string) {
 
 // Open calls open in the namespace. Where it is missing that is an error or, with Wait, put off until it is there.
 func (f *Follower) Open(env *engine.Env, open func() error) error {
-	f.log = env.Log
+	f.log, f.used, f.leaving = env.Log, identity{}, false
 	if f.Quiet {
 		f.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,70 @@
+// Losses that no later packet tells of. The number of lost packets shows in the numbers of those that follow; after the last overrun of a flood none may
+// follow. The socket's own count tells then, of datagrams: how many packets each had is taken from those that were read.
+
+package nflog
+
+// drops is what the socket counts: datagrams that it had no room for.
+type drops struct {
+	told    uint32 // up to this count the packets' numbers have told of them
+	empty   uint32 // count at a moment when the socket was empty: packets that come later have numbers beyond these losses
+	losing  bool   // the socket has not been empty since an overrun
+	missing int64  // packets that numbers told of since told was set
+	packets int    // read, like the backlog's datagrams, since then
+	before  int64  // estimates of namespaces that are no more, which nothing will tell of
+}
+
+// load makes a system call and notes what it says of losses.
+func (n *nflog) load(call func(buf []byte, slot int) (int, error)) error {
+	d := &n.drops
+	count := d.empty
+	if d.losing {
+		count = n.dropCount() // first: what is lost later comes behind the moment when the socket is empty
+	}
+	err := n.backlog.load(call)
+	if n.received > 0 && d.told != d.empty {
+		n.told()
+	}
+	if err == nil && n.received < slots {
+		d.empty, d.losing = count, false
+	}
+	return err
+}
+
+// dropCount returns the socket's count. Kernels before 4.6 have none: then nothing but the packets' numbers tells of losses.
+func (n *nflog) dropCount() uint32 {
+	count, err := n.receiver.Drops()
+	if err != nil {
+		return n.drops.empty
+	}
+	return count
+}
+
+// lookForDrops estimates what no packet has told of, when the socket is empty. It reads the socket, if all that came before has been taken.
+func (n *nflog) lookForDrops() {
+	if n.socket == nil || n.pending() {
+		return
+	}
+	d := &n.drops
+	d.losing = true // so that the count is read
+	if err := n.receive(n.receiver.TryReceive); err != nil || n.received > 0 || d.losing {
+		return // an error comes again in Read
+	}
+	owed := d.empty - d.told
+	if owed == 0 {
+		n.datagrams, d.packets = 0, 0
+		return
+	}
+	each := 1.0
+	if d.packets > n.datagrams && n.datagrams > 0 {
+		each = float64(d.packets) / float64(n.datagrams)
+	}
+	n.unnumbered.Set(d.before + max(0, int64(float64(owed)*each+0.5)-d.missing))
+	n.alarm()
+}
+
+// told is called when packets came behind a moment when the socket was empty: by their numbers lost counts all that went before.
+func (n *nflog) told() {
+	d := &n.drops
+	n.unnumbered.Set(d.before)
+	d.told, d.missing, d.packets, n.datagrams = d.empty, 0, 0, n.received
+}
