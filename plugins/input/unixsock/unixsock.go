@@ -2,12 +2,15 @@
 package unixsock
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/user"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
 )
@@ -47,6 +50,8 @@ type unixsock struct {
 	unknown   *engine.Counter
 	clients   *engine.Counter
 	refused   *engine.Counter
+	failed    *engine.Counter
+	nextAlarm time.Time // when that may be logged again
 }
 
 func (u *unixsock) Options(o *engine.Options) {
@@ -75,6 +80,7 @@ func (u *unixsock) Bind(p *engine.Binder) {
 	u.malformed = st.Drop("malformed", "messages whose marker or lengths are wrong; each ended its client's connection")
 	u.unknown = st.Counter("unknown_options", "options of messages that have no known number, and were skipped")
 	u.clients = st.Counter("clients", "clients that connected")
+	u.failed = st.Counter("accepts_failed", "times that a client could not be accepted for want of file descriptors or memory, and was tried again")
 	u.refused = st.Counter("clients_refused", "clients that came while another was connected")
 }
 
@@ -159,7 +165,7 @@ func (u *unixsock) accept(deadline time.Time) error {
 	}
 	c, err := u.listener.AcceptUnix()
 	if err != nil {
-		return notTimeout(err)
+		return u.notAccepted(err, deadline)
 	}
 	if u.bufsize > 0 {
 		if err := c.SetReadBuffer(u.bufsize); err != nil {
@@ -170,6 +176,34 @@ func (u *unixsock) accept(deadline time.Time) error {
 	u.clients.Add(1)
 	return nil
 }
+
+// pauseAfter is how long nobody is accepted after the system had no room for a client.
+const pauseAfter = 100 * time.Millisecond
+
+// notAccepted deals with what keeps a client from being accepted. It returns what ends the input: not that the deadline has come, nor that the process or the
+// system has no file descriptor or memory left, nor that the client is gone already: all of that passes.
+func (u *unixsock) notAccepted(err error, deadline time.Time) error {
+	for _, passing := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+		if !errors.Is(err, passing) {
+			continue
+		}
+		u.failed.Add(1)
+		if now := time.Now(); !now.Before(u.nextAlarm) {
+			u.nextAlarm = now.Add(alarmEvery)
+			u.env.Log.Error("a client cannot be accepted; trying again", "path", u.path, "error", err, "failed_so_far", u.failed.Load(),
+				"remedy", "raise the limit of open files (ulimit -n, LimitNOFILE=), or find who uses them up")
+		}
+		time.Sleep(min(pauseAfter, time.Until(deadline))) // the client stays in the queue, and would be reported at once again
+		return nil
+	}
+	if errors.Is(err, unix.ECONNABORTED) || errors.Is(err, unix.EINTR) {
+		return nil
+	}
+	return notTimeout(err)
+}
+
+// alarmEvery limits log lines about clients that cannot be accepted.
+const alarmEvery = time.Minute
 
 // Tick turns away clients that came while one is connected, as ulogd2 does.
 func (u *unixsock) Tick(now time.Time) {
