@@ -51,7 +51,6 @@ type unixsock struct {
 	clients   *engine.Counter
 	refused   *engine.Counter
 	failed    *engine.Counter
-	nextAlarm time.Time // when that may be logged again
 }
 
 func (u *unixsock) Options(o *engine.Options) {
@@ -188,11 +187,9 @@ func (u *unixsock) notAccepted(err error, deadline time.Time) error {
 			continue
 		}
 		u.failed.Add(1)
-		if now := time.Now(); !now.Before(u.nextAlarm) {
-			u.nextAlarm = now.Add(alarmEvery)
-			u.env.Log.Error("a client cannot be accepted; trying again", "path", u.path, "error", err, "failed_so_far", u.failed.Load(),
-				"remedy", "raise the limit of open files (ulimit -n, LimitNOFILE=), or find who uses them up")
-		}
+		u.env.Limited().Error("a client cannot be accepted; trying again", "path", u.path, "error", err,
+			"failed_so_far", u.failed.Load(),
+			"remedy", "raise the limit of open files (ulimit -n, LimitNOFILE=), or find who uses them up")
 		time.Sleep(min(pauseAfter, time.Until(deadline))) // the client stays in the queue, and would be reported at once again
 		return nil
 	}
@@ -201,9 +198,6 @@ func (u *unixsock) notAccepted(err error, deadline time.Time) error {
 	}
 	return notTimeout(err)
 }
-
-// alarmEvery limits log lines about clients that cannot be accepted.
-const alarmEvery = time.Minute
 
 // Tick turns away clients that came while one is connected, as ulogd2 does.
 func (u *unixsock) Tick(now time.Time) {
