@@ -1,6 +1,10 @@
+// The walk-through of docs/writing-a-plugin.md, followed to the letter, outside of this repository and without a network.
+
 package cmd_test
 
 import (
+	"bufio"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,43 +13,85 @@ import (
 	"testing"
 )
 
-// The walk-through of CONTRIBUTING.md, followed to the letter, outside of this repository and without a network.
-func TestWalkThroughOfCONTRIBUTING(t *testing.T) {
+func TestPluginsOfTheDocumentation(t *testing.T) {
 	repo, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := read(t, filepath.Join(repo, "CONTRIBUTING.md"))
+	page := read(t, filepath.Join(repo, "docs/writing-a-plugin.md"))
 	dir := t.TempDir()
-	files := regexp.MustCompile("(?s)\n`([a-z./]+)`:\n\n```[a-z]*\n(.*?)```\n").FindAllStringSubmatch(text, -1)
+	database := listen(t)
+	rows := make(chan string, 10)
+	go answer(database, rows)
+
+	files := regexp.MustCompile("(?s)\n`([a-z./_]+)`:\n\n```[a-z]*\n(.*?)```\n").FindAllStringSubmatch(page, -1)
+	if len(files) != 8 {
+		t.Fatalf("%d files, want go.mod, main.go, three plugins, a test, flows and a configuration", len(files))
+	}
+	local := strings.NewReplacer("=> ../ulogd", "=> "+repo, "127.0.0.1:7000", database.Addr().String())
 	for _, f := range files {
 		path := filepath.Join(dir, f[1])
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(strings.Replace(f[2], "=> ../ulogd", "=> "+repo, 1)), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(local.Replace(f[2])), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if len(files) != 4 {
-		t.Fatalf("%d files in CONTRIBUTING.md, want go.mod, the plugin, main.go and a configuration", len(files))
 	}
 	// In place of go mod tidy, which would look beyond what the build needs.
 	if err := os.WriteFile(filepath.Join(dir, "go.sum"), []byte(read(t, filepath.Join(repo, "go.sum"))), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-mod=mod", "-o", "ulogd-score", ".")
-	build.Dir = dir
-	build.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for _, args := range [][]string{{"build", "-mod=mod", "-o", "ulogd-score", "."}, {"test", "-mod=mod", "./..."}} {
+		c := exec.Command("go", args...)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", args[0], err, out)
+		}
 	}
+
 	program := filepath.Join(dir, "ulogd-score")
-	finish(t, exec.Command(program, "plugins", "SCORE")).exits(0).says("Name: SCORE", "factor (integer, default 1)", "orig.raw.pktlen", "flow.score")
-	r := finish(t, exec.Command(program, "-c", filepath.Join(dir, "score.toml"))).exits(0)
-	lines := regexp.MustCompile(`(?m)^orig\.ip\.saddr=\S+ orig\.ip\.daddr=\S+ flow\.score=[1-9]\d*$`).FindAllString(r.stdout, -1)
-	if len(lines) != 100 {
-		t.Errorf("%d of 100 flows have a score:\n%s", len(lines), r.stdout)
-	}
+	finish(t, exec.Command(program, "plugins", "SCORE")).exits(0).says("SCORE", "factor", "orig.raw.pktlen", "flow.score")
+	finish(t, exec.Command(program, "plugins", "ROWDB")).exits(0).says("address", "queue", "when_full")
 	finish(t, exec.Command(program, "-V")).exits(0).says("ulogd Version ")
+	c := exec.Command(program, "-c", "score.toml")
+	c.Dir = dir
+	r := finish(t, c).exits(3).says("malformed=1")
+	_, printed, _ := strings.Cut(page, "    orig.ip.saddr=10.0.0.1")
+	printed, _, _ = strings.Cut("    orig.ip.saddr=10.0.0.1"+printed, "\n\n")
+	if want := strings.ReplaceAll(printed, "    ", "") + "\n"; r.stdout != want {
+		t.Errorf("the daemon prints\n%sthe page says\n%s", r.stdout, want)
+	}
+	for _, want := range []string{
+		"INSERT INTO flows VALUES ('10.0.0.1', 15000);", "INSERT INTO flows VALUES ('2001:db8::1', 640);",
+	} {
+		if got := <-rows; got != want {
+			t.Errorf("the database has %s, want %s", got, want)
+		}
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// answer is a database that takes every row.
+func answer(l net.Listener, rows chan<- string) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		for in := bufio.NewScanner(c); in.Scan(); c.Write([]byte("OK\n")) {
+			rows <- in.Text()
+		}
+		c.Close()
+	}
 }
