@@ -77,6 +77,105 @@ func TestStandardInput(t *testing.T) {
 	}
 }
 
+// TestSilentPipe: as of tcpdump -w - | ulogd, what a pipe told of now ends by the clock although nothing more comes.
+func TestSilentPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	out := filepath.Join(t.TempDir(), "flows")
+	config := toSums(t, "-", out)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = writeFile(t, "silent.toml", append(text, "sync = true\n[flow]\ninactive_timeout = 1\n"...))
+	cmd := exec.Command(built.Path(t), "-c", config)
+	var stderr syncBuffer
+	cmd.Stdin, cmd.Stderr = r, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	var capture bytes.Buffer
+	var packets []pt.Packet
+	for i := range 7 {
+		packets = append(packets, pt.Packet{Time: time.Now(), Data: pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{Src: uint16(i % 2), Dst: 53})})
+	}
+	if err := pt.WritePcap(&capture, pt.LinkEthernet, pt.Pcap{}, packets); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(capture.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		got, _ := os.ReadFile(out)
+		if sum(got) == 7 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d packets in flows while the pipe is open\n%s", sum(got), &stderr)
+		}
+	}
+	w.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, &stderr)
+	}
+}
+
+// TestRotatedCaptures: the files that tcpdump -C writes, pcap, pcap1 to pcap11, which do not sort as names. A glob takes them in the order of
+// their packets, so that there is one flow and no step of time; a list is taken as it is.
+func TestRotatedCaptures(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 12 {
+		var b bytes.Buffer
+		var packets []pt.Packet
+		for n := range 60 {
+			at := time.Unix(1714564800+int64(i)*600+int64(n)*10, 0)
+			packets = append(packets, pt.Packet{Time: at, Data: pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{Src: 1, Dst: 53})})
+		}
+		if err := pt.WritePcap(&b, pt.LinkEthernet, pt.Pcap{}, packets); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, "trace.pcap"+strings.TrimPrefix(strconv.Itoa(i), "0"))
+		if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := expand([]string{filepath.Join(dir, "trace.pcap*")})
+	if err != nil || len(names) != 12 || filepath.Base(names[2]) != "trace.pcap2" || filepath.Base(names[11]) != "trace.pcap11" {
+		t.Errorf("%v, %v", names, err)
+	}
+	flows := func(files string) (lines int, log string) {
+		out := filepath.Join(t.TempDir(), "flows")
+		var stderr bytes.Buffer
+		cmd := exec.Command(built.Path(t), "-v", "-l", "3", "-c", toSums(t, files, out))
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%v\n%s", err, &stderr)
+		}
+		got, err := os.ReadFile(out)
+		if err != nil || sum(got) != 720 {
+			t.Errorf("%d packets in flows, %v", sum(got), err)
+		}
+		return bytes.Count(got, []byte("\n")), stderr.String()
+	}
+	// Two hours of packets ten seconds apart: four flows of half an hour, or five where one more begins with the last seconds.
+	if n, log := flows(filepath.Join(dir, "trace.pcap*")); n < 4 || n > 5 || strings.Contains(log, "time_steps=") && !strings.Contains(log, "time_steps=0") {
+		t.Errorf("a glob: %d flows\n%s", n, log)
+	}
+	list := filepath.Join(dir, "trace.pcap2") + "," + filepath.Join(dir, "trace.pcap")
+	for i := range 12 {
+		if i != 2 && i != 0 {
+			list += "," + filepath.Join(dir, "trace.pcap"+strconv.Itoa(i))
+		}
+	}
+	if _, log := flows(list); !strings.Contains(log, "time_steps=1") {
+		t.Errorf("a list: the step back is not counted\n%s", log)
+	}
+}
+
 // TestTerminatedInAPipe: a capture that has not begun yet does not hold up the end.
 func TestTerminatedInAPipe(t *testing.T) {
 	r, w, err := os.Pipe()

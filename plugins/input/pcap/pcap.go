@@ -16,10 +16,10 @@ func init() {
 		Doc: `Reads packets from capture files, or from an interface as they pass.
 
 Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip or zstd. They are read in the order they are
-listed, those of a glob by name; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE,
+listed, those of a glob in the order of their first packets; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE,
 Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packet before the cut and a warning with the offset. A file
 of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
-packet's.
+packet's; of a pipe whose packets are of now, as from tcpdump -w -, it is the clock's.
 
 An interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost.`,
 		Example: `# Flows of an interface, to a NetFlow collector.
