@@ -25,13 +25,13 @@ type process struct {
 	opts    *options
 	stderr  io.Writer
 	journal *journal
-	sinks   []sink // of the journal, once everything is open
+	sinks   []*queue // of the journal, once everything is open
 	log     *slog.Logger
 	logFile *logFile
 	pid     *pidFile
 	plan    *stacks.Plan
 	control *control
-	signals chan os.Signal
+	signals signals
 }
 
 // daemon runs the stacks of the configuration until their inputs end or a signal comes.
@@ -39,9 +39,10 @@ func daemon(o *options, stderr io.Writer) int {
 	if o.daemon && !inBackground() {
 		return background(stderr)
 	}
-	p := &process{opts: o, stderr: stderr, journal: &journal{}, signals: make(chan os.Signal, 8)}
+	signal.Ignore(syscall.SIGPIPE) // Go would end the daemon when who reads its standard error has gone
+	p := &process{opts: o, stderr: stderr, journal: &journal{}, signals: newSignals()}
 	p.journal.min.Store(int64(cmp.Or(int(o.loglevel), 5)))
-	p.journal.to(&stream{w: stderr})
+	p.journal.to(newQueue(&stream{w: stderr}))
 	p.log = slog.New(&logger{journal: p.journal})
 	defer p.cleanUp()
 	if err := p.start(); err != nil {
@@ -84,9 +85,10 @@ func (p *process) start() (err error) {
 		}
 	}
 	// Before anybody is told that the daemon runs: from then on a signal must not end it unheard.
-	signal.Notify(p.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
+	p.signals.listen()
 	p.journal.to(p.sinks...)
 	if inBackground() {
+		p.journal.flush() // what is for standard error, which ends now
 		return ready()
 	}
 	return nil
@@ -152,40 +154,38 @@ func (p *process) run() int {
 		go p.control.serve()
 	}
 	p.log.Info("initialization finished, entering main loop")
-	stopped := false
+	var stopped time.Time // zero while running
 	done := make(chan error, 1)
 	go func() { done <- m.Wait() }()
 	for {
 		select {
-		case s := <-p.signals:
-			switch s {
-			case syscall.SIGTERM, syscall.SIGINT:
-				if stopped {
-					p.log.Error("second signal: ending at once; what was not out yet is lost")
-					p.summary(time.Since(began))
-					return exitError
-				}
+		case <-p.signals.end:
+			switch {
+			case stopped.IsZero():
 				p.log.Warn("Terminal signal received, exiting")
-				stopped = true
+				stopped = time.Now()
 				m.Stop(p.plan.Global.ShutdownTimeout)
+			case time.Since(stopped) < secondSignal:
+				p.log.Info("a second signal so soon is taken for the same")
 			default:
-				p.log.Warn("signal received, calling pluginstances", "signal", s.String())
-				p.pass(s, m)
+				p.log.Error("second signal: ending at once; what was not out yet is lost")
+				p.summary(time.Since(began))
+				return exitError
 			}
+		case s := <-p.signals.other:
+			p.log.Warn("signal received, calling pluginstances", "signal", s.String())
+			p.pass(s, m)
 		case err := <-done:
-			return p.end(err, stopped, time.Since(began))
+			return p.end(err, !stopped.IsZero(), time.Since(began))
 		}
 	}
 }
 
+// pass tells the plugins, and the log, of a signal.
 func (p *process) pass(s os.Signal, m *engine.Machine) {
 	switch s {
 	case syscall.SIGHUP:
-		if p.logFile != nil {
-			if err := p.logFile.reopen(); err != nil {
-				p.log.Error("cannot open the log file anew; the old one stays in use", "error", err)
-			}
-		}
+		p.reopenLog()
 		m.Signal(engine.Reopen)
 	case syscall.SIGUSR2:
 		m.Signal(engine.Dump)
@@ -215,4 +215,5 @@ func (p *process) cleanUp() {
 			p.log.Error("cannot remove the pid file; it is empty now", "error", err)
 		}
 	}
+	p.journal.flush()
 }

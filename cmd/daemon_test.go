@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -74,8 +76,9 @@ file = "`+out+`"
 	}
 }
 
-// A FIFO whose reader does not read keeps the output busy until the shutdown timeout, which is far away.
-func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
+// stuck starts a daemon whose output waits for a FIFO that nobody reads, until the shutdown timeout, which is far away.
+func stuck(t *testing.T) (p *running, r *os.File) {
+	t.Helper()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -84,8 +87,8 @@ func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	p := start(t, "-c", file(t, "x.toml", `
+	t.Cleanup(func() { r.Close() })
+	p = start(t, "-c", file(t, "x.toml", `
 stack = "g:GEN,p:PRINT"
 loglevel = 3
 shutdown_timeout = 3600
@@ -94,13 +97,44 @@ count = 0
 rate = 100000
 [p]
 file = "`+fifo+`"
+keys = ["ct.id"]
 `)).up()
 	full(t, r)
+	return p, r
+}
+
+func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
+	p, _ := stuck(t)
 	p.signal(syscall.SIGTERM)
 	p.logs("Terminal signal received, exiting")
+	time.Sleep(1100 * time.Millisecond) // a second signal so soon is the same one
 	p.signal(syscall.SIGTERM)
 	p.ends(1)
 	p.logs("second signal: ending at once")
+}
+
+// As timeout(1) does, and systemd with KillMode=mixed: the process and its group, one right after the other.
+func TestTwoSIGTERMsAtOnceAreOne(t *testing.T) {
+	p, r := stuck(t)
+	p.signal(syscall.SIGTERM)
+	p.logs("Terminal signal received, exiting")
+	p.signal(syscall.SIGTERM)
+	p.signal(syscall.SIGINT)
+	p.logs("a second signal so soon is taken for the same")
+	lines := make(chan int)
+	go func() {
+		n := 0
+		for in := bufio.NewScanner(r); in.Scan() && in.Text() != "end"; {
+			n++
+		}
+		lines <- n
+	}()
+	p.ends(0)
+	if _, err := r.WriteString("end\n"); err != nil {
+		t.Fatal(err)
+	}
+	n := <-lines
+	p.logs(fmt.Sprintf("id=p plugin=PRINT in=%d out=%d ", n, n))
 }
 
 func TestLogFile(t *testing.T) {
@@ -242,4 +276,90 @@ func full(t *testing.T, w *os.File) {
 		}
 		return nil
 	})
+}
+
+// blockedPipe is a pipe that takes no more.
+func blockedPipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	for err == nil {
+		_, err = w.Write(make([]byte, 4096))
+	}
+	full(t, w)
+	return r, w
+}
+
+// printing is a configuration that writes many records into a file, and logs everything to standard error.
+func printing(out string) string {
+	return `
+stack = "g:GEN,p:PRINT"
+loglevel = "debug"
+[g]
+count = 0
+rate = 20000
+[p]
+file = "` + out + `"
+keys = ["ct.id"]
+`
+}
+
+// whole checks that a file of PRINT has lines, and each of them whole.
+func whole(t *testing.T, out string) {
+	t.Helper()
+	text := read(t, out)
+	if lines := strings.Count(text, "ct.id="); lines < 1000 || lines != strings.Count(text, "\n") {
+		t.Errorf("%d whole records, %d lines", lines, strings.Count(text, "\n"))
+	}
+}
+
+// grows waits until a file has some records more.
+func grows(t *testing.T, out string) {
+	t.Helper()
+	before := len(read(t, out))
+	eventually(t, func() error {
+		if now := len(read(t, out)); now < before+20000 {
+			return fmt.Errorf("%d octets, then %d", before, now)
+		}
+		return nil
+	})
+}
+
+// Nobody reads standard error, or its reader has gone: records flow, signals count, and the end is in order.
+func TestLogThatNobodyReads(t *testing.T) {
+	for name, gone := range map[string]bool{"stuck": false, "gone": true} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			r, w := blockedPipe(t)
+			if gone {
+				r.Close()
+			}
+			c := exec.Command(binary, "-c", file(t, "x.toml", printing(out)))
+			c.Stderr = w
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- c.Wait() }()
+			t.Cleanup(func() { c.Process.Kill() })
+			grows(t, out)
+			c.Process.Signal(syscall.SIGUSR1)
+			c.Process.Signal(syscall.SIGHUP)
+			grows(t, out)
+			c.Process.Signal(syscall.SIGTERM)
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(time.Minute):
+				t.Fatal("SIGTERM has no effect")
+			}
+			whole(t, out)
+		})
+	}
 }

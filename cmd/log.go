@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"ulogd/engine/text"
 )
@@ -35,10 +37,29 @@ func ulogdLevel(l slog.Level) int {
 // journal is where the log goes and from which level on. Both may change while loggers that lead to it are in use.
 type journal struct {
 	min   atomic.Int64 // ulogd2's number
-	sinks atomic.Pointer[[]sink]
+	sinks atomic.Pointer[[]*queue]
+	all   []*queue // that were ever in use
 }
 
-func (j *journal) to(sinks ...sink) { j.sinks.Store(&sinks) }
+func (j *journal) to(sinks ...*queue) {
+	j.sinks.Store(&sinks)
+	for _, s := range sinks {
+		if !slices.Contains(j.all, s) {
+			j.all = append(j.all, s)
+		}
+	}
+}
+
+// flush waits until everything is written, but not for ever.
+func (j *journal) flush() {
+	deadline := time.After(flushTime)
+	for _, q := range j.all {
+		q.flush(deadline)
+	}
+}
+
+// flushTime is how long the end of the daemon waits for a log that nobody takes.
+const flushTime = 2 * time.Second
 
 // logger is a slog.Handler that writes ulogd2's line format, "Sat Nov 21 01:54:07 2026 <5> file.go:12 text key=value".
 type logger struct {
@@ -57,12 +78,23 @@ func (l *logger) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
-	level := ulogdLevel(r.Level)
-	line := fmt.Sprintf("%s <%d> %s:%d %s\n", r.Time.Format("Mon Jan _2 15:04:05 2006"), level, filepath.Base(frame.File), frame.Line, said)
-	for _, s := range *l.sinks.Load() {
-		s.write(level, line, said)
+	e := entryOf(r.Time, ulogdLevel(r.Level), frame, said)
+	for _, q := range *l.sinks.Load() {
+		q.put(e)
 	}
 	return nil
+}
+
+// entry is a message: a line in ulogd2's format, and what it says without time, level and place.
+type entry struct {
+	level      int
+	line, text string
+	do         func() // in place of a message
+}
+
+func entryOf(at time.Time, level int, frame runtime.Frame, said string) entry {
+	place := fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
+	return entry{level: level, text: said, line: fmt.Sprintf("%s <%d> %s %s\n", at.Format("Mon Jan _2 15:04:05 2006"), level, place, said)}
 }
 
 func (l *logger) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -128,7 +128,7 @@ func commandPage() []byte {
 	for _, s := range [][2]string{
 		{"SIGHUP", "open files anew, resolve names again, reconnect"},
 		{"SIGUSR2", "read all counters now"},
-		{"SIGTERM, SIGINT", "let out what was read, within shutdown_timeout, and end; a second one ends at once"},
+		{"SIGTERM, SIGINT", "let out what was read, within shutdown_timeout, and end; a second one, a second later or more, ends at once"},
 	} {
 		p.item(s[0], s[1])
 	}

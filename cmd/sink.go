@@ -4,12 +4,15 @@ package cmd
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"log/syslog"
 	"os"
 	"slices"
-	"sync"
+	"syscall"
+
+	"ulogd/engine/safefile"
 )
 
 // openLog sends the log to where the configuration says. Until the daemon is ready, errors are seen on standard error too: whoever starts it is to learn why
@@ -23,30 +26,32 @@ func (p *process) openLog() error {
 		target = "syslog"
 	}
 	seen := target == "" // everything is on standard error anyway
+	var to sink
 	switch target {
 	case "":
-		p.sinks = []sink{screen}
+		to = screen
 	case "stdout":
-		p.sinks = []sink{&stream{w: os.Stdout}}
+		to = &stream{w: os.Stdout}
 	case "syslog":
 		s := &system{screen: screen}
 		seen = !s.connect()
-		p.sinks = []sink{s}
+		to = s
 	default:
-		var err error
-		if p.logFile, err = openLogFile(target); err != nil {
+		f, err := openLogFile(target)
+		if err != nil {
 			return &logFileError{target, err}
 		}
-		p.sinks = []sink{p.logFile}
+		p.logFile, to = f, f
 	}
+	p.sinks = []*queue{newQueue(to)}
 	first := p.sinks
 	switch {
 	case seen:
 	case p.opts.verbose && !p.opts.daemon:
-		p.sinks = append(p.sinks, screen)
+		p.sinks = append(p.sinks, newQueue(screen))
 		first = p.sinks
 	default:
-		first = append(slices.Clip(p.sinks), &stream{w: p.stderr, least: 7})
+		first = append(slices.Clip(p.sinks), newQueue(&stream{w: p.stderr, least: 7}))
 	}
 	p.journal.to(first...)
 	p.log.Info("ulogd Version " + Version() + " (re-)starting")
@@ -68,31 +73,49 @@ func (e *logFileError) Error() string {
 
 func (e *logFileError) Unwrap() error { return e.err }
 
-// sink takes finished log lines; text is the line without time, level and place.
+// reopenLog opens the log file anew once what was said before is in the old one.
+func (p *process) reopenLog() {
+	if p.logFile == nil {
+		return
+	}
+	reopen := func() {
+		if err := p.logFile.reopen(); err != nil {
+			p.log.Error("cannot open the log file anew; the old one stays in use", "error", err)
+		}
+	}
+	if !p.sinks[0].then(reopen) {
+		p.log.Error("the log file is not opened anew: it does not take what it is to write")
+	}
+}
+
+// sink takes finished log lines, one at a time.
 type sink interface {
-	write(level int, line, text string)
+	write(e entry) error
 }
 
 // stream writes lines to standard error or output.
 type stream struct {
-	mu    sync.Mutex
 	w     io.Writer
 	least int // level
+	gone  bool
 }
 
-func (s *stream) write(level int, line, _ string) {
-	if level < s.least {
-		return
+// write goes on without a reader that has gone: a log is no reason to end.
+func (s *stream) write(e entry) error {
+	if e.level < s.least || s.gone {
+		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	io.WriteString(s.w, line)
+	_, err := io.WriteString(s.w, e.line)
+	if errors.Is(err, syscall.EPIPE) {
+		s.gone = true
+		return nil
+	}
+	return err
 }
 
-// logFile appends to a file and can be told that it was rotated.
+// logFile appends to a file and can be told that it was rotated. Its queue alone uses it.
 type logFile struct {
 	path string
-	mu   sync.Mutex
 	f    *os.File
 }
 
@@ -103,30 +126,26 @@ func openLogFile(path string) (*logFile, error) {
 
 // reopen opens the path anew; if that fails the old file stays in use.
 func (l *logFile) reopen() error {
-	f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := safefile.Open(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644, safefile.User)
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
 	old := l.f
 	l.f = f
-	l.mu.Unlock()
 	if old != nil {
 		return old.Close()
 	}
 	return nil
 }
 
-func (l *logFile) write(_ int, line, _ string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	io.WriteString(l.f, line)
+func (l *logFile) write(e entry) error {
+	_, err := io.WriteString(l.f, e.line)
+	return err
 }
 
-// system writes to syslog, facility daemon, text only. Lines go to standard error while no syslog answers: a machine without one is no
-// reason not to run, for ulogd2 neither.
+// system writes to syslog, facility daemon, text only. Lines go to standard error while no syslog answers: a machine
+// without one is no reason not to run, for ulogd2 neither.
 type system struct {
-	mu     sync.Mutex
 	w      *syslog.Writer
 	screen *stream
 }
@@ -139,12 +158,11 @@ func (s *system) connect() bool {
 	return s.w != nil
 }
 
-func (s *system) write(level int, line, text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.connect() || s.send(level, text) != nil {
-		s.screen.write(level, line, text)
+func (s *system) write(e entry) error {
+	if !s.connect() || s.send(e.level, e.text) != nil {
+		return s.screen.write(e)
 	}
+	return nil
 }
 
 func (s *system) send(level int, text string) error {

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // The program runs in a mount namespace of its own, where /run/syslog, and /dev/log if there is one, is this test's socket.
@@ -81,4 +83,47 @@ func TestNoSyslog(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A syslogd that takes nothing any more stops nothing: not the records, not the signals, not the end.
+func TestSyslogThatHangs(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "syslog")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetWriteDeadline(time.Now().Add(time.Second))
+	for err == nil {
+		_, err = c.Write([]byte("full"))
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	const script = `mount --bind "$1" /run && { [ ! -e /dev/log ] || mount --bind "$1/syslog" /dev/log; } && shift && exec "$@"`
+	d := exec.Command("unshare", "-m", "sh", "-c", script, "sh", dir, binary, "-c", file(t, "x.toml", "logfile = \"syslog\"\n"+printing(out)))
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- d.Wait() }()
+	t.Cleanup(func() { d.Process.Kill() })
+	grows(t, out)
+	d.Process.Signal(syscall.SIGHUP)
+	grows(t, out)
+	d.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("SIGTERM has no effect")
+	}
+	whole(t, out)
 }
