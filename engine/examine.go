@@ -37,7 +37,7 @@ func (d *Diagnosis) Find(what, why, mend string) {
 			return
 		}
 	}
-	d.findings = append(d.findings, Finding{[]string{d.where}, what, why, mend})
+	d.findings = append(d.findings, Finding{Where: []string{d.where}, What: what, Why: why, Mend: mend})
 }
 
 // Findings returns what was found so far.

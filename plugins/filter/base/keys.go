@@ -124,10 +124,12 @@ type columns struct {
 
 func (k *keys) columns(b *engine.Batch) columns {
 	return columns{
-		b.Have(),
-		k.wireLen.Of(b), k.protocolIn.Of(b), k.family.Of(b),
-		k.fragOff6.Of(b), k.fragID6.Of(b), k.spi.Of(b), k.protocolOut.Of(b),
-		k.tuple.Of(b), k.octets.Of(b), k.tcpFlags.Of(b), k.fragID.Of(b), k.vlan.Of(b), k.familyOut.Of(b),
+		have: b.Have(),
+		wire: k.wireLen.Of(b), protocol: k.protocolIn.Of(b), family: k.family.Of(b),
+		fragOff6: k.fragOff6.Of(b), fragID6: k.fragID6.Of(b), spi: k.spi.Of(b),
+		protocolOut: k.protocolOut.Of(b),
+		tuple:       k.tuple.Of(b), octets: k.octets.Of(b), tcpFlags: k.tcpFlags.Of(b), fragID: k.fragID.Of(b),
+		vlan: k.vlan.Of(b), familyOut: k.familyOut.Of(b),
 	}
 }
 

@@ -93,14 +93,15 @@ type arrays struct {
 
 func (c *columns) of(b *engine.Batch) arrays {
 	return arrays{
-		c.rawMAC.Of(b), c.rawPkt.Of(b), c.rawSaddr.Of(b),
-		c.prefix.Of(b), c.time.Of(b),
-		c.pktLen.Of(b), c.pktCount.Of(b), c.mark.Of(b),
-		c.ifIn.Of(b), c.ifOut.Of(b), c.physIn.Of(b), c.physOut.Of(b),
-		c.seqLocal.Of(b), c.seqGlobal.Of(b), c.uid.Of(b), c.gid.Of(b),
-		c.macLen.Of(b), c.protocol.Of(b), c.hwType.Of(b), c.saddrLen.Of(b), c.vlan.Of(b),
-		c.hook.Of(b), c.family.Of(b), c.label.Of(b),
-		c.ctID.Of(b), c.ctMark.Of(b), c.ctStatus.Of(b), c.ctZone.Of(b),
-		b.Have(),
+		rawMAC: c.rawMAC.Of(b), rawPkt: c.rawPkt.Of(b), rawSaddr: c.rawSaddr.Of(b),
+		prefix: c.prefix.Of(b), time: c.time.Of(b),
+		pktLen: c.pktLen.Of(b), pktCount: c.pktCount.Of(b), mark: c.mark.Of(b),
+		ifIn: c.ifIn.Of(b), ifOut: c.ifOut.Of(b), physIn: c.physIn.Of(b), physOut: c.physOut.Of(b),
+		seqLocal: c.seqLocal.Of(b), seqGlobal: c.seqGlobal.Of(b), uid: c.uid.Of(b), gid: c.gid.Of(b),
+		macLen: c.macLen.Of(b), protocol: c.protocol.Of(b), hwType: c.hwType.Of(b), saddrLen: c.saddrLen.Of(b),
+		vlan: c.vlan.Of(b),
+		hook: c.hook.Of(b), family: c.family.Of(b), label: c.label.Of(b),
+		ctID: c.ctID.Of(b), ctMark: c.ctMark.Of(b), ctStatus: c.ctStatus.Of(b), ctZone: c.ctZone.Of(b),
+		have: b.Have(),
 	}
 }

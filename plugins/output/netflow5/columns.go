@@ -26,18 +26,20 @@ type presence struct {
 func (s *stage) columns(b *engine.Batch) columns {
 	k := &s.keys
 	return columns{
-		k.saddr.Of(b), k.daddr.Of(b), k.nextHop.Of(b),
-		k.protocol.Of(b), k.typ.Of(b), k.code.Of(b), k.tos.Of(b),
-		k.srcPlen.Of(b), k.dstPlen.Of(b), k.rtos.Of(b),
-		k.sport.Of(b), k.dport.Of(b), k.flags.Of(b), k.rflags.Of(b),
-		k.octets.Of(b), k.packets.Of(b), k.roctets.Of(b), k.rpackets.Of(b),
-		k.start.Of(b), k.end.Of(b), k.rstart.Of(b), k.rend.Of(b),
-		k.ifIn.Of(b), k.ifOut.Of(b),
-		k, engine.Time(b.Clock()),
-		presence{
-			k.sport.Mask(), k.typ.Mask(), k.packets.Mask(), k.start.Mask(), k.end.Mask(), k.tos.Mask(), k.flags.Mask(),
-			k.ifIn.Mask(), k.ifOut.Mask(), k.nextHop.Mask(), k.srcPlen.Mask(), k.dstPlen.Mask(),
-			k.rstart.Mask(), k.rend.Mask(), k.rtos.Mask(), k.rflags.Mask(),
+		saddr: k.saddr.Of(b), daddr: k.daddr.Of(b), nextHop: k.nextHop.Of(b),
+		protocol: k.protocol.Of(b), typ: k.typ.Of(b), code: k.code.Of(b), tos: k.tos.Of(b),
+		srcPlen: k.srcPlen.Of(b), dstPlen: k.dstPlen.Of(b), rtos: k.rtos.Of(b),
+		sport: k.sport.Of(b), dport: k.dport.Of(b), flags: k.flags.Of(b), rflags: k.rflags.Of(b),
+		octets: k.octets.Of(b), packets: k.packets.Of(b), roctets: k.roctets.Of(b), rpackets: k.rpackets.Of(b),
+		start: k.start.Of(b), end: k.end.Of(b), rstart: k.rstart.Of(b), rend: k.rend.Of(b),
+		ifIn: k.ifIn.Of(b), ifOut: k.ifOut.Of(b),
+		k: k, clock: engine.Time(b.Clock()),
+		bits: presence{
+			ports: k.sport.Mask(), icmp: k.typ.Mask(), counts: k.packets.Mask(),
+			start: k.start.Mask(), end: k.end.Mask(), tos: k.tos.Mask(), flags: k.flags.Mask(),
+			in: k.ifIn.Mask(), out: k.ifOut.Mask(), hop: k.nextHop.Mask(),
+			srcPlen: k.srcPlen.Mask(), dstPlen: k.dstPlen.Mask(),
+			rstart: k.rstart.Mask(), rend: k.rend.Mask(), rtos: k.rtos.Mask(), rflags: k.rflags.Mask(),
 		},
 	}
 }

@@ -37,13 +37,16 @@ func bindFlows(p *engine.Binder, d *document) engine.Stage {
 	return &flowStage{
 		document: d, family: p.Family(),
 		orig: direction{
-			`<meta direction="original">`, engine.Require(p, key.OrigSaddr), engine.Require(p, key.OrigDaddr),
-			engine.Require(p, key.OrigProtocol),
-			engine.Want(p, key.OrigSport), engine.Want(p, key.OrigDport), engine.Want(p, key.OrigPackets), engine.Want(p, key.OrigOctets),
+			tag: `<meta direction="original">`, saddr: engine.Require(p, key.OrigSaddr), daddr: engine.Require(p, key.OrigDaddr),
+			protocol: engine.Require(p, key.OrigProtocol),
+			sport:    engine.Want(p, key.OrigSport), dport: engine.Want(p, key.OrigDport),
+			packets: engine.Want(p, key.OrigPackets), octets: engine.Want(p, key.OrigOctets),
 		},
 		reply: direction{
-			`<meta direction="reply">`, engine.Want(p, key.ReplySaddr), engine.Want(p, key.ReplyDaddr), engine.Want(p, key.ReplyProtocol),
-			engine.Want(p, key.ReplySport), engine.Want(p, key.ReplyDport), engine.Want(p, key.ReplyPackets), engine.Want(p, key.ReplyOctets),
+			tag: `<meta direction="reply">`, saddr: engine.Want(p, key.ReplySaddr), daddr: engine.Want(p, key.ReplyDaddr),
+			protocol: engine.Want(p, key.ReplyProtocol),
+			sport:    engine.Want(p, key.ReplySport), dport: engine.Want(p, key.ReplyDport),
+			packets: engine.Want(p, key.ReplyPackets), octets: engine.Want(p, key.ReplyOctets),
 		},
 		event: engine.Want(p, key.CTEvent), tcpState: engine.Want(p, key.CTTCPState), timeout: engine.Want(p, key.CTTimeout),
 		mark: engine.Want(p, key.CTMark), zone: engine.Want(p, key.CTZone), id: engine.Want(p, key.CTID), status: engine.Want(p, key.CTStatus),

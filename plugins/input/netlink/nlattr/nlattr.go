@@ -54,11 +54,11 @@ func NextMessage(b []byte) (m Message, rest []byte) {
 	if len(b) >= MessageLen {
 		if n := int(binary.NativeEndian.Uint32(b)); n >= MessageLen && n <= len(b) {
 			m = Message{
-				binary.NativeEndian.Uint16(b[4:]),
-				binary.NativeEndian.Uint16(b[6:]),
-				binary.NativeEndian.Uint32(b[8:]),
-				binary.NativeEndian.Uint32(b[12:]),
-				b[MessageLen:n],
+				Type:  binary.NativeEndian.Uint16(b[4:]),
+				Flags: binary.NativeEndian.Uint16(b[6:]),
+				Seq:   binary.NativeEndian.Uint32(b[8:]),
+				Port:  binary.NativeEndian.Uint32(b[12:]),
+				Body:  b[MessageLen:n],
 			}
 			return m, b[min((n+3)&^3, len(b)):]
 		}
