@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 )
 
 const (
@@ -59,7 +60,7 @@ func checkPcap(path string) error {
 
 // beginning reads the first n octets of a regular file.
 func beginning(path string, n int) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := safefile.Open(path, os.O_RDONLY, 0, safefile.Daemon)
 	if err != nil {
 		return nil, err
 	}

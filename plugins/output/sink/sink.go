@@ -4,13 +4,18 @@ package sink
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"ulogd/engine"
 )
 
 // A Sink is what an output embeds: its methods are those that the engine calls.
-type Sink struct{ writers []*Writer }
+type Sink struct {
+	writers []*Writer
+	env     *engine.Env
+	user    int // who the daemon was when the targets were opened
+}
 
 // What the engine finds in an output that embeds a Sink.
 var (
@@ -40,6 +45,7 @@ type Target interface {
 	Close() error
 	// Examine says what will go wrong, without Open.
 	Examine(d *engine.Diagnosis)
+	// A target may have Again, too, which reports why Reopen would fail; it changes nothing.
 }
 
 // Bind ties a stack to a target and returns what its records are written to. Stacks that bind the same target share it.
@@ -73,6 +79,7 @@ func (s *Sink) Examine(d *engine.Diagnosis) {
 
 // Open opens the targets.
 func (s *Sink) Open(env *engine.Env) error {
+	s.env, s.user = env, os.Geteuid()
 	for _, w := range s.writers {
 		w.buf.Env = env
 		if err := w.target.Open(&w.buf); err != nil {
@@ -93,7 +100,24 @@ func (s *Sink) each(f func(t Target)) {
 }
 
 // Tick writes what has gathered.
-func (s *Sink) Tick(now time.Time) { s.each(func(t Target) { t.Tick(now) }) }
+func (s *Sink) Tick(now time.Time) {
+	if user := os.Geteuid(); user != s.user {
+		s.user = user
+		s.again()
+	}
+	s.each(func(t Target) { t.Tick(now) })
+}
+
+// again tries what SIGHUP will do, now that the daemon has become another user: an operator hears of it at the start, and not when it is needed.
+func (s *Sink) again() {
+	for _, w := range s.writers {
+		if t, ok := w.target.(interface{ Again() error }); ok {
+			if err := t.Again(); err != nil {
+				s.env.Log.Warn("SIGHUP will not work: what it opens anew is not for the user that the daemon has become", "error", err)
+			}
+		}
+	}
+}
 
 // Flush writes everything.
 func (s *Sink) Flush() { s.each(Target.Flush) }

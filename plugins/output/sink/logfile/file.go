@@ -32,6 +32,7 @@ type File struct {
 	torn    bool   // the beginning of the first record is written already
 	slow    bool   // the reader is behind
 	trouble sink.Trouble
+	looked  time.Time // when the file was last looked at
 
 	bytes, opened                *engine.Counter
 	failed, noReader, slowReader *engine.Drop
@@ -87,6 +88,7 @@ func (f *File) Write() {
 
 // Tick writes what has gathered.
 func (f *File) Tick(now time.Time) {
+	f.look(now)
 	f.write()
 	if f.out.fd < 0 {
 		f.findReader()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 )
 
 // Rotation says when a file is put aside under a name with the time in it and begun anew. The zero Rotation never does.
@@ -64,7 +65,7 @@ func (f *File) rotate(now time.Time) {
 
 // PutAside gives the file at a path a name with the time in it. That there is none is no error.
 func PutAside(path string, now time.Time) error {
-	if err := os.Rename(path, unused(dated(path, now))); !errors.Is(err, fs.ErrNotExist) {
+	if err := safefile.Rename(path, unused(dated(path, now))); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -80,7 +81,7 @@ func (r *Rotation) RemoveOld(path string) error {
 	slices.Sort(old)
 	var errs []error
 	for _, path := range old[:max(0, len(old)-r.Keep)] {
-		errs = append(errs, os.Remove(path))
+		errs = append(errs, safefile.Remove(path))
 	}
 	return errors.Join(errs...)
 }

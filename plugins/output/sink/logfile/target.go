@@ -5,11 +5,16 @@ package logfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/engine/safefile"
 )
 
 // target is an open file.
@@ -20,6 +25,7 @@ type target struct {
 	size    int64 // of a regular file, as far as this process knows
 	dev     uint64
 	ino     uint64
+	inotify int // tells of a FIFO's readers; 0: none
 }
 
 // A file-size limit must come back as an error of write(2), not end the process.
@@ -47,15 +53,34 @@ func openPath(path string) (target, error) {
 		// Opened anew it would have a position of its own, and overwrite what others write to the same file, such as the log.
 		return t.describe(syscall.Dup(1))
 	}
-	flags := syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NONBLOCK | syscall.O_CLOEXEC
-	fd, err := syscall.Open(path, flags, 0o666)
+	fd, err := openSafely(path)
 	switch fi, statErr := os.Stat(path); {
-	case errors.Is(err, syscall.ENXIO) && statErr == nil && fi.Mode()&os.ModeNamedPipe != 0:
+	case errors.Is(err, syscall.ENXIO) && statErr == nil && fi.Mode()&os.ModeNamedPipe != 0 && path != stdout:
+		return t, nil
+	case errors.Is(err, syscall.ENXIO) && path == stdout && !isSocket(1):
 		return t, nil
 	case err != nil && path == stdout: // a socket, such as the journal's
 		fd, err = syscall.Dup(1)
 	}
 	return t.describe(fd, err)
+}
+
+// openSafely opens as root only what nobody else can have put there. A file that it makes belongs to who will open it again.
+func openSafely(path string) (fd int, err error) {
+	const flags = syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NONBLOCK
+	file, err := safefile.Open(path, flags, 0o666, safefile.User)
+	if err != nil {
+		return -1, err
+	}
+	defer file.Close()
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if e := raw.Control(func(n uintptr) { fd, err = unix.FcntlInt(n, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
+		return -1, e
+	}
+	return fd, err
 }
 
 const stdout = "/dev/stdout"
@@ -66,10 +91,23 @@ func redirected() bool {
 	return syscall.Fstat(1, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG
 }
 
+func isSocket(fd int) bool {
+	var st syscall.Stat_t
+	return syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFSOCK
+}
+
+// opening is the error of an open, which names the path once.
+func opening(path string, err error) error {
+	if _, named := errors.AsType[*fs.PathError](err); named {
+		return err
+	}
+	return fmt.Errorf("open %s: %w", path, err)
+}
+
 // describe takes over an opened file and notes what it is.
 func (t target) describe(fd int, err error) (target, error) {
 	if err != nil {
-		return t, fmt.Errorf("open %s: %w", t.path, err)
+		return t, opening(t.path, err)
 	}
 	syscall.CloseOnExec(fd)
 	var st syscall.Stat_t
@@ -81,21 +119,17 @@ func (t target) describe(fd int, err error) (target, error) {
 	if st.Mode&syscall.S_IFMT == syscall.S_IFREG {
 		t.regular, t.size = true, st.Size
 	}
+	if st.Mode&syscall.S_IFMT == syscall.S_IFIFO && t.path != stdout {
+		t.watch()
+	}
 	return t, nil
 }
 
 // begin makes t the file that is written to.
 func (f *File) begin(t target) {
-	if f.torn { // the rest of a record whose beginning is elsewhere would be half a record here
-		f.torn = false
-		f.failed.Add(1)
-		f.b.Forget(f.b.Ends[0], 1)
-	}
+	f.completeNot()
 	f.out, f.trouble.Name = t, t.path
-	f.head = nil
-	if f.Header != nil && (t.size == 0 || f.Sections) {
-		f.head = append(f.head, f.Header()...)
-	}
+	f.setHead()
 	f.b.Epoch++
 	f.Rotate.begun(time.Now())
 	f.setLimit()
@@ -161,6 +195,10 @@ func (t *target) cut(n int) bool {
 }
 
 func (t *target) close() {
+	if t.inotify > 0 {
+		syscall.Close(t.inotify)
+		t.inotify = 0
+	}
 	if t.fd >= 0 {
 		syscall.Close(t.fd)
 		t.fd = -1

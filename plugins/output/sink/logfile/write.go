@@ -21,6 +21,12 @@ func (f *File) write() {
 		f.drop(f.noReader, 0)
 		return
 	}
+	if f.changed() {
+		f.startAgain()
+		if f.out.fd < 0 || len(f.b.Ends) == 0 && len(f.head) == 0 {
+			return
+		}
+	}
 	if err := f.writeHead(); err != nil {
 		f.done(0, err)
 		return

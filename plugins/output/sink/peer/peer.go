@@ -68,6 +68,15 @@ func (p *Peer) Reopen() {
 	p.Session.Reopen()
 }
 
+// Again tries whether certificates and keys can be read again.
+func (p *Peer) Again() error {
+	if p.TLS == nil {
+		return nil
+	}
+	_, err := p.TLS()
+	return err
+}
+
 // dial connects by the first network that works.
 func (p *Peer) dial(ctx context.Context, env *engine.Env) (sink.Conn, error) {
 	var all error
