@@ -1,3 +1,5 @@
+// Live capture: packets of one interface, for as long as the daemon runs.
+
 package pcap
 
 import (
@@ -18,6 +20,9 @@ type capture struct {
 	columns *columns
 	log     *slog.Logger
 	limited *engine.LimitedLog
+	options liveOptions
+	space   string // network namespace
+	fanout  int
 
 	rings  []*ring
 	fds    []unix.PollFd
@@ -29,45 +34,94 @@ type capture struct {
 	stopping bool
 	end      time.Time // of the capture, if nothing comes any more
 	lost     *engine.Counter
+
+	// An interface that is not there.
+	follower *follower
+	gone     bool
+	since    time.Time
+	counted  int
+	spare    [2][]int // sockets for an interface that has never been there, by whether it is cooked
+	removals *engine.Counter
+	without  *engine.Counter
 }
 
 // openCapture opens the interface.
 func openCapture(s *settings, columns *columns, env *engine.Env) (reader, error) {
-	c := &capture{columns: columns, log: env.Log, limited: env.Limited()}
+	c := &capture{columns: columns, log: env.Log, limited: env.Limited(), space: s.namespace, fanout: s.fanout}
 	c.lost = env.Stats.Lost("ring", "packets that found the ring full")
-	o := liveOptions{iface: s.iface, filter: s.expression, snaplen: s.snaplen, promisc: s.promisc}
-	err := netns.Do(s.namespace, func() error { return c.open(o, s.fanout) })
+	c.removals = env.Stats.Counter("removed", "times that the interface went away")
+	c.without = env.Stats.Counter("seconds_without", "seconds in which the interface was not there")
+	c.options = liveOptions{iface: s.iface, filter: s.expression, snaplen: s.snaplen, promisc: s.promisc}
+	err := netns.Do(s.namespace, func() (err error) {
+		if c.follower, err = openFollower(); err != nil {
+			return err
+		}
+		if err = c.open(); s.wait && errors.Is(err, unix.ENODEV) {
+			return c.await()
+		}
+		return err
+	})
 	if err != nil {
 		c.Close()
 		return nil, err
+	}
+	if c.gone {
+		c.log.Warn("the interface is not there; capturing begins when it is", "interface", s.iface)
+		return c, nil
 	}
 	c.log.Info("capturing", "interface", s.iface, "rings", len(c.rings), "octets", len(c.rings)*ringBlocks*ringBlock)
 	return c, nil
 }
 
-func (c *capture) open(o liveOptions, rings int) error {
-	for range rings {
-		r, err := openRing(o)
+// open makes the rings.
+func (c *capture) open() error {
+	for range c.fanout {
+		r, err := openRing(c.options)
 		if err != nil {
 			return err
 		}
 		c.rings = append(c.rings, r)
+	}
+	return c.opened()
+}
+
+// opened is called when all rings are there.
+func (c *capture) opened() error {
+	c.fds = nil
+	for _, r := range c.rings {
 		c.fds = append(c.fds, unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN})
 	}
-	c.ports = c.rings[0].ports()
-	if rings == 1 {
+	c.turn, c.ports = 0, c.rings[0].ports()
+	if len(c.rings) == 1 {
 		return nil
 	}
 	return share(c.rings)
 }
 
+// await makes sockets of both kinds for an interface that will be there, as later the daemon may have given up the right to.
+func (c *capture) await() error {
+	for cooked := range c.spare {
+		for range c.fanout {
+			fd, err := newSocket(cooked == 1)
+			if err != nil {
+				return fmt.Errorf("capture from %s: %w", c.options.iface, err)
+			}
+			c.spare[cooked] = append(c.spare[cooked], fd)
+		}
+	}
+	c.gone, c.since = true, time.Now()
+	return c.follower.listen(true)
+}
+
 // Read fills a batch with packets of one block.
 func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
 	for woken := false; ; {
-		r := c.rings[c.turn]
-		if n := r.next(c.frames[:]); n > 0 {
-			c.columns.fill(b, r.block(), c.ports, c.frames[:n])
-			return nil
+		if len(c.rings) > 0 {
+			r := c.rings[c.turn]
+			if n := r.next(c.frames[:]); n > 0 {
+				c.columns.fill(b, r.block(), c.ports, c.frames[:n])
+				return nil
+			}
 		}
 		switch now := time.Now(); {
 		case c.advance():
@@ -78,7 +132,7 @@ func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
 			c.countLost()
 			return io.EOF
 		case !now.Before(deadline):
-			return c.removed()
+			return c.followed()
 		case woken: // poll also tells of blocks that wait to be given back
 			time.Sleep(time.Millisecond)
 		}
@@ -116,6 +170,13 @@ func (c *capture) full() bool {
 
 // wait waits until a ring has something to tell.
 func (c *capture) wait(deadline time.Time) (woken bool, err error) {
+	if c.gone {
+		_, err := poll([]unix.PollFd{{Fd: int32(c.follower.fd), Events: unix.POLLIN}}, deadline)
+		if err == nil {
+			err = c.lookAgain()
+		}
+		return false, err
+	}
 	woken, err = poll(c.fds, deadline)
 	for i := range c.fds {
 		if err == nil && c.fds[i].Revents&unix.POLLERR != 0 {
@@ -138,16 +199,95 @@ func (c *capture) trouble(r *ring) error {
 	return nil
 }
 
-// removed returns an error when the interface is gone for good. The kernel tells that it is down, and then no more.
-func (c *capture) removed() error {
-	if r := c.rings[0]; c.down && r.removed() {
-		return fmt.Errorf("interface %s is removed", r.name)
+// followed notes that the interface is gone. The kernel tells that it is down, before the last packets, and then no more.
+func (c *capture) followed() error {
+	if c.gone || c.stopping || !c.rings[0].removed() {
+		return nil
 	}
-	return nil
+	c.log.Warn("the interface is removed; capturing goes on when there is one of its name", "interface", c.options.iface)
+	c.removals.Add(1)
+	c.gone, c.since, c.counted = true, time.Now(), 0
+	if err := c.follower.listen(true); err != nil {
+		return err
+	}
+	return c.lookAgain() // it may be there again
+}
+
+// lookAgain captures from the interface if it is there again.
+func (c *capture) lookAgain() error {
+	if c.stopping {
+		return nil
+	}
+	c.follower.drain()
+	f, err := lookup(c.follower.fd, c.options.iface)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	if err == nil {
+		err = c.reopen(f)
+	}
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) { // gone once more
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("capture from %s, which is there again: %w", c.options.iface, err)
+	}
+	c.countAway()
+	c.gone, c.down = false, false
+	c.log.Warn("the interface is there; capturing goes on", "interface", c.options.iface, "seconds_without", c.counted)
+	return c.follower.listen(false)
+}
+
+// reopen binds the sockets to the interface. Where they do not fit, it makes others, which needs the right to.
+func (c *capture) reopen(f found) error {
+	cooked := 0
+	if f.cooked() {
+		cooked = 1
+	}
+	switch {
+	case len(c.rings) == 0:
+		for _, fd := range c.spare[cooked] {
+			r, err := startRing(fd, c.options, f)
+			c.spare[cooked] = c.spare[cooked][1:]
+			if err != nil {
+				return err
+			}
+			c.rings = append(c.rings, r)
+		}
+		c.closeSpare()
+		return c.opened()
+	case len(c.rings) == 1 && (c.rings[0].link == linkSLL2) == f.cooked():
+		if err := c.rings[0].bind(c.options, f); err != nil {
+			return err
+		}
+		c.ports = c.rings[0].ports()
+		return nil
+	}
+	old := c.rings
+	c.countLost()
+	c.rings = nil
+	if err := netns.Do(c.space, c.open); err != nil {
+		closeRings(c.rings)
+		c.rings = old
+		return err
+	}
+	return closeRings(old)
+}
+
+// countAway counts the whole seconds without the interface.
+func (c *capture) countAway() {
+	if c.gone {
+		n := int(time.Since(c.since) / time.Second)
+		c.without.Add(n - c.counted)
+		c.counted = n
+	}
 }
 
 // Tick counts what was lost.
-func (c *capture) Tick(time.Time) { c.countLost() }
+func (c *capture) Tick(time.Time) {
+	c.countLost()
+	c.countAway()
+}
 
 func (c *capture) countLost() {
 	for _, r := range c.rings {
@@ -171,8 +311,23 @@ func (c *capture) Stop() {
 
 // Close gives the rings back.
 func (c *capture) Close() error {
+	c.follower.close()
+	c.closeSpare()
+	return closeRings(c.rings)
+}
+
+func (c *capture) closeSpare() {
+	for i := range c.spare {
+		for _, fd := range c.spare[i] {
+			unix.Close(fd)
+		}
+		c.spare[i] = nil
+	}
+}
+
+func closeRings(rings []*ring) error {
 	var all []error
-	for _, r := range c.rings {
+	for _, r := range rings {
 		all = append(all, r.close())
 	}
 	return errors.Join(all...)

@@ -3,10 +3,10 @@ package pcap
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -185,20 +185,79 @@ func TestInterfaceGoesDownAndUp(t *testing.T) {
 	}
 }
 
-func TestInterfaceIsRemoved(t *testing.T) {
-	_, b := cable(t)
-	m := stacktest.Plan(t, "test.toml", fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\n", b.Path()), &stacktest.Log{}).Machine
-	if err := m.Open(); err != nil {
-		t.Fatal(err)
+// An interface is removed and made again, three times, each time with another index: it is captured again, of one ring and of two, and the way
+// round where it is not there at the start. Nothing that was counted is lost.
+func TestInterfaceIsRemovedAndMadeAgain(t *testing.T) {
+	for _, settings := range []string{"", "fanout = 2", "wait = true", "wait = true\nfanout = 2"} {
+		t.Run(settings, func(t *testing.T) {
+			a, b := cable(t)
+			waits := strings.HasPrefix(settings, "wait")
+			if waits {
+				b.Run(t, "ip link del vb")
+			}
+			d := stacktest.Start(t, fmt.Sprintf(`
+[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = "vb"
+%s
+`, b.Path(), settings))
+			removals := int64(0)
+			for range 3 {
+				if waits {
+					waits = false
+				} else {
+					b.Run(t, "ip link del vb")
+					removals++
+				}
+				d.Eventually("the daemon sees that it is gone", func() bool { return d.Count("in", "removed") == removals })
+				nstest.Veth(t, a, b, "va", "192.0.2.1/24", "vb", "192.0.2.2/24")
+				send := wire(t, a, "va")
+				before := d.Stats("in").Out
+				d.Eventually("packets come again", func() bool {
+					send(pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{}, pt.Zeros(40)))
+					return d.Stats("in").Out > before
+				})
+			}
+			if !d.Log.Has("WARN the interface is there; capturing goes on") {
+				t.Error("the log does not say that it is there again")
+			}
+		})
 	}
-	m.Start()
-	b.Run(t, "ip link del vb")
-	select {
-	case <-m.Ended():
-	case <-time.After(10 * time.Second):
-		t.Fatal("goes on without an interface")
+}
+
+// What has no link header comes back too, as ppp0 and a WireGuard interface do.
+func TestTunnelIsRemovedAndMadeAgain(t *testing.T) {
+	nstest.Need(t, "root")
+	ns := nstest.New(t)
+	ns.Sysctl(t, "net.ipv6.conf.default.disable_ipv6", "1")
+	d := stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"t0\"\nwait = true\nfilter = \"udp port 9999\"\n", ns.Path()))
+	for i := range 2 {
+		ns.Run(t, "ip tuntap add dev t0 mode tun")
+		ns.Run(t, "ip link set t0 up")
+		tun := tunnel(t, ns, "t0")
+		before := d.Stats("in").Out
+		d.Eventually("packets come", func() bool {
+			if _, err := unix.Write(tun, pt.Build(pt.IPv4{}, pt.UDP{Src: 9999}, pt.Zeros(40))); err != nil {
+				t.Fatal(err)
+			}
+			return d.Stats("in").Out > before
+		})
+		if i > 0 {
+			break
+		}
+		ns.Run(t, "ip link del t0")
+		d.Eventually("the daemon sees that it is gone", func() bool { return d.Count("in", "removed") == 1 })
 	}
-	if err := m.Wait(); err == nil || err.Error() != "in:PCAP: interface vb is removed" {
+}
+
+// A name that is not there is most likely wrong.
+func TestInterfaceIsNotThere(t *testing.T) {
+	nstest.Need(t, "root")
+	ns := nstest.New(t)
+	m := stacktest.Plan(t, "test.toml", fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\n", ns.Path()), &stacktest.Log{}).Machine
+	if err := m.Open(); err == nil || !strings.Contains(err.Error(), "capture from vb: ") || !strings.Contains(err.Error(), "wait = true") {
 		t.Error(err)
 	}
 }

@@ -176,6 +176,67 @@ func TestRotatedCaptures(t *testing.T) {
 	}
 }
 
+// TestInterfaceComesBackWithoutRoot: under -u the socket is kept and bound again, alone in its daemon, which goes on meanwhile.
+func TestInterfaceComesBackWithoutRoot(t *testing.T) {
+	a, b := cable(t)
+	dir, err := os.MkdirTemp("", "ulogd-pcap-user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "u.toml")
+	out := filepath.Join(dir, "out")
+	text := fmt.Sprintf(`
+[global]
+stack = "in:PCAP,base:BASE,out:JSON"
+[in]
+network_namespace_path = %q
+interface = "vb"
+filter = "udp"
+[out]
+keys = "udp.dport"
+file = %q
+sync = true
+`, b.Path(), out)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(built.Path(t), "-v", "-l", "3", "-u", "nobody", "-c", config)
+	var stderr syncBuffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	stderr.waitFor(t, "initialization finished")
+	for port := uint16(1001); port < 1003; port++ {
+		if port > 1001 {
+			b.Run(t, "ip link del vb")
+			stderr.waitFor(t, "the interface is removed")
+			nstest.Veth(t, a, b, "va", "192.0.2.1/24", "vb", "192.0.2.2/24")
+			stderr.waitFor(t, "the interface is there")
+		}
+		send := wire(t, a, "va")
+		want := []byte(strconv.Itoa(int(port)))
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			send(pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{Dst: port}, pt.Zeros(40)))
+			if got, _ := os.ReadFile(out); bytes.Contains(got, want) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("nothing of port %d\n%s", port, &stderr)
+			}
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, &stderr)
+	}
+}
+
 // TestTerminatedInAPipe: a capture that has not begun yet does not hold up the end.
 func TestTerminatedInAPipe(t *testing.T) {
 	r, w, err := os.Pipe()

@@ -44,7 +44,10 @@ func (in *input) Examine(d *engine.Diagnosis) {
 
 func (in *input) examineInterface() error {
 	return netns.Do(in.namespace, func() error {
-		_, _, err := find(in.iface)
+		_, err := find(in.iface)
+		if in.wait && errors.Is(err, unix.ENODEV) {
+			return nil
+		}
 		return err
 	})
 }

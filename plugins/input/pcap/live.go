@@ -2,9 +2,7 @@ package pcap
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"net"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,72 +27,59 @@ const (
 	arphrdLoopback = 772
 )
 
-// find looks an interface up, with its hardware type.
-func find(name string) (*net.Interface, uint16, error) {
-	iface, err := net.InterfaceByName(name)
-	if err != nil {
-		return nil, 0, fmt.Errorf("capture from %s: %w", name, err)
+// newSocket makes a socket that captures nothing yet, of one kind of link header.
+func newSocket(cooked bool) (int, error) {
+	kind := unix.SOCK_RAW
+	if cooked {
+		kind = unix.SOCK_DGRAM
 	}
-	hardware, err := hardwareType(iface.Index)
-	if errors.Is(err, unix.EPERM) {
-		return nil, 0, fmt.Errorf("capture from %s: %w (give the process CAP_NET_RAW)", name, err)
-	} else if err != nil {
-		return nil, 0, fmt.Errorf("capture from %s: %w", name, err)
-	}
-	return iface, hardware, nil
+	return unix.Socket(unix.AF_PACKET, kind|unix.SOCK_CLOEXEC, 0) // protocol 0
 }
 
-// openRing opens an interface. Nothing is captured that the filter does not take, from the first packet on.
+// openRing opens an interface.
 func openRing(o liveOptions) (*ring, error) {
-	iface, hardware, err := find(o.iface)
+	f, err := find(o.iface)
 	if err != nil {
 		return nil, err
 	}
-	// Of an interface with any other link header the kernel gives packets without it, and tells what it said.
-	kind, link := unix.SOCK_DGRAM, uint16(linkSLL2)
-	if hardware == arphrdEther || hardware == arphrdLoopback {
-		kind, link = unix.SOCK_RAW, linkEthernet
-	}
-	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: o.snaplen}}
-	if o.filter != "" {
-		f, err := filter.CompileLive(o.filter, kind == unix.SOCK_DGRAM)
-		if err != nil {
-			return nil, err
-		}
-		if program, err = f.Assemble(o.snaplen); err != nil {
-			return nil, err
-		}
-	}
-	fd, err := unix.Socket(unix.AF_PACKET, kind|unix.SOCK_CLOEXEC, 0) // protocol 0: captures nothing yet
+	fd, err := newSocket(f.cooked())
 	if err != nil {
 		return nil, fmt.Errorf("capture from %s: %w", o.iface, err)
 	}
-	r := &ring{fd: fd, name: o.iface, link: link, ifindex: iface.Index}
-	if err := r.start(o, hardware == arphrdLoopback, program); err != nil {
+	return startRing(fd, o, f)
+}
+
+// startRing captures from an interface by a socket of its kind, which it closes if that fails. Nothing is captured that the filter does
+// not take, from the first packet on.
+func startRing(fd int, o liveOptions, f found) (*ring, error) {
+	r := &ring{fd: fd, name: o.iface, link: linkEthernet, ifindex: f.index}
+	if f.cooked() {
+		r.link = linkSLL2
+	}
+	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: o.snaplen}}
+	if o.filter != "" {
+		c, err := filter.CompileLive(o.filter, f.cooked())
+		if err == nil {
+			program, err = c.Assemble(o.snaplen)
+		}
+		if err != nil {
+			r.close()
+			return nil, err
+		}
+	}
+	if err := r.start(o, program); err != nil {
+		r.close()
+		return nil, fmt.Errorf("capture from %s: %w", o.iface, err)
+	}
+	if err := r.bind(o, f); err != nil {
 		r.close()
 		return nil, fmt.Errorf("capture from %s: %w", o.iface, err)
 	}
 	return r, nil
 }
 
-// hardwareType asks the kernel through a socket, as /sys may show another network namespace.
-func hardwareType(ifindex int) (uint16, error) {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: ifindex}); err != nil {
-		return 0, err
-	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		return 0, err
-	}
-	return name.(*unix.SockaddrLinklayer).Hatype, nil
-}
-
-func (r *ring) start(o liveOptions, loopback bool, program []unix.SockFilter) error {
+// start makes the ring.
+func (r *ring) start(o liveOptions, program []unix.SockFilter) error {
 	set := func(option, value int) error {
 		return unix.SetsockoptInt(r.fd, unix.SOL_PACKET, option, value)
 	}
@@ -103,11 +88,6 @@ func (r *ring) start(o liveOptions, loopback bool, program []unix.SockFilter) er
 	}
 	if err := set(unix.PACKET_RESERVE, headroom); err != nil {
 		return fmt.Errorf("reserve headroom: %w", err)
-	}
-	if loopback { // where each packet is sent and received
-		if err := set(unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-			return fmt.Errorf("ignore what loopback sends: %w", err)
-		}
 	}
 	p := unix.SockFprog{Len: uint16(len(program)), Filter: unsafe.SliceData(program)}
 	if err := unix.SetsockoptSockFprog(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &p); err != nil {
@@ -131,6 +111,17 @@ func (r *ring) start(o liveOptions, loopback bool, program []unix.SockFilter) er
 		r.blocks[i] = views.Get() // never given back: the memory is the ring's
 		r.blocks[i].Data = mem[i*ringBlock : (i+1)*ringBlock : (i+1)*ringBlock]
 	}
+	return nil
+}
+
+// bind makes the socket capture from an interface, which may be another than before.
+func (r *ring) bind(o liveOptions, f found) error {
+	if f.hardware == arphrdLoopback { // where each packet is sent and received
+		if err := unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+			return fmt.Errorf("ignore what loopback sends: %w", err)
+		}
+	}
+	r.ifindex = f.index
 	all := &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: r.ifindex}
 	if err := unix.Bind(r.fd, all); err != nil {
 		return fmt.Errorf("bind: %w", err)

@@ -21,7 +21,9 @@ Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packe
 of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
 packet's; of a pipe whose packets are of now, as from tcpdump -w -, it is the clock's.
 
-An interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost.`,
+An interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost. An
+interface that is removed, as ppp0 or a virtual machine's is, is captured again when one of its name is made (counters removed and
+seconds_without), under -u too unless fanout is set or its link layer has become another.`,
 		Example: `# Flows of an interface, to a NetFlow collector.
 stack = "capture1:PCAP,base1:BASE,flow1:FLOW,netflow1:NETFLOW9"
 
@@ -53,6 +55,7 @@ type settings struct {
 	promisc    bool
 	fanout     int
 	namespace  string
+	wait       bool
 }
 
 // reader is where the packets come from.
@@ -66,6 +69,7 @@ type reader interface {
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
 	o.String(&in.iface, "interface", "", "interface to capture from, instead of files")
+	o.Bool(&in.wait, "wait", false, "start although the interface is not there, and wait for it; without, a name that is not there is an error. One that goes away later is always waited for")
 	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
 	engine.Int(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
 	o.Bool(&in.promisc, "promisc", true, "have the interface receive what is addressed to others")
