@@ -76,8 +76,10 @@ func (e *Env) Deadline() time.Time {
 // StopBy returns the time by which an operator who has asked the daemon to end wants it over; zero
 // while nobody has. Inputs that come to their end by themselves set none.
 func (e *Env) StopBy() time.Time {
-	if at := e.m.deadline.Load(); at != 0 {
-		return time.Unix(0, at)
+	if e.m != nil {
+		if at := e.m.deadline.Load(); at != 0 {
+			return time.Unix(0, at)
+		}
 	}
 	return time.Time{}
 }
