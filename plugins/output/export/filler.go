@@ -130,7 +130,8 @@ func putNTP(p []byte, t engine.Time, mask uint32) {
 	binary.BigEndian.PutUint32(p[4:], uint32(nsec<<32/1e9)&mask)
 }
 
-// uptime writes a time as milliseconds since a base, modulo 2^32 (RFC 3954 section 8, FIRST_SWITCHED).
+// uptime writes a time as milliseconds since a base, modulo 2^32 (RFC 3954 section 8, FIRST_SWITCHED); one before it as the
+// first, since collectors take 0 for no time.
 type uptime struct {
 	col  engine.Col[engine.Time]
 	base *int64 // nanoseconds since 1970
@@ -140,7 +141,7 @@ func (f uptime) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	buf = buf[off:]
 	v, base := f.col.Of(b), *f.base
 	for _, s := range spots {
-		binary.BigEndian.PutUint32(buf[s.pos:], uint32((int64(v[s.row])-base)/1e6))
+		binary.BigEndian.PutUint32(buf[s.pos:], uint32(max(int64(v[s.row])-base, 1e6)/1e6))
 	}
 }
 

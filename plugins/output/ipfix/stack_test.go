@@ -15,6 +15,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/test/stacktest"
 )
 
 // flow is a row as tests write it. Zero values of what a flow may lack mean that it lacks it.
@@ -367,16 +368,7 @@ func (r *rig) balanced() {
 }
 
 // listenUDP is a collector of datagrams.
-func listenUDP(t testing.TB) *net.UDPConn {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetReadBuffer(8 << 20)
-	t.Cleanup(func() { c.Close() })
-	return c
-}
+func listenUDP(t testing.TB) *net.UDPConn { t.Helper(); return stacktest.ListenUDP(t) }
 
 // datagram reads the next one.
 func datagram(t testing.TB, c *net.UDPConn) []byte {

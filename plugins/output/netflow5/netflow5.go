@@ -10,31 +10,6 @@ import (
 	"ulogd/plugins/output/export/uptime"
 )
 
-func init() {
-	engine.Register(engine.Plugin{
-		Name: "NETFLOW5",
-		Doc: `Sends flows to NetFlow version 5 collectors, over UDP.
-
-Version 5 knows IPv4 only: IPv6 flows are counted as dropped (ipv6), and named once in the log. A flow that 32 bits cannot count becomes
-several records. Of connections only the end is told, and each direction that has packets is a record.
-
-Live, a datagram's header tells the time of sending, and uptimes count from the start of the host. When a file is replayed, the
-header follows the newest packet read, and uptimes count from the first packet, so that a collector shows the capture's own times.
-
-The output never makes a live input wait: see buffer.`,
-		Example: `stack = "ct1:NFCT,netflow1:NETFLOW5"
-
-[netflow1]
-host = "192.0.2.1"
-port = 2055
-`,
-		Output: func() engine.Output { return &output{clock: uptime.Clock{Unit: time.Millisecond}} },
-	})
-}
-
-// The protocol's usual port.
-const port = 2055
-
 // output is one instance: its settings, and what all stacks that end in it share.
 type output struct {
 	stream.Output
@@ -51,8 +26,33 @@ type output struct {
 	clamped *engine.Counter
 }
 
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "NETFLOW5",
+		Doc: `Sends flows to NetFlow version 5 collectors, over UDP.
+
+Version 5 knows IPv4 only: IPv6 flows are counted as dropped (ipv6), and named once in the log. A flow that 32 bits cannot count becomes
+several records. Of connections only the end is told, and each direction that has packets is a record.
+
+Live, a datagram's header tells the time of sending, and uptimes count from the start of the host. When a file is replayed, the
+header follows the newest packet read, and uptimes count from a day before the first packet, so that a collector shows the capture's own times.
+
+A flow that is farther from the header than the 49 days that uptimes reach goes into a datagram of
+its own, whose header tells the flow's end.
+
+The output never makes a live input wait: see buffer.`,
+		Example: `stack = "ct1:NFCT,netflow1:NETFLOW5"
+
+[netflow1]
+host = "192.0.2.1"
+port = 2055
+`,
+		Output: func() engine.Output { return &output{clock: uptime.Clock{Unit: time.Millisecond}} },
+	})
+}
+
 func (o *output) Options(opts *engine.Options) {
-	o.Output.Options(opts, port, stream.All, stream.Balance)
+	o.Output.Options(opts, stream.PortNetFlow, stream.All, stream.Balance)
 	engine.Int(opts, &o.engineType, "engine_type", 0, "engine type in the header")
 	engine.Int(opts, &o.engineID, "engine_id", 0, "engine id in the header: what tells exporters on one address apart")
 	engine.Int(opts, &o.sampling, "sampling", 0, "announce that one packet of so many was looked at; 0: all")
@@ -69,8 +69,9 @@ func (o *output) Validate() error {
 // Bind implements engine.Output.
 func (o *output) Bind(p *engine.Binder) engine.Stage {
 	p.OwnAccounting()
+	o.clock.Finish = o.Finish
 	o.Limits = stream.Limits{Most: headerLen + maxRecords*recordLen}
-	return &stage{o: o, wait: o.Make(p, o), keys: bind(p)}
+	return &stage{o: o, wait: o.Make(p, o), keys: bind(p), times: uptime.BindTimes(p)}
 }
 
 // Open implements engine.Opener: it begins to connect, and does not wait for it.

@@ -2,7 +2,6 @@ package netflow5
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -33,23 +32,26 @@ func TestRecord(t *testing.T) {
 	st := export(t, in, "host="+address, "engine_type=7", "engine_id=9", "sampling=100")
 	all := datagrams()
 	h, r := parse(t, all[0])
-	if want := (header{Version: 5, Count: 3, Uptime: 100000, Secs: uint32(t0/second) + 100, Nsecs: 5, EngineType: 7, EngineID: 9, Sampling: 1<<14 | 100}); h != want {
+	if want := (header{Version: 5, Count: 3, Uptime: day + 100000, Secs: uint32(t0/second) + 100, Nsecs: 5, EngineType: 7, EngineID: 9, Sampling: 1<<14 | 100}); h != want {
 		t.Errorf("header %+v\n  want %+v", h, want)
 	}
 	want := []record{
-		{Src: [4]byte{10, 0, 0, 1}, Dst: [4]byte{192, 0, 2, 1}, NextHop: [4]byte{10, 9, 9, 9}, In: 2, Out: 70000 & 0xffff, Packets: 5, Octets: 600, First: 3500, Last: 9000, Sport: 1000, Dport: 80, Flags: 0x1b, Proto: 6, TOS: 0x28, SrcPlen: 24, DstPlen: 16},
-		{Src: [4]byte{10, 0, 0, 1}, Dst: [4]byte{192, 0, 2, 1}, Packets: 1, Octets: 56, Dport: 0x304, Proto: 1},
-		{Src: [4]byte{10, 0, 0, 1}, Dst: [4]byte{192, 0, 2, 1}, Packets: 1, Octets: 56, Proto: 47},
+		{Src: [4]byte{10, 0, 0, 1}, Dst: [4]byte{192, 0, 2, 1}, NextHop: [4]byte{10, 9, 9, 9}, In: 2, Out: 70000 & 0xffff, Packets: 5, Octets: 600, First: day + 3500, Last: day + 9000, Sport: 1000, Dport: 80, Flags: 0x1b, Proto: 6, TOS: 0x28, SrcPlen: 24, DstPlen: 16},
+		{Src: [4]byte{10, 0, 0, 1}, Dst: [4]byte{192, 0, 2, 1}, Packets: 1, Octets: 56, First: day, Last: day, Dport: 0x304, Proto: 1},
+		{Src: [4]byte{10, 0, 0, 1}, Dst: [4]byte{192, 0, 2, 1}, Packets: 1, Octets: 56, First: day - 1, Last: day, Proto: 47},
 	}
 	for i := range want {
 		if r[i] != want[i] {
 			t.Errorf("record %d: %+v\n    want: %+v", i, r[i], want[i])
 		}
 	}
-	if reading(st, "clamped") != 1 {
-		t.Errorf("a flow older than uptimes is not counted: %+v", st)
+	if reading(st, "clamped") != 0 {
+		t.Errorf("a flow is counted as older than uptimes: %+v", st)
 	}
 }
+
+// day is what uptimes are at a replayed file's first packet, in milliseconds.
+const day = 24 * 3600 * 1000
 
 // V5-1: the sequence counts flows; V5-8: what is left goes out at the end.
 func TestSequenceAndCount(t *testing.T) {
@@ -96,16 +98,41 @@ func TestLiveClock(t *testing.T) {
 	}
 }
 
-// V5-2: uptimes wrap together after 49.7 days.
-func TestUptimeWraps(t *testing.T) {
+// V5-2: what uptimes cannot tell beside the others has a datagram of its own, with a header near it;
+// a flow that is longer than they reach begins with them. No time is 0, which means none.
+func TestFarFromTheOthers(t *testing.T) {
 	address, datagrams := collect(t)
-	late := t0 + (1<<32)*int64(time.Millisecond)
-	f := tcpFlow(0)
-	f.start, f.end = late-second, late+second
-	export(t, &feed{flows: []told{f}, epoch: t0, replay: late + 2*second}, "host="+address)
-	h, r := parse(t, datagrams()[0])
-	if r[0].First != math.MaxUint32-999 || r[0].Last != 1000 || h.Uptime != 2000 || h.Uptime-r[0].First != 3000 {
-		t.Errorf("uptime %d, first %d, last %d", h.Uptime, r[0].First, r[0].Last)
+	const days = day * int64(time.Millisecond)
+	var flows []told
+	for i, at := range []int64{0, -60 * days, 60 * days, second} {
+		f := tcpFlow(i)
+		f.start, f.end = t0+at, t0+at+second
+		flows = append(flows, f)
+	}
+	long := tcpFlow(4)
+	long.start, long.end = t0-100*days, t0
+	st := export(t, &feed{flows: append(flows, long), epoch: t0, replay: t0 + 2*second}, "host="+address)
+	var seen []uint16
+	for _, msg := range datagrams() {
+		h, records := parse(t, msg)
+		if len(records) > 1 && (records[0].Sport != 0 || records[1].Sport != 3) {
+			t.Errorf("%+v share a datagram", records)
+		}
+		for _, r := range records {
+			want := flows[0]
+			if r.Sport < 4 {
+				want = flows[r.Sport]
+			}
+			sent := int64(h.Secs)*second + int64(h.Nsecs)
+			end := sent - int64(h.Uptime-r.Last)*int64(time.Millisecond)
+			if r.First == 0 || r.First > r.Last || r.Sport < 4 && (end != want.end || r.Last-r.First != 1000) {
+				t.Errorf("flow %d: first %d, last %d, ends at %v, want %v", r.Sport, r.First, r.Last, time.Unix(0, end), time.Unix(0, want.end))
+			}
+			seen = append(seen, r.Sport)
+		}
+	}
+	if len(seen) != 5 || reading(st, "clamped") != 1 {
+		t.Errorf("flows %v, %d of them clamped", seen, reading(st, "clamped"))
 	}
 }
 
@@ -131,7 +158,7 @@ func TestLeftOut(t *testing.T) {
 	six, began, ended, interim := tcpFlow(0), tcpFlow(1), tcpFlow(2), tcpFlow(3)
 	six.src, six.dst = "2001:db8::1", "2001:db8::2"
 	began.event, ended.event, interim.event, interim.reason = 1, 4, 2, 2
-	st := export(t, &feed{flows: []told{six, began, ended, interim}}, "host="+address)
+	st := export(t, &feed{flows: []told{six, began, ended, interim}, epoch: t0, replay: t0 + 9*second}, "host="+address)
 	h, r := parse(t, datagrams()[0])
 	if h.Count != 2 || r[0].Sport != 2 || r[1].Sport != 3 || reading(st, "ipv6") != 1 || st.Filtered != 1 {
 		t.Errorf("%+v %+v", r, st)
@@ -144,7 +171,7 @@ func TestBothDirections(t *testing.T) {
 	f := tcpFlow(5)
 	f.rpackets, f.roctet, f.in, f.out, f.splen, f.dplen = 9, 9000, 3, 4, 8, 24
 	ping := told{src: "10.0.0.1", dst: "192.0.2.1", proto: 1, icmp: true, dport: 8 << 8, packets: 1, octets: 84, rpackets: 1, roctet: 84}
-	st := export(t, &feed{flows: []told{f, ping}}, "host="+address)
+	st := export(t, &feed{flows: []told{f, ping}, epoch: t0, replay: t0 + 9*second}, "host="+address)
 	_, r := parse(t, datagrams()[0])
 	back := r[1]
 	if len(r) != 4 || back.Src != r[0].Dst || back.Dst != r[0].Src || back.Sport != 80 || back.Dport != 5 || back.Packets != 9 || back.Octets != 9000 ||

@@ -6,6 +6,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/output/export/uptime"
 )
 
 // keys are what a record is made of. Most may be missing; then the field is 0.
@@ -24,7 +25,6 @@ type keys struct {
 	ifIn, ifOut      engine.Col[uint32]
 	nextHop          engine.Col[engine.Addr]
 	srcPlen, dstPlen engine.Col[uint8]
-	epoch            engine.Col[engine.Time]
 
 	roctets, rpackets engine.Col[uint64]
 	rstart, rend      engine.Col[engine.Time]
@@ -45,7 +45,6 @@ func bind(p *engine.Binder) keys {
 		ifIn: engine.Want(p, key.OOBIfIn), ifOut: engine.Want(p, key.OOBIfOut),
 		nextHop: engine.Want(p, key.RouteNextHop),
 		srcPlen: engine.Want(p, key.RouteSrcPlen), dstPlen: engine.Want(p, key.RouteDstPlen),
-		epoch:   engine.Want(p, key.FlowEpoch),
 		roctets: engine.Want(p, key.ReplyOctets), rpackets: engine.Want(p, key.ReplyPackets),
 		rstart: engine.Want(p, key.ReplyStart), rend: engine.Want(p, key.ReplyEnd),
 		rtos: engine.Want(p, key.ReplyTOS), rflags: engine.Want(p, key.ReplyTCPFlags),
@@ -57,6 +56,8 @@ type stage struct {
 	o    *output
 	wait bool // rather than drop: the input loses nothing by it
 	keys
+	times *uptime.Times
+	rows  [engine.BatchSize]engine.Row
 }
 
 // flow is what one record tells.
@@ -80,17 +81,19 @@ func (s *stage) Consume(b *engine.Batch) {
 	if s.wait {
 		now = o.Wait(now)
 	}
-	first := engine.Time(b.Clock())
-	if r := b.Rows()[0]; s.epoch.Has(b, r) {
-		first = s.epoch.Of(b)[r]
-	}
-	o.clock.Set(b, first, now)
-	have := b.Have()
+	rows := s.rows[:copy(s.rows[:], b.Rows())]
+	s.times.Encode(&o.clock, b, rows, now, func(rows []engine.Row) { s.encode(b, rows, now) })
+	o.Pump(now)
+}
+
+// encode makes records of rows.
+func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
+	o, have := s.o, b.Have()
 	eventBit, reasonBit, event := s.event.Mask(), s.reason.Mask(), s.event.Of(b)
 	rbit, rpackets := s.rpackets.Mask(), s.rpackets.Of(b)
 	var six, other, filtered, made int
 	c := s.columns(b)
-	for _, r := range b.Rows() {
+	for _, r := range rows {
 		switch version := s.fam.Version(b, r); {
 		case have[r]&eventBit != 0 && event[r] != ctDestroy && have[r]&reasonBit == 0:
 			filtered++
@@ -125,7 +128,6 @@ func (s *stage) Consume(b *engine.Batch) {
 	for _, x := range o.Streams {
 		x.Settle(now)
 	}
-	o.Pump(now)
 }
 
 // put writes the flow's records and returns how many they are.

@@ -24,7 +24,8 @@ Templates are announced with their first record, and all again every template_re
 if options_records or sampling asks for them.
 
 Live, a header tells the time of sending, and uptimes count from the start of the host. When a file is replayed, the header follows the newest packet
-read, and uptimes count from the first packet.
+read, and uptimes count from a day before the first packet. A flow that is farther from the header than the 49 days that uptimes reach goes into a
+message of its own, whose header tells the flow's end.
 
 UDP is for networks where some loss is tolerable. The output never makes a live input wait: see buffer.`,
 		Example: `stack = "ct1:NFCT,netflow1:NETFLOW9"
@@ -36,9 +37,6 @@ port = 2055
 		Output: func() engine.Output { return &output{clock: uptime.Clock{Unit: time.Second}} },
 	})
 }
-
-// The protocol's usual port.
-const port = 2055
 
 type output struct {
 	stream.Output
@@ -62,7 +60,7 @@ type output struct {
 
 func (o *output) Options(opts *engine.Options) {
 	o.registry.Dialect = export.NetFlow9
-	o.Output.Options(opts, port, stream.All, stream.Balance)
+	o.Output.Options(opts, stream.PortNetFlow, stream.All, stream.Balance)
 	engine.Int(opts, &o.sourceID, "source_id", 0, "source id in the header: what tells exporters on one address apart")
 	engine.Int(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
 	opts.Enum(&o.direction, "direction", "uniflow", []string{"uniflow", "sum"}, "uniflow: a record for each direction that has packets; sum: one, whose counters add both directions up")
@@ -99,6 +97,7 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 		o.reporter = newReporter(o)
 	}
 	o.Limits = stream.Limits{Most: o.mtu, Unknown: stream.UnknownPath}
+	o.clock.Finish = o.Finish
 	waits := o.Make(p, o)
 	s := o.stage(p)
 	s.wait = waits

@@ -21,6 +21,7 @@ import (
 	"ulogd/engine/key"
 	"ulogd/test/nstest"
 	"ulogd/test/packettest"
+	"ulogd/test/stacktest"
 )
 
 // source is an input of n connections of which every third is IPv6, each with a reply, as a file of the past or live.
@@ -97,17 +98,9 @@ func run(t *testing.T, s *source, set ...string) *engine.Instance {
 	p, _ := engine.Default.Lookup(engine.OutputKind, "NETFLOW9")
 	out := engine.NewInstance(p, "nf1")
 	for i := 0; i < len(set); i += 2 {
-		opt, ok := out.Options.Lookup(set[i])
-		if !ok {
-			t.Fatalf("no option %s", set[i])
-		}
-		if _, err := opt.Set(engine.Value{Kind: engine.Word, Text: set[i+1]}); err != nil {
-			t.Fatal(err)
-		}
+		stacktest.Set(t, out, set[i]+"="+set[i+1])
 	}
-	if err := out.Validate(); err != nil {
-		t.Fatal(err)
-	}
+	stacktest.Configure(t, out)
 	m, problems := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Instances: []*engine.Instance{in, out}}})
 	if len(problems) > 0 {
 		t.Fatal(problems[0])
@@ -132,16 +125,7 @@ func run(t *testing.T, s *source, set ...string) *engine.Instance {
 	return out
 }
 
-func listen(t *testing.T) *net.UDPConn {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetReadBuffer(8 << 20)
-	t.Cleanup(func() { c.Close() })
-	return c
-}
+func listen(t testing.TB) *net.UDPConn { t.Helper(); return stacktest.ListenUDP(t) }
 
 func TestRecords(t *testing.T) {
 	for _, replay := range []bool{true, false} {

@@ -8,6 +8,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/plugins/output/export"
+	"ulogd/plugins/output/export/uptime"
 )
 
 type stage struct {
@@ -15,7 +16,7 @@ type stage struct {
 	encoder *export.Encoder // nil: the stack has no flows
 	shares  *export.Shares
 	event   engine.Col[uint32]
-	first   engine.Col[engine.Time]
+	times   *uptime.Times
 	wait    bool // rather than drop: the input loses nothing by it
 	rows    [engine.BatchSize]engine.Row
 }
@@ -23,7 +24,7 @@ type stage struct {
 // stage binds the keys. Counters are totals where they count since the flow began, as conntrack's do, which numbers its connections.
 func (o *output) stage(p *engine.Binder) *stage {
 	totals := o.counters == "total" || o.counters == "auto" && engine.Want(p, key.CTID).Given()
-	s := &stage{o: o, event: engine.Want(p, key.CTEvent), first: engine.Want(p, key.FlowEpoch), shares: export.NewShares(p, len(o.Streams))}
+	s := &stage{o: o, event: engine.Want(p, key.CTEvent), times: uptime.BindTimes(p), shares: export.NewShares(p, len(o.Streams))}
 	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: totals, Fields: o.fields, Uptime: &o.clock.Epoch})
 	return s
 }
@@ -37,12 +38,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	if s.wait {
 		now = o.Wait(now)
 	}
-	first := engine.Time(b.Clock())
 	rows, n := s.rows[:copy(s.rows[:], b.Rows())], 0
-	if s.first.Has(b, rows[0]) {
-		first = s.first.Of(b)[rows[0]]
-	}
-	o.clock.Set(b, first, now)
 	have, ev, em := b.Have(), s.event.Of(b), s.event.Mask()
 	for _, r := range rows {
 		if have[r]&em == 0 || ev[r] != ctNew {
@@ -51,12 +47,18 @@ func (s *stage) Consume(b *engine.Batch) {
 		}
 	}
 	o.Env().Stats.Filtered.Add(len(rows) - n)
-	for i, rows := range s.shares.Of(b, rows[:n]) {
+	s.times.Encode(&o.clock, b, rows[:n], now, func(rows []engine.Row) { s.encode(b, rows, now) })
+	o.Pump(now)
+}
+
+// encode lays rows out on the streams that they belong to.
+func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
+	o := s.o
+	for i, rows := range s.shares.Of(b, rows) {
 		res := s.encoder.Encode(b, rows, o.builders[i])
 		o.Env().Stats.Made.Add(res.Second)
 		o.noForm.Add(res.Homeless)
 		o.noRoom.Add(res.TooBig)
 		o.Streams[i].Settle(now)
 	}
-	o.Pump(now)
 }

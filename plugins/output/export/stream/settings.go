@@ -11,6 +11,9 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
+// PortNetFlow is where collectors of NetFlow usually listen.
+const PortNetFlow = 2055
+
 // How several collectors are used.
 const (
 	All      = "all"
