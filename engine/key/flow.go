@@ -60,6 +60,7 @@ var (
 	CTZoneOrig  = key[uint16]("ct.zone.orig", nf(1012), "", "conntrack zone of the original direction only")
 	CTZoneReply = key[uint16]("ct.zone.reply", nf(1013), "", "conntrack zone of the reply direction only")
 	CTTimeout   = key[uint32]("ct.timeout", none, "s", "time that the conntrack entry had left")
+	CTEnd       = key[engine.Time]("ct.end", none, "ns", "when the conntrack entry ended, and with it its translation; flow.end is the last packet")
 	// CTTranslations has no value: NFCT sees that somebody reads it.
 	CTTranslations = key[struct{}]("ct.translations", none, "", "whoever reads this wants a record of each translated connection that begins, also where ends only are reported")
 	// The master is the connection whose helper expected this one, such as an FTP control

@@ -155,6 +155,12 @@ func storm(t *testing.T, n, buffer int) (exported, lost int64) {
 	nstest.ConntrackMax(t, n+1000)
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
+	// The flush ends the export's own connection too. Its end would be left out if it arrived, but nobody can tell whether it is among those that
+	// are lost: so it is not tracked.
+	ns.Nft(t, `table inet own {
+	chain o { type filter hook output priority -400; tcp dport 4739 notrack; tcp sport 4739 notrack; }
+	chain p { type filter hook prerouting priority -400; tcp dport 4739 notrack; tcp sport 4739 notrack; }
+}`)
 	sink := startCollector(t, ns)
 	config := write(t, "ulogd.conf", fmt.Sprintf(`
 control="%s"
@@ -162,6 +168,7 @@ stack=ct1:NFCT,ipfix1:IPFIX
 [ct1]
 event_mask=4
 initial_dump=0
+expire_interval=0
 netlink_socket_buffer_size=%d
 netlink_socket_buffer_maxsize=%d
 [ipfix1]
@@ -169,12 +176,11 @@ oid=1
 host="127.0.0.1"
 direction="sum"
 `, filepath.Join(t.TempDir(), "control"), buffer, buffer))
-	// Without a first look at the table, which may last until the entries below are made: those that it knows and that are lost would be
-	// recovered at the stop, after the losses are read here.
+	// Without a look at the table, which may show the entries below: those that it knows and that are lost would be recovered at the stop,
+	// after the losses are read here.
 	p := start(t, ns, config)
 	nstest.FillConntrack(t, ns, n) // the kernel reports the end only of entries that were made while somebody listened
 	ns.Run(t, "conntrack -F")
-	// The namespace's own traffic to the collector makes one flow, which the daemon leaves out.
 	var s engine.Snapshot
 	nstest.Eventually(t, 90*time.Second, func() error {
 		s = stats(t, config, "ct1")

@@ -84,7 +84,7 @@ func (f *flow) decode(m *nlattr.Message) bool {
 	}
 	f.sent, f.answered = counters{}, counters{}
 	f.orig.has, f.reply.has, f.has = 0, 0, 0
-	f.start, f.stop, f.stamp = 0, 0, 0
+	f.start, f.stop, f.stamp, f.ended = 0, 0, 0, 0
 	f.mark, f.id, f.status, f.timeout, f.zone, f.tcpState, f.sctpState = 0, 0, 0, 0, 0, 0, 0
 	ok := true
 	for attrs := m.Body[nfgenLen:]; len(attrs) > 0; {

@@ -5,6 +5,7 @@ package nfct
 
 import (
 	"math/bits"
+	"slices"
 
 	"ulogd/engine"
 )
@@ -31,7 +32,17 @@ func (d *ended) fingerprint(f *flow) uint64 {
 	if f.start == 0 {
 		return 0
 	}
-	return mix(uint64(f.start)^d.hasher[1], uint64(d.hasher.hash(f))<<32|uint64(f.id)) | 1
+	return d.name(f) | 1
+}
+
+// name is like fingerprint, and stands for a connection also where the kernel keeps no start time, as long as no other one has its identifier.
+func (d *ended) name(f *flow) uint64 {
+	return mix(uint64(f.start)^d.hasher[1], uint64(d.hasher.hash(f))<<32|uint64(f.id))
+}
+
+// has reports whether the end was noted.
+func (d *ended) has(key uint64) bool {
+	return key != 0 && slices.Contains(d.group(key)[:], key)
 }
 
 func (d *ended) group(key uint64) *[4]uint64 { return &d.groups[key>>32&uint64(len(d.groups)-1)] }

@@ -20,6 +20,7 @@ type expirer struct {
 	socket   *mmsg.Socket
 	interval time.Duration
 	mine     func() bool // whether no other instance does it
+	finished chan struct{}
 }
 
 // share is the part of a core that looking may cost: a 200th for this, and as much for the dumps that date connections.
@@ -30,11 +31,12 @@ func (n *nfct) expire() error {
 	if n.expireInterval == 0 || n.pollInterval > 0 {
 		return nil
 	}
+	n.finished = make(chan struct{})
 	s, err := dumpSocket(n.namespace)
 	if err != nil {
 		return err
 	}
-	x := &expirer{socket: s, interval: n.expireInterval, mine: func() bool { return n.hub.first(n) }}
+	x := &expirer{socket: s, interval: n.expireInterval, mine: n.firstOf(n.hub), finished: n.finished}
 	n.env.Go(x.run)
 	return nil
 }
@@ -47,6 +49,8 @@ func (x *expirer) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-x.finished:
 			return
 		case <-time.After(wait):
 		}

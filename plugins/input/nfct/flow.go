@@ -11,6 +11,7 @@ type flow struct {
 	sent        counters // counted in the original direction
 	answered    counters // counted in the reply direction
 	start, stop int64    // the kernel's time stamps, nanoseconds since 1970; 0 where it sends none
+	ended       int64    // when the entry ended; 0: it lives, as far as is known
 	stamp       int64    // when the kernel made the event (CTA_TIMESTAMP_EVENT); 0 where it does not say
 	mark        uint32
 	id          uint32

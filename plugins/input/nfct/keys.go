@@ -11,7 +11,7 @@ import (
 
 // columns are the keys. A group of keys comes and goes together.
 type columns struct {
-	all, ports, icmp, icmp6, start, end, reason, state, labels, labelText, helper, secctx, zones, master, masterPorts, recovered, left engine.Group
+	all, ports, icmp, icmp6, start, end, reason, state, labels, labelText, helper, secctx, zones, master, masterPorts, recovered, left, gone engine.Group
 
 	saddr, daddr, rsaddr, rdaddr       engine.Col[engine.Addr]
 	proto, rproto                      engine.Col[uint8]
@@ -19,7 +19,7 @@ type columns struct {
 	octets, packets, roctets, rpackets engine.Col[uint64]
 	icmpCode, icmpType, code6, type6   engine.Col[uint8]
 	mark, id, event                    engine.Col[uint32]
-	flowStart, flowEnd                 engine.Col[engine.Time]
+	flowStart, flowEnd, entryEnd       engine.Col[engine.Time]
 	family                             engine.Col[uint8]
 	etherType                          engine.Col[uint16]
 	zone                               engine.Col[uint16]
@@ -39,7 +39,7 @@ type columns struct {
 func (c *columns) bind(p *engine.Binder) {
 	for _, g := range []*engine.Group{
 		&c.all, &c.ports, &c.icmp, &c.icmp6, &c.start, &c.end, &c.reason, &c.state, &c.labels, &c.labelText,
-		&c.helper, &c.secctx, &c.zones, &c.master, &c.masterPorts, &c.recovered, &c.left,
+		&c.helper, &c.secctx, &c.zones, &c.master, &c.masterPorts, &c.recovered, &c.left, &c.gone,
 	} {
 		*g = p.Group()
 	}
@@ -71,6 +71,7 @@ func (c *columns) bind(p *engine.Binder) {
 
 	c.endReason = engine.GiveExtra(p, c.reason, key.FlowEndReason)
 	c.zone = engine.GiveExtra(p, c.all, key.CTZone)
+	c.entryEnd = engine.GiveExtra(p, c.gone, key.CTEnd)
 	c.zoneOrig = engine.GiveExtra(p, c.zones, key.CTZoneOrig)
 	c.zoneReply = engine.GiveExtra(p, c.zones, key.CTZoneReply)
 	c.status = engine.GiveExtra(p, c.all, key.CTStatus)
@@ -99,12 +100,12 @@ type writer struct {
 	sport, dport, rsport, rdport       *[engine.BatchSize]uint16
 	octets, packets, roctets, rpackets *[engine.BatchSize]uint64
 	mark, id, event, status, timeout   *[engine.BatchSize]uint32
-	start, end                         *[engine.BatchSize]engine.Time
+	start, end, gone                   *[engine.BatchSize]engine.Time
 	reason, tcpState                   *[engine.BatchSize]uint8
 	etherType, zone                    *[engine.BatchSize]uint16
 	offload                            *[engine.BatchSize]bool
 
-	maskAll, maskPorts, maskStart, maskEnd, maskReason, maskState, maskLeft uint64
+	maskAll, maskPorts, maskStart, maskEnd, maskReason, maskState, maskLeft, maskGone uint64
 }
 
 // of finds the columns in b, once per batch.
@@ -116,11 +117,11 @@ func (c *columns) of(b *engine.Batch) writer {
 		c.sport.Of(b), c.dport.Of(b), c.rsport.Of(b), c.rdport.Of(b),
 		c.octets.Of(b), c.packets.Of(b), c.roctets.Of(b), c.rpackets.Of(b),
 		c.mark.Of(b), c.id.Of(b), c.event.Of(b), c.status.Of(b), c.timeout.Of(b),
-		c.flowStart.Of(b), c.flowEnd.Of(b),
+		c.flowStart.Of(b), c.flowEnd.Of(b), c.entryEnd.Of(b),
 		c.endReason.Of(b), c.tcpState.Of(b),
 		c.etherType.Of(b), c.zone.Of(b),
 		c.offload.Of(b),
-		c.all.Mask(), c.ports.Mask(), c.start.Mask(), c.end.Mask(), c.reason.Mask(), c.state.Mask(), c.left.Mask(),
+		c.all.Mask(), c.ports.Mask(), c.start.Mask(), c.end.Mask(), c.reason.Mask(), c.state.Mask(), c.left.Mask(), c.gone.Mask(),
 	}
 }
 
@@ -134,7 +135,7 @@ func (w *writer) put(b *engine.Batch, r engine.Row, f *flow, reason uint8, start
 	w.octets[r], w.packets[r] = f.sent.octets, f.sent.packets
 	w.roctets[r], w.rpackets[r] = f.answered.octets, f.answered.packets
 	w.mark[r], w.id[r], w.event[r], w.status[r], w.timeout[r] = f.mark, f.id, uint32(f.event), f.status, f.timeout
-	w.start[r], w.end[r] = engine.Time(start), engine.Time(end)
+	w.start[r], w.end[r], w.gone[r] = engine.Time(start), engine.Time(end), engine.Time(f.ended)
 	w.reason[r], w.tcpState[r] = reason, f.tcpState
 	w.etherType[r], w.zone[r] = 0, f.zone
 	w.offload[r] = f.status&statusOffload != 0
@@ -154,6 +155,9 @@ func (w *writer) put(b *engine.Batch, r engine.Row, f *flow, reason uint8, start
 	}
 	if f.has&hasTCP != 0 {
 		have |= w.maskState
+	}
+	if f.ended != 0 {
+		have |= w.maskGone
 	}
 	if f.timeout != 0 {
 		have |= w.maskLeft

@@ -43,7 +43,9 @@ host = "192.0.2.1"
 `
 
 func init() {
-	engine.Register(engine.Plugin{Name: "NFCT", Doc: doc, Example: example, Input: func() engine.Input { return &nfct{} }})
+	engine.Register(engine.Plugin{
+		Name: "NFCT", Doc: doc, Example: example, Compat: true, Input: func() engine.Input { return &nfct{} },
+	})
 }
 
 // nfct is one instance.
@@ -83,7 +85,9 @@ type nfct struct {
 	pressure pressure
 	limit    limit
 	timeouts timeoutFiles
-	compat   bool // flow.end is the entry's end, as ulogd2 has it
+	drain    drain
+	finished chan struct{} // closed at the end: for what runs beside
+	compat   bool          // flow.end is the entry's end, as ulogd2 has it
 }
 
 // Bind declares the keys.
@@ -141,7 +145,10 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 		n.env.Log.Info("reading the conntrack table at intervals", "interval", n.pollInterval)
 		return nil
 	}
-	return n.subscribe()
+	if err := n.subscribe(); err != nil {
+		return err
+	}
+	return n.openDrain()
 }
 
 // subscribe opens one socket for beginnings and changes and one for ends, so that a storm of one does not cost the other.
@@ -190,6 +197,9 @@ func (n *nfct) Read(b *engine.Batch, deadline time.Time) error {
 	if n.excludeSelf {
 		n.own = n.env.Own.Tuples()
 	}
+	if n.drain.active && n.drain.left == nil && time.Now().After(n.drain.until) {
+		n.drainStep(false)
+	}
 	r := reader{nfct: n, w: n.columns.of(b), b: b, text: text{blocks: n.blocks}}
 	err := n.read(&r, deadline)
 	r.finish()
@@ -207,12 +217,12 @@ func (n *nfct) read(r *reader, deadline time.Time) error {
 			return err
 		case r.full(), r.rows > 0 && quiet:
 			return nil
-		case !quiet:
-		case n.stopping && !n.dump.busy():
+		case n.stopping && !n.dump.busy() && n.drainStep(quiet):
 			n.Tick(time.Now()) // the last losses
 			if !n.dump.busy() {
 				return io.EOF
 			}
+		case !quiet:
 		default:
 			ready, err := n.wait(deadline)
 			if err != nil || !ready && (!n.dump.busy() || !time.Now().Before(deadline)) {
@@ -353,7 +363,13 @@ func (n *nfct) Signal(s engine.Signal) {
 // Stop ends the subscription; Read then returns what the kernel has queued, what a last look at the table tells, and io.EOF.
 func (n *nfct) Stop() {
 	n.stopping = true
+	if n.drain.socket != nil {
+		n.beginDrain(time.Now())
+	}
 	for _, k := range n.sockets() {
+		if k == n.ends && n.drain.active {
+			continue
+		}
 		if err := k.leave(); err != nil {
 			n.env.Log.Warn("leave the conntrack events", "error", err)
 		}
@@ -367,17 +383,29 @@ func (n *nfct) Live() bool { return true }
 // Close closes the sockets.
 func (n *nfct) Close() error {
 	var errs []error
+	n.countUnread()
+	if n.finished != nil {
+		close(n.finished)
+		n.finished = nil
+	}
 	for _, k := range n.sockets() {
 		errs = append(errs, k.close())
 	}
+	n.begins, n.ends = nil, nil
+	if n.drain.socket != nil {
+		errs = append(errs, n.drain.socket.Close())
+		n.drain.socket = nil
+	}
 	if n.dump.socket.socket != nil {
 		errs = append(errs, n.dump.socket.close())
+		n.dump = dump{}
 	}
 	errs = append(errs, n.pressure.close())
 	n.limit.close()
 	n.timeouts.close()
 	if n.hub != nil {
 		n.hub.leave(n)
+		n.hub = nil
 	}
 	return errors.Join(errs...)
 }

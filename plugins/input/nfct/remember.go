@@ -20,8 +20,10 @@ func (r *reader) event(f *flow, now int64) {
 
 // end reports a connection that has ended.
 func (r *reader) end(f *flow, now int64) {
+	r.drain.arrived(r.nfct, f)
 	start, reason := f.start, f.endReason()
 	stop := pick(f.stop, pick(f.stamp, now))
+	f.ended = stop
 	active, odd := start, false
 	key := r.ended.fingerprint(f)
 	if t := r.table; t != nil {

@@ -83,11 +83,13 @@ func (h *hub) others(n *nfct) bool {
 	return slices.ContainsFunc(h.members, func(m *member) bool { return m.owner != n })
 }
 
-// first tells whether the instance is the first of those that read this table.
-func (h *hub) first(n *nfct) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.members) > 0 && h.members[0].owner == n
+// firstOf returns what tells whether the instance is the first of those that read a table.
+func (n *nfct) firstOf(h *hub) func() bool {
+	return func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.members) > 0 && h.members[0].owner == n
+	}
 }
 
 // lead tells whether the instance, signalled once more, is the one to read the counters.

@@ -159,3 +159,34 @@ func eventually(t testing.TB, d *stacktest.Daemon, what string, ok func() bool) 
 		}
 	}
 }
+
+// TestReliableStopWaitsForTheKernel: what ended before the daemon was told to stop is awaited, and what the time is too short for is counted.
+func TestReliableStopWaitsForTheKernel(t *testing.T) {
+	n := stormSize(t)
+	for _, c := range []struct {
+		name    string
+		keys    string
+		timeout time.Duration
+		lost    bool
+	}{
+		{"time enough", "keys = \"ct.id\"", 3 * time.Minute, false},
+		{"too little time", "keys = \"ct.id\"\ndelay = \"20ms\"\nqueue = 0", time.Second, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ns := tracked(t)
+			d := start(t, ns, t.Name(), "reliable = true\nnetlink_socket_buffer_size = 212992\nexpire_interval = 0", c.keys)
+			nstest.FillConntrack(t, ns, n)
+			ns.Run(t, "conntrack -F")
+			d.Machine.Stop(c.timeout)
+			if err := d.Machine.Wait(); err != nil {
+				t.Errorf("%v\n%s", err, d.Log)
+			}
+			s := d.Stats("ct1")
+			t.Logf("%d exported, %d lost", s.Out, s.Lost)
+			if s.Out+s.Lost != int64(n) || s.Lost > 0 != c.lost || d.Log.Has("counted as lost") != c.lost {
+				t.Errorf("%d exported and %d lost of %d\n%s\n%s", s.Out, s.Lost, n, d.Sums(), d.Log)
+			}
+			d.CheckSums()
+		})
+	}
+}

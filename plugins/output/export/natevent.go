@@ -37,7 +37,7 @@ func NewNATEvents(p *engine.Binder, g *Registry, historic bool) *NATEvents {
 	e.compare = true
 	e.osrc, e.odst, e.rsrc, e.rdst = f.osrc, f.odst, f.rsrc, f.rdst
 	e.osport, e.odport, e.rsport, e.rdport = f.osport, f.odport, f.rsport, f.rdport
-	when := eventTime{f.event, f.start, f.end}
+	when := eventTime{f.event, f.start, f.end, engine.Want(p, key.CTEnd)}
 	var l items
 	l.one(Item{Element: iana(323, 8), Name: "observationTimeMilliseconds"}, from(when, f.event.Mask()))
 	for _, a := range []struct {
@@ -101,6 +101,7 @@ func (f natEvent) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 type eventTime struct {
 	event      engine.Col[uint32]
 	start, end engine.Col[engine.Time]
+	entry      engine.Col[engine.Time] // the translation's end, which comes a timeout after the last packet
 }
 
 func (f eventTime) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
@@ -111,6 +112,8 @@ func (f eventTime) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 		switch {
 		case ev[s.row]&ctNew != 0 && have[s.row]&sm != 0:
 			t = st[s.row]
+		case ev[s.row]&ctNew == 0 && f.entry.Has(b, s.row):
+			t = f.entry.Of(b)[s.row]
 		case ev[s.row]&ctNew == 0 && have[s.row]&em != 0:
 			t = en[s.row]
 		}
