@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"ulogd/engine/text"
 )
@@ -109,7 +111,9 @@ func (l *logger) WithGroup(string) slog.Handler { return l }
 
 func attr(a slog.Attr) string {
 	v := a.Value.Resolve().String()
-	if v == "" || strings.ContainsFunc(v, func(c rune) bool { return c <= ' ' || c == '"' || c == 0x7f }) {
+	if v == "" || strings.ContainsFunc(v, func(c rune) bool {
+		return c <= ' ' || c == '"' || c == utf8.RuneError || !unicode.IsPrint(c) // what a terminal would obey, too
+	}) {
 		return fmt.Sprintf(" %s=%q", a.Key, v)
 	}
 	return fmt.Sprintf(" %s=%s", a.Key, v)

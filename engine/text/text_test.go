@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func TestAppendClean(t *testing.T) {
@@ -12,7 +14,11 @@ func TestAppendClean(t *testing.T) {
 		`IN: "x" 100% 'y' \ é ,=`: `IN: "x" 100% 'y' \ é ,=`,
 		"a\nb":                    `a\x0ab`,
 		"\x00\x1b[2J\x7f":         `\x00\x1b[2J\x7f`,
-		"\xff\x80":                "\xff\x80",
+		"\xff\xa0":                "\xff\xa0",
+		"\x9b2J":                  `\x9b2J`,
+		"é\u009b2Jß":              `é\xc2\x9b2Jß`,
+		"a\u0085b\xc2":            `a\xc2\x85b` + "\xc2",
+		"日本\x80":                  `日本\x80`,
 	} {
 		if got := string(AppendClean([]byte("."), []byte(in))); got != "."+want {
 			t.Errorf("%q becomes %q, want .%q", in, got, want)
@@ -40,10 +46,18 @@ func TestAppendField(t *testing.T) {
 func FuzzAppendField(f *testing.F) {
 	f.Add("x,oob.uid=0")
 	f.Add("\r\n,=,=")
+	f.Add("\x9b\u009b\u0085,\x80=ß")
 	f.Fuzz(func(t *testing.T, s string) {
 		out := string(AppendField(nil, []byte(s)))
-		if strings.ContainsAny(out, "\n\r\x00\x1b") {
+		if strings.ContainsFunc(out, unicode.IsControl) {
 			t.Errorf("%q leaves control characters in %q", s, out)
+		}
+		for i := 0; i < len(out); {
+			r, n := utf8.DecodeRuneInString(out[i:])
+			if IsC1(r, n, out[i]) {
+				t.Errorf("%q leaves the control character %x in %q", s, out[i:i+n], out)
+			}
+			i += n
 		}
 		for i, piece := range strings.Split(out, ",") {
 			if i > 0 && strings.Contains(piece, "=") {

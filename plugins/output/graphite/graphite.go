@@ -7,9 +7,11 @@ import (
 	"net"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/engine/text"
 	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/peer"
 )
@@ -95,11 +97,14 @@ func (s *stage) Consume(b *engine.Batch) {
 
 func (s *stage) appendLine(buf, name []byte, what string, value uint64, sec int64) []byte {
 	buf = append(append(buf, s.prefix...), '.')
-	for _, c := range name {
-		if c <= ' ' || c == 0x7f {
-			c = '_'
+	for i := 0; i < len(name); {
+		r, size := utf8.DecodeRune(name[i:])
+		if c := name[i]; c <= ' ' || c == 0x7f || text.IsC1(r, size, c) {
+			buf = append(buf, '_')
+		} else {
+			buf = append(buf, name[i:i+size]...)
 		}
-		buf = append(buf, c)
+		i += size
 	}
 	buf = append(strconv.AppendUint(append(buf, what...), value, 10), ' ')
 	return append(strconv.AppendInt(buf, sec, 10), '\n')

@@ -2,24 +2,37 @@
 
 package json
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"ulogd/engine/text"
+)
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendString appends s in quotes. Only what must be escaped is, and bytes that are no UTF-8 become U+FFFD.
+// appendString appends s in quotes. Control characters are escaped, also those above 0x7f that JSON allows but a terminal obeys; bytes that are no UTF-8 become U+FFFD.
 func appendString(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if c >= ' ' && c != '"' && c != '\\' && c < 0x7f {
 			i++
 			continue
 		}
 		size := 1
 		if c >= utf8.RuneSelf {
 			var r rune
-			if r, size = utf8.DecodeRune(s[i:]); r != utf8.RuneError || size > 1 {
+			r, size = utf8.DecodeRune(s[i:])
+			switch {
+			case r == utf8.RuneError && size == 1:
+			case text.IsC1(r, size, c):
+				c = byte(r)
+				dst = appendControl(append(dst, s[start:i]...), c)
+				i += size
+				start = i
+				continue
+			default:
 				i += size
 				continue
 			}
@@ -50,5 +63,9 @@ func appendEscape(dst []byte, c byte) []byte {
 	if c >= utf8.RuneSelf {
 		return append(dst, `\ufffd`...)
 	}
+	return appendControl(dst, c)
+}
+
+func appendControl(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }

@@ -72,7 +72,12 @@ func (s *stage) Consume(b *engine.Batch) {
 			second = int64(when[r]) / 1e9
 		}
 		buf = append(buf, s.stamp.Text(second)...)
-		buf = append(buf, b.Bytes(engine.Span(print[r]))...)
+		line := b.Bytes(engine.Span(print[r]))
+		if n := len(line) - 1; n >= 0 && line[n] == '\n' {
+			buf = append(text.AppendClean(buf, line[:n]), '\n')
+		} else {
+			buf = text.AppendClean(buf, line)
+		}
 		buf = s.End(buf)
 	}
 	s.Commit(buf)

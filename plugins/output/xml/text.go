@@ -19,7 +19,7 @@ func appendText(dst, s []byte) []byte {
 			dst = append(dst, "&gt;"...)
 		case r == '&':
 			dst = append(dst, "&amp;"...)
-		case r == '\n' || r == '\r':
+		case r == '\n' || r == '\r' || r >= 0x7f && r <= 0x9f: // a terminal obeys some of those above 0x7f
 			dst = append(strconv.AppendInt(append(dst, "&#"...), int64(r), 10), ';')
 		case r < ' ' && r != '\t' || r == 0xfffe || r == 0xffff:
 			dst = append(dst, "\ufffd"...)

@@ -1,6 +1,7 @@
-// Package slowreader holds what every output owes to a reader that does not keep up: with when_full = "block" nothing is lost, with
-// "drop" the rest of the daemon goes on and every record that was left out is counted.
-package slowreader
+// Readers that do not keep up: with when_full = "block" nothing is lost, with "drop" the rest of the daemon goes on and every record
+// that was left out is counted.
+
+package outputs
 
 import (
 	"bufio"
@@ -80,7 +81,7 @@ func init() {
 	}
 }
 
-func TestEveryOutput(t *testing.T) {
+func TestSlowReader(t *testing.T) {
 	for _, p := range engine.Default.Plugins() {
 		if p.Kind() != engine.OutputKind || p.Refuse != nil {
 			continue
