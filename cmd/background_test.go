@@ -67,7 +67,7 @@ func TestBackgroundThatDoesNotStart(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"configuration": {"stack = \"g:GEN,n:NUL\"", "did you mean NULL?"},
 		"file":          {"stack = \"g:GEN,p:PRINT\"\n[p]\nfile = \"/nowhere/x\"", "p:PRINT: open /nowhere/x: no such file or directory"},
-		"control":       {"stack = \"g:GEN,n:NULL\"\ncontrol = \"/nowhere/x\"", "control socket: listen unix /nowhere/x"},
+		"control":       {"stack = \"g:GEN,n:NULL\"\ncontrol = \"/nowhere/x\"", "control socket: listen /nowhere/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := ulogd(t, "-d", "-p", pidfile, "-c", file(t, "x.toml", "logfile = \""+log+"\"\n"+c.text)).exits(1).says(c.want)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -17,47 +18,72 @@ import (
 
 	"ulogd/conf"
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 	"ulogd/stacks"
 )
 
-// control answers questions about the running daemon on a unix socket. A question is one line, a JSON list of words; the answer is the line "ok"
-// and text up to the end, or a line that begins with "error ".
+// control answers questions about the running daemon on a unix socket. A question is one line, a JSON list of words; the
+// answer is the line "ok" and text up to the end, or a line that begins with "error ".
 type control struct {
-	path    string
-	l       net.Listener
+	l       *safefile.Listener
+	log     *slog.Logger
 	machine *engine.Machine
+	clients chan struct{} // a place for each that is answered
 }
 
-// listen opens the socket with mode 0600. One that a crash left behind is replaced; one that answers belongs to another daemon.
-func listen(path string, m *engine.Machine) (*control, error) {
+// maxClients is how many are answered at the same time; others wait.
+const maxClients = 16
+
+// listen opens the socket with mode 0600. One that a crash left behind is replaced; one that answers belongs to another
+// daemon.
+func listen(path string, log *slog.Logger) (*control, error) {
 	if c, err := net.Dial("unix", path); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("control socket %s: another daemon answers on it; give this one a path of its own", path)
 	} else if fi, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil && fi.Mode().Type() == os.ModeSocket {
-		if err := os.Remove(path); err != nil {
+		if err := safefile.Remove(path); err != nil {
 			return nil, fmt.Errorf("control socket: %w", err)
 		}
 	}
-	old := syscall.Umask(0o177)
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
+	l, err := safefile.Listen(path, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	return &control{path, l, m}, nil
+	return &control{l: l, log: log, clients: make(chan struct{}, maxClients)}, nil
 }
 
 func (c *control) close() { c.l.Close() }
 
-func (c *control) serve() {
+// give makes the socket a user's.
+func (c *control) give(uid, gid int) error { return c.l.Chown(uid, gid) }
+
+// serve takes clients until the socket is closed. That no file descriptor is left is no reason to end: it passes.
+func (c *control) serve(m *engine.Machine) {
+	c.machine = m
+	var said time.Time
 	for {
 		conn, err := c.l.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil:
+			if time.Since(said) > time.Minute {
+				said = time.Now()
+				c.log.Error("the control socket takes no client; it is tried again", "error", err)
+			}
+			time.Sleep(acceptPause)
+			continue
 		}
-		go c.answer(conn)
+		c.clients <- struct{}{}
+		go func() {
+			defer func() { <-c.clients }()
+			c.answer(conn)
+		}()
 	}
 }
+
+// acceptPause is the time between two attempts to take a client when none can be taken.
+const acceptPause = 500 * time.Millisecond
 
 // questionTimeout bounds how long a client may take to ask or to read a chunk of its answer.
 const questionTimeout = 10 * time.Second

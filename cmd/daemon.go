@@ -17,6 +17,7 @@ import (
 
 	"ulogd/conf"
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 	"ulogd/stacks"
 )
 
@@ -63,20 +64,23 @@ func (p *process) start() (err error) {
 			return err
 		}
 	}
+	if who != nil {
+		safefile.GiveTo(who.uid, who.gid)
+	}
 	config, err := p.settle()
 	if err != nil {
 		return err
 	}
-	if err := p.configure(config); err != nil {
+	file, err := p.configure(config)
+	if err != nil {
 		return err
 	}
-	m := p.plan.Machine
 	if path := p.plan.Global.Control; path != "" {
-		if p.control, err = listen(path, m); err != nil {
+		if p.control, err = listen(path, p.log); err != nil {
 			return err
 		}
 	}
-	if err := m.Open(); err != nil {
+	if err := p.open(file); err != nil {
 		return err
 	}
 	if who != nil {
@@ -114,20 +118,43 @@ func (p *process) settle() (config string, err error) {
 // change gives up root.
 func (p *process) change(who *account) error {
 	if p.control != nil {
-		if err := os.Chown(p.control.path, who.uid, who.gid); err != nil {
-			return err
+		if err := p.control.give(who.uid, who.gid); err != nil {
+			return fmt.Errorf("control socket: %w", err)
 		}
 	}
 	return who.become()
 }
 
-// configure reads the configuration and builds the machine. In a ulogd.conf, stacks that do not work are left out if others do.
-func (p *process) configure(path string) error {
+// open opens what the stacks need. In a ulogd.conf, stacks that cannot be opened are left out if others can.
+func (p *process) open(file *conf.File) error {
+	for {
+		err := p.plan.Machine.Open()
+		failed, ok := errors.AsType[*engine.OpenError](err)
+		if !ok || file.Grammar == conf.TOML {
+			return err
+		}
+		var left []conf.Stack
+		file, p.plan, left = stacks.Without(file, &engine.Default, p.log, failed.Instance)
+		if len(p.plan.Stacks) == 0 {
+			return err
+		}
+		for _, st := range left {
+			p.log.Error(fmt.Sprintf("%s: stack: %s is left out: %v", st.Pos, st.Text, err))
+		}
+		if len(left) == 0 {
+			return err
+		}
+	}
+}
+
+// configure reads the configuration and builds the machine. In a ulogd.conf, stacks that do not work are left out if
+// others do.
+func (p *process) configure(path string) (*conf.File, error) {
 	file, problems := conf.Load(path)
 	plan, more := stacks.Build(file, &engine.Default, p.log)
 	p.plan = plan
 	if err := p.openLog(); err != nil {
-		return err
+		return nil, err
 	}
 	problems = append(problems, more...)
 	problems.Sort()
@@ -140,9 +167,9 @@ func (p *process) configure(path string) error {
 	}
 	bad := len(problems.Errors())
 	if bad > 0 && (file.Grammar == conf.TOML || len(plan.Stacks) == 0) {
-		return fmt.Errorf("%s: %s; nothing was started", path, count(bad, "error"))
+		return nil, fmt.Errorf("%s: %s; nothing was started", path, count(bad, "error"))
 	}
-	return nil
+	return file, nil
 }
 
 // run lets the records flow until all inputs have ended or a signal stops them.
@@ -151,7 +178,7 @@ func (p *process) run() int {
 	began := time.Now()
 	m.Start()
 	if p.control != nil {
-		go p.control.serve()
+		go p.control.serve(m)
 	}
 	p.log.Info("initialization finished, entering main loop")
 	var stopped time.Time // zero while running

@@ -5,13 +5,14 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"ulogd/engine/safefile"
 )
 
 // pidFile is a locked file with the daemon's process number. The lock goes with the process, so a file left by a crash is stale at once.
@@ -25,7 +26,7 @@ func lockPidFile(path string, log *slog.Logger) (*pidFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := safefile.Open(path, os.O_RDWR|os.O_CREATE, 0o644, safefile.Daemon)
 	if err != nil {
 		return nil, fmt.Errorf("pid file: %w", err)
 	}
@@ -38,15 +39,21 @@ func lockPidFile(path string, log *slog.Logger) (*pidFile, error) {
 }
 
 func (p *pidFile) take(log *slog.Logger) error {
+	if fi, err := p.f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		return fmt.Errorf("pid file: %s is no regular file; give another path", p.path)
+	}
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK}
 	err := syscall.FcntlFlock(p.f.Fd(), syscall.F_SETLK, &lock)
-	content, _ := io.ReadAll(io.LimitReader(p.f, 20)) // as long as a number; it stands in messages only
-	before := strings.TrimSpace(string(content))
-	if err != nil {
-		return fmt.Errorf("another ulogd already running with pid %s (it holds %s)", before, p.path)
-	}
-	if before != "" {
-		log.Warn("removing stale pidfile for pid " + before)
+	before, isPid := p.before()
+	switch {
+	case err != nil && before != 0:
+		return fmt.Errorf("another ulogd already running with pid %d (it holds %s)", before, p.path)
+	case err != nil:
+		return fmt.Errorf("another process holds the pid file %s: %w", p.path, err)
+	case !isPid: // what it holds is somebody's, and none of a log's business
+		return fmt.Errorf("pid file: %s holds something else than a pid; remove it, or give another path", p.path)
+	case before != 0:
+		log.Warn(fmt.Sprintf("removing stale pidfile for pid %d", before))
 	}
 	if err := p.f.Truncate(0); err != nil {
 		return err
@@ -55,9 +62,24 @@ func (p *pidFile) take(log *slog.Logger) error {
 	return err
 }
 
+// before reads the number in the file, 0 if it is empty, and reports whether there is nothing else in it.
+func (p *pidFile) before() (pid int, ok bool) {
+	content := make([]byte, 32)
+	n, _ := p.f.ReadAt(content, 0)
+	text := strings.TrimSpace(string(content[:n]))
+	if text == "" {
+		return 0, n < len(content)
+	}
+	pid, err := strconv.Atoi(text)
+	if err != nil || pid < 1 {
+		return 0, false
+	}
+	return pid, true
+}
+
 // remove takes the file away. Where the daemon's user may not, it stays, empty rather than pointing at somebody else.
 func (p *pidFile) remove() error {
-	err := os.Remove(p.path)
+	err := safefile.Remove(p.path)
 	if err != nil {
 		err = errors.Join(err, p.f.Truncate(0))
 	}

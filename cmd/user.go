@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"strconv"
 
+	"golang.org/x/sys/unix"
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
@@ -43,6 +44,9 @@ func findUser(name string) (*account, error) {
 
 // become switches every thread to the user and keeps CAP_NET_ADMIN alone: conntrack and counter dumps are refused without it.
 func (a *account) become() error {
+	if err := renounce(); err != nil {
+		return err
+	}
 	if err := cap.SetGroups(a.gid, a.groups...); err != nil {
 		return fmt.Errorf("set groups: %w", err)
 	}
@@ -56,4 +60,25 @@ func (a *account) become() error {
 		}
 	}
 	return keep.SetProc()
+}
+
+// renounce gives up for good what a program that this one starts, or a set-user-ID file, could give back. The bounding
+// set is emptied where that is allowed, which it may not be in a container; no_new_privs is enough there.
+func renounce() error {
+	may, err := cap.GetProc().GetFlag(cap.Effective, cap.SETPCAP)
+	if err != nil {
+		return err
+	}
+	for c := cap.Value(0); may && c < cap.MaxBits(); c++ {
+		if c == cap.NET_ADMIN {
+			continue
+		}
+		if err := cap.DropBound(c); err != nil {
+			return fmt.Errorf("drop %s from the bounding set: %w", c, err)
+		}
+	}
+	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
+	return nil
 }

@@ -45,6 +45,7 @@ hash_enable = false
 			"Uid":    strings.Join([]string{id, id, id, id}, "\t"),
 			"Gid":    strings.Join([]string{nobody.Gid, nobody.Gid, nobody.Gid, nobody.Gid}, "\t"),
 			"CapInh": "0000000000000000", "CapPrm": "0000000000001000", "CapEff": "0000000000001000", "CapAmb": "0000000000000000",
+			"CapBnd": "0000000000001000", "NoNewPrivs": "1",
 		} {
 			if !strings.Contains(status, "\n"+name+":\t"+want+"\n") {
 				t.Errorf("%s: %s is not %q:\n%s", task, name, want, status)

@@ -9,7 +9,8 @@ const maxName = 64
 
 // Nearest returns the known name closest to name, if one is close enough to be what was meant: one slip in three
 // letters. A slip is a letter added, left out, changed or swapped with its neighbour (Damerau-Levenshtein distance in
-// its restricted form); case does not count. Of names equally close the first wins.
+// its restricted form); case does not count. Of names equally close the first wins. If none is, the shortest that
+// contains the name will do.
 func Nearest(name string, known []string) (string, bool) {
 	if len(name) > maxName {
 		return "", false
@@ -28,6 +29,13 @@ func Nearest(name string, known []string) (string, bool) {
 		}
 		if d := distance(lower, strings.ToLower(k)); d < limit {
 			best, limit = k, d
+		}
+	}
+	if best == "" && len(name) >= 4 { // a part of a longer name, such as qthreshold of netlink_qthreshold
+		for _, k := range known {
+			if strings.Contains(strings.ToLower(k), lower) && (best == "" || len(k) < len(best)) {
+				best = k
+			}
 		}
 	}
 	return best, best != ""

@@ -88,7 +88,10 @@ func stackIDs(text string) map[string]bool {
 // line reads one line that is neither empty nor a comment.
 func (r *ulogdReader) line(text string, pos Pos) {
 	if text[0] == '[' {
-		name, _ := nextWord(text, sectionBlanks)
+		name, rest := nextWord(text, sectionBlanks)
+		if !strings.HasPrefix(strings.TrimLeft(rest, blanks), "]") && name.text != "" && !name.open {
+			r.fail(pos, name.text, "", "has no closing bracket; write ["+printable(name.text)+"]")
+		}
 		r.start(name, pos)
 		return
 	}

@@ -99,7 +99,7 @@ var ulogd2Cases = []ulogd2Case{
 	{name: "section w/o brackets", whole: top + "[log1]\ngroup=5\ngp1\nfile=g.log\n"},
 	{name: "section word matched inside other section (gp1 = x)", log1: "group=5\ngp1 = x\nfile=h.log\n"},
 	{name: "section trailing text", whole: top + "[log1]\ngroup=5\n[gp1] text file=h.log\nfile=g.log\n"},
-	{name: "unclosed section bracket", whole: top + "[log1]\ngroup=5\n[gp1\nfile=g.log\n"},
+	{name: "unclosed section bracket", whole: top + "[log1]\ngroup=5\n[gp1\nfile=g.log\n", problems: []string{"u.conf:6: [gp1]: has no closing bracket; write [gp1]"}},
 
 	// Integers stay words: who reads the option decides.
 	{name: "int group='0x5'", log1: "group=0x5\n", group: "0x5"},

@@ -43,8 +43,18 @@ type Machine struct {
 	watching sync.WaitGroup
 }
 
+// An OpenError says which instance could not be opened, and why.
+type OpenError struct {
+	Instance *Instance
+	Err      error
+}
+
+func (e *OpenError) Error() string { return e.Instance.String() + ": " + e.Err.Error() }
+
+func (e *OpenError) Unwrap() error { return e.Err }
+
 // Open opens all instances: outputs, then filters, then inputs. If one fails, those already open
-// are closed again.
+// are closed again, and the error is an OpenError.
 func (m *Machine) Open() error {
 	m.tasks.ctx, m.tasks.cancel = context.WithCancel(context.Background())
 	for _, kind := range []Kind{OutputKind, FilterKind, InputKind} {
@@ -56,7 +66,7 @@ func (m *Machine) Open() error {
 			if o, ok := inst.impl.(Opener); ok {
 				if err := o.Open(inst.env); err != nil {
 					m.close()
-					return fmt.Errorf("%s: %w", inst, err)
+					return &OpenError{inst, err}
 				}
 			}
 		}
@@ -67,7 +77,7 @@ func (m *Machine) Open() error {
 			if o, ok := st.stage.(Opener); ok && st.inst.Plugin.Kind() == FilterKind {
 				if err := o.Open(st.inst.env); err != nil {
 					m.close()
-					return fmt.Errorf("%s: %w", st.inst, err)
+					return &OpenError{st.inst, err}
 				}
 			}
 		}

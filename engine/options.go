@@ -227,17 +227,53 @@ func (o *Options) Seconds(p *time.Duration, name string, def time.Duration, doc 
 	})
 }
 
+// Range declares a whole number between two others, both included.
+func Range[T Integer](o *Options, p *T, name string, def, least, most T, doc string) {
+	Int(o, p, name, def, doc)
+	opt := o.list[len(o.list)-1]
+	opt.Type = fmt.Sprintf("%d to %d", least, most)
+	set := opt.set
+	opt.set = func(v Value) (warning string, err error) {
+		if n, _, err := v.integer(); err == nil && (n < int64(least) || n > int64(most)) {
+			return "", fmt.Errorf("must be from %d to %d, is %s", least, most, v.Text)
+		}
+		return set(v)
+	}
+}
+
+// Ticks declares a duration that is kept as a number of ticks, and may be given as that number or as a Go duration.
+func Ticks[T Integer](o *Options, p *T, name string, tick time.Duration, def T, doc string) {
+	Int(o, p, name, def, doc)
+	opt := o.list[len(o.list)-1]
+	opt.Type = "times " + tick.String()
+	set := opt.set
+	opt.set = func(v Value) (warning string, err error) {
+		d, err := time.ParseDuration(v.Text)
+		switch {
+		case err != nil || v.Text == "0" || v.Kind == IntValue:
+			return set(v)
+		case d < 0 || int64(T(d/tick)) != int64(d/tick):
+			return "", fmt.Errorf("%s is out of range", v.Text)
+		}
+		*p = T((d + tick - 1) / tick)
+		return "", nil
+	}
+}
+
 // Size declares a number of octets, with an optional KiB, MiB or GiB.
-func (o *Options) Size(p *int64, name string, def int64, doc string) {
+func (o *Options) Size(p *int64, name string, def int64, doc string) { Octets(o, p, name, def, doc) }
+
+// Octets is Size for other whole numbers.
+func Octets[T Integer](o *Options, p *T, name string, def T, doc string) {
 	*p = def
-	o.add(name, "octets", FormatSize(def), doc, StringValue, func(v Value) (string, error) {
+	o.add(name, "octets", FormatSize(int64(def)), doc, StringValue, func(v Value) (string, error) {
 		text, unit := strings.TrimSpace(v.Text), int64(1)
 		for _, u := range []struct {
 			name string
 			n    int64
 		}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}} {
-			if s, ok := strings.CutSuffix(text, u.name); ok {
-				text, unit = strings.TrimSpace(s), u.n
+			if end := len(text) - len(u.name); end > 0 && strings.EqualFold(text[end:], u.name) {
+				text, unit = strings.TrimSpace(text[:end]), u.n
 			}
 		}
 		n, err := strconv.ParseInt(text, 0, 64)
@@ -247,7 +283,11 @@ func (o *Options) Size(p *int64, name string, def int64, doc string) {
 		if n < 0 || n > 1<<62/unit {
 			return "", fmt.Errorf("%s is out of range", v.Text)
 		}
-		*p = n * unit
+		size := T(n * unit)
+		if int64(size) != n*unit || size < 0 {
+			return "", fmt.Errorf("%s is out of range", v.Text)
+		}
+		*p = size
 		return "", nil
 	})
 }

@@ -33,6 +33,7 @@ import (
 	_ "ulogd/plugins/output/oprint"
 	_ "ulogd/plugins/output/pcap"
 	_ "ulogd/plugins/output/print"
+	_ "ulogd/plugins/output/sql"
 	_ "ulogd/plugins/output/syslog"
 	_ "ulogd/plugins/output/xml"
 )

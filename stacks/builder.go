@@ -173,6 +173,9 @@ func (b *builder) unknownOption(sec conf.Section, o conf.Option, known []*engine
 		names = append(names, k.Name)
 	}
 	text := fmt.Sprintf("unknown option; %s has none of that name", owner)
+	if sec.Name == "global" {
+		names = append(names, "stack")
+	}
 	if near, ok := conf.Nearest(o.Name, names); ok {
 		text = fmt.Sprintf("unknown option; did you mean %s?", near)
 	}

@@ -4,6 +4,7 @@ package stacks
 
 import (
 	"log/slog"
+	"slices"
 
 	"ulogd/conf"
 	"ulogd/engine"
@@ -40,6 +41,22 @@ func Build(f *conf.File, reg *engine.Registry, log *slog.Logger) (*Plan, conf.Pr
 	p.Machine = m
 	b.problems.Sort()
 	return p, b.problems
+}
+
+// Without is the plan of a file without the stacks that an instance is in, for one that cannot be opened. What is wrong
+// with the rest was said before.
+func Without(f *conf.File, reg *engine.Registry, log *slog.Logger, inst *engine.Instance) (rest *conf.File, p *Plan, left []conf.Stack) {
+	r := *f
+	r.Stacks = nil
+	for _, st := range f.Stacks {
+		if slices.Contains(st.Elements, conf.Element{ID: inst.ID, Plugin: inst.Plugin.Name}) {
+			left = append(left, st)
+		} else {
+			r.Stacks = append(r.Stacks, st)
+		}
+	}
+	p, _ = Build(&r, reg, log)
+	return &r, p, left
 }
 
 func without[T any](all []T, leave map[int]bool) (rest []T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -374,5 +375,48 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 	}
 	if after := count(); after > before+2 {
 		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// A socket is made with its mode, in the directory that was looked at, given to the user, and removed at the end; whoever
+// exchanges it gets nothing given away.
+func TestListen(t *testing.T) {
+	dir := rootsOwn(t)
+	must(t, os.Mkdir(dir+"/theirs", 0o755))
+	must(t, os.Chown(dir+"/theirs", heirID, heirID))
+	must(t, os.Symlink(dir, dir+"/theirs/link"))
+	write(t, dir+"/victim", "precious\n", 0)
+	for _, path := range []string{dir + "/socket", dir + "/theirs/socket"} {
+		l, err := Listen(path, 0o600)
+		must(t, err)
+		if fi, err := os.Lstat(path); err != nil || fi.Mode() != os.ModeSocket|0o600 {
+			t.Errorf("%v, %v", fi, err)
+		}
+		must(t, l.Chown(heirID, heirID))
+		if uid, _ := owner(t, path); uid != heirID {
+			t.Errorf("%s belongs to %d", path, uid)
+		}
+		c, err := net.Dial("unix", path)
+		must(t, err)
+		c.Close()
+		must(t, l.Close())
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("%s is left", path)
+		}
+	}
+	if _, err := Listen(dir+"/theirs/link/socket", 0o600); err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
+		t.Errorf("through a link: %v", err)
+	}
+	l, err := Listen(dir+"/theirs/socket", 0o600)
+	must(t, err)
+	must(t, os.Rename(dir+"/theirs/socket", dir+"/theirs/away"))
+	must(t, os.Symlink(dir+"/victim", dir+"/theirs/socket"))
+	must(t, l.Chown(heirID, heirID)) // the socket, wherever it is
+	must(t, l.Close())
+	if uid, _ := owner(t, dir+"/victim"); uid != 0 || read(t, dir+"/victim") != "precious\n" {
+		t.Error("root's file was given away")
+	}
+	if _, err := os.Lstat(dir + "/theirs/socket"); err != nil {
+		t.Error("what somebody else put there was removed")
 	}
 }

@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,12 +23,12 @@ func TestRefusedPlugins(t *testing.T) {
 	}
 }
 
-// TestOutputThatCannotBeOpened: the daemon says why and ends, and the group is free.
+// TestOutputThatCannotBeOpened: where no stack is left the daemon says why and ends, and the group is free.
 func TestOutputThatCannotBeOpened(t *testing.T) {
 	nstest.Need(t, "root", "nflog")
 	ns := nstest.New(t)
-	config := write(t, "ulogd.conf", fmt.Sprintf("[global]\nstack=in:NFLOG,b:BASE,good:GPRINT\nstack=in:NFLOG,b:BASE,bad:GPRINT\n[in]\ngroup=1\n[good]\nfile=%q\n[bad]\nfile=\"/nowhere/file\"\n",
-		filepath.Join(t.TempDir(), "file")))
+	const bad = "[global]\nstack=in:NFLOG,b:BASE,bad:GPRINT\n[in]\ngroup=1\n[bad]\nfile=/nowhere/file\n"
+	config := write(t, "ulogd.conf", bad)
 	p := ns.Start(t, daemon+" -v -c "+config)
 	if state := p.Wait(10 * time.Second); state.ExitCode() != 1 || !strings.Contains(p.Output(), "bad:GPRINT: open /nowhere/file: no such file or directory") {
 		t.Errorf("%v: %s", state, p.Output())

@@ -48,9 +48,9 @@ func (n *nfct) Options(o *engine.Options) {
 	engine.Int(o, &s.hashBuckets, "hash_buckets", 8192, "has no effect: the index of the remembered connections grows with them")
 	engine.Int(o, &s.hashMax, "hash_max_entries", 0, "connections that are remembered at most; 0: as many as the kernel tracks (nf_conntrack_max, also when it changes), "+
 		"within half of the memory that the daemon may use, at 276 octets each. The table grows as it fills. Others are reported all the same, without what only memory knows")
-	engine.Int(o, &s.eventMask, "event_mask", eventNew|eventDestroy, "events to ask the kernel for, added up: 1 new, 2 update, 4 destroy")
-	engine.Int(o, &s.bufferSize, "netlink_socket_buffer_size", 0, "octets that may wait in the kernel on each socket, if netlink_socket_buffer_maxsize is not set; 0: 8 MiB. It is a limit, nothing is allocated ahead")
-	engine.Int(o, &s.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets that may wait in the kernel on each socket; 0: see netlink_socket_buffer_size")
+	engine.Range(o, &s.eventMask, "event_mask", eventNew|eventDestroy, 0, eventNew|eventUpdate|eventDestroy, "events to ask the kernel for, added up: 1 new, 2 update, 4 destroy")
+	engine.Octets(o, &s.bufferSize, "netlink_socket_buffer_size", 0, "octets that may wait in the kernel on each socket, if netlink_socket_buffer_maxsize is not set; 0: 8 MiB. It is a limit, nothing is allocated ahead")
+	engine.Octets(o, &s.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets that may wait in the kernel on each socket; 0: see netlink_socket_buffer_size")
 	o.Seconds(&s.resync, "netlink_resync_timeout", 60*time.Second, "time from an overrun of the socket to the dump that finds out what was missed")
 	o.Bool(&s.reliable, "reliable", false, "let the kernel keep and send again what the socket has no room for. No end of a connection is lost then, and outputs stall this input instead of dropping")
 	o.Strings(&s.srcFilter, "accept_src_filter", nil, "networks (192.0.2.0/24, 2001:db8::/32); connections with another original source are left out")

@@ -68,17 +68,17 @@ type nflog struct {
 }
 
 func (n *nflog) Options(o *engine.Options) {
-	engine.Int(o, &n.group, "group", 0, "netlink group; the low 16 bits count. Group 0 also takes over what the kernel itself logs of packets")
+	engine.Range(o, &n.group, "group", 0, 0, 65535, "netlink group. Group 0 also takes over what the kernel itself logs of packets")
 	o.Bool(&n.bind, "bind", false, "make nfnetlink_log the logger of IPv4, IPv6 and bridge packets even if the group is not 0")
 	o.Bool(&n.rebind, "unbind", true, "take that role from the present logger first")
-	engine.Int(o, &n.bufsize, "bufsize", 150000, "ulogd2's read buffer; has no effect, the buffer here is as large as anything that the kernel sends")
+	engine.Octets(o, &n.bufsize, "bufsize", 150000, "ulogd2's read buffer; has no effect, the buffer here is as large as anything that the kernel sends")
 	o.Bool(&n.seqLocal, "seq_local", false, "give oob.seq.local, the packet's number within the group")
 	o.Bool(&n.seqGlobal, "seq_global", false, "give oob.seq.global, the packet's number among all groups of the namespace")
-	engine.Int(o, &n.label, "numeric_label", 0, "number for raw.label; the low 8 bits count")
-	engine.Int(o, &n.buffer, "netlink_socket_buffer_size", 0, "octets of receive buffer; 0: 8 MiB")
-	engine.Int(o, &n.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets up to which the receive buffer is doubled each time it overflows; 0: it stays as it is")
+	engine.Range(o, &n.label, "numeric_label", 0, 0, 255, "number for raw.label")
+	engine.Octets(o, &n.buffer, "netlink_socket_buffer_size", 0, "octets of receive buffer; 0: 8 MiB")
+	engine.Octets(o, &n.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets up to which the receive buffer is doubled each time it overflows; 0: it stays as it is")
 	engine.Int(o, &n.qthreshold, "netlink_qthreshold", 0, "packets that the kernel gathers before it hands them over; 0: the kernel's default, 100")
-	engine.Int(o, &n.qtimeout, "netlink_qtimeout", 0, "how long it gathers them, in hundredths of a second; 0: the kernel's default, 100")
+	engine.Ticks(o, &n.qtimeout, "netlink_qtimeout", 10*time.Millisecond, 0, "how long it gathers them, in hundredths of a second or as 500ms; 0: the kernel's default, 100")
 	o.Bool(&n.attachCT, "attach_conntrack", false, "ask the kernel to send the connection along with each packet: ct.id, ct.mark, ct.status, ct.zone")
 	n.place.Options(o, "listen in")
 }

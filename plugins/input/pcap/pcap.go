@@ -71,7 +71,7 @@ func (in *input) Options(o *engine.Options) {
 	o.String(&in.iface, "interface", "", "interface to capture from, instead of files")
 	o.Bool(&in.wait, "wait", false, "start although the interface is not there, and wait for it; without, a name that is not there is an error. One that goes away later is always waited for")
 	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
-	engine.Int(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
+	engine.Octets(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
 	o.Bool(&in.promisc, "promisc", true, "have the interface receive what is addressed to others")
 	engine.Int(o, &in.fanout, "fanout", 1, "rings among which the kernel spreads an interface's packets by flow, so that processors that receive at the same time do not wait for each other; each ring takes 32 MiB, all are read by one thread")
 	o.String(&in.namespace, "network_namespace_path", "", "file of the network namespace that has the interface, such as /run/netns/NAME; unset: the daemon's own")

@@ -64,7 +64,7 @@ func (s *settings) options(o *engine.Options, c *stream.Output) {
 	o.String(&s.identity.Authorities, "tls_ca", "", "file with the certificates that the collector's must lead to")
 	o.Strings(&s.identity.PeerNames, "tls_peer_names", nil, "names of which the collector's certificate must carry one; unset: the name or address in host. The files are read again at each connect")
 	o.Seconds(&s.renew, "dtls_renew", 10*time.Minute, "on DTLS, make a new session after this time, the old one going on until it is there: a collector that was restarted without a word cannot read the old one; 0: never")
-	engine.Int(o, &s.mtu, "mtu", 0, "octets of a message at most, without the headers below it; on UDP and DTLS never more than the path allows. 0: on UDP and DTLS what fits the path's MTU (packets of 512 octets if unknown, of 9000 at most), on TCP 8192")
+	engine.Octets(o, &s.mtu, "mtu", 0, "octets of a message at most, without the headers below it; on UDP and DTLS never more than the path allows. 0: on UDP and DTLS what fits the path's MTU (packets of 512 octets if unknown, of 9000 at most), on TCP 8192")
 	o.String(&s.sendTemplate, "send_template", "once", "once: templates travel ahead of their first record in each session and, on UDP and DTLS, every template_refresh; always: in each message; never: not at all")
 	o.Enum(&s.layout, "layout", layoutDefault, []string{layoutDefault, layoutULOGD2}, "default: records by what the stack gives; ulogd2: the ten fields that ulogd2 sends, both directions in one counter")
 	o.Enum(&s.direction, "direction", "uniflow", []string{"uniflow", "biflow", "sum"}, "uniflow: a record for each direction that has packets; biflow: one for both, with reverse elements (RFC 5103); sum: one, whose counters add both directions up")

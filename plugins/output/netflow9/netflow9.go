@@ -62,7 +62,7 @@ func (o *output) Options(opts *engine.Options) {
 	o.registry.Dialect = export.NetFlow9
 	o.Output.Options(opts, stream.PortNetFlow, stream.All, stream.Balance)
 	engine.Int(opts, &o.sourceID, "source_id", 0, "source id in the header: what tells exporters on one address apart")
-	engine.Int(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
+	engine.Octets(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
 	opts.Enum(&o.direction, "direction", "uniflow", []string{"uniflow", "sum"}, "uniflow: a record for each direction that has packets; sum: one, whose counters add both directions up")
 	opts.Enum(&o.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
 	opts.Strings(&o.fields, "fields", nil, "elements of the records in their order, by the names of the IPFIX registry; unset: the usual ones that the stack can fill")

@@ -1,0 +1,260 @@
+package cmd_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// users is a directory that belongs to nobody, the user of -u, below one of root's that others can only read. Beside it
+// is a file of root's.
+func users(t *testing.T) (dir, victim string, nobody *user.User) {
+	t.Helper()
+	needRoot(t)
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skip(err)
+	}
+	base, err := os.MkdirTemp("/run", "ulogd-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(base) })
+	dir, victim = filepath.Join(base, "users"), filepath.Join(base, "victim")
+	os.Chmod(base, 0o755)
+	os.Mkdir(dir, 0o755)
+	write(t, victim, "root:precious\n")
+	uid, _ := strconv.Atoi(nobody.Uid)
+	gid, _ := strconv.Atoi(nobody.Gid)
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	return dir, victim, nobody
+}
+
+// untouched checks that root's file is as it was.
+func untouched(t *testing.T, victim string) {
+	t.Helper()
+	fi, err := os.Stat(victim)
+	if err != nil || read(t, victim) != "root:precious\n" || fi.Sys().(*syscall.Stat_t).Uid != 0 {
+		t.Errorf("root's file: %v, %v, %q", fi, err, read(t, victim))
+	}
+}
+
+// A user who may become root by a link: the pid file, the log file and the control socket do not follow it.
+func TestLinksOfTheUser(t *testing.T) {
+	for _, what := range []string{"pid", "log", "control"} {
+		for _, link := range []func(old, new string) error{os.Symlink, os.Link} {
+			dir, victim, _ := users(t)
+			path := filepath.Join(dir, "trap")
+			if err := link(victim, path); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"-u", "nobody", "-c", conf(t, map[string]string{
+				"log": "logfile = \"" + path + "\"", "control": "control = \"" + path + "\"",
+			}[what])}
+			code := 1
+			switch what {
+			case "pid":
+				args = append(args, "-p", path)
+			case "log":
+				code = 2
+			}
+			r := ulogd(t, args...).exits(code).says(path)
+			if what != "control" { // a socket is not made where something is, link or not
+				r.says(dir + " belongs to nobody")
+			}
+			if strings.Contains(r.stderr, "precious") {
+				t.Errorf("%s: the file's content is in the log:\n%s", what, r.stderr)
+			}
+			untouched(t, victim)
+		}
+	}
+}
+
+// The control socket is exchanged for a link to root's file as soon as it appears, again and again.
+func TestControlSocketThatIsExchanged(t *testing.T) {
+	dir, victim, _ := users(t)
+	socket := filepath.Join(dir, "control")
+	trap := filepath.Join(dir, "trap")
+	path := conf(t, "control = \""+socket+"\"")
+	openForAll(t, filepath.Dir(path))
+	races := 0
+	for range 5 {
+		os.Remove(socket)
+		os.Remove(trap)
+		if err := os.Symlink(victim, trap); err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		exchanged := make(chan bool)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					exchanged <- false
+					return
+				default:
+				}
+				if unix.Renameat2(unix.AT_FDCWD, socket, unix.AT_FDCWD, trap, unix.RENAME_EXCHANGE) == nil {
+					exchanged <- true
+					return
+				}
+			}
+		}()
+		p := start(t, "-u", "nobody", "-c", path)
+		eventually(t, func() error {
+			if text := read(t, p.stderr); !strings.Contains(text, "entering main loop") && !strings.Contains(text, "<8>") {
+				return fmt.Errorf("neither up nor ended: %s", text)
+			}
+			return nil
+		})
+		close(stop)
+		if <-exchanged {
+			races++
+		}
+		untouched(t, victim)
+		p.cmd.Process.Kill() // it may have ended, because it saw the exchange
+		<-p.done
+	}
+	if races == 0 {
+		t.Error("the socket was never exchanged: the race was not run")
+	}
+}
+
+// A file that is no pid file is not taken for one, not emptied, and its content is nobody's business.
+func TestPidFileThatIsSomethingElse(t *testing.T) {
+	path := file(t, "shadow", "secret:x:y\n")
+	r := ulogd(t, "-p", path, "-c", conf(t, "")).exits(1).says("pid file: " + path + " holds something else than a pid")
+	if read(t, path) != "secret:x:y\n" || strings.Contains(r.stderr, "secret") {
+		t.Errorf("the file holds %q; the log:\n%s", read(t, path), r.stderr)
+	}
+	ulogd(t, "-p", "/dev/null", "-c", conf(t, "")).exits(1).says("/dev/null is no regular file")
+}
+
+// As Debian's unit and its logrotate have it: pid file and log in directories of the user.
+func TestDebiansUnitWithLogrotate(t *testing.T) {
+	dir, _, nobody := users(t)
+	log, pidfile := filepath.Join(dir, "ulogd.log"), filepath.Join(dir, "ulogd.pid")
+	path := conf(t, "logfile = \""+log+"\"")
+	openForAll(t, filepath.Dir(path))
+	pid := background(t, pidfile, "--uid", "nobody", "-c", path)
+	uid, _ := strconv.Atoi(nobody.Uid)
+	for name, want := range map[string]int{log: uid, pidfile: 0} {
+		if fi, err := os.Stat(name); err != nil || int(fi.Sys().(*syscall.Stat_t).Uid) != want {
+			t.Errorf("%s: %v, %v; want user %d", name, fi, err, want)
+		}
+	}
+	for i := range 3 {
+		os.Rename(log, fmt.Sprint(log, ".", i))
+		f, err := os.OpenFile(log, os.O_CREATE|os.O_EXCL, 0o640) // create 640 ulog adm
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Chown(uid, -1)
+		f.Close()
+		syscall.Kill(pid, syscall.SIGHUP)
+		eventually(t, func() error {
+			if n, err := os.Readlink(fdOf(pid, log)); err != nil {
+				return fmt.Errorf("the daemon has not opened its new log (%s, %v)", n, err)
+			}
+			return nil
+		})
+	}
+	syscall.Kill(pid, syscall.SIGTERM)
+	gone(t, pid)
+	if text := read(t, log); !strings.Contains(text, "summary id=g") {
+		t.Errorf("the last log: %s", text)
+	}
+	if _, err := os.Stat(pidfile); err == nil {
+		t.Error("the pid file is left behind")
+	}
+}
+
+// fdOf returns the descriptor of a process that has a file open, as a path in /proc.
+func fdOf(pid int, path string) string {
+	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, fd := range fds {
+		if to, _ := os.Readlink(fd); to == path {
+			return fd
+		}
+	}
+	return "none"
+}
+
+// The log file in a directory of root's is made for the user, so that logrotate's plain `create` makes one that it can open.
+func TestLogFileBelongsToTheUser(t *testing.T) {
+	dir, _, nobody := users(t)
+	log := filepath.Join(filepath.Dir(dir), "ulogd.log")
+	path := conf(t, "logfile = \""+log+"\"")
+	openForAll(t, filepath.Dir(path))
+	p := start(t, "-u", "nobody", "-c", path)
+	eventually(t, func() error {
+		if !strings.Contains(read(t, log), "entering main loop") {
+			return fmt.Errorf("the log: %s", read(t, log))
+		}
+		return nil
+	})
+	if fi, err := os.Stat(log); err != nil || fmt.Sprint(fi.Sys().(*syscall.Stat_t).Uid) != nobody.Uid {
+		t.Errorf("%v, %v", fi, err)
+	}
+	p.signal(syscall.SIGTERM)
+	p.ends(0)
+}
+
+// More clients than there are file descriptors, which do nothing: the daemon says so, goes on, and answers when they have
+// gone.
+func TestControlSocketWithoutDescriptors(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "control")
+	out := filepath.Join(t.TempDir(), "out")
+	path := file(t, "x.toml", "control = \""+socket+"\""+printing(out))
+	c := exec.Command("sh", "-c", "ulimit -n 20; exec \"$@\"", "sh", binary, "-c", path)
+	stderr := filepath.Join(t.TempDir(), "stderr")
+	f, err := os.Create(stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c.Stderr = f
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		c.Process.Signal(syscall.SIGTERM)
+		if err := c.Wait(); err != nil {
+			t.Errorf("it ended with %v:\n%s", err, read(t, stderr))
+		}
+	}()
+	grows(t, out)
+	var clients []net.Conn
+	for range 40 {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, conn)
+	}
+	eventually(t, func() error {
+		if text := read(t, stderr); !strings.Contains(text, "the control socket takes no client; it is tried again") || !strings.Contains(text, "too many open files") {
+			return fmt.Errorf("the log does not say it: %s", text)
+		}
+		return nil
+	})
+	grows(t, out)
+	for _, conn := range clients {
+		conn.Close()
+	}
+	ulogd(t, "stats", "-c", path).exits(0).says("PRINT")
+	if n := strings.Count(read(t, stderr), "takes no client"); n > 3 {
+		t.Errorf("it is said %d times", n)
+	}
+}
