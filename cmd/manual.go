@@ -112,8 +112,8 @@ func keys(out io.Writer, title string, list []*engine.KeyInfo) {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, k := range list {
 		doc := meaning(k)
-		if ie := element(k); ie != "" {
-			doc += ", IPFIX " + ie
+		if ie := elements(k); ie != "" {
+			doc += "; IPFIX: " + ie
 		}
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", k.Name, k.Type, doc)
 	}

@@ -73,7 +73,7 @@ func examples(manual string) (list []string) {
 func TestManualsListWords(t *testing.T) {
 	for page, words := range map[string][]string{
 		"plugins/FLOW.md":  {"tos, ifindex, vlan, mac, mark and icmp", "| `active_timeout` | seconds | `1800` |"},
-		"plugins/keys.md":  {"| `orig.ip.saddr` | IP addr | 8 |", "GEN, NFCT"},
+		"plugins/keys.md":  {"| `orig.ip.saddr` | IP addr | sourceIPv4Address 8, sourceIPv6Address 27 |", "GEN, NFCT"},
 		"plugins/PCAP.md":  {"## PCAP, input", "## PCAP, output", "tcpdump's language"},
 		"plugins/ULOG.md":  {"Not offered: "},
 		"man/ulogd.8":      {"proto=P", "sort=O", `\-\-configfile FILE`, "SIGHUP"},

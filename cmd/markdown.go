@@ -88,7 +88,7 @@ func keyTable(b *bytes.Buffer, title string, list []*engine.KeyInfo) {
 	}
 	fmt.Fprintf(b, "\n### %s\n\n| Key | Type | IPFIX | |\n|---|---|---|---|\n", title)
 	for _, k := range list {
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, element(k), cell(meaning(k)))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, elements(k), cell(meaning(k)))
 	}
 }
 
@@ -100,12 +100,13 @@ func meaning(k *engine.KeyInfo) string {
 	return k.Doc
 }
 
-// element is the key's information element, if it has one.
-func element(k *engine.KeyInfo) string {
-	if k.IE == (engine.IE{}) {
-		return ""
+// elements are the information elements that the key leaves as, the usual one first.
+func elements(k *engine.KeyInfo) string {
+	var list []string
+	for _, e := range k.Elements {
+		list = append(list, e.Name+" "+e.IE.String())
 	}
-	return k.IE.String()
+	return strings.Join(list, ", ")
 }
 
 // keysPage lists every key with the plugins that give it.
@@ -138,7 +139,7 @@ of the option `+"`fields`"+`. IP2STR and IP2BIN give addresses once more, with `
 `, generated)
 	for _, name := range names {
 		k := keys[name]
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", name, k.Type, element(k), strings.Join(givers[name], ", "), cell(meaning(k)))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", name, k.Type, elements(k), strings.Join(givers[name], ", "), cell(meaning(k)))
 	}
 	return b.Bytes()
 }

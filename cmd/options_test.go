@@ -92,7 +92,7 @@ func TestManuals(t *testing.T) {
 		ulogd(t, "plugins", name).exits(0).says("Name: "+name+"\n", "Kind: ")
 	}
 	want := ulogd(t, "plugins", "NFCT").exits(0).says(
-		"event_mask (0 to 7, default ", "netlink_socket_buffer_maxsize (", "Keys given:", "orig.ip.saddr", "IP addr", "IPFIX 8").stdout
+		"event_mask (0 to 7, default ", "netlink_socket_buffer_maxsize (", "Keys given:", "orig.ip.saddr", "IP addr", "IPFIX: sourceIPv4Address 8, sourceIPv6Address 27").stdout
 	for _, arg := range []string{"NFCT", "nfct", "/usr/lib/x86_64-linux-gnu/ulogd/ulogd_inpflow_NFCT.so", "ulogd_inpflow_NFCT.so"} {
 		if got := ulogd(t, "-i", arg).exits(0).stdout; got != want {
 			t.Errorf("-i %s differs from plugins NFCT:\n%s", arg, got)

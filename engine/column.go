@@ -78,6 +78,9 @@ func (c Col[T]) Has(b *Batch, r Row) bool { return b.have[r]&c.Mask() != 0 }
 // when opening, or later.
 func (c Col[T]) Wanted() bool { return c.c.wanted }
 
+// Key returns what is known of the key.
+func (c Col[T]) Key() *KeyInfo { return c.c.key }
+
 // Given reports whether anybody gives the key.
 func (c Col[T]) Given() bool { return c.c.group != nil }
 

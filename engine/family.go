@@ -19,7 +19,9 @@ const (
 // The two keys that say what a record is.
 var (
 	OOBFamily   = NewKey[uint8](KeyInfo{Name: "oob.family", Doc: "netfilter family of the record: 2 IPv4, 10 IPv6, 7 bridge, 3 ARP, 5 netdev"})
-	OOBProtocol = NewKey[uint16](KeyInfo{Name: "oob.protocol", IE: IE{ID: 256}, Doc: "EtherType of the packet"})
+	OOBProtocol = NewKey[uint16](KeyInfo{
+		Name: "oob.protocol", Elements: []*Element{{IE: IE{ID: 256}, Name: "ethernetType", Type: Unsigned16}}, Doc: "EtherType of the packet",
+	})
 )
 
 // Family tells, row by row, whether a record's addresses are IPv4 or IPv6, from oob.family and, for

@@ -2,8 +2,6 @@
 
 package engine
 
-import "fmt"
-
 // Type is the type of a key's values.
 type Type uint8
 
@@ -69,28 +67,16 @@ type Raw Span
 // RawText is text that SQL outputs take unquoted.
 type RawText Span
 
-// IE is an IPFIX information element: an IANA number, or an enterprise's (RFC 7011 section 3.2).
-// The zero IE means there is none.
-type IE struct {
-	PEN uint32
-	ID  uint16
-}
-
-// Enterprise numbers: netfilter's holds ulogd2's own elements and, above 1000, this daemon's; 29305
-// marks reverse elements (RFC 5103).
-const (
-	Netfilter uint32 = 21373
-	Reverse   uint32 = 29305
-)
-
 // KeyInfo is what is known of a key.
 type KeyInfo struct {
 	Name string
 	Type Type
 	Unit string // "octets", "packets", "s" ...; empty for pure numbers and names
 	Doc  string // meaning, one sentence
-	IE   IE
-	CIM  string // name in JSON after the Common Information Model, where ulogd2 has one
+	// Elements are what it leaves as in IPFIX and NetFlow v9: of either IP version, of deltas or totals, of several units of time. The
+	// first is the usual one; exporters say in which records the others are.
+	Elements []*Element
+	CIM      string // name in JSON after the Common Information Model, where ulogd2 has one
 }
 
 // A Key is a name with the type of its values.
@@ -100,6 +86,7 @@ type Key[T any] struct{ info *KeyInfo }
 // its own.
 func NewKey[T any](k KeyInfo) Key[T] {
 	k.Type = typeOf[T]()
+	k.describe()
 	if k.Name == "" {
 		panic("engine: a key needs a name")
 	}
@@ -149,14 +136,4 @@ func typeOf[T any]() Type {
 		return LabelType
 	}
 	return Opaque
-}
-
-func (e IE) String() string {
-	switch {
-	case e == IE{}:
-		return "-"
-	case e.PEN == 0:
-		return fmt.Sprint(e.ID)
-	}
-	return fmt.Sprintf("%d/%d", e.PEN, e.ID)
 }

@@ -2,51 +2,54 @@
 
 package key
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/element"
+)
 
 // What a flow is: given by NFCT from conntrack and by FLOW from packets, under the same names.
 // "orig" is the direction of the first packet.
 var (
-	OrigSaddr    = key[engine.Addr]("orig.ip.saddr", iana(8), "", "source address")
-	OrigDaddr    = key[engine.Addr]("orig.ip.daddr", iana(12), "", "destination address")
-	OrigProtocol = key[uint8]("orig.ip.protocol", iana(4), "", "IP protocol")
-	OrigSport    = key[uint16]("orig.l4.sport", iana(7), "", "source port")
-	OrigDport    = key[uint16]("orig.l4.dport", iana(11), "", "destination port")
-	OrigOctets   = key[uint64]("orig.raw.pktlen", iana(85), "octets", "layer-3 octets")
-	OrigPackets  = key[uint64]("orig.raw.pktcount", iana(86), "packets", "packets")
+	OrigSaddr    = key[engine.Addr]("orig.ip.saddr", is(element.SourceIPv4Address, element.SourceIPv6Address), "", "source address")
+	OrigDaddr    = key[engine.Addr]("orig.ip.daddr", is(element.DestinationIPv4Address, element.DestinationIPv6Address), "", "destination address")
+	OrigProtocol = key[uint8]("orig.ip.protocol", is(element.ProtocolIdentifier), "", "IP protocol")
+	OrigSport    = key[uint16]("orig.l4.sport", is(element.SourceTransportPort), "", "source port")
+	OrigDport    = key[uint16]("orig.l4.dport", is(element.DestinationTransportPort), "", "destination port")
+	OrigOctets   = key[uint64]("orig.raw.pktlen", is(element.OctetDeltaCount, element.OctetTotalCount), "octets", "layer-3 octets")
+	OrigPackets  = key[uint64]("orig.raw.pktcount", is(element.PacketDeltaCount, element.PacketTotalCount), "packets", "packets")
 
-	ReplySaddr    = key[engine.Addr]("reply.ip.saddr", iana(8), "", "source address of replies; differs from orig.ip.daddr behind destination NAT")
-	ReplyDaddr    = key[engine.Addr]("reply.ip.daddr", iana(12), "", "destination address of replies; differs from orig.ip.saddr behind source NAT")
-	ReplyProtocol = key[uint8]("reply.ip.protocol", iana(4), "", "IP protocol of replies")
-	ReplySport    = key[uint16]("reply.l4.sport", iana(7), "", "source port of replies")
-	ReplyDport    = key[uint16]("reply.l4.dport", iana(11), "", "destination port of replies")
-	ReplyOctets   = key[uint64]("reply.raw.pktlen", iana(85), "octets", "layer-3 octets of replies")
-	ReplyPackets  = key[uint64]("reply.raw.pktcount", iana(86), "packets", "packets of replies")
+	ReplySaddr    = key[engine.Addr]("reply.ip.saddr", is(element.SourceIPv4Address, element.SourceIPv6Address, element.PostNATDestinationIPv4Address, element.PostNATDestinationIPv6Address), "", "source address of replies; differs from orig.ip.daddr behind destination NAT")
+	ReplyDaddr    = key[engine.Addr]("reply.ip.daddr", is(element.DestinationIPv4Address, element.DestinationIPv6Address, element.PostNATSourceIPv4Address, element.PostNATSourceIPv6Address), "", "destination address of replies; differs from orig.ip.saddr behind source NAT")
+	ReplyProtocol = key[uint8]("reply.ip.protocol", is(element.ProtocolIdentifier), "", "IP protocol of replies")
+	ReplySport    = key[uint16]("reply.l4.sport", is(element.SourceTransportPort, element.PostNAPTDestinationTransportPort), "", "source port of replies")
+	ReplyDport    = key[uint16]("reply.l4.dport", is(element.DestinationTransportPort, element.PostNAPTSourceTransportPort), "", "destination port of replies")
+	ReplyOctets   = key[uint64]("reply.raw.pktlen", is(element.OctetDeltaCount, element.OctetTotalCount), "octets", "layer-3 octets of replies")
+	ReplyPackets  = key[uint64]("reply.raw.pktcount", is(element.PacketDeltaCount, element.PacketTotalCount), "packets", "packets of replies")
 
-	FlowStart     = key[engine.Time]("flow.start", iana(156), "ns", "when the flow began")
-	FlowEnd       = key[engine.Time]("flow.end", iana(157), "ns", "when the flow ended, or its newest packet")
-	FlowEndReason = key[uint8]("flow.end.reason", iana(136), "", "why the record was made: 1 idle timeout, 2 active timeout, 3 end of flow detected, 4 forced end, 5 lack of resources")
+	FlowStart     = key[engine.Time]("flow.start", is(element.FlowStartMilliseconds, element.FlowStartSysUpTime, element.FlowStartSeconds, element.FlowStartMicroseconds, element.FlowStartNanoseconds), "ns", "when the flow began")
+	FlowEnd       = key[engine.Time]("flow.end", is(element.FlowEndMilliseconds, element.FlowEndSysUpTime, element.FlowEndSeconds, element.FlowEndMicroseconds, element.FlowEndNanoseconds), "ns", "when the flow ended, or its newest packet")
+	FlowEndReason = key[uint8]("flow.end.reason", is(element.FlowEndReason), "", "why the record was made: 1 idle timeout, 2 active timeout, 3 end of flow detected, 4 forced end, 5 lack of resources")
 	FlowEpoch     = key[engine.Time]("flow.epoch", none, "ns", "the first packet that the flow cache has seen; NetFlow counts its uptime from there")
 
-	OrigTOS       = key[uint8]("orig.ip.tos", iana(5), "", "type of service octet of the first packet")
-	ReplyTOS      = key[uint8]("reply.ip.tos", iana(5), "", "type of service octet of the first reply")
-	OrigTCPFlags  = key[uint16]("orig.tcp.flags", iana(6), "", "OR of the TCP flags of all packets (RFC 9565)")
-	ReplyTCPFlags = key[uint16]("reply.tcp.flags", iana(6), "", "OR of the TCP flags of all replies (RFC 9565)")
-	ReplyStart    = key[engine.Time]("reply.flow.start", none, "ns", "first packet of the reply direction")
-	ReplyEnd      = key[engine.Time]("reply.flow.end", none, "ns", "newest packet of the reply direction")
-	OrigMACSaddr  = key[engine.MAC]("orig.mac.saddr", iana(56), "", "source hardware address of the first packet")
-	OrigMACDaddr  = key[engine.MAC]("orig.mac.daddr", iana(80), "", "destination hardware address of the first packet")
+	OrigTOS       = key[uint8]("orig.ip.tos", is(element.IPClassOfService), "", "type of service octet of the first packet")
+	ReplyTOS      = key[uint8]("reply.ip.tos", is(element.IPClassOfService), "", "type of service octet of the first reply")
+	OrigTCPFlags  = key[uint16]("orig.tcp.flags", is(element.TCPControlBits), "", "OR of the TCP flags of all packets (RFC 9565)")
+	ReplyTCPFlags = key[uint16]("reply.tcp.flags", is(element.TCPControlBits), "", "OR of the TCP flags of all replies (RFC 9565)")
+	ReplyStart    = key[engine.Time]("reply.flow.start", is(element.FlowStartMilliseconds, element.FlowStartSysUpTime, element.FlowStartSeconds, element.FlowStartMicroseconds, element.FlowStartNanoseconds), "ns", "first packet of the reply direction")
+	ReplyEnd      = key[engine.Time]("reply.flow.end", is(element.FlowEndMilliseconds, element.FlowEndSysUpTime, element.FlowEndSeconds, element.FlowEndMicroseconds, element.FlowEndNanoseconds), "ns", "newest packet of the reply direction")
+	OrigMACSaddr  = key[engine.MAC]("orig.mac.saddr", is(element.SourceMACAddress), "", "source hardware address of the first packet")
+	OrigMACDaddr  = key[engine.MAC]("orig.mac.daddr", is(element.DestinationMACAddress), "", "destination hardware address of the first packet")
 
-	RouteNextHop = key[engine.Addr]("route.nexthop", iana(15), "", "gateway towards the destination")
-	RouteSrcPlen = key[uint8]("route.src.plen", iana(9), "bits", "prefix length of the source's route")
-	RouteDstPlen = key[uint8]("route.dst.plen", iana(13), "bits", "prefix length of the destination's route")
+	RouteNextHop = key[engine.Addr]("route.nexthop", is(element.IPNextHopIPv4Address, element.IPNextHopIPv6Address), "", "gateway towards the destination")
+	RouteSrcPlen = key[uint8]("route.src.plen", is(element.SourceIPv4PrefixLength, element.SourceIPv6PrefixLength), "bits", "prefix length of the source's route")
+	RouteDstPlen = key[uint8]("route.dst.plen", is(element.DestinationIPv4PrefixLength, element.DestinationIPv6PrefixLength), "bits", "prefix length of the destination's route")
 )
 
 // What only conntrack knows.
 var (
 	CTMark   = key[uint32]("ct.mark", nf(4), "", "connection mark")
-	CTID     = key[uint32]("ct.id", nf(6), "", "identifier of the conntrack entry")
-	CTEvent  = key[uint32]("ct.event", nf(1003), "", "1 new, 2 update, 4 destroyed")
+	CTID     = key[uint32]("ct.id", append(is(element.FlowID), nf(6)...), "", "identifier of the conntrack entry")
+	CTEvent  = key[uint32]("ct.event", append(is(element.NATEvent), nf(1003)...), "", "1 new, 2 update, 4 destroyed")
 	CTZone   = key[uint16]("ct.zone", nf(1004), "", "conntrack zone")
 	CTLabels = key[engine.Label]("ct.labels", nf(1005), "", "connection labels, 128 bits")
 	CTStatus = key[uint32]("ct.status", nf(1006), "", "status bits (IPS_*): 2 seen reply, 4 assured, 16 source NAT, 32 destination NAT")
@@ -75,8 +78,8 @@ var (
 // What NFACCT reads of a named counter.
 var (
 	SumName    = key[engine.String]("sum.name", nf(1014), "", "name of the counter")
-	SumPackets = key[uint64]("sum.pkts", iana(86), "packets", "packets counted")
-	SumOctets  = key[uint64]("sum.bytes", iana(85), "octets", "octets counted")
+	SumPackets = key[uint64]("sum.pkts", is(element.PacketTotalCount), "packets", "packets counted")
+	SumOctets  = key[uint64]("sum.bytes", is(element.OctetTotalCount), "octets", "octets counted")
 	SumQuota   = key[uint64]("sum.quota", none, "", "quota of the counter, in packets or octets as sum.flags says")
 	SumFlags   = key[uint32]("sum.flags", none, "", "1: the quota is in packets, 2: in octets, 4: it is used up")
 )

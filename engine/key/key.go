@@ -5,17 +5,19 @@ package key
 
 import "ulogd/engine"
 
-func iana(id uint16) engine.IE { return engine.IE{ID: id} }
+// is lists the elements that a key leaves as.
+func is(list ...*engine.Element) []*engine.Element { return list }
 
-func nf(id uint16) engine.IE { return engine.IE{PEN: engine.Netfilter, ID: id} }
+// nf is the key's own element under netfilter's number.
+func nf(id uint16) []*engine.Element { return engine.Own(engine.Netfilter, id) }
 
-func key[T any](name string, ie engine.IE, unit, doc string) engine.Key[T] {
-	return engine.NewKey[T](engine.KeyInfo{Name: name, IE: ie, Unit: unit, Doc: doc})
+func key[T any](name string, as []*engine.Element, unit, doc string) engine.Key[T] {
+	return engine.NewKey[T](engine.KeyInfo{Name: name, Elements: as, Unit: unit, Doc: doc})
 }
 
 // cim makes a key that JSON shows under a name of the Common Information Model.
-func cim[T any](name, cim string, ie engine.IE, unit, doc string) engine.Key[T] {
-	return engine.NewKey[T](engine.KeyInfo{Name: name, IE: ie, Unit: unit, Doc: doc, CIM: cim})
+func cim[T any](name, cim string, as []*engine.Element, unit, doc string) engine.Key[T] {
+	return engine.NewKey[T](engine.KeyInfo{Name: name, Elements: as, Unit: unit, Doc: doc, CIM: cim})
 }
 
-var none engine.IE
+var none []*engine.Element

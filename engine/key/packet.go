@@ -2,18 +2,21 @@
 
 package key
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/element"
+)
 
 // What inputs of packets give: the bytes, and what the kernel knows besides ("out of band").
 var (
 	RawMAC        = key[engine.Raw]("raw.mac", none, "", "link-layer header")
 	RawPkt        = key[engine.Raw]("raw.pkt", nf(1), "", "packet from its network header on, as far as it was captured")
 	RawPktLen     = key[uint32]("raw.pktlen", nf(2), "octets", "captured length of raw.pkt")
-	RawPktCount   = key[uint32]("raw.pktcount", iana(2), "packets", "packets that the record stands for: 1")
+	RawPktCount   = key[uint32]("raw.pktcount", is(element.PacketDeltaCount), "packets", "packets that the record stands for: 1")
 	RawMACLen     = key[uint16]("raw.mac_len", none, "octets", "length of raw.mac")
 	RawLabel      = key[uint8]("raw.label", none, "", "constant of the input's numeric_label setting: 0 blocked, 1 allowed by custom")
 	RawType       = key[uint16]("raw.type", none, "", "hardware type of the interface (ARPHRD): 1 Ethernet, 772 loopback")
-	RawMACSaddr   = key[engine.Raw]("raw.mac.saddr", iana(56), "", "source hardware address")
+	RawMACSaddr   = key[engine.Raw]("raw.mac.saddr", is(element.SourceMACAddress), "", "source hardware address")
 	RawMACAddrLen = key[uint16]("raw.mac.addrlen", none, "octets", "length of raw.mac.saddr")
 	RawMACDaddr   = key[engine.Raw]("raw.mac.daddr", none, "", "destination hardware address, where the link layer has one")
 	RawWireLen    = key[uint32]("raw.wirelen", none, "octets", "length of the whole packet on the wire from its network header on, also where less was captured")
@@ -22,10 +25,10 @@ var (
 	CT  = key[engine.Raw]("ct", none, "", "the connection as the kernel sent it")
 
 	OOBPrefix    = key[engine.String]("oob.prefix", nf(3), "", "prefix of the rule that logged the packet")
-	OOBTime      = key[engine.Time]("oob.time", iana(325), "ns", "when the packet was seen")
+	OOBTime      = key[engine.Time]("oob.time", is(element.ObservationTimeMilliseconds, element.ObservationTimeMicroseconds, element.ObservationTimeNanoseconds), "ns", "when the packet was seen")
 	OOBMark      = key[uint32]("oob.mark", nf(4), "", "netfilter mark of the packet")
-	OOBIfIn      = key[uint32]("oob.ifindex_in", iana(10), "", "index of the interface the packet came in by")
-	OOBIfOut     = key[uint32]("oob.ifindex_out", iana(14), "", "index of the interface the packet leaves by")
+	OOBIfIn      = key[uint32]("oob.ifindex_in", is(element.IngressInterface), "", "index of the interface the packet came in by")
+	OOBIfOut     = key[uint32]("oob.ifindex_out", is(element.EgressInterface), "", "index of the interface the packet leaves by")
 	OOBHook      = key[uint8]("oob.hook", nf(5), "", "netfilter hook: 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting")
 	OOBSeqLocal  = key[uint32]("oob.seq.local", nf(7), "", "number of the packet within its log group")
 	OOBSeqGlobal = key[uint32]("oob.seq.global", nf(8), "", "number of the packet among all log groups of the namespace")
@@ -33,9 +36,9 @@ var (
 	OOBProtocol  = engine.OOBProtocol
 	OOBUID       = key[uint32]("oob.uid", nf(1001), "", "user that owns the sending socket")
 	OOBGID       = key[uint32]("oob.gid", nf(1002), "", "group that owns the sending socket")
-	OOBIfPhysIn  = key[uint32]("oob.ifindex_physin", iana(252), "", "index of the bridge port the packet came in by")
-	OOBIfPhysOut = key[uint32]("oob.ifindex_physout", iana(253), "", "index of the bridge port the packet leaves by")
-	OOBVLAN      = key[uint16]("oob.vlan.id", iana(58), "", "VLAN identifier of the outermost tag")
+	OOBIfPhysIn  = key[uint32]("oob.ifindex_physin", is(element.IngressPhysicalInterface), "", "index of the bridge port the packet came in by")
+	OOBIfPhysOut = key[uint32]("oob.ifindex_physout", is(element.EgressPhysicalInterface), "", "index of the bridge port the packet leaves by")
+	OOBVLAN      = key[uint16]("oob.vlan.id", is(element.VLANID), "", "VLAN identifier of the outermost tag")
 	OOBIn        = key[engine.String]("oob.in", none, "", "name of the interface the packet came in by")
 	OOBOut       = key[engine.String]("oob.out", none, "", "name of the interface the packet leaves by")
 

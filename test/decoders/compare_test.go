@@ -14,6 +14,7 @@ const enough = 3
 type program struct {
 	name string
 	read func(t *testing.T, messages [][]byte) []fields
+	own  [][]byte // messages for it alone, where it needs another setting
 }
 
 // A lack is a row of a ledger's last table: what a program does not show, or not rightly.
@@ -74,7 +75,11 @@ func matrixOf(t *testing.T, cells []cell, messages [][]byte, programs []program,
 	}
 	for _, p := range programs {
 		t.Run(p.name, func(t *testing.T) {
-			got := slices.DeleteFunc(p.read(t, messages), func(f fields) bool { return !tells(f) })
+			read := messages
+			if p.own != nil {
+				read = p.own
+			}
+			got := slices.DeleteFunc(p.read(t, read), func(f fields) bool { return !tells(f) })
 			for _, c := range cells {
 				for _, want := range c.want {
 					var found fields

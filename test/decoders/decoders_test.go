@@ -2,18 +2,24 @@ package decoders
 
 import (
 	"maps"
+	"slices"
 	"testing"
 )
 
 func TestIPFIX(t *testing.T) {
 	t.Parallel()
+	// go-ipfix knows no reduced size (RFC 7011 section 6.2) and crashes on one.
+	whole := slices.Clone(matrix)
+	for i := range whole {
+		whole[i].set += "\ntcp_flags_octets = 2"
+	}
 	matrixOf(t, matrix, export(t, "IPFIX", matrix), []program{
-		{"tshark", readTshark},
-		{"nfdump", readNfdump},
-		{"nfacctd", readNfacctd},
-		{"ipfixDump", readIPFIXDump},
-		{"goflow2", readGoflow2},
-		{"go-ipfix", readGoIPFIX},
+		{"tshark", readTshark, nil},
+		{"nfdump", readNfdump, nil},
+		{"nfacctd", readNfacctd, nil},
+		{"ipfixDump", readIPFIXDump, nil},
+		{"goflow2", readGoflow2, nil},
+		{"go-ipfix", readGoIPFIX, export(t, "IPFIX", whole)},
 	}, "../../plugins/output/ipfix/CONFORMANCE.md")
 }
 
@@ -36,9 +42,9 @@ func TestNetFlow9(t *testing.T) {
 		cells = append(cells, c)
 	}
 	matrixOf(t, cells, export(t, "NETFLOW9", cells), []program{
-		{"tshark", readTshark},
-		{"nfdump", readNfdump},
-		{"nfacctd", readNfacctd},
-		{"goflow2", readGoflow2},
+		{"tshark", readTshark, nil},
+		{"nfdump", readNfdump, nil},
+		{"nfacctd", readNfacctd, nil},
+		{"goflow2", readGoflow2, nil},
 	}, "../../plugins/output/netflow9/CONFORMANCE.md")
 }

@@ -5,6 +5,10 @@ import (
 	"net"
 	"slices"
 	"strconv"
+
+	"ulogd/engine"
+	table "ulogd/engine/element"
+	"ulogd/engine/key"
 )
 
 // A kind is how the value of an element is shown.
@@ -18,7 +22,8 @@ const (
 	raw
 )
 
-// An element as the IANA registry has it; those under netfilter's number as the records that describe them do.
+// An element as the exporters' own table has it. What the programs print under names of their own registries is what holds the table to IANA's; one under netfilter's number
+// has the name that the records which describe it give.
 type element struct {
 	pen  uint32
 	id   uint16
@@ -27,91 +32,61 @@ type element struct {
 	size int // octets; 0: any number
 }
 
-const (
-	netfilter = 21373
-	reverse   = 29305
-)
+const netfilter = engine.Netfilter
 
-var elements = []element{
-	{0, 1, "octetDeltaCount", number, 8},
-	{0, 2, "packetDeltaCount", number, 8},
-	{0, 85, "octetTotalCount", number, 8},
-	{0, 86, "packetTotalCount", number, 8},
-	{0, 4, "protocolIdentifier", number, 1},
-	{0, 5, "ipClassOfService", number, 1},
-	{0, 6, "tcpControlBits", number, 2},
-	{0, 7, "sourceTransportPort", number, 2},
-	{0, 11, "destinationTransportPort", number, 2},
-	{0, 8, "sourceIPv4Address", address, 4},
-	{0, 12, "destinationIPv4Address", address, 4},
-	{0, 27, "sourceIPv6Address", address, 16},
-	{0, 28, "destinationIPv6Address", address, 16},
-	{0, 32, "icmpTypeCodeIPv4", number, 2},
-	{0, 139, "icmpTypeCodeIPv6", number, 2},
-	{0, 10, "ingressInterface", number, 4},
-	{0, 14, "egressInterface", number, 4},
-	{0, 58, "vlanId", number, 2},
-	{0, 56, "sourceMacAddress", hardware, 6},
-	{0, 80, "destinationMacAddress", hardware, 6},
-	{0, 256, "ethernetType", number, 2},
-	{0, 15, "ipNextHopIPv4Address", address, 4},
-	{0, 62, "ipNextHopIPv6Address", address, 16},
-	{0, 9, "sourceIPv4PrefixLength", number, 1},
-	{0, 13, "destinationIPv4PrefixLength", number, 1},
-	{0, 29, "sourceIPv6PrefixLength", number, 1},
-	{0, 30, "destinationIPv6PrefixLength", number, 1},
-	{0, 136, "flowEndReason", number, 1},
-	{0, 148, "flowId", number, 8},
-	{0, 152, "flowStartMilliseconds", number, 8},
-	{0, 153, "flowEndMilliseconds", number, 8},
-	{0, 323, "observationTimeMilliseconds", number, 8},
-	{0, 192, "ipTTL", number, 1},
-	{0, 54, "fragmentIdentification", number, 4},
-	{0, 225, "postNATSourceIPv4Address", address, 4},
-	{0, 226, "postNATDestinationIPv4Address", address, 4},
-	{0, 281, "postNATSourceIPv6Address", address, 16},
-	{0, 282, "postNATDestinationIPv6Address", address, 16},
-	{0, 227, "postNAPTSourceTransportPort", number, 2},
-	{0, 228, "postNAPTDestinationTransportPort", number, 2},
-	{0, 230, "natEvent", number, 1},
-	{reverse, 1, "reverseOctetDeltaCount", number, 8},
-	{reverse, 2, "reversePacketDeltaCount", number, 8},
-	{reverse, 5, "reverseIpClassOfService", number, 1},
-	{reverse, 6, "reverseTcpControlBits", number, 2},
-	{reverse, 152, "reverseFlowStartMilliseconds", number, 8},
-	{reverse, 153, "reverseFlowEndMilliseconds", number, 8},
-	{netfilter, 3, "oob.prefix", text, 0},
-	{netfilter, 4, "mark", number, 4},
-	{netfilter, 5, "oob.hook", number, 1},
-	{netfilter, 1001, "oob.uid", number, 4},
-	{netfilter, 1002, "oob.gid", number, 4},
-	{netfilter, 1004, "ct.zone", number, 2},
-	{netfilter, 1005, "ct.labels", raw, 16},
-	{netfilter, 1014, "sum.name", text, 0},
+// elements is the table, with the reverse elements (RFC 5103) and those under netfilter's number that records have.
+var elements = func() (list []element) {
+	for _, e := range table.All() {
+		list = append(list, elementOf(e))
+	}
+	for _, e := range []*engine.Element{
+		table.OctetDeltaCount, table.PacketDeltaCount, table.IPClassOfService, table.TCPControlBits, table.FlowStartMilliseconds, table.FlowEndMilliseconds,
+	} {
+		list = append(list, elementOf(table.Reverse(e)))
+	}
+	for _, k := range []*engine.KeyInfo{
+		key.OOBPrefix.Info(), key.OOBMark.Info(), key.OOBHook.Info(), key.OOBUID.Info(), key.OOBGID.Info(), key.CTZone.Info(), key.CTLabels.Info(), key.SumName.Info(),
+	} {
+		e := elementOf(k.Own())
+		if e.name == "oob.mark" { // a connection's too
+			e.name = "mark"
+		}
+		list = append(list, e)
+	}
+	return list
+}()
+
+// asked are the elements that records of the cells have.
+func asked() (list []element) {
+	for _, e := range elements {
+		if slices.ContainsFunc(matrix, func(c cell) bool { return holding(c.want, e.name) > 0 }) {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
-// told are elements of options records.
-var told = []element{
-	{0, 149, "observationDomainId", number, 4},
-	{0, 143, "meteringProcessId", number, 4},
-	{0, 36, "flowActiveTimeout", number, 2},
-	{0, 37, "flowIdleTimeout", number, 2},
-	{0, 302, "selectorId", number, 8},
-	{0, 304, "selectorAlgorithm", number, 2},
-	{0, 305, "samplingPacketInterval", number, 4},
-	{0, 306, "samplingPacketSpace", number, 4},
-	{0, 34, "samplingInterval", number, 4},
-	{0, 35, "samplingAlgorithm", number, 1},
-	{0, 82, "interfaceName", text, 0},
-	{0, 164, "ignoredPacketTotalCount", number, 8},
-	{0, 166, "notSentFlowTotalCount", number, 8},
-	{0, 167, "notSentPacketTotalCount", number, 8},
-	{0, 168, "notSentOctetTotalCount", number, 8},
+func elementOf(e *engine.Element) element {
+	out := element{pen: e.PEN, id: e.ID, name: e.Name, size: int(e.Length())}
+	if e.Length() == engine.VariableLength {
+		out.size = 0
+	}
+	switch e.Type {
+	case engine.IPv4Address, engine.IPv6Address:
+		out.kind = address
+	case engine.MACAddress:
+		out.kind = hardware
+	case engine.Text:
+		out.kind = text
+	case engine.OctetArray:
+		out.kind = raw
+	}
+	return out
 }
 
 // lookup returns the element of that number.
 func lookup(pen uint32, id uint16) (element, bool) {
-	for _, e := range slices.Concat(elements, told) {
+	for _, e := range elements {
 		if e.pen == pen && e.id == id {
 			return e, true
 		}

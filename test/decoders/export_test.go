@@ -22,13 +22,17 @@ func export(t *testing.T, output string, cells []cell) (messages [][]byte) {
 	defer c.Close()
 	c.SetReadBuffer(8 << 20)
 	for i, cell := range cells {
-		feed := fmt.Sprintf("%s %s %s", t.Name(), output, cell.name)
+		feed := fmt.Sprintf("%s %s %s %s", t.Name(), output, cell.name, cell.set)
 		stacktest.Feed(feed, cell.rows...)
+		counts := "delta"
+		if holding(cell.want, "packetTotalCount") > 0 {
+			counts = "total"
+		}
 		domain := fmt.Sprintf("proto = \"udp\"\noid = %d\n%s", i+1, cell.set)
 		if output == "NETFLOW9" {
 			domain = fmt.Sprintf("source_id = %d", i+1)
 		}
-		stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,%sout:%s\"]\n[rows]\nfeed = %q\n[out]\nhost = [%q]\n%s\n", cell.stack, output, feed, c.LocalAddr(), domain))
+		stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,%sout:%s\"]\n[rows]\nfeed = %q\ncounts = %q\n[out]\nhost = [%q]\n%s\n", cell.stack, output, feed, counts, c.LocalAddr(), domain))
 		messages = append(messages, received(t, c)...)
 	}
 	return messages

@@ -196,7 +196,7 @@ var matrix = []cell{
 		},
 	},
 	{
-		name: "enterprise", set: `options_interval = 3600`, // whose records describe the elements
+		name: "enterprise", set: "options_interval = 3600\nenterprise = true", // whose records describe the elements
 		rows: []fields{with(tuple(ipv4, "10.1.0.13", "192.0.2.13", "17", "40013", "53"), counts("1", "70", "0", "0"), times,
 			fields{"ct.id": "1013", "ct.event": "4", "ct.mark": "3735928559", "ct.zone": "5", "ct.labels": "0102030405060708090a0b0c0d0e0f10"})},
 		want: []fields{with(wantTuple("10.1.0.13", "192.0.2.13", "17", "40013", "53"), wantEnded("1013"), fields{
@@ -204,7 +204,7 @@ var matrix = []cell{
 		})},
 	},
 	{
-		name: "packets", set: `options_interval = 3600`, stack: "base:BASE,", noV9: true, // with the prefix of the rule that logged them: fields of variable length
+		name: "packets", set: "options_interval = 3600\nenterprise = true", stack: "base:BASE,", noV9: true, // with the prefix of the rule that logged them: fields of variable length
 		rows: []fields{packet("10.1.0.14", "ssh: "), packet("10.1.0.15", "défense "+strings.Repeat("x", 200))},
 		want: []fields{wantPacket("10.1.0.14", "ssh: "), wantPacket("10.1.0.15", "défense "+strings.Repeat("x", 200))},
 	},

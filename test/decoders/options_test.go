@@ -71,8 +71,8 @@ func TestOptions(t *testing.T) {
 		want            []fields
 		programs        []program
 	}{
-		{"IPFIX", "proto = \"udp\"", ipfix, []program{{"tshark", readTshark}, {"ipfixDump", readIPFIXDump}, {"goflow2", readGoflow2}}},
-		{"NETFLOW9", "options_records = true", v9, []program{{"tshark", readTshark}, {"goflow2", readGoflow2}}},
+		{"IPFIX", "proto = \"udp\"\noptions_interval = 600", ipfix, []program{{"tshark", readTshark, nil}, {"ipfixDump", readIPFIXDump, nil}, {"goflow2", readGoflow2, nil}}},
+		{"NETFLOW9", "options_records = true", v9, []program{{"tshark", readTshark, nil}, {"goflow2", readGoflow2, nil}}},
 	} {
 		messages, packets := traced(t, c.output, c.options)
 		for _, p := range c.programs {
@@ -84,7 +84,7 @@ func TestOptions(t *testing.T) {
 			})
 		}
 		// Those that keep flows apply the announcement to what they count.
-		for counter, p := range map[string]program{"packetDeltaCount": {"nfdump", readNfdump}, "packets": {"nfacctd", readNfacctd}} {
+		for counter, p := range map[string]program{"packetDeltaCount": {"nfdump", readNfdump, nil}, "packets": {"nfacctd", readNfacctd, nil}} {
 			t.Run(c.output+"/"+p.name, func(t *testing.T) {
 				sum := 0
 				for _, r := range p.read(t, messages) {

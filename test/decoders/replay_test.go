@@ -9,7 +9,7 @@ import (
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	messages, _ := traced(t, "NETFLOW9", "")
-	for _, p := range []program{{"nfdump", readNfdump}, {"goflow2", readGoflow2}, {"tshark", readTshark}} {
+	for _, p := range []program{{"nfdump", readNfdump, nil}, {"goflow2", readGoflow2, nil}, {"tshark", readTshark, nil}} {
 		t.Run(p.name, func(t *testing.T) {
 			first := int64(0)
 			for _, r := range p.read(t, messages) {

@@ -48,6 +48,7 @@ func Recorded(name string) []string {
 type rows struct {
 	feed    string
 	live    bool
+	counts  string
 	batches [][]map[string]string
 	set     []func(b *engine.Batch, r engine.Row, row map[string]string)
 }
@@ -55,6 +56,7 @@ type rows struct {
 func (s *rows) Options(o *engine.Options) {
 	o.String(&s.feed, "feed", "default", "name that Feed was called with")
 	o.Bool(&s.live, "live", false, "do not end after the last record")
+	o.Enum(&s.counts, "counts", "unknown", []string{"unknown", "delta", "total"}, "what octets and packets count")
 }
 
 func (s *rows) Bind(p *engine.Binder) {
@@ -97,6 +99,11 @@ func rowSetter(p *engine.Binder, k givenKey) func(*engine.Batch, engine.Row, map
 		}
 		b.Have()[r] |= g.Mask()
 	}
+}
+
+// Counts implements engine.Counting.
+func (s *rows) Counts() engine.Counts {
+	return map[string]engine.Counts{"delta": engine.CountsDelta, "total": engine.CountsTotal}[s.counts]
 }
 
 func (s *rows) Backpressure() bool { return true }

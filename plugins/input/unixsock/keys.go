@@ -5,11 +5,12 @@ package unixsock
 
 import (
 	"ulogd/engine"
+	"ulogd/engine/element"
 	"ulogd/engine/key"
 )
 
 // oobSec is the time as ulogd2 shows it here: seconds alone.
-var oobSec = engine.NewKey[uint32](engine.KeyInfo{Name: "oob.time.sec", Unit: "s", Doc: "when the packet was seen, seconds since 1970", IE: engine.IE{ID: 150}})
+var oobSec = engine.NewKey[uint32](engine.KeyInfo{Name: "oob.time.sec", Unit: "s", Doc: "when the packet was seen, seconds since 1970", Elements: []*engine.Element{element.ObservationTimeSeconds}})
 
 type columns struct {
 	pkt              engine.Col[engine.Raw]

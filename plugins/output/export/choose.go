@@ -3,96 +3,183 @@
 package export
 
 import (
+	"encoding/binary"
+	"fmt"
+	"slices"
 	"strings"
 
 	"ulogd/engine"
 )
 
-// choose returns the items named, in that order, or the usual ones if none are named. A name is that of an information element, or of a key, which
-// then needs an element of its own.
-func choose(p *engine.Binder, all items, names []string) (chosen items) {
-	if len(names) == 0 {
-		for _, it := range all {
-			if !it.Extra {
-				chosen = append(chosen, it)
-			}
-		}
-		return chosen
+// A Choice is what a configuration asks for among the elements that a stack can fill.
+type Choice struct {
+	Fields     []string // names of elements and keys, in this order; nil: the usual ones
+	Enterprise string   // elements under enterprise numbers: EnterpriseAuto ...
+	FlagOctets uint16   // of TCP flags: 1, or 2
+}
+
+// Elements under an enterprise number other than that of reverse elements. A collector that does not know one may refuse all of a template.
+const (
+	EnterpriseAuto = "auto"  // those that a record is pointless without, and those that Fields names
+	EnterpriseAll  = "true"  // all that the stack can fill
+	EnterpriseNone = "false" // none
+)
+
+// Options declares them, and Validate checks them.
+func (c *Choice) Options(o *engine.Options) {
+	o.Strings(&c.Fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
+	o.Enum(&c.Enterprise, "enterprise", EnterpriseAuto, []string{EnterpriseAuto, EnterpriseAll, EnterpriseNone},
+		"elements under netfilter's enterprise number, such as ct.mark and ct.zone; a collector that does not know one may refuse all of a template. auto: only those that fields "+
+			"names and, in records of packets and counters, prefix, mark and name; true: all that the stack can fill; false: none")
+	engine.Int(o, &c.FlagOctets, "tcp_flags_octets", 1, "octets of tcpControlBits: 1 holds the eight flags up to CWR, and is what nfacctd and others read; 2 also those above them (RFC 9565)")
+}
+
+// Validate checks the options.
+func (c *Choice) Validate() error {
+	if c.FlagOctets < 1 || c.FlagOctets > 2 {
+		return fmt.Errorf("tcp_flags_octets: must be 1 or 2, is %d", c.FlagOctets)
 	}
-	for _, name := range names {
-		found := false
+	return nil
+}
+
+// choose returns the items named, in that order, or the usual ones if none are named, as far as the registry's dialect has them.
+func (c Choice) choose(p *engine.Binder, all items, g *Registry) (chosen items) {
+	if len(c.Fields) == 0 {
 		for _, it := range all {
-			if strings.EqualFold(it.Name, name) {
+			if !it.Extra || it.own() && c.Enterprise == EnterpriseAll {
 				chosen = append(chosen, it)
-				found = true
 			}
 		}
-		if found {
-			continue
+	}
+	for _, name := range c.Fields {
+		found := all.named(name)
+		if found == nil {
+			found = keyItems(p, name)
 		}
-		if it, ok := keyItem(p, name); ok {
-			chosen = append(chosen, it)
+		if slices.ContainsFunc(found, func(it Item) bool { return it.own() }) && c.Enterprise == EnterpriseNone {
+			p.Problem("fields: %q is under an enterprise number, which enterprise = false leaves out; remove one of them", name)
+		}
+		chosen = append(chosen, found...)
+	}
+	if c.Enterprise == EnterpriseNone {
+		chosen = slices.DeleteFunc(chosen, func(it Item) bool { return it.own() })
+	}
+	if !g.Dialect.Enterprise {
+		chosen = slices.DeleteFunc(chosen, func(it Item) bool { return it.PEN != 0 || it.Length == Variable })
+		for i := range chosen {
+			if n := chosen[i].element.V9; n != 0 {
+				chosen[i].ID = n
+			}
 		}
 	}
 	return chosen
 }
 
-// keyItem makes an item of any key that has an information element.
-func keyItem(p *engine.Binder, name string) (Item, bool) {
-	f, ok := p.Named(name)
-	if !ok {
-		p.Problem("fields: %q is neither an information element that this stack can fill nor one of its keys", name)
-		return Item{}, false
+// named returns the items of an element of that name or, if it is a key's name, those of the key: under its own number if it has one, else the usual ones.
+func (l items) named(name string) (found items) {
+	for _, it := range l {
+		if strings.EqualFold(it.element.Name, name) {
+			found = append(found, it)
+		}
 	}
-	if f.Key.IE == (engine.IE{}) || f.Name != f.Key.Name {
-		p.Problem("fields: the key %q has no information element; a custom plugin's key gets one from KeyInfo.IE, under its own enterprise number", name)
-		return Item{}, false
+	if found != nil {
+		return found
 	}
-	it := Item{Element: of(f.Key, Variable), Name: name, Info: f.Key}
+	for _, it := range l {
+		if it.key != nil && strings.EqualFold(it.key.Name, name) && it.key.Own() == nil && !it.Extra {
+			found = append(found, it)
+		}
+	}
+	return found
+}
+
+// keyItems makes items of any key, named by itself or by one of its elements.
+func keyItems(p *engine.Binder, name string) (l items) {
+	f, e := elementOf(p, name)
+	if e == nil {
+		f, ok := p.Named(name)
+		switch {
+		case !ok:
+			p.Problem("fields: %q is neither an information element that this stack can fill nor one of its keys", name)
+		case len(f.Key.Elements) == 0 || f.Name != f.Key.Name:
+			p.Problem("fields: the key %q has no information element; a custom plugin's key gets one from engine.Own, under its own enterprise number", name)
+		default:
+			for _, e := range usual(f.Key) {
+				l.key(f, e)
+			}
+		}
+		return l
+	}
+	l.key(f, e)
+	return l
+}
+
+// elementOf finds the key of the stack that has an element of that name.
+func elementOf(p *engine.Binder, name string) (f engine.Field, e *engine.Element) {
+	p.All(func(g engine.Field) bool {
+		for _, x := range g.Key.Elements {
+			if e == nil && g.Name == g.Key.Name && x.Name != g.Name && strings.EqualFold(x.Name, name) {
+				f, e = g, x
+				return true
+			}
+		}
+		return false
+	})
+	return f, e
+}
+
+// usual returns what a key leaves as: under its own number if it has one, else the first of its elements, and its like of the other IP version.
+func usual(k *engine.KeyInfo) (list []*engine.Element) {
+	if own := k.Own(); own != nil {
+		return []*engine.Element{own}
+	}
+	for _, e := range k.Elements {
+		if len(list) == 0 || len(list) == 1 && list[0].Family != 0 && e.Family != 0 && e.Family != list[0].Family {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// key adds an item that writes any key as one of its elements.
+func (l *items) key(f engine.Field, e *engine.Element) {
 	var fill filler = anyBytes{f}
-	if width, ok := lengths[f.Key.Type]; ok {
-		it.Length = uint16(width)
-		fill = anyKey{f, width}
+	if e.Length() != Variable {
+		fill = anyKey{f, e}
 	}
 	s := from(fill, f.Mask())
-	var l items
-	l.add(it, s, s)
-	if len(l) == 0 {
-		return Item{}, false
-	}
-	return l[0], true
+	s.key = f.Key
+	l.add(e, s, s)
 }
 
-// lengths are the octets of keys that always take the same number; others are of variable length.
-var lengths = map[engine.Type]int{
-	engine.BoolType: 1, engine.Int8Type: 1, engine.Uint8Type: 1, engine.Int16Type: 2, engine.Uint16Type: 2,
-	engine.Int32Type: 4, engine.Uint32Type: 4, engine.Int64Type: 8, engine.Uint64Type: 8,
-	engine.TimeType: 8, engine.MACType: 6, engine.LabelType: 16, engine.AddrType: 16,
-}
-
-// anyKey writes a key of whatever type: numbers in their own width, times as dateTimeNanoseconds, addresses as ipv6Address.
+// anyKey writes a key of whatever type as its element.
 type anyKey struct {
 	engine.Field
-	width int
+	element *engine.Element
 }
 
 func (f anyKey) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	for _, s := range spots {
-		p := buf[int(s.pos)+off:][:f.width]
-		switch f.Key.Type {
-		case engine.AddrType:
+		p := buf[int(s.pos)+off:][:f.element.Length()]
+		if f.Key.Type == engine.TimeType {
+			putTime(p, engine.Time(f.Uint(b, s.row)), f.element.Type)
+			continue
+		}
+		switch f.element.Type {
+		case engine.IPv4Address:
+			a, _ := f.Addr(b, s.row)
+			binary.BigEndian.PutUint32(p, a.V4())
+		case engine.IPv6Address:
 			a, _ := f.Addr(b, s.row)
 			a.Put16(p)
-		case engine.MACType, engine.LabelType:
-			copy(p, f.Bytes(b, s.row))
-		case engine.TimeType:
-			putNTP(p, engine.Time(f.Uint(b, s.row)), ntpNano)
-		case engine.BoolType:
+		case engine.MACAddress, engine.OctetArray:
+			clear(p[copy(p, f.Bytes(b, s.row)):])
+		case engine.Boolean:
 			p[0] = 2 - byte(f.Uint(b, s.row)&1)
 		default:
 			v := f.Uint(b, s.row)
 			for i := range p {
-				p[i] = byte(v >> (8 * (f.width - 1 - i)))
+				p[i] = byte(v >> (8 * (len(p) - 1 - i)))
 			}
 		}
 	}
@@ -113,8 +200,8 @@ func (f anyBytes) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 // Infos returns the keys that the encoder writes under an enterprise number.
 func (e *Encoder) Infos() (list []*engine.KeyInfo) {
 	for _, it := range e.shapes.items {
-		if it.Info != nil && it.PEN != 0 && it.PEN != engine.Reverse {
-			list = append(list, it.Info)
+		if it.own() && it.key != nil {
+			list = append(list, it.key)
 		}
 	}
 	return list

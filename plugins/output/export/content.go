@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 
 	"ulogd/engine"
+	"ulogd/engine/element"
 )
 
 // Content is a number of records, and the packets and octets that they tell of.
@@ -83,9 +84,9 @@ func (t *Template) count(p []byte, c *Content) []byte {
 	for _, e := range t.Elements {
 		n, head := int(e.Length), 0
 		switch {
-		case n == Variable && len(p) >= 1 && p[0] < 255:
+		case e.Length == Variable && len(p) >= 1 && p[0] < 255:
 			n, head = int(p[0]), 1
-		case n == Variable && len(p) >= 3:
+		case e.Length == Variable && len(p) >= 3:
 			n, head = int(binary.BigEndian.Uint16(p[1:])), 3
 		}
 		if len(p) < head+n {
@@ -93,9 +94,9 @@ func (t *Template) count(p []byte, c *Content) []byte {
 		}
 		if e.PEN == 0 || e.PEN == engine.Reverse {
 			switch e.ID {
-			case 1, 85:
+			case element.OctetDeltaCount.ID, element.OctetTotalCount.ID:
 				c.Octets += integerOf(p[:n])
-			case 2, 86:
+			case element.PacketDeltaCount.ID, element.PacketTotalCount.ID:
 				c.Packets += integerOf(p[:n])
 			}
 		}

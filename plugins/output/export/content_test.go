@@ -3,14 +3,17 @@ package export
 import (
 	"encoding/binary"
 	"testing"
+
+	"ulogd/engine"
+	"ulogd/engine/element"
 )
 
 // FuzzContent reads messages of any kind: it counts what it can and believes no length.
 func FuzzContent(f *testing.F) {
 	registry := func(d Dialect) *Registry {
 		g := &Registry{Dialect: d, First: 257, Max: 64}
-		g.Of([]Element{iana(1, 8), iana(2, 8)}, 0)
-		g.Of([]Element{iana(82, Variable), iana(85, 4), reverse(86, 8)}, 0)
+		g.Of(specifyAll([]*engine.Element{element.OctetDeltaCount, element.PacketDeltaCount}), 0)
+		g.Of([]Specifier{specify(element.InterfaceName), {element.OctetTotalCount.IE, 4}, specify(element.Reverse(element.PacketTotalCount))}, 0)
 		return g
 	}
 	message := func(sets ...[]byte) []byte {

@@ -5,19 +5,19 @@ package export
 import "ulogd/engine"
 
 // Variable is the length of a field that states its length in each record (RFC 7011 section 7).
-const Variable = 65535
+const Variable = engine.VariableLength
 
-// An Element is a field of a template: an information element and how many octets it takes.
-type Element struct {
+// A Specifier is a field of a template: an information element and how many octets it takes (RFC 7011 section 3.2).
+type Specifier struct {
 	engine.IE
 	Length uint16
 }
 
-func iana(id, length uint16) Element { return Element{engine.IE{ID: id}, length} }
+func specify(e *engine.Element) Specifier { return Specifier{e.IE, e.Length()} }
 
-func reverse(id, length uint16) Element {
-	return Element{engine.IE{PEN: engine.Reverse, ID: id}, length}
+func specifyAll(list []*engine.Element) (out []Specifier) {
+	for _, e := range list {
+		out = append(out, specify(e))
+	}
+	return out
 }
-
-// of makes an element of a key that has one.
-func of(k *engine.KeyInfo, length uint16) Element { return Element{k.IE, length} }

@@ -44,10 +44,10 @@ func (r *Result) Add(o Result) {
 // Widest returns the octets of the longest record without its fields of variable length, and of the set that announces its template.
 func (e *Encoder) Widest() (record, set int) {
 	for _, v := range []variant{twoWay | nat, twoWay | nat | is6, noIP} {
-		var els []Element
+		var els []Specifier
 		for i := range e.shapes.items {
 			if it := &e.shapes.items[i]; it.applies(forward, ^uint64(0), v) {
-				els = append(els, it.Element)
+				els = append(els, it.Specifier)
 			}
 		}
 		t := Template{Elements: els}

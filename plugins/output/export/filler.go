@@ -145,6 +145,20 @@ func (f uptime) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
+// putTime writes a time in the unit of a data type.
+func putTime(p []byte, t engine.Time, typ engine.DataType) {
+	switch typ {
+	case engine.DateTimeSeconds:
+		binary.BigEndian.PutUint32(p, t.Sec())
+	case engine.DateTimeMilliseconds:
+		binary.BigEndian.PutUint64(p, uint64(t)/1e6)
+	case engine.DateTimeMicroseconds:
+		putNTP(p, t, ntpMicro)
+	case engine.DateTimeNanoseconds:
+		putNTP(p, t, ntpNano)
+	}
+}
+
 type addr4 struct{ col engine.Col[engine.Addr] }
 
 func (f addr4) fill(b *engine.Batch, buf []byte, spots []spot, off int) {

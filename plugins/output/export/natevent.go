@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 
 	"ulogd/engine"
+	"ulogd/engine/element"
 	"ulogd/engine/key"
 )
 
@@ -39,28 +40,26 @@ func NewNATEvents(p *engine.Binder, g *Registry, historic bool) *NATEvents {
 	e.osport, e.odport, e.rsport, e.rdport = f.osport, f.odport, f.rsport, f.rdport
 	when := eventTime{f.event, f.start, f.end, engine.Want(p, key.CTEnd)}
 	var l items
-	l.one(Item{Element: iana(323, 8), Name: "observationTimeMilliseconds"}, from(when, f.event.Mask()))
-	for _, a := range []struct {
-		id4, id6 uint16
-		name     string
-		col      engine.Col[engine.Addr]
-	}{
-		{8, 27, "source", f.osrc}, {225, 281, "postNATSource", f.rdst}, {12, 28, "destination", f.odst}, {226, 282, "postNATDestination", f.rsrc},
-	} {
-		l.one(Item{Element: iana(a.id4, 4), Name: a.name + "IPv4Address", off: is6 | noIP}, from(addr4{a.col}, a.col.Mask()))
-		l.one(Item{Element: iana(a.id6, 16), Name: a.name + "IPv6Address", on: is6}, from(addr6{a.col}, a.col.Mask()))
-	}
-	l.one(Item{Element: iana(4, 1), Name: "protocolIdentifier"}, num(f.proto, 1))
-	l.one(Item{Element: iana(7, 2), Name: "sourceTransportPort"}, num(f.osport, 2))
-	l.one(Item{Element: iana(227, 2), Name: "postNAPTSourceTransportPort"}, num(f.rdport, 2))
-	l.one(Item{Element: iana(11, 2), Name: "destinationTransportPort"}, num(f.odport, 2))
-	l.one(Item{Element: iana(228, 2), Name: "postNAPTDestinationTransportPort"}, num(f.rsport, 2))
+	l.one(element.ObservationTimeMilliseconds, from(when, f.event.Mask()))
+	l.one(element.SourceIPv4Address, col(f.osrc))
+	l.one(element.SourceIPv6Address, col(f.osrc))
+	l.one(element.PostNATSourceIPv4Address, col(f.rdst))
+	l.one(element.PostNATSourceIPv6Address, col(f.rdst))
+	l.one(element.DestinationIPv4Address, col(f.odst))
+	l.one(element.DestinationIPv6Address, col(f.odst))
+	l.one(element.PostNATDestinationIPv4Address, col(f.rsrc))
+	l.one(element.PostNATDestinationIPv6Address, col(f.rsrc))
+	l.one(element.ProtocolIdentifier, col(f.proto))
+	l.one(element.SourceTransportPort, col(f.osport))
+	l.one(element.PostNAPTSourceTransportPort, col(f.rdport))
+	l.one(element.DestinationTransportPort, col(f.odport))
+	l.one(element.PostNAPTDestinationTransportPort, col(f.rsport))
 	kind4, kind6 := natEvent{f.event, nat44Create, nat44Delete}, natEvent{f.event, natCreateHistoric, natDeleteHistoric}
 	if historic {
 		kind4 = kind6
 	}
-	l.one(Item{Element: iana(230, 1), Name: "natEvent", off: is6 | noIP}, from(kind4, f.event.Mask()))
-	l.one(Item{Element: iana(230, 1), Name: "natEvent", on: is6}, from(kind6, f.event.Mask()))
+	l.one(element.NATEvent, from(kind4, f.event.Mask())).off = is6 | noIP
+	l.one(element.NATEvent, from(kind6, f.event.Mask())).when(is6)
 	e.shapes.init(l, g)
 	return e
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/element"
 )
 
 // An OptionsRecord is one record of an options template, encoded.
@@ -32,80 +33,64 @@ func (g *Registry) OptionsMessages(records []OptionsRecord, limit int) (msgs [][
 	return msgs, counts
 }
 
-// Elements of options records (IANA registry), and the scopes of NetFlow v9 (RFC 3954 section 6.1).
+// Scopes of NetFlow v9, which are no elements (RFC 3954 section 6.1).
 var (
-	observationDomainID = iana(149, 4)
-	meteringProcessID   = iana(143, 4)
-	exportingProcessID  = iana(144, 4)
-	templateID          = iana(145, 2)
-	flowKeyIndicator    = iana(173, 8)
-	exportedMessages    = iana(41, 8)
-	exportedRecords     = iana(42, 8)
-	exportedOctets      = iana(40, 8)
-	ignoredPackets      = iana(164, 8)
-	notSentFlows        = iana(166, 8)
-	notSentPackets      = iana(167, 8)
-	notSentOctets       = iana(168, 8)
-	observationTime     = iana(323, 8)
-	ingressInterface    = iana(10, 4)
-	interfaceName       = iana(82, Variable)
-	activeTimeout       = iana(36, 2)
-	idleTimeout         = iana(37, 2)
-	selectorID          = iana(302, 8)
-	selectorAlgorithm   = iana(304, 2)
-	packetInterval      = iana(305, 4)
-	packetSpace         = iana(306, 4)
-	enterpriseNumber    = iana(346, 4)
-	elementID           = iana(303, 2)
-	elementDataType     = iana(339, 1)
-	elementSemantics    = iana(344, 1)
-	elementUnits        = iana(345, 2)
-	elementRangeBegin   = iana(342, 8)
-	elementRangeEnd     = iana(343, 8)
-	elementName         = iana(341, Variable)
-	elementDescription  = iana(340, Variable)
-
-	scopeSystem       = iana(1, 4)
-	scopeInterface    = iana(2, 4)
-	samplingInterval  = iana(34, 4)
-	samplingAlgorithm = iana(35, 1)
-	fixedName         = iana(82, nameLength)
+	scopeSystem    = Specifier{engine.IE{ID: 1}, 4}
+	scopeInterface = Specifier{engine.IE{ID: 2}, 4}
 )
 
-// nameLength is what NetFlow v9, which has no fields of variable length, gives to an interface's name: linux/if.h's IFNAMSIZ.
+// fixedName is the name of an interface in NetFlow v9, which has no fields of variable length: linux/if.h's IFNAMSIZ.
+var fixedName = Specifier{element.InterfaceName.IE, nameLength}
+
 const nameLength = 16
 
-// Options are the options templates of one output. In NetFlow v9 those stay nil that its elements do not allow.
+// Options are the options templates of one output; nil are those that it does not send.
 type Options struct {
-	statistics, ignored, notSent, keys, interfaces, timeouts, sampling, interval, types *Template
+	statistics, ignored, notSent, keys, interfaces, timeouts, types *Template
+	sampling                                                        []sampler
 }
 
-// OptionsTemplates is how many templates options records need at most.
-const OptionsTemplates = 9
+// OptionsTemplates returns how many templates options records need at most.
+func OptionsTemplates(everything, sampling bool) (n int) {
+	if everything {
+		n += 7
+	}
+	if sampling {
+		n += 5
+	}
+	return n
+}
 
-// NewOptions takes numbers for options templates; call it before templates of data take theirs.
-func NewOptions(g *Registry) *Options {
-	of := func(scope int, els ...Element) *Template { return g.Of(els, scope) }
-	if g.Dialect.Version == 9 {
-		return &Options{
-			statistics: of(1, scopeSystem, exportedMessages, exportedRecords, exportedOctets),
-			interfaces: of(1, scopeInterface, fixedName),
-			timeouts:   of(1, scopeSystem, activeTimeout, idleTimeout),
-			sampling:   of(1, scopeSystem, samplingInterval, samplingAlgorithm),
-			interval:   of(1, scopeSystem, samplingInterval),
-		}
+// NewOptions takes numbers for options templates; call it before templates of data take theirs. Those of sampling are taken where a packet of several
+// was looked at, the others where everything is to be told.
+func NewOptions(g *Registry, everything, sampling bool) *Options {
+	o := &Options{}
+	of := func(scope int, list ...*engine.Element) *Template { return g.Of(specifyAll(list), scope) }
+	v9 := func(scope Specifier, list ...*engine.Element) *Template {
+		return g.Of(append([]Specifier{scope}, specifyAll(list)...), 1)
 	}
-	return &Options{
-		statistics: of(1, observationDomainID, exportedMessages, exportedRecords, exportedOctets),
-		ignored:    of(1, observationDomainID, ignoredPackets, observationTime, observationTime),
-		notSent:    of(1, exportingProcessID, notSentFlows, notSentPackets, notSentOctets, observationTime, observationTime),
-		keys:       of(1, templateID, flowKeyIndicator),
-		interfaces: of(1, ingressInterface, interfaceName),
-		timeouts:   of(2, observationDomainID, meteringProcessID, activeTimeout, idleTimeout),
-		sampling:   of(1, selectorID, selectorAlgorithm, packetInterval, packetSpace),
-		interval:   of(1, selectorID, packetInterval, packetSpace),
-		types:      of(2, enterpriseNumber, elementID, elementDataType, elementSemantics, elementUnits, elementRangeBegin, elementRangeEnd, elementName, elementDescription),
+	switch {
+	case !everything:
+	case g.Dialect.Version == 9:
+		o.statistics = v9(scopeSystem, element.ExportedMessageTotalCount, element.ExportedFlowTotalCount, element.ExportedOctetTotalCount)
+		o.interfaces = g.Of([]Specifier{scopeInterface, fixedName}, 1)
+		o.timeouts = v9(scopeSystem, element.FlowActiveTimeout, element.FlowIdleTimeout)
+	default:
+		o.statistics = of(1, element.ObservationDomainID, element.ExportedMessageTotalCount, element.ExportedFlowTotalCount, element.ExportedOctetTotalCount)
+		// RFC 7011 has observationTime twice here, as first and last; collectors that keep one value for each element lose one of them.
+		o.ignored = of(1, element.ObservationDomainID, element.IgnoredPacketTotalCount, element.FlowStartMilliseconds, element.FlowEndMilliseconds)
+		o.notSent = of(1, element.ExportingProcessID, element.NotSentFlowTotalCount, element.NotSentPacketTotalCount, element.NotSentOctetTotalCount,
+			element.FlowStartMilliseconds, element.FlowEndMilliseconds)
+		o.keys = of(1, element.TemplateID, element.FlowKeyIndicator)
+		o.interfaces = of(1, element.IngressInterface, element.InterfaceName)
+		o.timeouts = of(2, element.ObservationDomainID, element.MeteringProcessID, element.FlowActiveTimeout, element.FlowIdleTimeout)
+		o.types = of(2, element.PrivateEnterpriseNumber, element.InformationElementID, element.InformationElementDataType, element.InformationElementSemantics,
+			element.InformationElementUnits, element.InformationElementBegin, element.InformationElementEnd, element.InformationElementName, element.InformationElementDoc)
 	}
+	if sampling {
+		o.sampling = samplers(g)
+	}
+	return o
 }
 
 // A Span is when something happened first and last, in nanoseconds since 1970; zero if it never did.
@@ -165,26 +150,11 @@ func wholeSeconds(d time.Duration) uint16 {
 	return uint16(min((d+time.Second-1)/time.Second, 1<<16-1))
 }
 
-// samplingOf tells that one packet of every n was looked at: IPFIX by a report of the selector, one packet taken and n-1 left out (RFC 5477 section
-// 8.2), NetFlow v9 by the interval. A second record says the same without the algorithm: nfdump 1.7.1 passes over records that name it.
-func (o *Options) samplingOf(domain, n uint32) []OptionsRecord {
-	const systematicCount, deterministic = 1, 1 // selectorAlgorithm, samplingAlgorithm
-	if o.sampling.Elements[1] == samplingInterval {
-		p := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, domain), n)
-		return []OptionsRecord{{o.sampling, append(slices.Clone(p), deterministic)}, {o.interval, p}}
-	}
-	const selector = 1 // the only one
-	how := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 1), n-1)
-	id := binary.BigEndian.AppendUint64(nil, selector)
-	algorithm := binary.BigEndian.AppendUint16(slices.Clone(id), systematicCount)
-	return []OptionsRecord{{o.sampling, append(algorithm, how...)}, {o.interval, append(id, how...)}}
-}
-
 // Keys tells which elements of a template make a flow (RFC 7011 section 4.4); ok is false if none does.
 func (o *Options) Keys(t *Template) (r OptionsRecord, ok bool) {
 	var bits uint64
 	for i, e := range t.Elements {
-		if i < 64 && e.PEN == 0 && slices.Contains(flowKeyElements, e.ID) {
+		if i < 64 && slices.Contains(flowKeyElements, e.IE) {
 			bits |= 1 << i
 		}
 	}
@@ -193,27 +163,23 @@ func (o *Options) Keys(t *Template) (r OptionsRecord, ok bool) {
 }
 
 // flowKeyElements are addresses, ports, ICMP's type and code, and the protocol.
-var flowKeyElements = []uint16{8, 12, 27, 28, 7, 11, 32, 139, 4}
+var flowKeyElements = []engine.IE{
+	element.SourceIPv4Address.IE, element.DestinationIPv4Address.IE, element.SourceIPv6Address.IE, element.DestinationIPv6Address.IE,
+	element.SourceTransportPort.IE, element.DestinationTransportPort.IE, element.ICMPTypeCodeIPv4.IE, element.ICMPTypeCodeIPv6.IE, element.ProtocolIdentifier.IE,
+}
 
 // Type describes an enterprise element (RFC 5610 section 3.9). libfixbuf takes no description that lacks any of the fields.
 func (o *Options) Type(k *engine.KeyInfo) OptionsRecord {
-	p := binary.BigEndian.AppendUint32(nil, k.IE.PEN)
-	p = binary.BigEndian.AppendUint16(p, k.IE.ID)
-	p = append(p, abstractTypes[k.Type], semantics(k))
+	own := k.Own()
+	p := binary.BigEndian.AppendUint32(nil, own.PEN)
+	p = binary.BigEndian.AppendUint16(p, own.ID)
+	p = append(p, byte(own.Type), semantics(k))
 	p = binary.BigEndian.AppendUint16(p, units[k.Unit])
 	low, high := span(k.Type)
 	p = binary.BigEndian.AppendUint64(p, low)
 	p = binary.BigEndian.AppendUint64(p, high)
 	p = appendText(p, k.Name)
 	return OptionsRecord{o.types, appendText(p, k.Doc)}
-}
-
-// abstractTypes are numbers of the registry's informationElementDataType.
-var abstractTypes = map[engine.Type]byte{
-	engine.RawType: 0, engine.LabelType: 0,
-	engine.Uint8Type: 1, engine.Uint16Type: 2, engine.Uint32Type: 3, engine.Uint64Type: 4,
-	engine.Int8Type: 5, engine.Int16Type: 6, engine.Int32Type: 7, engine.Int64Type: 8,
-	engine.BoolType: 11, engine.MACType: 12, engine.StringType: 13, engine.RawTextType: 13, engine.TimeType: 17, engine.AddrType: 19,
 }
 
 // span returns the least and the greatest value of a whole number; 0 and 0 for what is none.

@@ -85,12 +85,12 @@ func (l *shapes) makeHalf(h *half, d direction, have uint64, v variant) {
 	if d == backward && v&twoWay == 0 {
 		return
 	}
-	var els []Element
+	var els []Specifier
 	var use []*Item
 	for i := range l.items {
 		it := &l.items[i]
-		if it.applies(d, have, v) && !slices.Contains(els, it.Element) {
-			els, use = append(els, it.Element), append(use, it)
+		if it.applies(d, have, v) && !slices.Contains(els, it.Specifier) {
+			els, use = append(els, it.Specifier), append(use, it)
 		}
 	}
 	if len(els) == 0 {
@@ -119,9 +119,9 @@ func (l *shapes) makeHalf(h *half, d direction, have uint64, v variant) {
 	h.jobs = fuse(h.jobs)
 }
 
-func (l *shapes) mayBeZero(e Element) bool {
+func (l *shapes) mayBeZero(e Specifier) bool {
 	for i := range l.items {
-		if l.items[i].Element == e {
+		if l.items[i].Specifier == e {
 			return l.items[i].Zero && e.Length != Variable
 		}
 	}

@@ -32,13 +32,10 @@ func (s *Stacks) Add(p *engine.Binder) {
 	}
 }
 
-// Settings tells the timeouts of the flow caches and, unless it is 0, that one packet of so many was looked at.
-func (o *Options) Settings(domain, sampling uint32, s *Stacks) (records []OptionsRecord) {
+// Timeouts tells those of the flow caches.
+func (o *Options) Timeouts(domain uint32, s *Stacks) (records []OptionsRecord) {
 	for i, m := range s.meters {
 		records = append(records, o.timeoutsOf(domain, uint32(i+1), m))
-	}
-	if sampling > 0 {
-		records = append(records, o.samplingOf(domain, sampling)...)
 	}
 	return records
 }

@@ -10,7 +10,7 @@ import (
 // A Template describes records.
 type Template struct {
 	ID       uint16
-	Elements []Element
+	Elements []Specifier
 	Scope    int // leading elements that are an options record's scope; 0 for data
 	Needs    uint64
 
@@ -56,7 +56,7 @@ func (g *Registry) List() []*Template { return g.list }
 func (g *Registry) Known() uint64 { return 1<<len(g.list) - 1 }
 
 // Of returns the template of these elements, a new one if need be, or nil if there are too many already.
-func (g *Registry) Of(els []Element, scope int) *Template {
+func (g *Registry) Of(els []Specifier, scope int) *Template {
 	for _, t := range g.list {
 		if t.Scope == scope && slices.Equal(t.Elements, els) {
 			return t
@@ -72,7 +72,7 @@ func (g *Registry) Of(els []Element, scope int) *Template {
 }
 
 // around returns the smallest template that has all the elements asked for and besides only such as may be zero.
-func (g *Registry) around(els []Element, may func(Element) bool) (best *Template) {
+func (g *Registry) around(els []Specifier, may func(Specifier) bool) (best *Template) {
 	for _, t := range g.list {
 		if t.Scope == 0 && (best == nil || t.fixed < best.fixed) && covers(t.Elements, els, may) {
 			best = t
@@ -81,7 +81,7 @@ func (g *Registry) around(els []Element, may func(Element) bool) (best *Template
 	return best
 }
 
-func covers(has, want []Element, may func(Element) bool) bool {
+func covers(has, want []Specifier, may func(Specifier) bool) bool {
 	for _, e := range want {
 		if !slices.Contains(has, e) {
 			return false

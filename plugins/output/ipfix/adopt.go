@@ -46,7 +46,7 @@ func (a *adopter) Adopt(context, msg []byte) (m collector.Mark, ok bool) {
 	ok = eachSet(msg[ipfixHeader:], func(id, body []byte) bool {
 		switch n := binary.BigEndian.Uint16(id); {
 		case n == a.registry.Dialect.TemplateSet:
-			return eachTemplate(body, func(id []byte, _ []export.Element) bool { return a.renumber(id, &m.Brings) })
+			return eachTemplate(body, func(id []byte, _ []export.Specifier) bool { return a.renumber(id, &m.Brings) })
 		case n < 256:
 			return false
 		}
@@ -74,7 +74,7 @@ func (a *adopter) learn(context []byte) bool {
 	a.context = a.context[:0]
 	clear(a.now)
 	ok := eachSet(context, func(id, body []byte) bool {
-		return binary.BigEndian.Uint16(id) == a.registry.Dialect.TemplateSet && eachTemplate(body, func(id []byte, els []export.Element) bool {
+		return binary.BigEndian.Uint16(id) == a.registry.Dialect.TemplateSet && eachTemplate(body, func(id []byte, els []export.Specifier) bool {
 			if len(els) == 0 {
 				return false
 			}
@@ -105,19 +105,19 @@ func eachSet(p []byte, f func(id, body []byte) bool) bool {
 }
 
 // eachTemplate calls f with id and elements of each template record until it returns false (RFC 7011 section 3.4.1).
-func eachTemplate(p []byte, f func(id []byte, els []export.Element) bool) bool {
+func eachTemplate(p []byte, f func(id []byte, els []export.Specifier) bool) bool {
 	for len(p) > 0 {
 		if len(p) < 4 {
 			return false
 		}
 		id, count := p[:2], int(binary.BigEndian.Uint16(p[2:]))
 		p = p[4:]
-		var els []export.Element
+		var els []export.Specifier
 		for range count {
 			if len(p) < 4 {
 				return false
 			}
-			e := export.Element{IE: engine.IE{ID: binary.BigEndian.Uint16(p)}, Length: binary.BigEndian.Uint16(p[2:])}
+			e := export.Specifier{IE: engine.IE{ID: binary.BigEndian.Uint16(p)}, Length: binary.BigEndian.Uint16(p[2:])}
 			p = p[4:]
 			if e.ID&0x8000 != 0 {
 				if len(p) < 4 {

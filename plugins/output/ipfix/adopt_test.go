@@ -53,7 +53,7 @@ func FuzzAdopt(f *testing.F) {
 func TestAdopt(t *testing.T) {
 	onBatch(t, true, flows256(4), map[string]string{}, func(s *stage, b *engine.Batch) {
 		registry := export.Registry{Dialect: export.IPFIX, First: 300, Max: 8}
-		registry.Of([]export.Element{{IE: engine.IE{ID: 1}, Length: 8}}, 0) // takes the first number
+		registry.Of([]export.Specifier{{IE: engine.IE{ID: 1}, Length: 8}}, 0) // takes the first number
 		old, now := newAdopter(&s.o.registry), newAdopter(&registry)
 		w, own, adopted := s.o.builders[0], newSession(), newSession()
 		own.stored, adopted.stored = true, true

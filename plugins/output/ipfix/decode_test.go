@@ -154,6 +154,11 @@ func (s *session) template(p []byte, options bool) error {
 			if e.ID == 0 || e.Length == 0 {
 				return fmt.Errorf("template %d: element %v of length %d", id, e.IE, e.Length)
 			}
+			for _, other := range t.elements {
+				if other.IE == e.IE { // allowed by RFC 7011 section 8, but collectors keep one value of each
+					return fmt.Errorf("template %d: element %v is there twice", id, e.IE)
+				}
+			}
 			t.elements = append(t.elements, e)
 		}
 		if old, ok := s.templates[id]; ok && fmt.Sprint(old) != fmt.Sprint(t) {

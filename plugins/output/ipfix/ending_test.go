@@ -9,7 +9,7 @@ import (
 )
 
 // ends sends rows and returns the records that arrive.
-func ends(t *testing.T, rows ...map[string]string) (records []decodedRecord) {
+func ends(t *testing.T, options string, rows ...map[string]string) (records []decodedRecord) {
 	t.Helper()
 	c := listenUDP(t)
 	for i, row := range rows {
@@ -20,7 +20,7 @@ func ends(t *testing.T, rows ...map[string]string) (records []decodedRecord) {
 		}
 	}
 	stacktest.Feed(t.Name(), rows...)
-	stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,out:IPFIX\"]\n[rows]\nfeed = %q\n[out]\nhost = [%q]\nproto = \"udp\"\n", t.Name(), c.LocalAddr()))
+	stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,out:IPFIX\"]\n[rows]\nfeed = %q\n[out]\nhost = [%q]\nproto = \"udp\"\n%s\n", t.Name(), c.LocalAddr(), options))
 	s := newSession()
 	for len(records) < len(rows) {
 		records = append(records, s.must(t, datagram(t, c))...)
@@ -49,7 +49,7 @@ func TestFlowEndReason(t *testing.T) {
 	for _, c := range cases {
 		rows = append(rows, c.row)
 	}
-	for _, rec := range ends(t, rows...) {
+	for _, rec := range ends(t, "", rows...) {
 		c := cases[rec.uint(0, 7)] // numbered by their source ports
 		if got := rec.uint(0, 136); got != c.want {
 			t.Errorf("%v: flowEndReason %d, want %d", c.row, got, c.want)
@@ -57,18 +57,19 @@ func TestFlowEndReason(t *testing.T) {
 	}
 }
 
-// TestTCPControlBits: twelve bits in two octets (RFC 9565) where packets were seen; conntrack's states are no flags of headers.
+// TestTCPControlBits: where packets were seen, eight bits in one octet, as most collectors read them, or on request twelve in two (RFC 9565);
+// conntrack's states are no flags of headers.
 func TestTCPControlBits(t *testing.T) {
-	for _, rec := range ends(t, map[string]string{"orig.tcp.flags": "0xfff"}, map[string]string{"ct.tcp.state": "7", "ct.event": "4"}) {
-		switch rec.uint(0, 7) {
-		case 0:
-			if v := rec.values[engine.IE{ID: 6}]; len(v) != 2 || rec.uint(0, 6) != 0xfff {
-				t.Errorf("tcpControlBits is %#x", rec.uint(0, 6))
+	for options, want := range map[string]string{"": "ff", "tcp_flags_octets = 2": "0fff"} {
+		t.Run(options, func(t *testing.T) {
+			for _, rec := range ends(t, options, map[string]string{"orig.tcp.flags": "0xfff"}, map[string]string{"ct.tcp.state": "7", "ct.event": "4"}) {
+				switch v := fmt.Sprintf("%x", rec.values[engine.IE{ID: 6}]); {
+				case rec.uint(0, 7) == 0 && v != want:
+					t.Errorf("tcpControlBits is %s, want %s", v, want)
+				case rec.uint(0, 7) == 1 && v != "":
+					t.Errorf("a connection of conntrack has tcpControlBits %s", v)
+				}
 			}
-		case 1:
-			if rec.has(0, 6) {
-				t.Errorf("a connection of conntrack has tcpControlBits %#x", rec.uint(0, 6))
-			}
-		}
+		})
 	}
 }

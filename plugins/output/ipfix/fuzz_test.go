@@ -36,6 +36,9 @@ func FuzzEncode(f *testing.F) {
 		if announce%2 == 1 {
 			set["send_template"] = "always"
 		}
+		if asct {
+			set["enterprise"] = "true"
+		}
 		if asct && announce >= 2 {
 			set["fields"] = "ct.id,ct.helper,sourceIPv4Address,destinationIPv4Address,sourceIPv6Address,destinationIPv6Address,octetTotalCount,octetDeltaCount,flowStartMilliseconds"
 		}
@@ -349,10 +352,10 @@ func expect(f *flow, back bool, dir string, asct, twoWay bool) map[engine.IE]str
 	if !asct {
 		if f.shaped {
 			put(5, 1, uint64(tos))
-			put(6, 2, uint64(flags))
+			put(6, 1, uint64(flags))
 			if dir == "biflow" && twoWay {
 				penPut(29305, 5, 1, uint64(f.rtos))
-				penPut(29305, 6, 2, uint64(f.rflags))
+				penPut(29305, 6, 1, uint64(f.rflags))
 			}
 		}
 		return m

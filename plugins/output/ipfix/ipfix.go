@@ -265,14 +265,14 @@ func (o *output) encoder(p *engine.Binder) *export.Encoder {
 	if o.layout == layoutULOGD2 {
 		return export.NewULOGD2(p, &o.registry)
 	}
-	flows := export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: o.totals(p), Fields: o.fields})
+	flows := export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: o.counters.Totals(p), Choice: o.choice})
 	if flows != nil {
 		return flows
 	}
-	if packets := export.NewPackets(p, &o.registry, o.fields); packets != nil {
+	if packets := export.NewPackets(p, &o.registry, o.choice); packets != nil {
 		return packets
 	}
-	return export.NewCounters(p, &o.registry, o.fields)
+	return export.NewCounters(p, &o.registry, o.choice)
 }
 
 // smallest returns the octets of the smallest message that can hold a record and, apart or together, its template.

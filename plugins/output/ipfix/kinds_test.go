@@ -85,7 +85,7 @@ func TestPacketRecords(t *testing.T) {
 		}
 	}}
 	c := listenUDP(t)
-	r := start(t, f, "host", c.LocalAddr().String(), "proto", "udp", "flush_interval", "50ms")
+	r := start(t, f, "host", c.LocalAddr().String(), "proto", "udp", "flush_interval", "50ms", "tcp_flags_octets", "2")
 	r.give(flow{id: 0}, flow{id: 1}, flow{id: 2})
 	var got []decodedRecord
 	s := newSession()

@@ -23,7 +23,7 @@ type reporter struct {
 }
 
 func newReporter(o *output) *reporter {
-	return &reporter{o: o, options: export.NewOptions(&o.registry)}
+	return &reporter{o: o, options: export.NewOptions(&o.registry, o.everything, o.sampling > 0)}
 }
 
 // bind notes what is to be told of a stack.
@@ -44,6 +44,10 @@ func (r *reporter) dropMessage(msg []byte) { r.drop(r.o.registry.Content(msg), t
 // report sends a collector the figures as of now, the settings, and the names of interfaces.
 func (r *reporter) report(q *collector.Queue, p *peer, now time.Time) {
 	sent, oid := q.Sent(), r.o.oid
+	if !r.o.everything {
+		r.send(q, p, r.options.Sampling(oid, r.o.sampling))
+		return
+	}
 	if lost := r.o.Env().Lost(); lost != r.lost {
 		r.lost = lost
 		note(&r.ignored, now)
@@ -53,7 +57,8 @@ func (r *reporter) report(q *collector.Queue, p *peer, now time.Time) {
 		r.options.Ignored(oid, uint64(r.lost), r.ignored),
 		r.options.NotSent(oid, r.notSent, r.dropped),
 	}
-	records = append(records, r.options.Settings(oid, r.o.sampling, &r.stacks)...)
+	records = append(records, r.options.Timeouts(oid, &r.stacks)...)
+	records = append(records, r.options.Sampling(oid, r.o.sampling)...)
 	r.send(q, p, append(records, r.options.Interfaces(&r.stacks)...))
 }
 
@@ -68,11 +73,14 @@ func note(when *export.Span, now time.Time) {
 // describe tells what enterprise elements in the templates named by bits mean. It goes ahead of the templates: libfixbuf knows no element later than the first template
 // that has it.
 func (r *reporter) describe(q *collector.Queue, p *peer, bits uint64) {
+	if !r.o.everything {
+		return
+	}
 	var records []export.OptionsRecord
 	for _, t := range r.templates(bits) {
 		for _, e := range t.Elements {
 			for i, info := range r.infos {
-				if info.IE == e.IE && p.described&(1<<i) == 0 {
+				if info.Own().IE == e.IE && p.described&(1<<i) == 0 {
 					p.described |= 1 << i
 					records = append(records, r.options.Type(info))
 				}
@@ -84,6 +92,9 @@ func (r *reporter) describe(q *collector.Queue, p *peer, bits uint64) {
 
 // keys tells which fields of the templates named by bits make a flow.
 func (r *reporter) keys(q *collector.Queue, p *peer, bits uint64) {
+	if !r.o.everything {
+		return
+	}
 	var records []export.OptionsRecord
 	for _, t := range r.templates(bits) {
 		if k, ok := r.options.Keys(t); ok {

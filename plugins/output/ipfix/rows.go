@@ -42,12 +42,3 @@ func (o *output) rowFilter(p *engine.Binder) func(*engine.Batch, []engine.Row) [
 		return rows[:n]
 	}
 }
-
-// totals tells whether the stack's counters count since a flow began: conntrack's do, which numbers its connections; FLOW's records
-// each count what came since the one before (RFC 7012 section 3.2.3).
-func (o *output) totals(p *engine.Binder) bool {
-	if o.counters == "auto" {
-		return engine.Want(p, key.CTID).Given()
-	}
-	return o.counters == "total"
-}

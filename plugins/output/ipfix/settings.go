@@ -35,11 +35,12 @@ type settings struct {
 	sendTemplate string
 	layout       string
 	direction    string
-	counters     string
-	fields       []string
+	counters     export.Counters
+	choice       export.Choice
 	maxTemplates int
 
 	optionsInterval time.Duration
+	everything      bool // options records of all kinds, not of sampling alone
 	sampling        uint32
 
 	natEvents   bool
@@ -68,12 +69,12 @@ func (s *settings) options(o *engine.Options, c *stream.Output) {
 	o.String(&s.sendTemplate, "send_template", "once", "once: templates travel ahead of their first record in each session and, on UDP and DTLS, every template_refresh; always: in each message; never: not at all")
 	o.Enum(&s.layout, "layout", layoutDefault, []string{layoutDefault, layoutULOGD2}, "default: records by what the stack gives; ulogd2: the ten fields that ulogd2 sends, both directions in one counter")
 	o.Enum(&s.direction, "direction", "uniflow", []string{"uniflow", "biflow", "sum"}, "uniflow: a record for each direction that has packets; biflow: one for both, with reverse elements (RFC 5103); sum: one, whose counters add both directions up")
-	o.Enum(&s.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
-	o.Strings(&s.fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
+	s.counters.Options(o)
+	s.choice.Options(o)
 	o.Bool(&s.natEvents, "nat_events", false, "add natEvent records of translations that begin and end (RFC 8158)")
 	o.Bool(&s.natHistoric, "nat_events_historic", false, "number them 1 and 2, as old collectors expect, instead of 4 and 5; IPv6 translations always have 1 and 2, as the registry has no others")
 	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), FLOW's timeouts, sampling, the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none, as some collectors refuse messages that hold them")
-	engine.Int(o, &s.sampling, "sampling", 0, "announce, in options records, that one packet of so many was looked at (RFC 5477); options_interval is then 10 minutes unless it is set. 0: all")
+	engine.Int(o, &s.sampling, "sampling", 0, "announce that one packet of so many was looked at, in options records every 10 minutes, or every options_interval: by elements 304 to 306 (RFC 5477), 34 and 35, 48 to 50, as collectors read the one or the other. 0: all")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
 	s.refresh.Options(o, "on UDP and DTLS, ", "; 0: never for this reason")
 	engine.Int(o, &s.copies, "template_copies", 1, "on UDP and DTLS, announce a template so many times ahead of its first record")
@@ -85,22 +86,29 @@ func (s *settings) validate(mode string) error {
 	if err := s.validateTransport(mode); err != nil {
 		return err
 	}
+	s.everything = s.optionsInterval > 0
 	if s.sampling > 0 && !s.opts.Given("options_interval") {
 		s.optionsInterval = samplingInterval
 	}
+	options := export.OptionsTemplates(s.everything, s.sampling > 0)
 	switch {
 	case s.sampling > 0 && s.optionsInterval == 0:
 		return fmt.Errorf("options_interval: 0 leaves out what sampling = %d has to be announced in; remove one of them", s.sampling)
+	case s.direction == "biflow" && s.choice.Enterprise == export.EnterpriseNone:
+		return fmt.Errorf("enterprise: false leaves out the reverse elements, which are under enterprise number 29305 and without which there is no biflow; remove it, or set another direction")
 	case s.mtu < 0 || s.mtu > 65535:
 		return fmt.Errorf("mtu: must be from 0 to 65535, is %d", s.mtu)
 	case s.maxTemplates < 1 || s.maxTemplates > 64:
 		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", s.maxTemplates)
-	case s.optionsInterval > 0 && s.maxTemplates < export.OptionsTemplates+2:
-		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", export.OptionsTemplates, export.OptionsTemplates+2, s.maxTemplates)
+	case s.maxTemplates < options+2 && options > 0:
+		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", options, options+2, s.maxTemplates)
 	case s.copies < 1 || s.copies > 10:
 		return fmt.Errorf("template_copies: must be from 1 to 10, is %d", s.copies)
 	case s.refresh.Count < 0:
 		return fmt.Errorf("template_refresh_packets: must not be negative, is %d", s.refresh.Count)
+	}
+	if err := s.choice.Validate(); err != nil {
+		return err
 	}
 	return s.validateLayout()
 }
@@ -135,7 +143,7 @@ func (s *settings) validateLayout() error {
 	if s.optionsInterval > 0 {
 		return fmt.Errorf("options_interval: layout = ulogd2 has no options records; remove options_interval and sampling, or set layout = default")
 	}
-	if len(s.fields) > 0 {
+	if len(s.choice.Fields) > 0 {
 		return fmt.Errorf("fields: layout = ulogd2 has its own; remove fields, or set layout = default")
 	}
 	return nil

@@ -65,6 +65,14 @@ type feed struct {
 
 func (f *feed) Options(*engine.Options) {}
 
+// Counts implements engine.Counting: conntrack's own counters are totals.
+func (f *feed) Counts() engine.Counts {
+	if f.asct {
+		return engine.CountsTotal
+	}
+	return engine.CountsDelta
+}
+
 func (f *feed) Backpressure() bool { return f.patient }
 
 func (f *feed) Read(b *engine.Batch, deadline time.Time) error {
@@ -297,6 +305,7 @@ func tryBuild(t testing.TB, f *feed, set ...string) (*rig, []string) {
 	r.in = engine.NewInstance(&engine.Plugin{Name: "FEED", Input: func() engine.Input { return f }}, "feed")
 	p, _ := engine.Default.Lookup(engine.OutputKind, "IPFIX")
 	r.out = engine.NewInstance(p, "ipfix1")
+	set = append([]string{"enterprise", "true"}, set...) // flows are told apart by their marks
 	for i := 0; i < len(set); i += 2 {
 		opt, ok := r.out.Options.Lookup(set[i])
 		if !ok {

@@ -45,7 +45,7 @@ type output struct {
 	optionRecords bool
 	mtu           int
 	direction     string
-	counters      string
+	counters      export.Counters
 	fields        []string
 	maxTemplates  int
 	refresh       stream.Refresh
@@ -64,7 +64,7 @@ func (o *output) Options(opts *engine.Options) {
 	engine.Int(opts, &o.sourceID, "source_id", 0, "source id in the header: what tells exporters on one address apart")
 	engine.Octets(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
 	opts.Enum(&o.direction, "direction", "uniflow", []string{"uniflow", "sum"}, "uniflow: a record for each direction that has packets; sum: one, whose counters add both directions up")
-	opts.Enum(&o.counters, "counters", "auto", []string{"auto", "total", "delta"}, "elements for octets and packets: total (85, 86) since the flow began, delta (1, 2) since its last record; auto: total for conntrack's, delta for FLOW's")
+	o.counters.Options(opts)
 	opts.Strings(&o.fields, "fields", nil, "elements of the records in their order, by the names of the IPFIX registry; unset: the usual ones that the stack can fill")
 	engine.Int(opts, &o.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
 	o.refresh.Options(opts, "", "")
@@ -74,11 +74,12 @@ func (o *output) Options(opts *engine.Options) {
 
 // Validate implements engine.Validator.
 func (o *output) Validate() error {
+	options := export.OptionsTemplates(o.optionRecords, o.sampling > 0)
 	switch {
 	case o.maxTemplates < 1 || o.maxTemplates > 64:
 		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", o.maxTemplates)
-	case (o.optionRecords || o.sampling > 0) && o.maxTemplates < export.OptionsTemplates+2:
-		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", export.OptionsTemplates, export.OptionsTemplates+2, o.maxTemplates)
+	case o.maxTemplates < options+2 && options > 0:
+		return fmt.Errorf("max_templates: options records take %d templates; at least %d are needed, is %d", options, options+2, o.maxTemplates)
 	case o.mtu < 128 || o.mtu > 65507:
 		return fmt.Errorf("mtu: must be from 128 to 65507, is %d", o.mtu)
 	case o.refresh.Every <= 0 || o.refresh.Count < 1:

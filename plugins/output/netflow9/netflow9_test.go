@@ -38,6 +38,9 @@ const epoch = int64(1577836800e9)
 
 func (s *source) Options(*engine.Options) {}
 
+// Counts implements engine.Counting.
+func (s *source) Counts() engine.Counts { return engine.CountsDelta }
+
 func (s *source) start(i int) int64 {
 	if s.replay {
 		return epoch + int64(i)*1e6

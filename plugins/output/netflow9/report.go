@@ -16,18 +16,25 @@ type reporter struct {
 }
 
 func newReporter(o *output) *reporter {
-	r := &reporter{o: o, options: export.NewOptions(&o.registry)}
+	r := &reporter{o: o, options: export.NewOptions(&o.registry, o.optionRecords, o.sampling > 0)}
 	r.known = o.registry.Known()
 	return r
 }
 
 // settings sends what holds for all records.
 func (r *reporter) settings(q *collector.Queue, p *peer) {
-	r.send(q, p, r.options.Settings(r.o.sourceID, r.o.sampling, &r.stacks))
+	records := r.options.Sampling(r.o.sourceID, r.o.sampling)
+	if r.o.optionRecords {
+		records = append(records, r.options.Timeouts(r.o.sourceID, &r.stacks)...)
+	}
+	r.send(q, p, records)
 }
 
 // figures sends what was sent so far, and the names of interfaces.
 func (r *reporter) figures(q *collector.Queue, p *peer) {
+	if !r.o.optionRecords {
+		return
+	}
 	sent := q.Sent()
 	records := []export.OptionsRecord{r.options.Statistics(r.o.sourceID, sent.Messages, sent.Records, sent.Octets)}
 	r.send(q, p, append(records, r.options.Interfaces(&r.stacks)...))

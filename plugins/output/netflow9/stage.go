@@ -21,11 +21,12 @@ type stage struct {
 	rows    [engine.BatchSize]engine.Row
 }
 
-// stage binds the keys. Counters are totals where they count since the flow began, as conntrack's do, which numbers its connections.
+// stage binds the keys.
 func (o *output) stage(p *engine.Binder) *stage {
-	totals := o.counters == "total" || o.counters == "auto" && engine.Want(p, key.CTID).Given()
 	s := &stage{o: o, event: engine.Want(p, key.CTEvent), times: uptime.BindTimes(p), shares: export.NewShares(p, len(o.Streams))}
-	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: totals, Fields: o.fields, Uptime: &o.clock.Epoch})
+	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{
+		Direction: o.direction, Totals: o.counters.Totals(p), Choice: export.Choice{Fields: o.fields, FlagOctets: 1}, Uptime: &o.clock.Epoch,
+	})
 	return s
 }
 
