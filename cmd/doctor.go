@@ -14,7 +14,7 @@ import (
 
 	"ulogd/conf"
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 	"ulogd/stacks"
 )
 
@@ -27,11 +27,11 @@ files, collectors. It changes nothing. For each thing that will go wrong it says
 and the command that mends it, and it exits with 1 if there is any.`,
 		Example: "  sudo ulogd doctor -c /etc/ulogd.conf",
 	}
-	does(c, o, "", doctor)
+	does(c, o, "", runDoctor)
 	return c
 }
 
-func doctor(o *options, stdout, _ io.Writer) int {
+func runDoctor(o *options, stdout, _ io.Writer) int {
 	file, problems := conf.Load(o.config)
 	plan, more := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
 	problems = append(problems, more...)
@@ -39,9 +39,9 @@ func doctor(o *options, stdout, _ io.Writer) int {
 	for _, p := range problems {
 		fmt.Fprintln(stdout, describe(p))
 	}
-	d := &engine.Diagnosis{}
-	examineGlobal(d, &plan.Global)
-	plan.Machine.Examine(d)
+	d := &engine.DoctorReport{}
+	doctorGlobal(d, &plan.Global)
+	plan.Machine.Doctor(d)
 	for _, f := range d.Findings() {
 		fmt.Fprintf(stdout, "%s: %s\n\t%s\n\tmend it: %s\n", strings.Join(f.Where, ", "), f.What, f.Why, f.Mend)
 	}
@@ -53,19 +53,19 @@ func doctor(o *options, stdout, _ io.Writer) int {
 	return exitOK
 }
 
-// examineGlobal looks at what the daemon itself needs.
-func examineGlobal(d *engine.Diagnosis, g *stacks.Global) {
+// doctorGlobal looks at what the daemon itself needs.
+func doctorGlobal(d *engine.DoctorReport, g *stacks.Global) {
 	d.Of("[global]")
 	switch g.LogFile {
 	case "", "stdout", "syslog":
 	default:
-		checkup.Writable(d, g.LogFile)
+		doctor.Writable(d, g.LogFile)
 	}
 	if g.Control == "" {
 		return
 	}
 	if d.Running = answering(g.Control); d.Running == 0 {
-		checkup.Writable(d, g.Control)
+		doctor.Writable(d, g.Control)
 	}
 }
 

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 )
 
 // addCommand makes a counter and a rule that counts.
 const addCommand = "nfacct add all && iptables -A INPUT -m nfacct --nfacct-name all"
 
-// Examine reads the counters as they are, without setting them to zero.
-func (n *nfacct) Examine(d *engine.Diagnosis) {
-	checkup.NetAdmin(d, "reading counters")
+// Doctor reads the counters as they are, without setting them to zero.
+func (n *nfacct) Doctor(d *engine.DoctorReport) {
+	doctor.NetAdmin(d, "reading counters")
 	conn, err := dial(n.namespace)
 	if err != nil {
 		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")

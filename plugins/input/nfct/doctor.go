@@ -7,16 +7,16 @@ import (
 	"os"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 	"ulogd/plugins/input/netlink/netns"
 )
 
-// Examine looks at the kernel's connection tracking as it is now.
-func (n *nfct) Examine(d *engine.Diagnosis) {
-	checkup.NetAdmin(d, "reading connections")
-	checkup.ReceiveBuffer(d, n.buffer())
+// Doctor looks at the kernel's connection tracking as it is now.
+func (n *nfct) Doctor(d *engine.DoctorReport) {
+	doctor.NetAdmin(d, "reading connections")
+	doctor.ReceiveBuffer(d, n.buffer())
 	if err := netns.Do(n.namespace, func() error {
-		n.examineKernel(d)
+		n.doctorKernel(d)
 		return nil
 	}); err != nil {
 		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
@@ -31,7 +31,7 @@ func (n *nfct) there(command string) string {
 	return "nsenter --net=" + n.namespace + " " + command
 }
 
-func (n *nfct) examineKernel(d *engine.Diagnosis) {
+func (n *nfct) doctorKernel(d *engine.DoctorReport) {
 	if _, err := os.Stat(sysctlDir + "nf_conntrack_count"); err != nil {
 		d.Find("the kernel has no connection tracking here", "there are no connections to report",
 			"modprobe nf_conntrack, and "+n.there(trackCommand))
@@ -46,14 +46,14 @@ func (n *nfct) examineKernel(d *engine.Diagnosis) {
 	if tracked, err := tracksAnything(); err == nil && !tracked {
 		d.Find("nothing is tracked: no rule asks for the state of connections", "there are no connections to report", n.there(trackCommand))
 	}
-	n.examineRoom(d)
+	n.doctorRoom(d)
 }
 
 // trackCommand makes the kernel track connections.
 const trackCommand = "nft 'table inet track { chain c { type filter hook input priority 0; ct state new accept; }; }'"
 
-// examineRoom finds a table that is nearly full.
-func (n *nfct) examineRoom(d *engine.Diagnosis) {
+// doctorRoom finds a table that is nearly full.
+func (n *nfct) doctorRoom(d *engine.DoctorReport) {
 	entries, err := readSysctl("nf_conntrack_count")
 	most, err2 := readSysctl("nf_conntrack_max")
 	if err != nil || err2 != nil || most == 0 || entries < most/10*9 { // 0: no limit

@@ -8,19 +8,19 @@ import (
 	"strings"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 )
 
-// Examine looks whether the group can be bound and read as asked.
-func (n *nflog) Examine(d *engine.Diagnosis) {
+// Doctor looks whether the group can be bound and read as asked.
+func (n *nflog) Doctor(d *engine.DoctorReport) {
 	if n.place.Path != "" && !n.place.Wait {
 		if _, err := os.Stat(n.place.Path); err != nil {
 			d.Find("network_namespace_path: "+err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
 			return
 		}
 	}
-	checkup.NetAdmin(d, "reading logged packets")
-	checkup.ReceiveBuffer(d, max(or(n.buffer, defaultBuffer), n.bufferMax))
+	doctor.NetAdmin(d, "reading logged packets")
+	doctor.ReceiveBuffer(d, max(or(n.buffer, defaultBuffer), n.bufferMax))
 	if !n.taken() {
 		return
 	}

@@ -13,11 +13,11 @@ import (
 	"ulogd/plugins/input/netlink/netns"
 )
 
-// Examine looks for the capture files or the interface.
-func (in *input) Examine(d *engine.Diagnosis) {
+// Doctor looks for the capture files or the interface.
+func (in *input) Doctor(d *engine.DoctorReport) {
 	const why = "the daemon has nothing to read"
 	if in.iface != "" {
-		if err := in.examineInterface(); errors.Is(err, unix.EPERM) {
+		if err := in.doctorInterface(); errors.Is(err, unix.EPERM) {
 			d.Find(err.Error(), why, "start ulogd as root, with -u USER where it is not to stay root: it keeps what it has opened")
 		} else if err != nil {
 			d.Find(err.Error(), why, "ip link, and correct interface or network_namespace_path in the configuration")
@@ -42,7 +42,7 @@ func (in *input) Examine(d *engine.Diagnosis) {
 	}
 }
 
-func (in *input) examineInterface() error {
+func (in *input) doctorInterface() error {
 	return netns.Do(in.namespace, func() error {
 		_, err := find(in.iface)
 		if in.wait && errors.Is(err, unix.ENODEV) {

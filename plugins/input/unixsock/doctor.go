@@ -2,8 +2,8 @@ package unixsock
 
 import (
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 )
 
-// Examine finds a path at which no socket can be made.
-func (u *unixsock) Examine(d *engine.Diagnosis) { checkup.Writable(d, u.path) }
+// Doctor finds a path at which no socket can be made.
+func (u *unixsock) Doctor(d *engine.DoctorReport) { doctor.Writable(d, u.path) }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 	"ulogd/plugins/output/export/collector"
 	"ulogd/plugins/output/sink/logfile"
 )
@@ -251,5 +251,5 @@ func (f *file) Close() error {
 	return err
 }
 
-// examine finds what will keep the file from being written.
-func (f *file) examine(d *engine.Diagnosis) { checkup.Writable(d, f.path) }
+// doctor finds what will keep the file from being written.
+func (f *file) doctor(d *engine.DoctorReport) { doctor.Writable(d, f.path) }

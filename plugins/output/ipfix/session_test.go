@@ -306,8 +306,8 @@ func TestNeverATemplateOnUDP(t *testing.T) {
 			if _, err := newSession().decode(msg); err == nil || !strings.Contains(err.Error(), "was not announced") {
 				t.Errorf("a collector that is told nothing says %v", err)
 			}
-			d := &engine.Diagnosis{}
-			r.m.Examine(d)
+			d := &engine.DoctorReport{}
+			r.m.Doctor(d)
 			if f := d.Findings(); len(f) != 1 || !strings.Contains(f[0].What, "send_template = never") {
 				t.Errorf("the doctor finds %v", f)
 			}

@@ -339,15 +339,15 @@ func TestSpoolThatCannotBe(t *testing.T) {
 	other.m = nil
 }
 
-func TestDoctorExaminesTheSpool(t *testing.T) {
+func TestDoctorLooksAtTheSpool(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{dir: "", filepath.Join(dir, "to", "make"): "", filepath.Join(file, "spool"): "not a directory"} {
-		r, d := build(t, &feed{asct: true}, spooled(path, "host", "127.0.0.1")...), &engine.Diagnosis{}
-		r.m.Examine(d)
+		r, d := build(t, &feed{asct: true}, spooled(path, "host", "127.0.0.1")...), &engine.DoctorReport{}
+		r.m.Doctor(d)
 		found := ""
 		for _, f := range d.Findings() {
 			found += f.What

@@ -187,8 +187,8 @@ func TestDoctorOnCertificates(t *testing.T) {
 		{good, goodKey, goodKey, "holds no certificate"},
 	} {
 		r := build(t, &feed{asct: true}, "host", "127.0.0.1", "proto", "dtls", "tls_cert", c.cert, "tls_key", c.key, "tls_ca", c.ca)
-		d := &engine.Diagnosis{}
-		r.m.Examine(d)
+		d := &engine.DoctorReport{}
+		r.m.Doctor(d)
 		f := d.Findings()
 		if c.want == "" && len(f) > 0 || c.want != "" && (len(f) != 1 || !strings.Contains(f[0].What, c.want)) {
 			t.Errorf("want %q, the doctor finds %+v", c.want, f)

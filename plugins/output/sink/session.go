@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 )
 
 // A Session is the target of an output with a protocol of its own: it says how to connect, and how one connection takes records.
@@ -22,7 +22,7 @@ import (
 type Session struct {
 	Name    string                                                   // of the other side, for messages: an address, a path
 	Connect func(ctx context.Context, env *engine.Env) (Conn, error) // runs on a goroutine of its own
-	Check   func(d *engine.Diagnosis)                                // says what will go wrong; nil: resolves the host of a Name that is host:port
+	Check   func(d *engine.DoctorReport)                                // says what will go wrong; nil: resolves the host of a Name that is host:port
 	Gather  time.Duration                                            // how long records may gather before they are sent; 0: those of each batch go at once
 	Most    int                                                      // octets after which they are sent in any case; 0: 64 KiB
 
@@ -184,12 +184,12 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// Examine looks whether the other side can be found.
-func (s *Session) Examine(d *engine.Diagnosis) {
+// Doctor looks whether the other side can be found.
+func (s *Session) Doctor(d *engine.DoctorReport) {
 	if s.Check != nil {
 		s.Check(d)
 	} else if host, _, err := net.SplitHostPort(s.Name); err == nil {
-		checkup.Resolves(d, host)
+		doctor.Resolves(d, host)
 	}
 }
 

@@ -20,7 +20,7 @@ type Sink struct {
 // What the engine finds in an output that embeds a Sink.
 var (
 	_ engine.Blocker  = (*Sink)(nil)
-	_ engine.Examiner = (*Sink)(nil)
+	_ engine.Doctored = (*Sink)(nil)
 	_ engine.Opener   = (*Sink)(nil)
 	_ engine.Ticker   = (*Sink)(nil)
 	_ engine.Flusher  = (*Sink)(nil)
@@ -43,8 +43,8 @@ type Target interface {
 	Reopen()
 	// Close writes and drops what is left. It may be called without Open.
 	Close() error
-	// Examine says what will go wrong, without Open.
-	Examine(d *engine.Diagnosis)
+	// Doctor says what will go wrong, without Open.
+	Doctor(d *engine.DoctorReport)
 	// A target may have Again, too, which reports why Reopen would fail; it changes nothing.
 }
 
@@ -70,10 +70,10 @@ func (s *Sink) Add(t Target, waits bool) *Writer {
 // Blocks has the engine give the output a queue, unless the configuration says otherwise.
 func (s *Sink) Blocks() bool { return true }
 
-// Examine has each target say what will go wrong.
-func (s *Sink) Examine(d *engine.Diagnosis) {
+// Doctor has each target say what will go wrong.
+func (s *Sink) Doctor(d *engine.DoctorReport) {
 	for _, w := range s.writers {
-		w.target.Examine(d)
+		w.target.Doctor(d)
 	}
 }
 

@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 )
 
-// Examine finds collectors whose names have no address. An output that embeds Settings has this method too.
-func (s *Settings) Examine(d *engine.Diagnosis) {
+// Doctor finds collectors whose names have no address. An output that embeds Settings has this method too.
+func (s *Settings) Doctor(d *engine.DoctorReport) {
 	for _, a := range s.Addresses {
-		checkup.Resolves(d, a.Host)
+		doctor.Resolves(d, a.Host)
 	}
 }
 
-// Examine finds certificates that cannot be read, and one of ours that no collector takes any more.
-func (id Identity) Examine(d *engine.Diagnosis) {
+// Doctor finds certificates that cannot be read, and one of ours that no collector takes any more.
+func (id Identity) Doctor(d *engine.DoctorReport) {
 	c, err := id.load("")
 	if err != nil {
 		d.Find(err.Error(), "nothing is sent to a collector without certificates", "correct tls_cert, tls_key or tls_ca, or who may read them")

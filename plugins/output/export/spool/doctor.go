@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 )
 
-// Examine finds a directory that cannot be made, or in which nothing can be written.
-func Examine(d *engine.Diagnosis, path string) {
+// Doctor finds a directory that cannot be made, or in which nothing can be written.
+func Doctor(d *engine.DoctorReport, path string) {
 	for {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || filepath.Dir(path) == path {
-			checkup.Writable(d, filepath.Join(path, "lock"))
+			doctor.Writable(d, filepath.Join(path, "lock"))
 			return
 		}
 		path = filepath.Dir(path) // OpenDir makes what is missing

@@ -8,22 +8,22 @@ import (
 	"ulogd/plugins/output/export/spool"
 )
 
-// Examine implements engine.Examiner.
-func (o *output) Examine(d *engine.Diagnosis) {
+// Doctor implements engine.Doctored.
+func (o *output) Doctor(d *engine.DoctorReport) {
 	if o.announce == export.Never {
 		d.Find("send_template = never: no collector is told what the records mean",
 			"only one that knows their template from its own configuration can read them; the others drop them without a word",
 			`set send_template = "once"`)
 	}
 	if o.proto == protoFile {
-		o.file.examine(d)
+		o.file.doctor(d)
 		return
 	}
-	o.Settings.Examine(d)
+	o.Settings.Doctor(d)
 	if o.secure() {
-		o.identity.Examine(d)
+		o.identity.Doctor(d)
 	}
 	if o.spool.path != "" {
-		spool.Examine(d, o.spool.path)
+		spool.Doctor(d, o.spool.path)
 	}
 }

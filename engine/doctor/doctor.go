@@ -1,5 +1,5 @@
-// Package checkup holds what instances of several plugins look at when they are examined: privileges, receive buffers, names, files.
-package checkup
+// Package doctor holds what `ulogd doctor` looks at for several plugins: privileges, receive buffers, names, files.
+package doctor
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 )
 
 // NetAdmin finds a missing CAP_NET_ADMIN; needed says what for.
-func NetAdmin(d *engine.Diagnosis, needed string) {
+func NetAdmin(d *engine.DoctorReport, needed string) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData // capabilities 0 to 31, and the rest
 	if err := unix.Capget(&header, &sets[0]); err != nil || sets[0].Effective&(1<<unix.CAP_NET_ADMIN) != 0 {
@@ -28,7 +28,7 @@ func NetAdmin(d *engine.Diagnosis, needed string) {
 }
 
 // ReceiveBuffer finds that the kernel grants a netlink socket less than octets.
-func ReceiveBuffer(d *engine.Diagnosis, octets int) {
+func ReceiveBuffer(d *engine.DoctorReport, octets int) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		d.Find(fmt.Sprintf("no netlink socket can be opened: %v", err), "nothing can be read from the kernel", "use a kernel with CONFIG_NETFILTER_NETLINK")
@@ -48,7 +48,7 @@ func ReceiveBuffer(d *engine.Diagnosis, octets int) {
 }
 
 // Resolves finds a host name that has no address.
-func Resolves(d *engine.Diagnosis, host string) {
+func Resolves(d *engine.DoctorReport, host string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
@@ -62,7 +62,7 @@ func Resolves(d *engine.Diagnosis, host string) {
 }
 
 // Writable finds a path at which no file can be made, or the file there cannot be written.
-func Writable(d *engine.Diagnosis, path string) {
+func Writable(d *engine.DoctorReport, path string) {
 	if path == "/dev/stdout" {
 		return
 	}

@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"ulogd/engine"
-	"ulogd/engine/checkup"
+	"ulogd/engine/doctor"
 )
 
-// Examine finds a peer whose name has no address, or a local socket that nobody has made.
-func (p *Peer) Examine(d *engine.Diagnosis) {
+// Doctor finds a peer whose name has no address, or a local socket that nobody has made.
+func (p *Peer) Doctor(d *engine.DoctorReport) {
 	if strings.HasPrefix(p.Network, "unix") {
 		if _, err := os.Stat(p.Address); err != nil {
 			d.Find("socket: "+err.Error(), "nothing can be sent there", "start the program that listens on "+p.Address)
@@ -20,6 +20,6 @@ func (p *Peer) Examine(d *engine.Diagnosis) {
 		return
 	}
 	if host, _, err := net.SplitHostPort(p.Address); err == nil {
-		checkup.Resolves(d, host)
+		doctor.Resolves(d, host)
 	}
 }
