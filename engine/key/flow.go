@@ -45,6 +45,15 @@ var (
 	RouteDstPlen = key[uint8]("route.dst.plen", is(element.DestinationIPv4PrefixLength, element.DestinationIPv6PrefixLength), "bits", "prefix length of the destination's route")
 )
 
+// Values of flow.end.reason (IANA flowEndReason, RFC 5102 section 5.11.3).
+const (
+	EndIdle      = 1 // nothing came for the idle timeout
+	EndActive    = 2 // the flow goes on: it is older than the active timeout
+	EndDetected  = 3 // its end was seen, such as FIN or RST
+	EndForced    = 4 // somebody removed it, or metering ends
+	EndResources = 5 // there was no room for it any more
+)
+
 // What only conntrack knows.
 var (
 	CTMark   = key[uint32]("ct.mark", nf(4), "", "connection mark")

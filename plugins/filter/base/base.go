@@ -1,7 +1,10 @@
 // Package base is the BASE filter: it decodes packets from the network header to the transport header.
 package base
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/ipproto"
+)
 
 func init() {
 	engine.Register(engine.Plugin{
@@ -66,7 +69,7 @@ func (s *stage) Open(*engine.Env) error {
 		return nil // any packet may be a tunnel
 	}
 	ip := s.ip.bits | s.ip.protocolBits | s.flowBits
-	for proto, bits := range map[uint8]uint64{protoTCP: s.tcp.bits | s.flagBits, protoUDP: s.udp.bits} {
+	for proto, bits := range map[uint8]uint64{ipproto.TCP: s.tcp.bits | s.flagBits, ipproto.UDP: s.udp.bits} {
 		s.plain4[proto] = bits | ip | s.ip4.bits
 		s.plain6[proto] = bits | ip | s.ip6.bits | s.ip6.nextBits
 	}

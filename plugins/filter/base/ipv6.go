@@ -2,6 +2,7 @@ package base
 
 import (
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/engine/key"
 )
 
@@ -32,7 +33,7 @@ func (s *stage) ipv6(r engine.Row, packet []byte, net int) (have uint64, inside 
 	t := &s.now.tuple[r]
 	*t = key.Tuple{Src: engine.AddrFrom16(p[8:]), Dst: engine.AddrFrom16(p[24:]), TOS: uint8(be.Uint16(p) >> 4), Version: 6}
 	switch payload := int(be.Uint16(p[4:])); {
-	case payload == 0 && p[6] != protoNone: // a jumbogram (RFC 2675), or left to segmentation offload
+	case payload == 0 && p[6] != ipproto.None: // a jumbogram (RFC 2675), or left to segmentation offload
 		s.now.octets[r] = s.onWire(r, packet) - uint32(net)
 	default:
 		s.now.octets[r] = uint32(payload) + 40
@@ -73,12 +74,12 @@ func (s *stage) extensions(r engine.Row, p []byte, t *key.Tuple) chain {
 		rest := p[c.l4:]
 		var length int
 		switch c.proto {
-		case extHopByHop, extRouting, extDestination, protoAH, extFragment:
+		case extHopByHop, extRouting, extDestination, ipproto.AH, extFragment:
 			if len(rest) < 8 {
 				return c
 			}
 			length = int(rest[1])*8 + 8
-		case protoESP:
+		case ipproto.ESP:
 			if s.headers.compat { // ulogd2 takes it for an extension header, and the last one that it can read
 				if len(rest) >= 2 && int(rest[1])*8+8 <= len(rest) {
 					c.have |= s.ip6.nextBits
@@ -109,7 +110,7 @@ func (s *stage) extensions(r engine.Row, p []byte, t *key.Tuple) chain {
 				c.have |= s.ip6.nextBits
 				return c
 			}
-		case protoAH:
+		case ipproto.AH:
 			length = int(rest[1])*4 + 8 // RFC 4302 counts 4 octets
 			if !s.headers.compat {
 				s.now.spi[r] = be.Uint32(rest[4:])

@@ -2,6 +2,7 @@ package base
 
 import (
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/engine/key"
 )
 
@@ -18,13 +19,13 @@ func (s *stage) tunnel(t *key.Tuple, h []byte, at int) link {
 		return link{}
 	}
 	switch t.Proto {
-	case protoIPIP:
+	case ipproto.IPIP:
 		return link{etherType: engine.EtherIPv4, net: at}
-	case protoIPv6:
+	case ipproto.IPv6:
 		return link{etherType: engine.EtherIPv6, net: at}
-	case protoGRE:
+	case ipproto.GRE:
 		return gre(h, at)
-	case protoUDP:
+	case ipproto.UDP:
 		switch {
 		case t.Dport == portVXLAN && len(h) >= 16 && h[8]&8 != 0: // RFC 7348 section 5: flag I
 			return link{etherType: etherTEB, net: at + 16}

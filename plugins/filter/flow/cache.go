@@ -37,15 +37,6 @@ type cache struct {
 	counts counts
 }
 
-// Why a flow has ended (IPFIX flowEndReason, RFC 5102 section 5.11.3).
-const (
-	reasonIdle     = 1
-	reasonActive   = 2
-	reasonFinished = 3
-	reasonForced   = 4
-	reasonPushed   = 5
-)
-
 // maxPackets is the most that an entry, and a NetFlow v5 record, can count.
 const maxPackets = 1<<32 - 1
 
@@ -230,7 +221,7 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 		last := false
 		if f&(tcpFIN|tcpSYN|tcpRST) != 0 {
 			if e.state&stateEnded != 0 && f&(tcpSYN|tcpACK) == tcpSYN { // a new connection with the same ports
-				c.end(i, reasonFinished)
+				c.end(i, key.EndDetected)
 				a := s.arrival(b, r, clock, t, step)
 				i = c.insert(&a)
 				e = &entries[i]
@@ -266,7 +257,7 @@ func (c *cache) add(a *arrival) {
 		c.rebase(i, a.step)
 	}
 	if e.state&stateEnded != 0 && a.flags&(tcpSYN|tcpACK) == tcpSYN {
-		c.end(i, reasonFinished)
+		c.end(i, key.EndDetected)
 		i = c.insert(a)
 		e = &c.entries[i]
 	}
@@ -370,7 +361,7 @@ func (c *cache) insert(p *arrival) uint32 {
 	free := everyPlace &^ s.taken()
 	if free == 0 {
 		stale := c.stalest(at, c.clock)
-		c.end(at*sets+stale, reasonPushed)
+		c.end(at*sets+stale, key.EndResources)
 		free = only(stale)
 	}
 	place := free.first()
@@ -419,19 +410,19 @@ func (c *cache) closing(i uint32, flags uint16, a about, clock int64) bool {
 func (e *entry) why() uint8 {
 	switch {
 	case e.due < e.leave:
-		return reasonIdle
+		return key.EndIdle
 	case e.state&stateEnded != 0:
-		return reasonFinished
+		return key.EndDetected
 	}
-	return reasonActive
+	return key.EndActive
 }
 
 // whyFull tells why an entry ends with the packet just counted.
 func (c *cache) whyFull(e *entry) uint8 {
 	if e.state&stateEnded != 0 && c.linger == 0 {
-		return reasonFinished
+		return key.EndDetected
 	}
-	return reasonForced
+	return key.EndForced
 }
 
 // smallFlow is the most packets with which an idle flow leaves at once although the cache has room: scans and single datagrams do
@@ -440,7 +431,7 @@ const smallFlow = 4
 
 // keeps tells whether an idle flow may stay a while longer.
 func (c *cache) keeps(e *entry) bool {
-	return c.live < c.keepBelow && e.packets > smallFlow && e.why() == reasonIdle
+	return c.live < c.keepBelow && e.packets > smallFlow && e.why() == key.EndIdle
 }
 
 // end makes the record of a flow and frees its place, which from then on is equal to no packet's flow.
@@ -460,7 +451,7 @@ func (c *cache) endAll() {
 			if e := &c.entries[i]; c.clock > e.due {
 				c.end(i, e.why())
 			} else {
-				c.end(i, reasonForced)
+				c.end(i, key.EndForced)
 			}
 		}
 	}

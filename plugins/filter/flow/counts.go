@@ -1,23 +1,26 @@
 package flow
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
 
 // counts are what the operator is told. They are gathered while a batch is worked on and added at its end.
 type counts struct {
 	made  int
-	ended [reasonPushed + 1]int
+	ended [key.EndResources + 1]int
 
 	stats   *engine.Stats
-	reasons [reasonPushed + 1]*engine.Counter
+	reasons [key.EndResources + 1]*engine.Counter
 }
 
 func newCounts(st *engine.Stats) counts {
 	return counts{stats: st, reasons: [...]*engine.Counter{
-		reasonIdle:     st.Counter("ended_idle", "flows that were idle for inactive_timeout"),
-		reasonActive:   st.Counter("ended_active", "flows reported because they were older than active_timeout"),
-		reasonFinished: st.Counter("ended_finished", "TCP flows that ended by FIN or RST"),
-		reasonForced:   st.Counter("ended_forced", "flows reported because the input or the daemon ended, or because a counter was full"),
-		reasonPushed:   st.Counter("ended_pushed_out", "flows reported early because a new one needed their place; raise max_flows"),
+		key.EndIdle:      st.Counter("ended_idle", "flows that were idle for inactive_timeout"),
+		key.EndActive:    st.Counter("ended_active", "flows reported because they were older than active_timeout"),
+		key.EndDetected:  st.Counter("ended_finished", "TCP flows that ended by FIN or RST"),
+		key.EndForced:    st.Counter("ended_forced", "flows reported because the input or the daemon ended, or because a counter was full"),
+		key.EndResources: st.Counter("ended_pushed_out", "flows reported early because a new one needed their place; raise max_flows"),
 	}}
 }
 

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/engine/key"
 )
 
@@ -285,17 +286,6 @@ func (f *front) timeOf(b *engine.Batch, r engine.Row) engine.Time {
 	return engine.Time(b.Clock())
 }
 
-// Protocols that are treated by name (IANA).
-const (
-	protoICMP   = 1
-	protoTCP    = 6
-	protoUDP    = 17
-	protoDCCP   = 33
-	protoICMPv6 = 58
-	protoSCTP   = 132
-	protoLite   = 136
-)
-
 func isICMP(t *key.Tuple) bool {
-	return t.Proto == protoICMP && t.Version == 4 || t.Proto == protoICMPv6 && t.Version == 6
+	return t.Proto == ipproto.ICMP && t.Version == 4 || t.Proto == ipproto.ICMPv6 && t.Version == 6
 }

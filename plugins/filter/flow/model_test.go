@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	. "ulogd/test/packettest"
+
+	keys "ulogd/engine/key"
 )
 
 // model is FLOW as a map would do it: slow, without limits, and of its own making down to the headers.
@@ -258,7 +260,7 @@ func (m *model) count(h modelPacket, at, clock, back int64) {
 		f = nil
 	}
 	if f != nil && f.ended && h.flags&0x12 == 2 {
-		m.end(key, reasonFinished)
+		m.end(key, keys.EndDetected)
 		f = nil
 	}
 	if f == nil {
@@ -290,18 +292,18 @@ func (m *model) count(h modelPacket, at, clock, back int64) {
 	side.first, side.last = min(side.first, at), max(side.last, at)
 	f.due = min(clock+m.inactive, f.leave)
 	if now {
-		m.end(key, reasonFinished)
+		m.end(key, keys.EndDetected)
 	}
 }
 
 func (f *modelFlow) why() int {
 	switch {
 	case f.due < f.leave:
-		return reasonIdle
+		return keys.EndIdle
 	case f.ended:
-		return reasonFinished
+		return keys.EndDetected
 	}
-	return reasonActive
+	return keys.EndActive
 }
 
 func (m *model) end(k modelKey, reason int) {
@@ -331,7 +333,7 @@ func (m *model) all() []string {
 		if f := m.flows[k]; m.clock > f.due {
 			m.end(k, f.why())
 		} else {
-			m.end(k, reasonForced)
+			m.end(k, keys.EndForced)
 		}
 	}
 	slices.Sort(m.done)

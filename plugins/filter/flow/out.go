@@ -2,6 +2,7 @@ package flow
 
 import (
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/engine/key"
 )
 
@@ -187,15 +188,15 @@ func (o *out) fill(b *engine.Batch, at int, list []ended, epoch engine.Time) {
 		bits := o.all
 		saddr[r], daddr[r], protocol[r], sport[r], dport[r] = t.Src, t.Dst, t.Proto, t.Sport, t.Dport
 		switch t.Proto {
-		case protoTCP:
+		case ipproto.TCP:
 			bits |= o.ports | o.tcp
-		case protoUDP, protoLite, protoSCTP, protoDCCP:
+		case ipproto.UDP, ipproto.UDPLite, ipproto.SCTP, ipproto.DCCP:
 			bits |= o.ports
-		case protoICMP:
+		case ipproto.ICMP:
 			if t.Sport == key.ICMPKnown && t.Version == 4 {
 				bits |= o.icmp
 			}
-		case protoICMPv6:
+		case ipproto.ICMPv6:
 			if t.Sport == key.ICMPKnown && t.Version == 6 {
 				bits |= o.icmp6
 			}
@@ -255,7 +256,7 @@ func (o *out) fillReplies(b *engine.Batch, at int, list []ended) {
 		}
 		if y.packets > 0 {
 			bits |= o.answered
-			if t.Proto == protoTCP {
+			if t.Proto == ipproto.TCP {
 				bits |= o.repliedTCP
 			}
 		}

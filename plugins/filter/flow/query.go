@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/engine/key"
 	"ulogd/engine/question"
 )
@@ -106,7 +107,7 @@ func (c *cache) line(i uint32) []byte {
 		last = max(last, y.last)
 	}
 	b = fmt.Appendf(b, " start=%s end=%s", stamp(c.origins[i].first), stamp(last))
-	if t.Proto == protoTCP {
+	if t.Proto == ipproto.TCP {
 		b = fmt.Appendf(b, " flags=0x%02x", e.flags)
 	}
 	return b

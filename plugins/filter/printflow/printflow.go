@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/engine/key"
 )
 
@@ -21,19 +22,6 @@ number alone, as ulogd2 does.`,
 		Filter: func() engine.Filter { return printflow{} },
 	})
 }
-
-// Protocol numbers (IANA).
-const (
-	protoICMP    = 1
-	protoTCP     = 6
-	protoUDP     = 17
-	protoDCCP    = 33
-	protoESP     = 50
-	protoAH      = 51
-	protoICMPv6  = 58
-	protoSCTP    = 132
-	protoUDPLite = 136
-)
 
 type printflow struct{}
 
@@ -112,15 +100,15 @@ func (s *stage) protocol(t []byte, h *half, b *engine.Batch, r engine.Row) []byt
 	proto := get(h.proto, b, r)
 	name := ""
 	switch proto {
-	case protoTCP:
+	case ipproto.TCP:
 		name = "PROTO=TCP SPT="
-	case protoUDP:
+	case ipproto.UDP:
 		name = "PROTO=UDP SPT="
-	case protoESP:
+	case ipproto.ESP:
 		return append(t, "PROTO=ESP "...)
-	case protoAH:
+	case ipproto.AH:
 		return append(t, "PROTO=AH "...)
-	case protoICMP:
+	case ipproto.ICMP:
 		typ, code := get(s.icmpType, b, r), get(s.icmpCode, b, r)
 		if s.compat {
 			typ, code = code, typ
@@ -131,13 +119,13 @@ func (s *stage) protocol(t []byte, h *half, b *engine.Batch, r engine.Row) []byt
 		return s.ports(t, name, proto, h, b, r)
 	}
 	switch proto {
-	case protoSCTP:
+	case ipproto.SCTP:
 		name = "PROTO=SCTP SPT="
-	case protoDCCP:
+	case ipproto.DCCP:
 		name = "PROTO=DCCP SPT="
-	case protoUDPLite:
+	case ipproto.UDPLite:
 		name = "PROTO=UDPLITE SPT="
-	case protoICMPv6:
+	case ipproto.ICMPv6:
 		t = appendNumber(t, "PROTO=ICMPv6 TYPE=", get(s.icmp6Type, b, r))
 		return appendNumber(t, "CODE=", get(s.icmp6Code, b, r))
 	}

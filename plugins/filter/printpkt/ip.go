@@ -7,17 +7,7 @@ import (
 	"strconv"
 
 	"ulogd/engine"
-)
-
-// Protocol numbers (IANA).
-const (
-	protoICMP   = 1
-	protoTCP    = 6
-	protoUDP    = 17
-	protoESP    = 50
-	protoAH     = 51
-	protoICMPv6 = 58
-	protoSCTP   = 132
+	"ulogd/engine/ipproto"
 )
 
 func (l *line) ipv4(t []byte) []byte {
@@ -41,7 +31,7 @@ func (l *line) ipv4(t []byte) []byte {
 		t = appendNumber(t, "FRAG:", off&0x1fff)
 	}
 	proto := get(l, &l.ipProto)
-	if proto == protoICMP {
+	if proto == ipproto.ICMP {
 		return l.icmp(t)
 	}
 	return l.transport(t, proto)
@@ -63,7 +53,7 @@ func (l *line) ipv6(t []byte) []byte {
 		t = append(t, ' ')
 	}
 	next := get(l, &l.nextHdr)
-	if next == protoICMPv6 {
+	if next == ipproto.ICMPv6 {
 		return l.icmpv6(t)
 	}
 	return l.transport(t, next)
@@ -72,28 +62,28 @@ func (l *line) ipv6(t []byte) []byte {
 // transport writes the protocol and its ports. INCOMPLETE has no blank after it: ulogd2's bytes.
 func (l *line) transport(t []byte, proto uint8) []byte {
 	switch proto {
-	case protoTCP:
+	case ipproto.TCP:
 		t = append(t, "PROTO=TCP "...)
 		if l.bits&l.tcpSport.bit == 0 {
 			return append(t, incomplete...)
 		}
 		return l.tcp(t)
-	case protoUDP:
+	case ipproto.UDP:
 		t = append(t, "PROTO=UDP "...)
 		if l.bits&l.udpSport.bit == 0 {
 			return append(t, incomplete...)
 		}
 		t = l.ports(t, &l.udpSport, &l.udpDport)
 		return appendNumber(t, "LEN=", get(l, &l.udpLen))
-	case protoSCTP:
+	case ipproto.SCTP:
 		t = append(t, "PROTO=SCTP "...)
 		if l.bits&l.sctpSport.bit == 0 {
 			return append(t, incomplete...)
 		}
 		return l.ports(t, &l.sctpSport, &l.sctpDport)
-	case protoAH, protoESP:
+	case ipproto.AH, ipproto.ESP:
 		// IPv6's last header may be ESP where the protocol behind the headers is not known; ulogd2 then says AH.
-		if get(l, &l.ipProto) == protoESP {
+		if get(l, &l.ipProto) == ipproto.ESP {
 			return l.ipsec(append(t, "PROTO=ESP "...))
 		}
 		return l.ipsec(append(t, "PROTO=AH "...))

@@ -2,6 +2,7 @@ package gen
 
 import (
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/engine/key"
 )
 
@@ -10,7 +11,14 @@ var servers = []struct {
 	proto uint8
 	port  uint16
 	share uint64
-}{{6, 443, 50}, {6, 80, 12}, {6, 22, 5}, {17, 53, 20}, {17, 443, 8}, {17, 123, 5}}
+}{
+	{ipproto.TCP, 443, 50},
+	{ipproto.TCP, 80, 12},
+	{ipproto.TCP, 22, 5},
+	{ipproto.UDP, 53, 20},
+	{ipproto.UDP, 443, 8},
+	{ipproto.UDP, 123, 5},
+}
 
 // service picks one by a number from 0 to 99.
 func service(n uint64) (proto uint8, port uint16) {
@@ -20,7 +28,7 @@ func service(n uint64) (proto uint8, port uint16) {
 		}
 		n -= s.share
 	}
-	return 6, 443
+	return ipproto.TCP, 443
 }
 
 // The networks of synthetic hosts are those set aside for documentation and private use (RFC 1918, 5737, 3849).
@@ -81,7 +89,7 @@ func bindFlows(p *engine.Binder, g *gen) func(*engine.Batch, int) {
 			k := 1 + x>>8&15
 			pk[r], oct[r] = k, 40+k*(x>>12&511)
 			rpk[r], roct[r] = k+2, 40+k*(x>>16&1023)
-			mk[r], ids[r], ev[r], why[r] = 0, uint32(x>>24), 4, 3
+			mk[r], ids[r], ev[r], why[r] = 0, uint32(x>>24), 4, key.EndDetected
 			g.clock += int64(g.interval)
 			en[r] = engine.Time(g.clock)
 			st[r] = engine.Time(g.clock - int64(x>>30&0xffffffff))

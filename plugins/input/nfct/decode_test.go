@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
@@ -66,13 +67,13 @@ func TestRareParts(t *testing.T) {
 	if string(f.helper) != "ftp" || string(f.secctx) != "system_u:object_r:x:s0" || f.labels != (engine.Label{5}) || f.family != unix.AF_INET6 {
 		t.Errorf("%+v", f)
 	}
-	if f = decoded(t, samples[3].message()); f.orig.zone != 1 || f.reply.zone != 2 || f.orig.icmpType != 128 || f.endReason() != endForced {
+	if f = decoded(t, samples[3].message()); f.orig.zone != 1 || f.reply.zone != 2 || f.orig.icmpType != 128 || f.endReason() != key.EndForced {
 		t.Errorf("%+v", f)
 	}
 	if f = decoded(t, samples[6].message()); f.has&hasMaster == 0 || f.master.dport != 443 || f.status&statusOffload == 0 {
 		t.Errorf("%+v", f)
 	}
-	if f = decoded(t, destroyTCP.message()); f.endReason() != endDetected {
+	if f = decoded(t, destroyTCP.message()); f.endReason() != key.EndDetected {
 		t.Errorf("end reason %d", f.endReason())
 	}
 }

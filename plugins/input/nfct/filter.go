@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 )
 
 // filter holds alternatives of each kind. A kind without any accepts everything.
@@ -40,7 +41,7 @@ func newFilter(s *settings) (f filter, err error) {
 		return f, fmt.Errorf("accept_dst_filter: %w", err)
 	}
 	for _, name := range s.protoFilter {
-		n, err := protocolNumber(name)
+		n, err := ipproto.Number(name)
 		if err != nil {
 			return f, fmt.Errorf("accept_proto_filter: %w", err)
 		}

@@ -2,7 +2,10 @@
 
 package nfct
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
 
 // flow is what one message says. Addresses are in the engine's form, everything else in host order. Byte slices lie in the
 // datagram: they are valid until the next one is received.
@@ -85,23 +88,14 @@ const (
 	tcpSynSent2 = 9
 )
 
-// Values of flowEndReason (RFC 5102 section 5.11.3).
-const (
-	endIdle      = 1
-	endActive    = 2
-	endDetected  = 3
-	endForced    = 4
-	endResources = 5
-)
-
 // endReason tells why the kernel destroyed the connection: TCP says so itself; an entry with time left was removed by somebody
 // (conntrack -D, early drop); the others ran out.
 func (f *flow) endReason() uint8 {
 	switch {
 	case f.has&hasTCP != 0 && f.tcpState >= tcpLastAck && f.tcpState <= tcpClose:
-		return endDetected
+		return key.EndDetected
 	case f.timeout > 0:
-		return endForced
+		return key.EndForced
 	}
-	return endIdle
+	return key.EndIdle
 }

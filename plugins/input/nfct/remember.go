@@ -2,7 +2,11 @@
 
 package nfct
 
-import "time"
+import (
+	"time"
+
+	"ulogd/engine/key"
+)
 
 // event handles one event, read at the time now.
 func (r *reader) event(f *flow, now int64) {
@@ -128,7 +132,7 @@ func (r *reader) dumped(f *flow, why purpose, now int64) {
 		case forReset:
 			r.emit(f, 0, f.start, r.livingEnd(f, now, f.start))
 		case forExit:
-			r.emit(f, endForced, f.start, r.livingEnd(f, now, f.start))
+			r.emit(f, key.EndForced, f.start, r.livingEnd(f, now, f.start))
 		}
 		return
 	}
@@ -152,10 +156,10 @@ func (r *reader) dumped(f *flow, why purpose, now int64) {
 			return
 		}
 		total := *f
-		r.interim(i, f, endActive, start, now)
+		r.interim(i, f, key.EndActive, start, now)
 		t.reported(i, &total, now)
 	case forExit:
-		r.interim(i, f, endForced, start, now)
+		r.interim(i, f, key.EndForced, start, now)
 	}
 }
 
@@ -265,7 +269,7 @@ func (r *reader) sweep() (done bool) {
 		reason := f.endReason()
 		r.recovering = d.why != forPoll
 		if r.recovering {
-			reason = endResources
+			reason = key.EndResources
 			if t.entries.at(i).flags&isSilent == 0 || r.eventsAlways {
 				r.losses.giveBack()
 			}

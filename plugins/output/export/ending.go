@@ -2,7 +2,10 @@
 
 package export
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
 
 // endReason writes flowEndReason (IANA registry, RFC 5102 section 5.11.3): a TCP connection that was closed ended by itself; others ran into their timeout.
 type endReason struct {
@@ -10,14 +13,6 @@ type endReason struct {
 	tcpState  engine.Col[uint8]
 	recovered engine.Col[bool]
 }
-
-// Values of flowEndReason.
-const (
-	reasonIdle     = 1
-	reasonActive   = 2
-	reasonDetected = 3
-	reasonLack     = 5
-)
 
 // States of linux/netfilter/nf_conntrack_tcp.h that only a closed connection is in.
 const (
@@ -33,14 +28,14 @@ func (f endReason) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	have, ev, st, rec := b.Have(), f.event.Of(b), f.tcpState.Of(b), f.recovered.Of(b)
 	sm, rm := f.tcpState.Mask(), f.recovered.Mask()
 	for _, s := range spots {
-		why := byte(reasonIdle)
+		why := byte(key.EndIdle)
 		switch {
 		case ev[s.row]&ctDestroy == 0:
-			why = reasonActive
+			why = key.EndActive
 		case have[s.row]&rm != 0 && rec[s.row]:
-			why = reasonLack
+			why = key.EndResources
 		case have[s.row]&sm != 0 && st[s.row] >= tcpLastAck && st[s.row] <= tcpClose:
-			why = reasonDetected
+			why = key.EndDetected
 		}
 		buf[int(s.pos)+off] = why
 	}

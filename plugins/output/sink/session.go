@@ -22,7 +22,7 @@ import (
 type Session struct {
 	Name    string                                                   // of the other side, for messages: an address, a path
 	Connect func(ctx context.Context, env *engine.Env) (Conn, error) // runs on a goroutine of its own
-	Check   func(d *engine.DoctorReport)                                // says what will go wrong; nil: resolves the host of a Name that is host:port
+	Check   func(d *engine.DoctorReport)                             // says what will go wrong; nil: resolves the host of a Name that is host:port
 	Gather  time.Duration                                            // how long records may gather before they are sent; 0: those of each batch go at once
 	Most    int                                                      // octets after which they are sent in any case; 0: 64 KiB
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 )
 
 // direction is what src and dst say of an address or port.
@@ -48,7 +49,7 @@ func (w protocolWord) String() string {
 
 // number is the IP protocol number, 0 for network protocols.
 func (w protocolWord) number() uint32 {
-	return [...]uint32{wordTCP: 6, wordUDP: 17, wordICMP: 1, wordICMP6: 58, wordSCTP: 132}[w]
+	return [...]uint32{wordTCP: ipproto.TCP, wordUDP: ipproto.UDP, wordICMP: ipproto.ICMP, wordICMP6: ipproto.ICMPv6, wordSCTP: ipproto.SCTP}[w]
 }
 
 // kindWord says what an argument is.

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"ulogd/engine/ipproto"
 )
 
 // address compiles an address or network behind host, net, src or dst.
@@ -92,7 +94,7 @@ func (p *parser) address6(q qualifiers, word string) (*node, error) {
 }
 
 // portNumbers are the transport protocols that the word port speaks of by itself.
-var portNumbers = []uint32{6, 17, 132}
+var portNumbers = []uint32{ipproto.TCP, ipproto.UDP, ipproto.SCTP}
 
 // port compiles a port or a range of them.
 func (p *parser) port(q qualifiers, word string) (*node, error) {
@@ -139,15 +141,15 @@ func (p *parser) service(q qualifiers, word string) (*node, error) {
 	udp, noUDP := net.LookupPort("udp", name)
 	switch {
 	case q.proto == wordTCP && noTCP == nil:
-		return p.place.ports([]uint32{6}, q.dir, uint32(tcp), uint32(tcp))
+		return p.place.ports([]uint32{ipproto.TCP}, q.dir, uint32(tcp), uint32(tcp))
 	case q.proto == wordUDP && noUDP == nil:
-		return p.place.ports([]uint32{17}, q.dir, uint32(udp), uint32(udp))
+		return p.place.ports([]uint32{ipproto.UDP}, q.dir, uint32(udp), uint32(udp))
 	case q.proto != wordNone || noTCP != nil && noUDP != nil:
 		return nil, fmt.Errorf("%q is not a port, nor a service that /etc/services names for the protocol", word)
 	case noUDP != nil:
-		return p.place.ports([]uint32{6}, q.dir, uint32(tcp), uint32(tcp))
+		return p.place.ports([]uint32{ipproto.TCP}, q.dir, uint32(tcp), uint32(tcp))
 	case noTCP != nil:
-		return p.place.ports([]uint32{17}, q.dir, uint32(udp), uint32(udp))
+		return p.place.ports([]uint32{ipproto.UDP}, q.dir, uint32(udp), uint32(udp))
 	case tcp != udp:
 		return nil, fmt.Errorf("%q is port %d of tcp and %d of udp: say which", word, tcp, udp)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/ipproto"
 	"ulogd/plugins/output/sink"
 )
 
@@ -107,7 +108,7 @@ func (p *Peer) dial(ctx context.Context, env *engine.Env) (sink.Conn, error) {
 
 // own says that the session is the daemon's, for inputs that are to leave it out.
 func own(env *engine.Env, network string, conn net.Conn) {
-	protocol := map[string]uint8{"tcp": syscall.IPPROTO_TCP, "udp": syscall.IPPROTO_UDP}[network]
+	protocol := map[string]uint8{"tcp": ipproto.TCP, "udp": ipproto.UDP}[network]
 	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
 	remote, err2 := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if protocol != 0 && err == nil && err2 == nil {
