@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ulogd/engine"
-	"ulogd/engine/ipproto"
 )
 
 // direction is what src and dst say of an address or port.
@@ -49,7 +50,7 @@ func (w protocolWord) String() string {
 
 // number is the IP protocol number, 0 for network protocols.
 func (w protocolWord) number() uint32 {
-	return [...]uint32{wordTCP: ipproto.TCP, wordUDP: ipproto.UDP, wordICMP: ipproto.ICMP, wordICMP6: ipproto.ICMPv6, wordSCTP: ipproto.SCTP}[w]
+	return [...]uint32{wordTCP: unix.IPPROTO_TCP, wordUDP: unix.IPPROTO_UDP, wordICMP: unix.IPPROTO_ICMP, wordICMP6: unix.IPPROTO_ICMPV6, wordSCTP: unix.IPPROTO_SCTP}[w]
 }
 
 // kindWord says what an argument is.

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ulogd/engine/ipproto"
+	"golang.org/x/sys/unix"
 )
 
 // address compiles an address or network behind host, net, src or dst.
@@ -94,7 +94,7 @@ func (p *parser) address6(q qualifiers, word string) (*node, error) {
 }
 
 // portNumbers are the transport protocols that the word port speaks of by itself.
-var portNumbers = []uint32{ipproto.TCP, ipproto.UDP, ipproto.SCTP}
+var portNumbers = []uint32{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_SCTP}
 
 // port compiles a port or a range of them.
 func (p *parser) port(q qualifiers, word string) (*node, error) {
@@ -141,15 +141,15 @@ func (p *parser) service(q qualifiers, word string) (*node, error) {
 	udp, noUDP := net.LookupPort("udp", name)
 	switch {
 	case q.proto == wordTCP && noTCP == nil:
-		return p.place.ports([]uint32{ipproto.TCP}, q.dir, uint32(tcp), uint32(tcp))
+		return p.place.ports([]uint32{unix.IPPROTO_TCP}, q.dir, uint32(tcp), uint32(tcp))
 	case q.proto == wordUDP && noUDP == nil:
-		return p.place.ports([]uint32{ipproto.UDP}, q.dir, uint32(udp), uint32(udp))
+		return p.place.ports([]uint32{unix.IPPROTO_UDP}, q.dir, uint32(udp), uint32(udp))
 	case q.proto != wordNone || noTCP != nil && noUDP != nil:
 		return nil, fmt.Errorf("%q is not a port, nor a service that /etc/services names for the protocol", word)
 	case noUDP != nil:
-		return p.place.ports([]uint32{ipproto.TCP}, q.dir, uint32(tcp), uint32(tcp))
+		return p.place.ports([]uint32{unix.IPPROTO_TCP}, q.dir, uint32(tcp), uint32(tcp))
 	case noTCP != nil:
-		return p.place.ports([]uint32{ipproto.UDP}, q.dir, uint32(udp), uint32(udp))
+		return p.place.ports([]uint32{unix.IPPROTO_UDP}, q.dir, uint32(udp), uint32(udp))
 	case tcp != udp:
 		return nil, fmt.Errorf("%q is port %d of tcp and %d of udp: say which", word, tcp, udp)
 	}
