@@ -1,14 +1,28 @@
 # make          build bin/ulogd
-# make test     everything: vet, staticcheck, gofumpt, all tests, and again under the race detector
+# make test     vet for every machine, staticcheck, gofumpt, all tests, the engine under the race detector, what reads the
+#               kernel and what encodes once more with 32 bits: at most 20 minutes on two cores
+# make test-all all of that and what takes long: test-peers, test-arch, race, storm, soak; before work is called done
+# make soak     an hour (SOAK) of mixed traffic, in which the daemon's memory must be flat
 # make bench    benchmarks that have a figure to meet; fails when one is missed
 # make fuzz     every fuzz target for FUZZTIME
 #
 # Tests of the real kernel need root. On Debian, `make test` as root installs the programs that outputs are
 # checked with (.ci/peers) and lets no test skip for want of them.
 
-# Packages that run under the race detector. It slows them tenfold, so storms are left out (-short).
-RACE     = ./conf/... ./engine/... ./stacks ./plugins/filter/flow ./plugins/input/nflog ./plugins/input/unixsock ./plugins/output/json
+# Packages that run under the race detector in `make test`; `make race` takes all. It slows them tenfold, so storms are left out (-short).
+RACE = ./engine/... ./stacks ./plugins/filter/flow ./plugins/output/json
+
+# Machines that the daemon is built and vetted for.
+ARCHES = 386 arm mips mipsle arm64 riscv64 s390x
+# What reads the kernel and what encodes: tested once more with 32 bits.
+WORD = ./engine/... ./conf/... ./plugins/input/netlink/... ./plugins/input/nfct ./plugins/input/nflog ./plugins/filter/flow \
+	./plugins/output/export/... ./plugins/output/ipfix ./plugins/output/netflow5 ./plugins/output/netflow9
+# Encoders and decoders: tested in the other byte order.
+ORDER = ./engine/... ./conf/... ./plugins/filter/base ./plugins/filter/flow ./plugins/output/export/... ./plugins/output/ipfix \
+	./plugins/output/netflow5 ./plugins/output/netflow9 ./plugins/output/json ./test/decoders
+
 FUZZTIME = 10s
+SOAK     = 1h
 
 export PATH := $(PATH):/usr/sbin:/sbin
 ROOT   := $(filter 0,$(shell id -u))
@@ -22,16 +36,37 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build test peers lint race bench fuzz bench-nfct bench-nflog bench-pcap storm
+.PHONY: build test test-all test-peers test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap storm
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
 
 # Programs that tests build carry no version, so that no state of the work tree can stop them.
-test lint race: export GOFLAGS += -buildvcs=false
-test: peers lint
+test test-peers test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
+test: peers lint vet-arch
 	$(GOTEST) ./...
-	$(MAKE) --no-print-directory race
+	CGO_ENABLED=1 $(GOTEST) -race -short $(RACE)
+	$(MAKE) --no-print-directory test-word
+
+# One after the other: storms and soak want the machine for themselves.
+test-all:
+	for target in test test-peers test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
+
+# Every program that is replaced, or that receives or reads what is exported, anew: nothing comes from Go's cache of results.
+test-peers: peers
+	$(GOTEST) -count 1 ./test/decoders ./test/difftest ./test/e2e
+
+test-word: peers
+	.ci/as 386 $(WORD)
+
+# Everything with 32 bits, and the other byte order with words of both sizes.
+test-arch: peers
+	.ci/as 386 ./...
+	.ci/as s390x $(ORDER)
+	.ci/as mips $(ORDER)
+
+vet-arch:
+	@for arch in $(ARCHES); do echo "vet for $$arch"; GOARCH=$$arch go vet ./... || exit 1; done
 
 peers:
 ifeq ($(ROOT),)
@@ -49,18 +84,21 @@ lint:
 		{ echo "not in gofumpt's format; run: go tool gofumpt -w" $$unformatted; exit 1; }
 
 race:
-	CGO_ENABLED=1 $(GOTEST) -race -short $(RACE)
+	CGO_ENABLED=1 go test -p 2 -timeout 60m -race -short ./...
+
+soak: peers
+	ULOGD_SOAK=$(SOAK) go test -count 1 -run 'TestSoak$$' -v -timeout 24h ./test/e2e
 
 # Fails when a figure is missed. The comparisons with other programs (bench-...) take minutes each and install what they compare with.
 bench:
 	go run ./test/bench/figures
 
-# go test fuzzes one target of one package at a time.
+# go test fuzzes one target of one package at a time. What it finds it would make smaller for a minute each time: three tries are enough.
 fuzz:
 	@go list ./... | while read -r package; do \
 		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
 			echo "$$package $$target"; \
-			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" </dev/null || exit 1; \
+			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=3x "$$package" </dev/null || exit 1; \
 		done || exit 1; \
 	done
 

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -19,8 +20,14 @@ type Block struct {
 type Blocks struct {
 	size int
 	mu   sync.Mutex
-	free []*Block
+	free []*Block // those given back last at the end
+	idle int      // of them, that were not needed since gets was 0
+	gets int
 }
+
+// trimEvery is after how many blocks those go that nobody needed meanwhile. A burst, or an output that was slow for a moment, takes many; kept for good,
+// their number would only ever grow.
+const trimEvery = 4096
 
 // NewBlocks makes a store of blocks of size octets each.
 func NewBlocks(size int) *Blocks { return &Blocks{size: size} }
@@ -30,6 +37,12 @@ func (s *Blocks) Get() *Block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.free)
+	s.idle = min(s.idle, max(n-1, 0))
+	if s.gets++; s.gets == trimEvery {
+		s.free = slices.Delete(s.free, 0, s.idle)
+		n = len(s.free)
+		s.gets, s.idle = 0, n
+	}
 	if n == 0 {
 		k := &Block{Data: make([]byte, s.size), home: s}
 		k.refs.Store(1)

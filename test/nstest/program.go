@@ -10,8 +10,17 @@ import (
 )
 
 // BuildDaemon builds the program into a folder and returns its path. It carries no version, so that no state of the work tree can stop it.
-func BuildDaemon(dir string) (string, error) {
-	path := filepath.Join(dir, "ulogd")
+// Where tests run under an emulator (ULOGD_TEST_EXEC), so does the program.
+func BuildDaemon(dir string) (path string, err error) {
+	path = filepath.Join(dir, "ulogd")
+	if emulator := os.Getenv("ULOGD_TEST_EXEC"); emulator != "" {
+		script := path
+		path += ".bin"
+		if err := os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\nexec %s %s \"$@\"\n", emulator, path), 0o755); err != nil {
+			return "", err
+		}
+		defer func() { path = script }()
+	}
 	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}

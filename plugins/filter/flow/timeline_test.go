@@ -3,6 +3,7 @@
 package flow
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -22,7 +23,7 @@ func flows112() (packets []packet) {
 			packets = append(packets, udp(begin+float64(n)*10+float64(i%7)/10, uint16(1000+i%7), 53, n))
 		}
 	}
-	slices.SortStableFunc(packets, func(a, b packet) int { return int(a.time - b.time) })
+	slices.SortStableFunc(packets, func(a, b packet) int { return cmp.Compare(a.time, b.time) })
 	return packets
 }
 

@@ -2,6 +2,7 @@ package ipfix
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -219,7 +220,7 @@ func compareAll(t *testing.T, flows []flow, records []decodedRecord, homeless in
 }
 
 func canon(m map[engine.IE]string) string {
-	keys := slices.SortedFunc(maps.Keys(m), func(a, b engine.IE) int { return int(a.PEN)<<16 + int(a.ID) - int(b.PEN)<<16 - int(b.ID) })
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b engine.IE) int { return cmp.Or(cmp.Compare(a.PEN, b.PEN), cmp.Compare(a.ID, b.ID)) })
 	var s strings.Builder
 	for _, k := range keys {
 		if mayBeZero[k] && strings.Trim(m[k], "0") == "" {

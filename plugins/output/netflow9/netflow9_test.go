@@ -131,6 +131,7 @@ func run(t *testing.T, s *source, set ...string) *engine.Instance {
 func listen(t testing.TB) *net.UDPConn { t.Helper(); return stacktest.ListenUDP(t) }
 
 func TestRecords(t *testing.T) {
+	nstest.Need(t, "native") // qemu hands the length of segments (UDP_SEGMENT) to the kernel in the wrong byte order
 	for _, replay := range []bool{true, false} {
 		t.Run(fmt.Sprintf("replay=%v", replay), func(t *testing.T) {
 			c := listen(t)

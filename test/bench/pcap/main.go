@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -150,7 +151,7 @@ func (b *bench) speed(t trace) error {
 }
 
 func medianOf(all []result) result {
-	slices.SortFunc(all, func(a, b result) int { return int(a.cpu() - b.cpu()) })
+	slices.SortFunc(all, func(a, b result) int { return cmp.Compare(a.cpu(), b.cpu()) })
 	m := all[len(all)/2]
 	var walls []time.Duration
 	for _, r := range all {

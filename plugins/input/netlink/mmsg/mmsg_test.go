@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/test/nstest"
 )
 
 // pair returns a receiver on a loopback UDP socket, the socket, and a connection that sends to it.
@@ -86,6 +88,7 @@ func TestClosedSocketIsAnError(t *testing.T) {
 }
 
 func TestDropsAreCounted(t *testing.T) {
+	nstest.Need(t, "native")
 	r, in, out := pair(t)
 	in.SetReadBuffer(4096)
 	const sent = 200

@@ -1,0 +1,37 @@
+package engine
+
+import "testing"
+
+// What a burst took is given back when it is not needed any more, and what is needed stays.
+func TestBlocksAreGivenBackAfterABurst(t *testing.T) {
+	s := NewBlocks(64)
+	burst := func(n int) {
+		held := make([]*Block, n)
+		for i := range held {
+			held[i] = s.Get()
+		}
+		for _, k := range held {
+			k.Release()
+		}
+	}
+	burst(500)
+	if len(s.free) != 500 {
+		t.Fatalf("%d blocks are free", len(s.free))
+	}
+	for range trimEvery {
+		burst(3)
+	}
+	if got := len(s.free); got != 3 {
+		t.Errorf("%d blocks are kept where 3 are needed at a time", got)
+	}
+	if n := testing.AllocsPerRun(10*trimEvery, func() { burst3(s) }); n != 0 {
+		t.Errorf("%v allocations for blocks that are there", n)
+	}
+}
+
+func burst3(s *Blocks) {
+	a, b, c := s.Get(), s.Get(), s.Get()
+	a.Release()
+	b.Release()
+	c.Release()
+}
