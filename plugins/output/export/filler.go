@@ -124,10 +124,15 @@ func (f ntp) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
+// putNTP rounds fractions up, so that a reader that cuts what they are in nanoseconds or microseconds has the value again.
 func putNTP(p []byte, t engine.Time, mask uint32) {
 	sec, nsec := uint64(t)/1e9, uint64(t)%1e9
+	if mask != ntpNano {
+		nsec -= nsec % 1000
+	}
+	fraction := (nsec<<32+1e9-1)/1e9 + uint64(^mask)
 	binary.BigEndian.PutUint32(p, uint32(sec+ntpEpoch))
-	binary.BigEndian.PutUint32(p[4:], uint32(nsec<<32/1e9)&mask)
+	binary.BigEndian.PutUint32(p[4:], uint32(fraction)&mask)
 }
 
 // uptime writes a time as milliseconds since a base, modulo 2^32 (RFC 3954 section 8, FIRST_SWITCHED); one before it as the
