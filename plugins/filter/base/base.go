@@ -11,7 +11,8 @@ func init() {
 		Name: "BASE",
 		Doc: `Decodes packets: ARP, IPv4, IPv6 with extension headers, TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6, AH and ESP.
 
-VLAN and QinQ tags, MPLS labels, PPPoE and SNAP in front of the network header are walked. With inner = true what counts is
+VLAN and QinQ tags, MPLS labels, PPPoE, LLC and SNAP in front of the network header are walked, and so are VN-tag, E-tag, PBB, FabricPath,
+Cisco MetaData, NSH, Arista's time stamps, and MACsec where it does not encrypt. With inner = true what counts is
 the packet inside IPIP, 6in4, GRE, VXLAN and Geneve.
 
 A header that is not there as a whole gives no keys; a later fragment has no transport header. With compat = ulogd2 the values

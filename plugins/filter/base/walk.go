@@ -13,6 +13,15 @@ const (
 	etherPPPoE = 0x8864 // session stage (RFC 2516)
 	etherTEB   = 0x6558 // an Ethernet frame, in GRE, VXLAN and Geneve
 
+	etherPBB        = 0x88e7 // an I-TAG (IEEE 802.1ah), and a frame
+	etherMACsec     = 0x88e5 // IEEE 802.1AE
+	etherCMD        = 0x8909 // Cisco MetaData, a security group
+	etherVNTag      = 0x8926 // of Cisco's port extenders
+	etherETag       = 0x893f // IEEE 802.1BR
+	etherFabricPath = 0x8903
+	etherNSH        = 0x894f // RFC 8300
+	etherArista     = 0xd28b // a time stamp
+
 	maxLLC = 1500 // values up to here are a length, and LLC follows
 )
 
@@ -55,13 +64,23 @@ func walk(p []byte, net int, etherType uint16) link {
 			}
 			l.net = len(p) - len(rest)
 		case t == etherPPPoE && len(rest) >= 8:
-			l.etherType, l.net = etherOfPPP(be.Uint16(rest[6:])), l.net+8
+			protocol, length := be.Uint16(rest[6:]), 8
+			if rest[6]&1 != 0 { // the high octet, a zero, was left out (RFC 1661 section 6.5)
+				protocol, length = uint16(rest[6]), 7
+			}
+			l.etherType, l.net = etherOfPPP(protocol), l.net+length
 		case t == etherTEB && len(rest) >= 14:
 			l.etherType, l.net = be.Uint16(rest[12:]), l.net+14
 		case t <= maxLLC && isSNAP(rest):
 			l.etherType, l.net = be.Uint16(rest[6:]), l.net+8
+		case t <= maxLLC && len(rest) >= 3 && rest[0] == sapIP && rest[1] == sapIP && rest[2] == 3:
+			l.etherType, l.net = engine.EtherIPv4, l.net+3
 		default:
-			return link{vlan: l.vlan, tagged: l.tagged}
+			next, length := tag(t, rest)
+			if length == 0 {
+				return link{vlan: l.vlan, tagged: l.tagged}
+			}
+			l.etherType, l.net = next, l.net+length
 		}
 	}
 	return link{vlan: l.vlan, tagged: l.tagged}
@@ -98,7 +117,66 @@ func etherOfPPP(protocol uint16) uint16 {
 	return 0xffff // reserved: nothing that is walked
 }
 
-// isSNAP tells whether LLC announces an EtherType (RFC 1042).
+// tag reads a header of an EtherType whose length is fixed, or told in it, and returns what follows and the length; 0 where it is not known, encrypted
+// or cut.
+func tag(etherType uint16, p []byte) (next uint16, length int) {
+	at := 0 // of the EtherType that follows
+	switch etherType {
+	case etherVNTag: // direction, pointer, interfaces
+		at = 4
+	case etherETag: // priority, E-CIDs
+		at = 6
+	case etherCMD: // version, length in units of four octets, options
+		if len(p) < 2 || p[1] == 0 {
+			return 0, 0
+		}
+		at = 2 + 4*int(p[1])
+	case etherPBB: // I-SID, destination, source
+		at = 4 + 12
+	case etherFabricPath: // tree and time to live, then a frame
+		return etherTEB, 2
+	case etherMACsec:
+		const hasSCI, encrypted, changed = 1 << 5, 1 << 3, 1 << 2
+		if len(p) < 6 || p[0]&(encrypted|changed) != 0 {
+			return 0, 0
+		}
+		if at = 6; p[0]&hasSCI != 0 {
+			at = 14
+		}
+	case etherArista: // subtype 1; version 0x10 and 0x110 are of 64 bits, 0x20 and 0x120 of 48
+		if len(p) < 4 || be.Uint16(p) != 1 {
+			return 0, 0
+		}
+		switch be.Uint16(p[2:]) &^ 0x100 {
+		case 0x10:
+			at = 4 + 8
+		case 0x20:
+			at = 4 + 6
+		default:
+			return 0, 0
+		}
+	case etherNSH: // length in units of four octets, next protocol
+		if len(p) < 8 || p[1]&0x3f < 2 {
+			return 0, 0
+		}
+		next = [...]uint16{1: engine.EtherIPv4, 2: engine.EtherIPv6, 3: etherTEB, 5: etherMPLS, 255: 0}[p[3]]
+		if next == 0 {
+			return 0, 0
+		}
+		return next, 4 * int(p[1]&0x3f)
+	default:
+		return 0, 0
+	}
+	if len(p) < at+2 {
+		return 0, 0
+	}
+	return be.Uint16(p[at:]), at + 2
+}
+
+// sapIP is IP's own service access point, from before SNAP.
+const sapIP = 0x06
+
+// isSNAP reports whether LLC announces an EtherType: RFC 1042, or 802.1H's tunnels of bridges.
 func isSNAP(p []byte) bool {
-	return len(p) >= 8 && p[0] == 0xaa && p[1] == 0xaa && p[2] == 3 && p[3]|p[4]|p[5] == 0
+	return len(p) >= 8 && p[0] == 0xaa && p[1] == 0xaa && p[2] == 3 && p[3]|p[4] == 0 && (p[5] == 0 || p[5] == 0xf8)
 }

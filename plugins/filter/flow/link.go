@@ -62,19 +62,35 @@ func (k *linkColumns) of(b *engine.Batch, r engine.Row) (l link) {
 		hardware := k.hardware.Of(b)[r]
 		h := b.Bytes(engine.Span(k.header.Of(b)[r]))
 		if (hardware == hardwareEther || hardware == hardwareLoopback) && len(h) >= etherHeader {
-			copy(l.dst[:], h)
-			copy(l.src[:], h[6:])
-			l.has |= linkSrc | linkDst
+			l.set(h[6:etherHeader-2], h[:6])
 			return l
 		}
 	}
-	if k.src.Has(b, r) && copy(l.src[:], b.Bytes(engine.Span(k.src.Of(b)[r]))) == len(l.src) {
+	var src, dst []byte
+	if k.src.Has(b, r) {
+		src = b.Bytes(engine.Span(k.src.Of(b)[r]))
+	}
+	if k.dst.Has(b, r) {
+		dst = b.Bytes(engine.Span(k.dst.Of(b)[r]))
+	}
+	l.set(src, dst)
+	return l
+}
+
+// set takes addresses of Ethernet's length. All zeros, as loopback has them, are none.
+func (l *link) set(src, dst []byte) {
+	if len(src) == len(l.src) {
+		copy(l.src[:], src)
+	}
+	if len(dst) == len(l.dst) {
+		copy(l.dst[:], dst)
+	}
+	if l.src != (engine.MAC{}) {
 		l.has |= linkSrc
 	}
-	if k.dst.Has(b, r) && copy(l.dst[:], b.Bytes(engine.Span(k.dst.Of(b)[r]))) == len(l.dst) {
+	if l.dst != (engine.MAC{}) {
 		l.has |= linkDst
 	}
-	return l
 }
 
 func (l *link) sameMark(m *link) bool { return l.mark == m.mark && (l.has^m.has)&linkMark == 0 }

@@ -10,7 +10,7 @@ import (
 
 // columns are what PCAP gives of a packet, and the counters of packets that it does not give.
 type columns struct {
-	all, hardware, source, in, out engine.Group
+	all, hardware, source, dest, in, out engine.Group
 
 	pkt      engine.Col[engine.Raw]
 	length   engine.Col[uint32]
@@ -24,22 +24,24 @@ type columns struct {
 	mactype  engine.Col[uint16]
 	saddr    engine.Col[engine.Raw]
 	addrlen  engine.Col[uint16]
+	daddr    engine.Col[engine.Raw]
 	ifin     engine.Col[uint32]
 	ifout    engine.Col[uint32]
 
 	filter             *filter.Program // nil takes all
 	linkWanted         bool            // whether anybody reads what Ethernet's header says
 	noNetwork, refused *engine.Drop
+	noPacket           *engine.Exclusion
 	log                *slog.Logger
 }
 
 func (k *columns) open(env *engine.Env) {
 	k.log = env.Log
-	k.linkWanted = k.hardware.Wanted() || k.source.Wanted()
+	k.linkWanted = k.hardware.Wanted() || k.source.Wanted() || k.dest.Wanted()
 }
 
 func (k *columns) bind(p *engine.Binder) {
-	k.all, k.hardware, k.source, k.in, k.out = p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
+	k.all, k.hardware, k.source, k.dest, k.in, k.out = p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
 	k.pkt = engine.Give(p, k.all, key.RawPkt)
 	k.length = engine.Give(p, k.all, key.RawPktLen)
 	k.wire = engine.Give(p, k.all, key.RawWireLen)
@@ -52,11 +54,13 @@ func (k *columns) bind(p *engine.Binder) {
 	k.mactype = engine.Give(p, k.hardware, key.RawType)
 	k.saddr = engine.Give(p, k.source, key.RawMACSaddr)
 	k.addrlen = engine.Give(p, k.source, key.RawMACAddrLen)
+	k.daddr = engine.GiveExtra(p, k.dest, key.RawMACDaddr)
 	k.ifin = engine.Give(p, k.in, key.OOBIfIn)
 	k.ifout = engine.Give(p, k.out, key.OOBIfOut)
 
 	s := p.Stats()
-	k.noNetwork = s.Drop("no_network_header", "frames that end in their link header or carry no packet, such as wireless management frames")
+	k.noNetwork = s.Drop("no_network_header", "frames that end in their link header, or whose header is not known")
+	k.noPacket = s.Exclusion("no_packet", "frames that carry no packet of a network: of PPP's own protocols, wireless management, encrypted ones")
 	k.refused = s.Drop("link_type", "packets of a capture interface whose link type is not supported")
 }
 
@@ -69,9 +73,9 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 	have, pkt, length, wire := b.Have(), k.pkt.Of(b), k.length.Of(b), k.wire.Of(b)
 	count, times, family, protocol := k.count.Of(b), k.time.Of(b), k.family.Of(b), k.protocol.Of(b)
 	mac, maclen, mactype, saddr, addrlen := k.mac.Of(b), k.maclen.Of(b), k.mactype.Of(b), k.saddr.Of(b), k.addrlen.Of(b)
-	ifin, ifout := k.ifin.Of(b), k.ifout.Of(b)
-	wanted, ethernet := k.linkWanted, k.all.Mask()|k.hardware.Mask()|k.source.Mask()
-	row, refused, skipped := 0, 0, 0
+	ifin, ifout, daddr := k.ifin.Of(b), k.ifout.Of(b), k.daddr.Of(b)
+	wanted, ethernet := k.linkWanted, k.all.Mask()|k.hardware.Mask()|k.source.Mask()|k.dest.Mask()
+	row, refused, skipped, other := 0, 0, 0, 0
 	for i := range frames {
 		f := &frames[i]
 		p := &ports[f.port]
@@ -91,12 +95,15 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 			}
 			if wanted {
 				saddr[r], addrlen[r] = engine.Raw{Off: f.off + 6, Len: 6}, 6
+				daddr[r] = engine.Raw{Off: f.off, Len: 6}
 			}
 		} else {
 			h, ok := network(p.link, data)
 			if !ok {
 				if k.filter != nil && !k.filter.Match(data, 0, f.wirelen) {
 					skipped++
+				} else if h.other {
+					other++
 				}
 				continue
 			}
@@ -108,6 +115,10 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 			if h.src >= 0 {
 				saddr[r], addrlen[r] = engine.Raw{Off: f.off + uint32(h.src), Len: 6}, 6
 				bits |= k.source.Mask()
+			}
+			if h.dst >= 0 {
+				daddr[r] = engine.Raw{Off: f.off + uint32(h.dst), Len: 6}
+				bits |= k.dest.Mask()
 			}
 		}
 		if k.filter != nil && !k.filter.Match(data[net:], etherType, f.wirelen) {
@@ -130,7 +141,10 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 	if skipped > 0 {
 		b.Skip(skipped)
 	}
-	if without := len(frames) - row - refused - skipped; without > 0 {
+	if other > 0 {
+		k.noPacket.Rows(b, other)
+	}
+	if without := len(frames) - row - refused - skipped - other; without > 0 {
 		k.noNetwork.Rows(b, without)
 	}
 	return newest
@@ -140,7 +154,7 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 func (k *columns) fillPlain(b *engine.Batch, frames []frame) (newest int64) {
 	have, pkt, times, family, protocol := b.Have(), k.pkt.Of(b), k.time.Of(b), k.family.Of(b), k.protocol.Of(b)
 	length, wire, count := k.length.Of(b), k.wire.Of(b), k.count.Of(b)
-	bits, row := k.all.Mask()|k.hardware.Mask()|k.source.Mask(), 0
+	bits, row := k.all.Mask()|k.hardware.Mask()|k.source.Mask()|k.dest.Mask(), 0
 	for i := range frames {
 		f := &frames[i]
 		if f.caplen < etherLength {

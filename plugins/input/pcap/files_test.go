@@ -186,17 +186,17 @@ func TestFilteredFlowsAreTcpdumpsChoice(t *testing.T) {
 	}
 }
 
-// TestFramesWithoutNetworkLayerPassTheFilterFirst: what a filter leaves out is not dropped as unreadable.
+// TestFramesWithoutNetworkLayerPassTheFilterFirst: what carries no packet is filtered, whether the filter leaves it out or not.
 func TestFramesWithoutNetworkLayerPassTheFilterFirst(t *testing.T) {
 	path := writeCapture(t, linkNull, []pt.Packet{
 		{Data: pt.Build(pt.Null{}, pt.IPv4{}, pt.UDP{})},
 		{Data: pt.Build(pt.Null{Family: 16}, pt.Zeros(40))},
 	})
-	for filter, want := range map[string]string{"": "1 0 1", "ip": "1 1 0", "not ip": "0 1 1", "not ip6": "1 0 1"} {
+	for filter, want := range map[string]string{"": "1 1 0 1", "ip": "1 1 0 0", "not ip": "0 2 0 1", "not ip6": "1 1 0 1"} {
 		d := stacktest.Run(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\nfilter = %q\n", path, filter))
 		s := d.Stats("in")
-		if got := fmt.Sprint(s.Out, s.Filtered, d.Count("in", "no_network_header")); got != want {
-			t.Errorf("filter %q: out, filtered and dropped are %s, want %s", filter, got, want)
+		if got := fmt.Sprint(s.Out, s.Filtered, s.Dropped, d.Count("in", "no_packet")); got != want {
+			t.Errorf("filter %q: out, filtered, dropped and frames without a packet are %s, want %s", filter, got, want)
 		}
 	}
 }
@@ -214,14 +214,14 @@ func TestFilesInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, i := range []int{0, 2, 1, 3} { // z, then the glob by name, then a
+	for _, i := range []int{3, 1, 2, 0} { // a, then the glob by time, then z
 		want = append(want, fmt.Sprintf("oob.time.sec=%d", i))
 	}
 	stacktest.Run(t, fmt.Sprintf(`
 [global]
 stack = "in:PCAP,out:RECORD"
 [in]
-file = ["%[1]s/z.pcap", "%[1]s/b*.pcap", "%[1]s/a.pcap"]
+file = ["%[1]s/a.pcap", "%[1]s/b*.pcap", "%[1]s/z.pcap"]
 [out]
 name = %[2]q
 keys = "oob.time.sec"

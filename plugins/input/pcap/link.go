@@ -42,7 +42,11 @@ type header struct {
 	ifin, ifout uint32 // the capturing host's interfaces, 0 if not told
 	etherType   uint16 // of the network layer
 	src, dst    int16  // where the link addresses of six octets are, or -1
+	other       bool   // the frame is whole and carries no packet that is read here
 }
+
+// noPacket is the header of a frame that is none of a packet: of a link's own protocol, or of another network's.
+var noPacket = header{other: true}
 
 var be = binary.BigEndian
 
@@ -135,6 +139,7 @@ func ipAt(b []byte, net int) (header, bool) {
 		case 6:
 			return at(net, typeIPv6)
 		}
+		return noPacket, false
 	}
 	return header{}, false
 }
@@ -181,7 +186,7 @@ func null(b []byte) (header, bool) {
 	case 10, 24, 28, 30: // AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin
 		return at(4, typeIPv6)
 	}
-	return header{}, false
+	return noPacket, false
 }
 
 // ppp is PPP with or without HDLC-like framing (RFC 1662), or Cisco HDLC, which serial lines' captures mix with it.
@@ -214,13 +219,16 @@ func pppAt(b []byte, pos int) (header, bool) {
 	case 0x0283:
 		return at(net, typeMPLM)
 	}
-	return header{}, false
+	return noPacket, false
 }
 
 // pppoe is a session header (RFC 2516): version and type, code 0, session, length.
 func pppoe(b []byte) (header, bool) {
-	if len(b) < 6 || b[1] != 0 {
+	if len(b) < 6 {
 		return header{}, false
+	}
+	if b[1] != 0 {
+		return noPacket, false
 	}
 	return pppAt(b, 6)
 }

@@ -3,9 +3,11 @@ package pcap
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	pt "ulogd/test/packettest"
+	"ulogd/test/stacktest"
 )
 
 // linkCases are frames of every link type around one and the same packet.
@@ -103,6 +105,34 @@ func TestEveryLinkType(t *testing.T) {
 	}
 }
 
+// TestFlowsHaveTheAddressesOfTheLink: those that the link layer has, at their places, and none where it has none.
+func TestFlowsHaveTheAddressesOfTheLink(t *testing.T) {
+	const src, both = "orig.mac.saddr=02:00:00:00:00:02", "orig.mac.saddr=02:00:00:00:00:02 orig.mac.daddr=02:00:00:00:00:01"
+	want := map[uint16]string{
+		linkEthernet: both, linkDot11: both, linkRadiotap: both, linkPrism: both, linkAVS: both, linkSLL: src, linkSLL2: src,
+	}
+	seen := map[uint16]bool{}
+	for i, c := range linkCases() {
+		if seen[c.link] && c.link != linkDot11 || c.etherType == typeMPLS {
+			continue
+		}
+		seen[c.link] = true
+		name := fmt.Sprint(t.Name(), i)
+		stacktest.Run(t, fmt.Sprintf(`
+[global]
+stack = "in:PCAP,base:BASE,flow:FLOW,out:RECORD"
+[in]
+file = %q
+[out]
+name = %q
+keys = ["orig.mac.saddr", "orig.mac.daddr", "oob.mark"]
+`, writeCapture(t, c.link, []pt.Packet{{Data: c.frame}}), name))
+		if got := stacktest.Recorded(name); len(got) != 1 || got[0] != want[c.link] {
+			t.Errorf("link type %d: %q, want %q", c.link, got, want[c.link])
+		}
+	}
+}
+
 func TestFramesWithoutData(t *testing.T) {
 	packet := []pt.Layer{pt.SNAP{}, pt.IPv4{}, pt.UDP{}}
 	for name, c := range map[string]struct {
@@ -122,8 +152,13 @@ func TestFramesWithoutData(t *testing.T) {
 		"NFLOG, no payload": {linkNFLOG, []pt.Layer{pt.Raw("\x02\x00\x00\x05\x08\x00\x01\x00\x08\x00\x01\x00")}},
 		"NFLOG, length 0":   {linkNFLOG, []pt.Layer{pt.Raw("\x02\x00\x00\x05\x00\x00\x09\x00\x08\x00\x01\x00")}},
 	} {
-		if h, ok := network(c.link, pt.Build(c.layers...)); ok {
+		h, ok := network(c.link, pt.Build(c.layers...))
+		if ok {
 			t.Errorf("%s has a network layer: %+v", name, h)
+		}
+		loss := name == "aggregate" || name == "nothing" || strings.HasPrefix(name, "NFLOG")
+		if h.other == loss {
+			t.Errorf("%s: told as a loss: %v, want %v", name, !h.other, loss)
 		}
 	}
 }

@@ -16,11 +16,14 @@ const (
 // dot11 reads a data frame at pos up to the EtherType in its SNAP header (RFC 1042). Encrypted frames, aggregates of several
 // packets, management and control frames carry nothing to read. padded says that the header is filled to four octets.
 func dot11(b []byte, pos int, padded bool) (header, bool) {
-	if len(b) < pos+24 {
+	if len(b) < pos+2 {
 		return header{}, false
 	}
 	kind, subtype, flags := b[pos]>>2&3, b[pos]>>4, b[pos+1]
 	if kind != 2 || subtype&noDataBit != 0 || flags&protectedBit != 0 {
+		return noPacket, false
+	}
+	if len(b) < pos+24 {
 		return header{}, false
 	}
 	length := 24
@@ -47,8 +50,11 @@ func dot11(b []byte, pos int, padded bool) (header, bool) {
 		length = (length + 3) &^ 3
 	}
 	llc := pos + length
-	if len(b) < llc+8 || b[llc] != 0xaa || b[llc+1] != 0xaa || b[llc+2] != 3 {
+	if len(b) < llc+8 {
 		return header{}, false
+	}
+	if b[llc] != 0xaa || b[llc+1] != 0xaa || b[llc+2] != 3 {
+		return noPacket, false
 	}
 	return header{
 		net: uint32(llc + 8), etherType: be.Uint16(b[llc+6:]),
