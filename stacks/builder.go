@@ -1,3 +1,5 @@
+// From sections of a file to instances and stacks, and what is wrong with them.
+
 package stacks
 
 import (

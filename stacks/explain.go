@@ -1,3 +1,5 @@
+// Which plugin gives each key to whom, for `ulogd -t -v`.
+
 package stacks
 
 import (

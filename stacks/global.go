@@ -1,3 +1,5 @@
+// The section [global]: what the daemon itself does.
+
 package stacks
 
 import (

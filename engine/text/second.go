@@ -1,3 +1,5 @@
+// Times of whole seconds as text, of which most are those of the record before.
+
 package text
 
 import "time"

@@ -1,3 +1,5 @@
+// A small disk, for tests of full ones.
+
 package nstest
 
 import (

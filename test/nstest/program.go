@@ -1,3 +1,5 @@
+// The daemon's program, built once for a package's tests.
+
 package nstest
 
 import (

@@ -1,3 +1,5 @@
+// The network layer: ARP, IPv4, IPv6 and its extension headers.
+
 package packettest
 
 import "net/netip"

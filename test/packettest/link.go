@@ -1,3 +1,5 @@
+// The link layers that capture files may have in front of their packets.
+
 package packettest
 
 import "encoding/binary"

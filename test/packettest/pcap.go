@@ -1,3 +1,5 @@
+// Classic capture files.
+
 package packettest
 
 import (

@@ -1,3 +1,5 @@
+// Capture files of pcapng's format.
+
 package packettest
 
 import (

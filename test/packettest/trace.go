@@ -1,3 +1,5 @@
+// Traffic as an uplink carries it.
+
 package packettest
 
 import (

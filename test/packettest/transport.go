@@ -1,3 +1,5 @@
+// What IP carries: transport protocols, and tunnels.
+
 package packettest
 
 // What IP carries: transport protocols, and tunnels.

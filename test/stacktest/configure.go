@@ -1,3 +1,5 @@
+// Setting options of an instance in a test.
+
 package stacktest
 
 import (

@@ -1,3 +1,5 @@
+// The daemon's log in a test.
+
 package stacktest
 
 import (

@@ -1,3 +1,5 @@
+// The keys of ARP messages (RFC 826).
+
 package base
 
 import (

@@ -1,3 +1,5 @@
+// Where the headers of a batch's packets begin.
+
 package base
 
 import (

@@ -1,3 +1,5 @@
+// The keys of ICMP and ICMPv6 messages (RFC 792, RFC 4443).
+
 package base
 
 import (

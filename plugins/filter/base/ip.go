@@ -1,3 +1,5 @@
+// The keys of IP headers, of both versions.
+
 package base
 
 // The keys of IP headers. Where the headers are has been found before.

@@ -1,3 +1,5 @@
+// Walking an IPv4 packet to its transport header (RFC 791).
+
 package base
 
 import (

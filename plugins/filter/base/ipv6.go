@@ -1,3 +1,5 @@
+// Walking an IPv6 packet over its extension headers to its transport header (RFC 8200).
+
 package base
 
 import (

@@ -1,3 +1,5 @@
+// All keys that BASE gives, and who fills them.
+
 package base
 
 import (

@@ -1,3 +1,5 @@
+// The keys of UDP and SCTP headers.
+
 package base
 
 // The keys of transport headers that are little more than ports: UDP and SCTP.

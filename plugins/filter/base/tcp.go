@@ -1,3 +1,5 @@
+// The keys of TCP headers (RFC 9293).
+
 package base
 
 import (

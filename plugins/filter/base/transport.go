@@ -1,3 +1,5 @@
+// What FLOW takes of transport headers: ports, flags, types of ICMP.
+
 package base
 
 import (

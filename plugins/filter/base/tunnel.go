@@ -1,3 +1,5 @@
+// Packets inside of packets: GRE, IP in IP, VXLAN and their like.
+
 package base
 
 import (

@@ -1,3 +1,5 @@
+// From the link layer to the network header, over tags, labels and sessions.
+
 package base
 
 // What stands between the link layer and the network header: tags, labels, sessions.

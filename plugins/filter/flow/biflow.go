@@ -1,3 +1,5 @@
+// Both directions of a connection as one flow.
+
 package flow
 
 import (

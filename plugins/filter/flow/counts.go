@@ -1,3 +1,5 @@
+// FLOW's counters.
+
 package flow
 
 import (

@@ -1,3 +1,5 @@
+// Memory of the flow table, outside of the garbage collector's.
+
 package flow
 
 import (

@@ -1,3 +1,5 @@
+// Records of the flows that have ended.
+
 package flow
 
 import (

@@ -1,3 +1,5 @@
+// The live flows, for `ulogd flows`.
+
 package flow
 
 // The live flows, for `ulogd flows`.

@@ -1,3 +1,5 @@
+// How flows end by the clock.
+
 package flow
 
 // How flows end by the clock. Every entry has a tick, in an octet apart from it, at which somebody must look at it; every set has the

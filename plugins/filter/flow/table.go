@@ -1,3 +1,5 @@
+// The table of flows: entries of one cache line, in sets that are searched at once.
+
 package flow
 
 import (

@@ -1,3 +1,5 @@
+// The routes of a network namespace, kept current by what the kernel says of changes.
+
 package route
 
 import (

@@ -1,3 +1,5 @@
+// Messages of rtnetlink about routes.
+
 package route
 
 import (

@@ -1,3 +1,5 @@
+// The longest prefix that an address has.
+
 package route
 
 import (

@@ -1,3 +1,5 @@
+// Synthetic connections.
+
 package gen
 
 import (

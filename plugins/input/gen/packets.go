@@ -1,3 +1,5 @@
+// Synthetic packets.
+
 package gen
 
 import (

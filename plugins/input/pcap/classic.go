@@ -1,3 +1,5 @@
+// Classic capture files (draft-ietf-opsawg-pcap).
+
 package pcap
 
 import "fmt"

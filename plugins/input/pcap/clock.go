@@ -1,3 +1,5 @@
+// Times of capture files, of any resolution.
+
 package pcap
 
 import (

@@ -1,3 +1,5 @@
+// The keys that PCAP gives, and the rows that it makes of frames.
+
 package pcap
 
 import (

@@ -1,3 +1,5 @@
+// Where a capture comes from: a file or a pipe, compressed or not.
+
 package pcap
 
 import (

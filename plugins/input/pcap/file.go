@@ -1,3 +1,5 @@
+// One capture file, read in large blocks.
+
 package pcap
 
 import (

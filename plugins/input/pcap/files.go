@@ -1,3 +1,5 @@
+// Many capture files, one after the other.
+
 package pcap
 
 import (

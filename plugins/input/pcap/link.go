@@ -1,3 +1,5 @@
+// Link layers, by the numbers of tcpdump.org's list.
+
 package pcap
 
 import (

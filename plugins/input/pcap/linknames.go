@@ -1,3 +1,5 @@
+// Names of link layers that are refused.
+
 package pcap
 
 // linkNames names link types that captures may have and that are refused, as tcpdump.org's list does without the prefix.

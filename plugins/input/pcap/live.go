@@ -1,3 +1,5 @@
+// Opening an interface.
+
 package pcap
 
 import (

@@ -1,3 +1,5 @@
+// Packets of netfilter's log in capture files (LINKTYPE_NFLOG).
+
 package pcap
 
 import "encoding/binary"

@@ -1,3 +1,5 @@
+// Capture files of pcapng's format (draft-ietf-opsawg-pcapng).
+
 package pcap
 
 import (

@@ -1,3 +1,5 @@
+// How far the reading is, for a person at a terminal.
+
 package pcap
 
 import (

@@ -1,3 +1,5 @@
+// The ring in which the kernel puts captured packets (AF_PACKET, TPACKET_V3).
+
 package pcap
 
 import (

@@ -1,3 +1,5 @@
+// IEEE 802.11, and the headers that drivers put in front of it.
+
 package pcap
 
 import "encoding/binary"

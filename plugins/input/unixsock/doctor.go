@@ -1,3 +1,5 @@
+// What `ulogd doctor` asks UNIXSOCK.
+
 package unixsock
 
 import (

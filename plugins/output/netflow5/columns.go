@@ -1,3 +1,5 @@
+// The arrays of a batch from which records are made.
+
 package netflow5
 
 import "ulogd/engine"

@@ -1,3 +1,5 @@
+// Records of NetFlow version 5.
+
 package netflow5
 
 import (

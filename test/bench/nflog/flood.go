@@ -1,3 +1,5 @@
+// One flood of logged packets, and what it costs a daemon.
+
 package main
 
 import (

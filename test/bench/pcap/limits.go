@@ -1,3 +1,5 @@
+// Memory and rate with many live flows.
+
 package main
 
 import (

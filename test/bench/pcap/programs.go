@@ -1,3 +1,5 @@
+// The programs that are compared.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// A collector of NetFlow v5 that costs little.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// A collector of IPFIX over TCP that costs little.
+
 package main
 
 import (

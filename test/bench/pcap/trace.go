@@ -1,3 +1,5 @@
+// The capture file that all programs read.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// What `ulogd doctor` asks the spool.
+
 package spool
 
 import (

@@ -1,3 +1,5 @@
+// What `ulogd doctor` asks a file.
+
 package logfile
 
 import (
