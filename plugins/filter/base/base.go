@@ -62,6 +62,9 @@ type stage struct {
 	extraBits uint64
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var _ engine.Opener = (*stage)(nil)
+
 // Open prepares what depends on the keys being bound.
 func (s *stage) Open(*engine.Env) error {
 	s.keys.open()

@@ -54,6 +54,14 @@ type flow struct {
 	dealt *timeline // of the stack whose copies are being bound
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*flow)(nil)
+	_ engine.Timed     = (*flow)(nil)
+	_ engine.Counting  = (*flow)(nil)
+	_ engine.Sharder   = (*flow)(nil)
+)
+
 // keyFields are what the key setting may name.
 var keyFields = []string{"tos", "ifindex", "vlan", "mac", "mark", "icmp"}
 
@@ -116,6 +124,9 @@ func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	s.cache = f.cache(p, s.timeline)
 	return s
 }
+
+// Counts implements engine.Counting: a flow's octets and packets are those since its record before.
+func (f *flow) Counts() engine.Counts { return engine.CountsDelta }
 
 // Timeouts implements engine.Timed.
 func (f *flow) Timeouts() (active, idle time.Duration) { return f.active, f.inactive }

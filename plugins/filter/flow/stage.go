@@ -26,6 +26,15 @@ type stage struct {
 	doubt doubtful
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Opener  = (*stage)(nil)
+	_ engine.Ticker  = (*stage)(nil)
+	_ engine.Flusher = (*stage)(nil)
+	_ engine.Closer  = (*stage)(nil)
+	_ engine.Querier = (*stage)(nil)
+)
+
 // doubtful is a packet that waits until it is known what time it was.
 type doubtful struct {
 	waits  bool

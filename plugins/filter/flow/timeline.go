@@ -233,6 +233,9 @@ type dealer struct {
 	secret   secret
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var _ engine.Dealer = (*dealer)(nil)
+
 // Hash implements engine.Dealer. Rows without a tuple go to the first worker, which counts them.
 func (d *dealer) Hash(b *engine.Batch) *[engine.BatchSize]uint32 {
 	d.timeline.observe(b, d.time, d.instant.Of(b))

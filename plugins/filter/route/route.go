@@ -34,6 +34,9 @@ type route struct {
 	table     uint32 // 0: all
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var _ engine.Validator = (*route)(nil)
+
 func (f *route) Options(o *engine.Options) {
 	o.String(&f.tableName, "table", "all", "number of the routing table to look into, or main, local or all")
 }

@@ -43,6 +43,13 @@ type gen struct {
 	all   engine.Group
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator     = (*gen)(nil)
+	_ engine.Backpressured = (*gen)(nil)
+	_ engine.Counting      = (*gen)(nil)
+)
+
 // epoch is 2024-01-01 00:00:00 UTC in nanoseconds.
 const epoch = 1704067200 * int64(time.Second)
 

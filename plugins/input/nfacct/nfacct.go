@@ -52,6 +52,18 @@ type nfacct struct {
 	overs     *engine.Counter
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator     = (*nfacct)(nil)
+	_ engine.Opener        = (*nfacct)(nil)
+	_ engine.Closer        = (*nfacct)(nil)
+	_ engine.Stopper       = (*nfacct)(nil)
+	_ engine.Signaler      = (*nfacct)(nil)
+	_ engine.Live          = (*nfacct)(nil)
+	_ engine.Backpressured = (*nfacct)(nil)
+	_ engine.Doctored      = (*nfacct)(nil)
+)
+
 // Options declares the settings.
 func (n *nfacct) Options(o *engine.Options) {
 	o.Seconds(&n.pollInterval, "pollinterval", 0, "time between polls; it must be set")

@@ -90,6 +90,21 @@ type nfct struct {
 	compat   bool          // flow.end is the entry's end, as ulogd2 has it
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator     = (*nfct)(nil)
+	_ engine.Opener        = (*nfct)(nil)
+	_ engine.Ticker        = (*nfct)(nil)
+	_ engine.Closer        = (*nfct)(nil)
+	_ engine.Stopper       = (*nfct)(nil)
+	_ engine.Signaler      = (*nfct)(nil)
+	_ engine.Live          = (*nfct)(nil)
+	_ engine.Backpressured = (*nfct)(nil)
+	_ engine.Counting      = (*nfct)(nil)
+	_ engine.Querier       = (*nfct)(nil)
+	_ engine.Doctored      = (*nfct)(nil)
+)
+
 // Bind declares the keys.
 func (n *nfct) Bind(p *engine.Binder) {
 	n.columns.bind(p)

@@ -67,6 +67,18 @@ type nflog struct {
 	malformed  *engine.Drop
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator  = (*nflog)(nil)
+	_ engine.Opener     = (*nflog)(nil)
+	_ engine.Ticker     = (*nflog)(nil)
+	_ engine.Closer     = (*nflog)(nil)
+	_ engine.Stopper    = (*nflog)(nil)
+	_ engine.Live       = (*nflog)(nil)
+	_ engine.Namespaced = (*nflog)(nil)
+	_ engine.Doctored   = (*nflog)(nil)
+)
+
 func (n *nflog) Options(o *engine.Options) {
 	engine.Range(o, &n.group, "group", 0, 0, 65535, "netlink group. Group 0 also takes over what the kernel itself logs of packets")
 	o.Bool(&n.bind, "bind", false, "make nfnetlink_log the logger of IPv4, IPv6 and bridge packets even if the group is not 0")

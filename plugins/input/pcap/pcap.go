@@ -46,6 +46,17 @@ type input struct {
 	reader
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator     = (*input)(nil)
+	_ engine.Opener        = (*input)(nil)
+	_ engine.Closer        = (*input)(nil)
+	_ engine.Live          = (*input)(nil)
+	_ engine.Backpressured = (*input)(nil)
+	_ engine.Namespaced    = (*input)(nil)
+	_ engine.Doctored      = (*input)(nil)
+)
+
 // settings are the options.
 type settings struct {
 	patterns   []string

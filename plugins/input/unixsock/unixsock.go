@@ -53,6 +53,17 @@ type unixsock struct {
 	failed    *engine.Counter
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*unixsock)(nil)
+	_ engine.Opener    = (*unixsock)(nil)
+	_ engine.Ticker    = (*unixsock)(nil)
+	_ engine.Closer    = (*unixsock)(nil)
+	_ engine.Stopper   = (*unixsock)(nil)
+	_ engine.Live      = (*unixsock)(nil)
+	_ engine.Doctored  = (*unixsock)(nil)
+)
+
 func (u *unixsock) Options(o *engine.Options) {
 	o.String(&u.path, "socket_path", "/var/run/ulogd/ulogd2.sock", "the socket, made at start and removed at the end")
 	engine.Octets(o, &u.bufsize, "bufsize", 0, "octets of receive buffer; 0: the system's default")

@@ -43,6 +43,9 @@ type graphite struct {
 	host, port, prefix string
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var _ engine.Validator = (*graphite)(nil)
+
 func (g *graphite) Options(o *engine.Options) {
 	o.String(&g.host, "host", "", "name or address of the carbon server")
 	o.String(&g.port, "port", "", "its port, 2003 by custom")

@@ -45,6 +45,16 @@ type output struct {
 	no6      *engine.Drop
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*output)(nil)
+	_ engine.Opener    = (*output)(nil)
+	_ engine.Closer    = (*output)(nil)
+	_ engine.Signaler  = (*output)(nil)
+	_ engine.Blocker   = (*output)(nil)
+	_ engine.Doctored  = (*output)(nil)
+)
+
 func (o *output) Options(opts *engine.Options) {
 	o.settings.options(opts, &o.Output)
 	o.spool.options(opts)

@@ -49,6 +49,9 @@ type json struct {
 	offset []byte // from UTC, of the clock's second
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var _ engine.Validator = (*json)(nil)
+
 func (j *json) Options(o *engine.Options) {
 	j.file.Declare(o, "/var/log/ulogd.json")
 	o.Bool(&j.timestamp, "timestamp", true, "add a time stamp")

@@ -26,6 +26,12 @@ type output struct {
 	clamped *engine.Counter
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*output)(nil)
+	_ engine.Opener    = (*output)(nil)
+)
+
 func init() {
 	engine.Register(engine.Plugin{
 		Name: "NETFLOW5",

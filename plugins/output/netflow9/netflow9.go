@@ -58,6 +58,13 @@ type output struct {
 	noForm   *engine.Drop
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*output)(nil)
+	_ engine.Opener    = (*output)(nil)
+	_ engine.Closer    = (*output)(nil)
+)
+
 func (o *output) Options(opts *engine.Options) {
 	o.registry.Dialect = export.NetFlow9
 	o.Output.Options(opts, stream.PortNetFlow, stream.All, stream.Balance)

@@ -50,6 +50,12 @@ type syslog struct {
 	offset   []byte      // that follows the fraction
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*syslog)(nil)
+	_ engine.Opener    = (*syslog)(nil)
+)
+
 func (s *syslog) Options(o *engine.Options) {
 	o.Enum(&s.facility, "facility", "LOG_KERN", facilities, "what the message is said to be from")
 	o.Enum(&s.level, "level", "LOG_NOTICE", levels, "how urgent it is")
