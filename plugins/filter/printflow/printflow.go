@@ -69,11 +69,11 @@ func (s *stage) Consume(b *engine.Batch) {
 	for _, r := range b.Rows() {
 		start := len(text)
 		switch get(s.event, b, r) {
-		case 1:
+		case key.EventNew:
 			text = append(text, "[NEW] "...)
-		case 2:
+		case key.EventUpdate:
 			text = append(text, "[UPDATE] "...)
-		case 4:
+		case key.EventDestroy:
 			text = append(text, "[DESTROY] "...)
 		}
 		text = s.half(append(text, "ORIG: "...), &s.orig, b, r)

@@ -91,7 +91,7 @@ func bindFlows(p *engine.Binder, g *gen) func(*engine.Batch, int) {
 			k := 1 + x>>8&15
 			pk[r], oct[r] = k, 40+k*(x>>12&511)
 			rpk[r], roct[r] = k+2, 40+k*(x>>16&1023)
-			mk[r], ids[r], ev[r], why[r] = 0, uint32(x>>24), 4, key.EndDetected
+			mk[r], ids[r], ev[r], why[r] = 0, uint32(x>>24), key.EventDestroy, key.EndDetected
 			g.clock += int64(g.interval)
 			en[r] = engine.Time(g.clock)
 			st[r] = engine.Time(g.clock - int64(x>>30&0xffffffff))

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
@@ -76,11 +77,11 @@ func (f *flow) decode(m *nlattr.Message) bool {
 	f.family = m.Body[0]
 	switch {
 	case m.Type == msgDelete:
-		f.event = eventDestroy
+		f.event = key.EventDestroy
 	case m.Flags&(unix.NLM_F_CREATE|unix.NLM_F_EXCL) != 0:
-		f.event = eventNew
+		f.event = key.EventNew
 	default:
-		f.event = eventUpdate
+		f.event = key.EventUpdate
 	}
 	f.sent, f.answered = counters{}, counters{}
 	f.orig.has, f.reply.has, f.has = 0, 0, 0

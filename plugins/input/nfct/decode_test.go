@@ -33,7 +33,7 @@ func TestDecode(t *testing.T) {
 		reply: tuple{src: engine.Addr4(0xc6336407), dst: engine.Addr4(0xc0000201), sport: 443, dport: 40000, proto: 6, has: hasIP | hasProto | hasPorts},
 		sent:  counters{10, 4000}, answered: counters{20, 8000},
 		start: 1795227979547048123, stop: 1795227981549147456, stamp: 1795227981549148000,
-		id: 77, status: 0x28e, family: unix.AF_INET, tcpState: tcpTimeWait, event: eventDestroy, has: hasID | hasTCP | hasCounters,
+		id: 77, status: 0x28e, family: unix.AF_INET, tcpState: key.TCPTimeWait, event: key.EventDestroy, has: hasID | hasTCP | hasCounters,
 	}
 	if !reflect.DeepEqual(f, want) {
 		t.Errorf("got  %+v\nwant %+v", f, want)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 	"ulogd/plugins/input/netlink/mmsg"
 )
 
@@ -18,7 +19,7 @@ func TestBeginningsOfTranslations(t *testing.T) {
 		return c
 	}
 	s := playWith(t, nil, func(s *script) { s.n.begun = true })
-	s.send(udp(eventNew, 1), translated(eventNew, 2), translated(eventNew, 2), translated(eventUpdate, 2), translated(eventUpdate, 3), udp(eventDestroy, 1), translated(eventDestroy, 2))
+	s.send(udp(key.EventNew, 1), translated(key.EventNew, 2), translated(key.EventNew, 2), translated(key.EventUpdate, 2), translated(key.EventUpdate, 3), udp(key.EventDestroy, 1), translated(key.EventDestroy, 2))
 	lines := s.stop()
 	if len(lines) != 3 {
 		t.Fatalf("records %q", lines)
@@ -31,7 +32,7 @@ func TestBeginningsOfTranslations(t *testing.T) {
 // TestBeginningsThatADumpFinds: a dump shows those whose event was lost.
 func TestBeginningsThatADumpFinds(t *testing.T) {
 	found := func(id uint32, start uint64, status uint32) flow {
-		c := udp(eventNew, id)
+		c := udp(key.EventNew, id)
 		c.dumped, c.start, c.status = true, start, status
 		return decoded(t, c.message())
 	}
@@ -66,7 +67,7 @@ func TestReportsAfterTheClockWasSetBack(t *testing.T) {
 			at   int64 // seconds
 			rows int   // so far
 		}{{1000, 0}, {1061, 1}, {1100, 1}, {1122, 2}, {500, 3}, {520, 3}, {561, 4}} {
-			f := decoded(t, crafted{event: eventUpdate, dumped: true, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, id: 1, start: 1000 * second}.message())
+			f := decoded(t, crafted{event: key.EventUpdate, dumped: true, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, id: 1, start: 1000 * second}.message())
 			r.dumped(&f, forReport, step.at*second)
 			if r.rows != step.rows {
 				t.Errorf("at %d: %d rows, want %d", step.at, r.rows, step.rows)

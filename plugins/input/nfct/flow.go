@@ -24,7 +24,7 @@ type flow struct {
 	family      uint8
 	tcpState    uint8
 	sctpState   uint8
-	event       uint8 // eventNew, eventUpdate, eventDestroy
+	event       uint8 // key.EventNew, key.EventUpdate, key.EventDestroy
 	has         parts
 	labels      engine.Label
 	helper      []byte
@@ -63,13 +63,6 @@ const (
 	hasCounters
 )
 
-// What happened, as ct.event and the option event_mask count it.
-const (
-	eventNew     = 1
-	eventUpdate  = 2
-	eventDestroy = 4
-)
-
 // Bits of ct.status (linux/netfilter/nf_conntrack_common.h).
 const (
 	statusSeenReply    = 1 << 1        // IPS_SEEN_REPLY
@@ -80,19 +73,11 @@ const (
 	statusOffload      = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
 )
 
-// States of a TCP connection that has come to its end, and of one that both sides began (linux/netfilter/nf_conntrack_tcp.h).
-const (
-	tcpLastAck  = 6
-	tcpTimeWait = 7
-	tcpClose    = 8
-	tcpSynSent2 = 9
-)
-
 // endReason tells why the kernel destroyed the connection: TCP says so itself; an entry with time left was removed by somebody
 // (conntrack -D, early drop); the others ran out.
 func (f *flow) endReason() uint8 {
 	switch {
-	case f.has&hasTCP != 0 && f.tcpState >= tcpLastAck && f.tcpState <= tcpClose:
+	case f.has&hasTCP != 0 && key.TCPEnded(f.tcpState):
 		return key.EndDetected
 	case f.timeout > 0:
 		return key.EndForced

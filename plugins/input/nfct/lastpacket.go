@@ -5,12 +5,14 @@ package nfct
 
 import (
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine/key"
 )
 
 // timeouts are what the kernel's entries live after a packet, in nanoseconds; 0 is not known.
 type timeouts struct {
-	tcp                           [10]int64 // by state
-	sctp                          [9]int64  // by state
+	tcp                           [key.TCPStates]int64 // by state
+	sctp                          [9]int64             // by state
 	tcpUnacknowledged, tcpRetrans int64
 	udp, udpStream                int64
 	icmp, icmp6                   int64
@@ -21,9 +23,9 @@ type timeouts struct {
 // sysctls says where the kernel keeps each timeout.
 func (t *timeouts) sysctls() map[string]*int64 {
 	return map[string]*int64{
-		"tcp_timeout_syn_sent": &t.tcp[1], "tcp_timeout_syn_recv": &t.tcp[2], "tcp_timeout_established": &t.tcp[3],
-		"tcp_timeout_fin_wait": &t.tcp[4], "tcp_timeout_close_wait": &t.tcp[5], "tcp_timeout_last_ack": &t.tcp[6],
-		"tcp_timeout_time_wait": &t.tcp[7], "tcp_timeout_close": &t.tcp[8],
+		"tcp_timeout_syn_sent": &t.tcp[key.TCPSynSent], "tcp_timeout_syn_recv": &t.tcp[key.TCPSynRecv], "tcp_timeout_established": &t.tcp[key.TCPEstablished],
+		"tcp_timeout_fin_wait": &t.tcp[key.TCPFinWait], "tcp_timeout_close_wait": &t.tcp[key.TCPCloseWait], "tcp_timeout_last_ack": &t.tcp[key.TCPLastAck],
+		"tcp_timeout_time_wait": &t.tcp[key.TCPTimeWait], "tcp_timeout_close": &t.tcp[key.TCPClose],
 		"tcp_timeout_unacknowledged": &t.tcpUnacknowledged, "tcp_timeout_max_retrans": &t.tcpRetrans,
 		"sctp_timeout_closed": &t.sctp[1], "sctp_timeout_cookie_wait": &t.sctp[2], "sctp_timeout_cookie_echoed": &t.sctp[3],
 		"sctp_timeout_established": &t.sctp[4], "sctp_timeout_shutdown_sent": &t.sctp[5],
@@ -51,7 +53,7 @@ func (t *timeouts) of(f *flow) (list [3]int64) {
 			return list
 		}
 		own := t.tcp[f.tcpState]
-		if f.tcpState == tcpSynSent2 {
+		if f.tcpState == key.TCPSynSent2 {
 			own = 120 * second // no setting changes it
 		}
 		list[0] = own
@@ -134,5 +136,5 @@ func (l lifetimes) last(f *flow, at, since int64) (when int64, known bool) {
 
 // refused reports whether an entry ended with its last packet: the kernel removes that of a TCP connection whose only answer is a reset.
 func (f *flow) refused() bool {
-	return f.has&hasTCP != 0 && f.tcpState == tcpClose && f.status&statusSeenReply == 0
+	return f.has&hasTCP != 0 && f.tcpState == key.TCPClose && f.status&statusSeenReply == 0
 }

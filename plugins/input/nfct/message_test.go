@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/plugins/input/netlink/nlattr"
+
+	"ulogd/engine/key"
 )
 
 // crafted describes a message.
@@ -35,11 +37,11 @@ type crafted struct {
 func (c crafted) message() []byte {
 	typ, flags := uint16(msgNew), uint16(0)
 	switch {
-	case c.event == eventDestroy:
+	case c.event == key.EventDestroy:
 		typ = msgDelete
 	case c.dumped:
 		flags = unix.NLM_F_MULTI
-	case c.event == eventNew:
+	case c.event == key.EventNew:
 		flags = unix.NLM_F_CREATE | unix.NLM_F_EXCL
 	}
 	family := byte(unix.AF_INET)
@@ -146,17 +148,17 @@ func appendCounters(b []byte, kind uint16, packets, octets uint64) []byte {
 
 // destroyTCP is like most messages: 268 octets.
 var destroyTCP = crafted{
-	event: eventDestroy, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_TCP, sport: 40000, dport: 443, id: 77, status: 0x28e,
-	packets: 10, octets: 4000, start: 1795227979547048123, stop: 1795227981549147456, tcpState: tcpTimeWait, stamp: 1795227981549148000,
+	event: key.EventDestroy, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_TCP, sport: 40000, dport: 443, id: 77, status: 0x28e,
+	packets: 10, octets: 4000, start: 1795227979547048123, stop: 1795227981549147456, tcpState: key.TCPTimeWait, stamp: 1795227981549148000,
 }
 
 // samples are messages of every kind, for fuzzing and for sweeps.
 var samples = []crafted{
 	destroyTCP,
-	{event: eventNew, src: "192.0.2.1", dst: "198.51.100.7", rsrc: "10.0.0.9", proto: unix.IPPROTO_UDP, sport: 1, dport: 53, id: 1, mark: 5, zone: 3, stamp: 9},
-	{event: eventUpdate, src: "2001:db8::1", dst: "2001:db8::2", proto: unix.IPPROTO_TCP, sport: 7, dport: 21, id: 2, helper: "ftp", secctx: "system_u:object_r:x:s0", labels: []byte{5, 0, 0, 0}, tcpState: 3, unknown: true},
-	{event: eventDestroy, src: "2001:db8::1", dst: "2001:db8::2", proto: unix.IPPROTO_ICMPV6, icmpType: 128, id: 3, zoneOrig: 1, zoneReply: 2, timeout: 9},
-	{event: eventNew, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_ICMP, icmpType: 8, id: 4},
-	{event: eventUpdate, dumped: true, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_GRE, sport: 1, dport: 2, id: 5, packets: 1 << 40, octets: 1 << 50, start: 1},
-	{event: eventNew, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_TCP, sport: 20, dport: 1024, id: 6, status: 1 | 1<<14, master: &destroyTCP},
+	{event: key.EventNew, src: "192.0.2.1", dst: "198.51.100.7", rsrc: "10.0.0.9", proto: unix.IPPROTO_UDP, sport: 1, dport: 53, id: 1, mark: 5, zone: 3, stamp: 9},
+	{event: key.EventUpdate, src: "2001:db8::1", dst: "2001:db8::2", proto: unix.IPPROTO_TCP, sport: 7, dport: 21, id: 2, helper: "ftp", secctx: "system_u:object_r:x:s0", labels: []byte{5, 0, 0, 0}, tcpState: 3, unknown: true},
+	{event: key.EventDestroy, src: "2001:db8::1", dst: "2001:db8::2", proto: unix.IPPROTO_ICMPV6, icmpType: 128, id: 3, zoneOrig: 1, zoneReply: 2, timeout: 9},
+	{event: key.EventNew, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_ICMP, icmpType: 8, id: 4},
+	{event: key.EventUpdate, dumped: true, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_GRE, sport: 1, dport: 2, id: 5, packets: 1 << 40, octets: 1 << 50, start: 1},
+	{event: key.EventNew, src: "192.0.2.1", dst: "198.51.100.7", proto: unix.IPPROTO_TCP, sport: 20, dport: 1024, id: 6, status: 1 | 1<<14, master: &destroyTCP},
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 	"ulogd/plugins/input/netlink/mmsg"
 )
 
@@ -113,7 +114,7 @@ func (n *nfct) Bind(p *engine.Binder) {
 
 // Counts implements engine.Counting. Without memory an UPDATE event has what the kernel counted so far.
 func (n *nfct) Counts() engine.Counts {
-	if n.counters == "total" || !n.hash && n.pollInterval == 0 && n.eventMask&eventUpdate != 0 {
+	if n.counters == "total" || !n.hash && n.pollInterval == 0 && n.eventMask&key.EventUpdate != 0 {
 		return engine.CountsTotal
 	}
 	return engine.CountsDelta
@@ -170,10 +171,10 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 func (n *nfct) subscribe() (err error) {
 	defer func() { n.joined = time.Now().UnixNano() }()
 	var groups []uint32
-	if n.eventMask&eventNew != 0 || n.begun {
+	if n.eventMask&key.EventNew != 0 || n.begun {
 		groups = append(groups, groupNew)
 	}
-	if n.eventMask&eventUpdate != 0 {
+	if n.eventMask&key.EventUpdate != 0 {
 		groups = append(groups, groupUpdate)
 	}
 	if len(groups) > 0 {
@@ -181,7 +182,7 @@ func (n *nfct) subscribe() (err error) {
 			return err
 		}
 	}
-	if n.eventMask&eventDestroy != 0 {
+	if n.eventMask&key.EventDestroy != 0 {
 		if n.ends, err = openSocket(&n.settings, &n.filter, []uint32{groupDestroy}); err != nil {
 			return err
 		}

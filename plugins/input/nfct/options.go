@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 )
 
 // settings are the options. Names and defaults of the first half are ulogd2's.
@@ -38,7 +39,7 @@ type settings struct {
 	connLabels     string
 }
 
-const allEvents = eventNew | eventUpdate | eventDestroy
+const allEvents = key.EventNew | key.EventUpdate | key.EventDestroy
 
 // Options declares the settings.
 func (n *nfct) Options(o *engine.Options) {
@@ -48,7 +49,7 @@ func (n *nfct) Options(o *engine.Options) {
 	engine.Int(o, &s.hashBuckets, "hash_buckets", 8192, "has no effect: the index of the remembered connections grows with them")
 	engine.Int(o, &s.hashMax, "hash_max_entries", 0, "connections that are remembered at most; 0: as many as the kernel tracks (nf_conntrack_max, also when it changes), "+
 		"within half of the memory that the daemon may use, at 276 octets each. The table grows as it fills. Others are reported all the same, without what only memory knows")
-	engine.Range(o, &s.eventMask, "event_mask", eventNew|eventDestroy, 0, eventNew|eventUpdate|eventDestroy, "events to ask the kernel for, added up: 1 new, 2 update, 4 destroy")
+	engine.Range(o, &s.eventMask, "event_mask", key.EventNew|key.EventDestroy, 0, key.EventNew|key.EventUpdate|key.EventDestroy, "events to ask the kernel for, added up: 1 new, 2 update, 4 destroy")
 	engine.Octets(o, &s.bufferSize, "netlink_socket_buffer_size", 0, "octets that may wait in the kernel on each socket, if netlink_socket_buffer_maxsize is not set; 0: 8 MiB. It is a limit, nothing is allocated ahead")
 	engine.Octets(o, &s.bufferMax, "netlink_socket_buffer_maxsize", 0, "octets that may wait in the kernel on each socket; 0: see netlink_socket_buffer_size")
 	o.Seconds(&s.resync, "netlink_resync_timeout", 60*time.Second, "time from an overrun of the socket to the dump that finds out what was missed")
@@ -87,7 +88,7 @@ func (n *nfct) Validate() error {
 		return fmt.Errorf("pollinterval: needs hash_enable, since only the memory of the poll before tells what has ended")
 	case s.pollInterval == 0 && s.eventMask&allEvents == 0:
 		return fmt.Errorf("event_mask: asks for no event; add up 1 new, 2 update, 4 destroy")
-	case s.pollInterval == 0 && s.hash && s.eventMask&eventDestroy == 0:
+	case s.pollInterval == 0 && s.hash && s.eventMask&key.EventDestroy == 0:
 		return fmt.Errorf("event_mask: %d leaves out destroy (4), and with hash_enable nothing else is reported; add 4, or set hash_enable = 0", s.eventMask)
 	case s.activeTimeout > 0 && !s.hash:
 		return fmt.Errorf("active_timeout: needs hash_enable")

@@ -6,16 +6,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ulogd/engine/key"
 )
 
 func TestLiveConnectionsAreListed(t *testing.T) {
 	s := play(t, func(set *settings) { set.hashMax = 20_000 })
 	for i := range uint32(10) {
-		s.send(udp(eventNew, i))
+		s.send(udp(key.EventNew, i))
 	}
 	ping := samples[3]
-	ping.event = eventNew
-	s.send(udp(eventDestroy, 4), ping)
+	ping.event = key.EventNew
+	s.send(udp(key.EventDestroy, 4), ping)
 	ask := func(words string) (lines []string, err error) {
 		err = s.machine.Query("", "flows", strings.Fields(words), func(line []byte) { lines = append(lines, string(line)) })
 		return lines, err

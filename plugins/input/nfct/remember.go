@@ -11,11 +11,11 @@ import (
 // event handles one event, read at the time now.
 func (r *reader) event(f *flow, now int64) {
 	switch {
-	case f.event == eventDestroy:
+	case f.event == key.EventDestroy:
 		r.end(f, now)
 	case r.table != nil:
 		r.alive(f, now)
-	case f.event == eventNew:
+	case f.event == key.EventNew:
 		r.emit(f, 0, pick(f.start, pick(f.stamp, now)), 0)
 	default:
 		r.emit(f, 0, f.start, 0)
@@ -86,12 +86,12 @@ func (r *reader) alive(f *flow, now int64) {
 		t.update(i, f)
 		e := t.entries.at(i)
 		e.active = max(e.active, f.stamp) // a kernel that does not stamp events says nothing of when they were
-		if f.event == eventNew {
+		if f.event == key.EventNew {
 			t.unmute(i) // it has been announced, so its end will be
 			e.start = pick(f.stamp, e.start)
 		}
 	}
-	if f.event == eventNew && r.begun {
+	if f.event == key.EventNew && r.begun {
 		r.begin(i, f, start)
 	}
 }
@@ -109,7 +109,7 @@ func (r *reader) begin(i uint32, f *flow, start int64) bool {
 		e.flags |= isBegun
 		start = e.start
 	}
-	f.event = eventNew
+	f.event = key.EventNew
 	f.sent, f.answered = counters{}, counters{}
 	r.emit(f, 0, start, 0)
 	return true
@@ -255,7 +255,7 @@ func (r *reader) sweep() (done bool) {
 			return false
 		}
 		t.recall(i, f)
-		f.event = eventDestroy
+		f.event = key.EventDestroy
 		if r.deltas() {
 			t.delta(i, f)
 		}

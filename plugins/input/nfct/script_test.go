@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 	"ulogd/plugins/input/netlink/mmsg"
 	"ulogd/plugins/input/netlink/nlattr"
 )
@@ -154,7 +155,7 @@ func (s *script) send(events ...crafted) {
 	s.t.Helper()
 	for _, e := range events {
 		to := s.begins
-		if e.event == eventDestroy {
+		if e.event == key.EventDestroy {
 			to = s.ends
 		}
 		s.raw(to, e.message())
@@ -233,50 +234,50 @@ func TestEventsInEveryOrder(t *testing.T) {
 		live   int
 		check  func(s *script)
 	}{
-		{"an end never heard of", []crafted{udp(eventDestroy, 1)}, 1, 0, func(s *script) {
+		{"an end never heard of", []crafted{udp(key.EventDestroy, 1)}, 1, 0, func(s *script) {
 			if strings.Contains(s.lines[0], "flow.start") {
 				s.t.Errorf("a start from nowhere: %q", s.lines[0])
 			}
 		}},
-		{"a beginning told twice", []crafted{stamped(udp(eventNew, 1), 0, 0, 5), stamped(udp(eventNew, 1), 0, 0, 5), udp(eventDestroy, 1)}, 1, 0, func(s *script) {
+		{"a beginning told twice", []crafted{stamped(udp(key.EventNew, 1), 0, 0, 5), stamped(udp(key.EventNew, 1), 0, 0, 5), udp(key.EventDestroy, 1)}, 1, 0, func(s *script) {
 			s.want(0, "flow.start.sec=5")
 		}},
-		{"the end before the beginning", []crafted{udp(eventDestroy, 1), stamped(udp(eventNew, 1), 0, 0, 5)}, 1, 1, nil},
-		{"a change of what is not known", []crafted{udp(eventUpdate, 1), udp(eventDestroy, 1)}, 1, 0, nil},
+		{"the end before the beginning", []crafted{udp(key.EventDestroy, 1), stamped(udp(key.EventNew, 1), 0, 0, 5)}, 1, 1, nil},
+		{"a change of what is not known", []crafted{udp(key.EventUpdate, 1), udp(key.EventDestroy, 1)}, 1, 0, nil},
 		{"an identifier used again, its beginning read first", []crafted{
-			stamped(udp(eventNew, 1), 0, 0, 5), stamped(udp(eventNew, 1), 0, 0, 9), stamped(udp(eventDestroy, 1), 5, 8, 8), stamped(udp(eventDestroy, 1), 9, 12, 12),
+			stamped(udp(key.EventNew, 1), 0, 0, 5), stamped(udp(key.EventNew, 1), 0, 0, 9), stamped(udp(key.EventDestroy, 1), 5, 8, 8), stamped(udp(key.EventDestroy, 1), 9, 12, 12),
 		}, 2, 0, func(s *script) {
 			s.want(0, "flow.start.sec=5", "flow.end.sec=8")
 			s.want(1, "flow.start.sec=9", "flow.end.sec=12")
 		}},
-		{"a tuple used again", []crafted{udp(eventNew, 1), udp(eventNew, 2), udp(eventDestroy, 1), udp(eventDestroy, 2)}, 2, 0, nil},
-		{"the same end twice", []crafted{stamped(udp(eventDestroy, 1), 5, 8, 8), stamped(udp(eventDestroy, 1), 5, 8, 8)}, 1, 0, func(s *script) {
+		{"a tuple used again", []crafted{udp(key.EventNew, 1), udp(key.EventNew, 2), udp(key.EventDestroy, 1), udp(key.EventDestroy, 2)}, 2, 0, nil},
+		{"the same end twice", []crafted{stamped(udp(key.EventDestroy, 1), 5, 8, 8), stamped(udp(key.EventDestroy, 1), 5, 8, 8)}, 1, 0, func(s *script) {
 			if s.count("duplicates") != 1 {
 				s.t.Error("no duplicate counted")
 			}
 		}},
-		{"a clock that steps back", []crafted{stamped(udp(eventNew, 1), 0, 0, 100), stamped(udp(eventDestroy, 1), 100, 40, 40)}, 1, 0, func(s *script) {
+		{"a clock that steps back", []crafted{stamped(udp(key.EventNew, 1), 0, 0, 100), stamped(udp(key.EventDestroy, 1), 100, 40, 40)}, 1, 0, func(s *script) {
 			s.want(0, "flow.start.sec=100", "flow.end.sec=40")
 		}},
-		{"a kernel that does not stamp events, read late", []crafted{udp(eventNew, 1), stamped(udp(eventDestroy, 1), 5, 6, 0)}, 1, 0, func(s *script) {
+		{"a kernel that does not stamp events, read late", []crafted{udp(key.EventNew, 1), stamped(udp(key.EventDestroy, 1), 5, 6, 0)}, 1, 0, func(s *script) {
 			s.want(0, "flow.start.sec=5", "flow.end.sec=6")
 		}},
 		{"one tuple in two zones", []crafted{
-			{event: eventNew, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 1, stamp: 5 * second},
-			{event: eventNew, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 2, stamp: 6 * second},
-			{event: eventDestroy, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 2},
-			{event: eventDestroy, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 1},
+			{event: key.EventNew, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 1, stamp: 5 * second},
+			{event: key.EventNew, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 2, stamp: 6 * second},
+			{event: key.EventDestroy, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 2},
+			{event: key.EventDestroy, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, sport: 1, dport: 2, id: 7, zone: 1},
 		}, 2, 0, func(s *script) {
 			s.want(0, "ct.zone=2", "flow.start.sec=6")
 			s.want(1, "ct.zone=1", "flow.start.sec=5")
 		}},
-		{"offloaded", []crafted{{event: eventDestroy, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, id: 1, status: 1 << 14, timeout: 5}}, 1, 0, func(s *script) {
+		{"offloaded", []crafted{{event: key.EventDestroy, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, id: 1, status: 1 << 14, timeout: 5}}, 1, 0, func(s *script) {
 			s.want(0, "ct.offload=1", "flow.end.reason=4", "ct.status=16384")
 		}},
-		{"a master that only the beginning tells", []crafted{samples[6], {event: eventDestroy, src: "192.0.2.1", dst: "198.51.100.7", proto: 6, sport: 20, dport: 1024, id: 6}}, 1, 0, func(s *script) {
+		{"a master that only the beginning tells", []crafted{samples[6], {event: key.EventDestroy, src: "192.0.2.1", dst: "198.51.100.7", proto: 6, sport: 20, dport: 1024, id: 6}}, 1, 0, func(s *script) {
 			s.want(0, "ct.master.saddr=192.0.2.1", "ct.master.daddr=198.51.100.7", "ct.master.protocol=6", "ct.master.sport=40000", "ct.master.dport=443")
 		}},
-		{"a helper and labels that only the beginning tells", []crafted{samples[2], {event: eventDestroy, src: "2001:db8::1", dst: "2001:db8::2", proto: 6, sport: 7, dport: 21, id: 2}}, 1, 0, func(s *script) {
+		{"a helper and labels that only the beginning tells", []crafted{samples[2], {event: key.EventDestroy, src: "2001:db8::1", dst: "2001:db8::2", proto: 6, sport: 7, dport: 21, id: 2}}, 1, 0, func(s *script) {
 			s.want(0, "ct.helper=ftp", "ct.secctx=system_u:object_r:x:s0", "ct.labels=05000000000000000000000000000000")
 		}},
 	} {
@@ -316,10 +317,10 @@ func TestBadMessagesCostThemselvesAlone(t *testing.T) {
 func TestFullTableStillReports(t *testing.T) {
 	s := play(t, func(set *settings) { set.hashMax = 3 })
 	for i := range uint32(10) {
-		s.send(udp(eventNew, i))
+		s.send(udp(key.EventNew, i))
 	}
 	for i := range uint32(10) {
-		s.send(udp(eventDestroy, i))
+		s.send(udp(key.EventDestroy, i))
 	}
 	s.stop()
 	if len(s.lines) != 10 || s.count("not_remembered") != 7 {
@@ -338,7 +339,7 @@ func TestFullTableStillReports(t *testing.T) {
 
 func TestMarksMayChange(t *testing.T) {
 	s := play(t, func(set *settings) { set.markFilter = []string{"5"} })
-	begin, end := udp(eventNew, 1), udp(eventDestroy, 1)
+	begin, end := udp(key.EventNew, 1), udp(key.EventDestroy, 1)
 	end.mark = 5
 	s.send(begin, end)
 	begin.id, begin.mark, end.id, end.mark = 2, 5, 2, 0

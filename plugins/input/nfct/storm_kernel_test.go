@@ -170,7 +170,7 @@ func TestReliableStopWaitsForTheKernel(t *testing.T) {
 		lost    bool
 	}{
 		{"time enough", "keys = \"ct.id\"", 3 * time.Minute, false},
-		{"too little time", "keys = \"ct.id\"\ndelay = \"20ms\"\nqueue = 0", time.Second, true},
+		{"too little time", "keys = \"ct.id\"\ndelay = \"200ms\"\nqueue = 0", 10 * time.Second, true}, // it would take 16 s
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ns := tracked(t)

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 )
 
 // some makes a connection of its own for each number, every third of IPv6.
 func some(n int) *flow {
-	f := &flow{family: unix.AF_INET, id: uint32(n / 7), event: eventNew}
+	f := &flow{family: unix.AF_INET, id: uint32(n / 7), event: key.EventNew}
 	f.orig = tuple{src: engine.Addr4(uint32(n)), dst: engine.Addr4(1), sport: uint16(n), dport: 53, proto: 17, has: hasIP | hasProto | hasPorts}
 	if n%3 == 0 {
 		f.family = unix.AF_INET6
@@ -70,7 +71,7 @@ func TestRareThingsAreRemembered(t *testing.T) {
 	for _, c := range samples {
 		f := decoded(t, c.message())
 		i := tab.insert(&f, 5)
-		end := decoded(t, crafted{event: eventDestroy, src: c.src, dst: c.dst, proto: c.proto, sport: c.sport, dport: c.dport, id: c.id, zone: c.zone, icmpType: c.icmpType}.message())
+		end := decoded(t, crafted{event: key.EventDestroy, src: c.src, dst: c.dst, proto: c.proto, sport: c.sport, dport: c.dport, id: c.id, zone: c.zone, icmpType: c.icmpType}.message())
 		if at := tab.find(&end); at != i {
 			t.Fatalf("%+v is at %d, its end is found at %d", c, i, at)
 		}

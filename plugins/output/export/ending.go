@@ -14,27 +14,17 @@ type endReason struct {
 	recovered engine.Col[bool]
 }
 
-// States of linux/netfilter/nf_conntrack_tcp.h that only a closed connection is in.
-const (
-	tcpLastAck  = 6
-	tcpTimeWait = 7
-	tcpClose    = 8
-)
-
-// ctDestroy is ct.event of a connection that has ended.
-const ctDestroy = 4
-
 func (f endReason) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	have, ev, st, rec := b.Have(), f.event.Of(b), f.tcpState.Of(b), f.recovered.Of(b)
 	sm, rm := f.tcpState.Mask(), f.recovered.Mask()
 	for _, s := range spots {
 		why := byte(key.EndIdle)
 		switch {
-		case ev[s.row]&ctDestroy == 0:
+		case ev[s.row] != key.EventDestroy:
 			why = key.EndActive
 		case have[s.row]&rm != 0 && rec[s.row]:
 			why = key.EndResources
-		case have[s.row]&sm != 0 && st[s.row] >= tcpLastAck && st[s.row] <= tcpClose:
+		case have[s.row]&sm != 0 && key.TCPEnded(st[s.row]):
 			why = key.EndDetected
 		}
 		buf[int(s.pos)+off] = why

@@ -69,16 +69,13 @@ func (e *NATEvents) Rows(b *engine.Batch, rows []engine.Row) []engine.Row {
 	e.classify(b, rows)
 	have, m, ev, n := b.Have(), e.event.Mask(), e.event.Of(b), 0
 	for _, r := range rows {
-		if e.variants[r]&nat != 0 && have[r]&m != 0 && ev[r]&(ctNew|ctDestroy) != 0 {
+		if e.variants[r]&nat != 0 && have[r]&m != 0 && (ev[r] == key.EventNew || ev[r] == key.EventDestroy) {
 			e.rows[n] = r
 			n++
 		}
 	}
 	return e.rows[:n]
 }
-
-// ctNew is ct.event of a connection that has just begun.
-const ctNew = 1
 
 // natEvent writes whether a translation begins or has ended.
 type natEvent struct {
@@ -90,7 +87,7 @@ func (f natEvent) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	ev := f.event.Of(b)
 	for _, s := range spots {
 		buf[int(s.pos)+off] = f.delete
-		if ev[s.row]&ctNew != 0 {
+		if ev[s.row] == key.EventNew {
 			buf[int(s.pos)+off] = f.create
 		}
 	}
@@ -109,11 +106,11 @@ func (f eventTime) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	for _, s := range spots {
 		t := engine.Time(b.Clock())
 		switch {
-		case ev[s.row]&ctNew != 0 && have[s.row]&sm != 0:
+		case ev[s.row] == key.EventNew && have[s.row]&sm != 0:
 			t = st[s.row]
-		case ev[s.row]&ctNew == 0 && f.entry.Has(b, s.row):
+		case ev[s.row] != key.EventNew && f.entry.Has(b, s.row):
 			t = f.entry.Of(b)[s.row]
-		case ev[s.row]&ctNew == 0 && have[s.row]&em != 0:
+		case ev[s.row] != key.EventNew && have[s.row]&em != 0:
 			t = en[s.row]
 		}
 		binary.BigEndian.PutUint64(buf[int(s.pos)+off:], uint64(t)/1e6)

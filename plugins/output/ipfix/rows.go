@@ -8,9 +8,6 @@ import (
 	"ulogd/plugins/output/export"
 )
 
-// ctNew is ct.event of a connection that has just begun.
-const ctNew = 1
-
 // rowFilter returns what leaves out the rows that do not become records and counts them, or nil if all do.
 func (o *output) rowFilter(p *engine.Binder) func(*engine.Batch, []engine.Row) []engine.Row {
 	event, family := engine.Want(p, key.CTEvent), engine.Want(p, key.OOBFamily)
@@ -25,7 +22,7 @@ func (o *output) rowFilter(p *engine.Binder) func(*engine.Batch, []engine.Row) [
 		n, six := 0, 0
 		for _, r := range rows {
 			switch {
-			case have[r]&em != 0 && ev[r] == ctNew:
+			case have[r]&em != 0 && ev[r] == key.EventNew:
 			case blind && have[r]&fm != 0 && fam[r] == engine.FamilyIPv6:
 				six++
 			default:

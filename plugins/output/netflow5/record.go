@@ -75,8 +75,6 @@ type flow struct {
 }
 
 // ctDestroy is ct.event of a connection that has ended. Other events are told only if they report what was counted so far, and why.
-const ctDestroy = 4
-
 // Consume implements engine.Stage.
 func (s *stage) Consume(b *engine.Batch) {
 	o, now := s.o, time.Now()
@@ -97,7 +95,7 @@ func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
 	c := s.columns(b)
 	for _, r := range rows {
 		switch version := s.fam.Version(b, r); {
-		case have[r]&eventBit != 0 && event[r] != ctDestroy && have[r]&reasonBit == 0:
+		case have[r]&eventBit != 0 && event[r] != key.EventDestroy && have[r]&reasonBit == 0:
 			filtered++
 			continue
 		case version == 6:

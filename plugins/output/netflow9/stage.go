@@ -30,9 +30,6 @@ func (o *output) stage(p *engine.Binder) *stage {
 	return s
 }
 
-// ctNew is ct.event of a connection that has just begun: no record is made of it.
-const ctNew = 1
-
 // Consume implements engine.Stage.
 func (s *stage) Consume(b *engine.Batch) {
 	o, now := s.o, time.Now()
@@ -42,7 +39,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	rows, n := s.rows[:copy(s.rows[:], b.Rows())], 0
 	have, ev, em := b.Have(), s.event.Of(b), s.event.Mask()
 	for _, r := range rows {
-		if have[r]&em == 0 || ev[r] != ctNew {
+		if have[r]&em == 0 || ev[r] != key.EventNew { // no record is made of a connection that has just begun
 			rows[n] = r
 			n++
 		}

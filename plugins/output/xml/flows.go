@@ -74,8 +74,7 @@ func (s *flowStage) Consume(b *engine.Batch) {
 
 // goesOn tells whether the connection goes on: the kernel tells counters and times in events only of connections that have ended.
 func (s *flowStage) goesOn(b *engine.Batch, r engine.Row) bool {
-	const created, updated = 1, 2
-	return s.event.Has(b, r) && s.event.Of(b)[r]&(created|updated) != 0
+	return s.event.Has(b, r) && s.event.Of(b)[r] != key.EventDestroy
 }
 
 func (d *direction) append(buf []byte, b *engine.Batch, r engine.Row, is6, counted bool) []byte {
@@ -144,9 +143,6 @@ func layer4(protocol uint8) (name string, ports bool) {
 	return "unknown", false
 }
 
-// tcpStates by number (linux/netfilter/nf_conntrack_tcp.h).
-var tcpStates = [...]string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"}
-
 // Bits of ct.status (linux/netfilter/nf_conntrack_common.h IPS_*).
 const (
 	seenReply = 1 << 1
@@ -155,8 +151,8 @@ const (
 
 func (s *flowStage) appendIndependent(buf []byte, b *engine.Batch, r engine.Row) []byte {
 	buf = append(buf, `<meta direction="independent">`...)
-	if state := s.tcpState.Of(b)[r]; s.tcpState.Has(b, r) && int(state) < len(tcpStates) {
-		buf = append(append(append(buf, "<state>"...), tcpStates[state]...), "</state>"...)
+	if state := s.tcpState.Of(b)[r]; s.tcpState.Has(b, r) && int(state) < len(key.TCPStateNames) {
+		buf = append(append(append(buf, "<state>"...), key.TCPStateNames[state]...), "</state>"...)
 	}
 	if left := s.timeout.Of(b)[r]; s.timeout.Has(b, r) && left != 0 {
 		buf = number(buf, "timeout", uint64(left))
