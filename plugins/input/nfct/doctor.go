@@ -15,7 +15,10 @@ import (
 func (n *nfct) Doctor(d *engine.DoctorReport) {
 	doctor.NetAdmin(d, "reading connections")
 	doctor.ReceiveBuffer(d, n.buffer())
-	if err := netns.Do(n.namespace, func() error {
+	if _, err := os.Stat(n.place.Path); err != nil && n.place.Path != "" && n.place.Wait {
+		return // it is waited for
+	}
+	if err := netns.Do(n.place.Path, func() error {
 		n.doctorKernel(d)
 		return nil
 	}); err != nil {
@@ -25,10 +28,10 @@ func (n *nfct) Doctor(d *engine.DoctorReport) {
 
 // there prefixes a command that is to be run in the namespace that is read.
 func (n *nfct) there(command string) string {
-	if n.namespace == "" {
+	if n.place.Path == "" {
 		return command
 	}
-	return "nsenter --net=" + n.namespace + " " + command
+	return "nsenter --net=" + n.place.Path + " " + command
 }
 
 func (n *nfct) doctorKernel(d *engine.DoctorReport) {

@@ -33,7 +33,7 @@ const drainEvery = 50 * time.Millisecond
 func (n *nfct) openDrain() (err error) {
 	n.drain = drain{}
 	if n.reliable && n.ends != nil {
-		n.drain.socket, err = dumpSocket(n.namespace)
+		n.drain.socket, err = dumpSocket(n.place.Path)
 	}
 	return err
 }

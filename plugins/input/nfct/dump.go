@@ -183,7 +183,7 @@ func (r *reader) dumpPart() {
 	if !d.pending() {
 		d.filled, d.filling = d.filling, now.UnixNano()
 		if err := d.receive(); err != nil { // such as no memory for the next part: the kernel does not go on
-			r.dumpFailed(errors.Join(err, d.open(r.namespace)))
+			r.dumpFailed(errors.Join(err, d.open(r.place.Path)))
 			r.endDump()
 			return
 		}

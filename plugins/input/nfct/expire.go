@@ -32,7 +32,7 @@ func (n *nfct) expire() error {
 		return nil
 	}
 	n.finished = make(chan struct{})
-	s, err := dumpSocket(n.namespace)
+	s, err := dumpSocket(n.place.Path)
 	if err != nil {
 		return err
 	}

@@ -39,8 +39,8 @@ type limit struct {
 const limitEvery = 10 * time.Second
 
 func (l *limit) open(n *nfct) (err error) {
-	l.memory, l.given, l.most = memoryFor("/"), n.hashMax > 0, min(n.hashMax, mostEntries)
-	if l.place, err = netns.Stay(n.namespace); err != nil {
+	l.memory, l.given, l.most, l.next = memoryFor("/"), n.hashMax > 0, min(n.hashMax, mostEntries), time.Time{}
+	if l.place, err = netns.Stay(n.place.Path); err != nil {
 		return err
 	}
 	l.look(n, time.Now())
@@ -80,6 +80,7 @@ func (l *limit) look(n *nfct, now time.Time) {
 func (l *limit) close() {
 	if l.place != nil {
 		l.place.Close()
+		l.place = nil
 	}
 }
 

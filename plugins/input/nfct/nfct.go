@@ -59,6 +59,8 @@ type nfct struct {
 	begins, ends *socket // NEW and UPDATE events; DESTROY events. Either may be missing
 	before       int     // messages of begins still to be read before those of ends are
 	stopping     bool
+	listening    bool // there is a namespace to read
+	leaving      bool // it is gone, and what was read of it is still to come
 	woken        time.Time
 	gather       time.Duration // how long events gather in a stream of them
 	few, many    bool          // in the last round a system call brought less than it can; as much as it can
@@ -125,16 +127,31 @@ func (n *nfct) Backpressure() bool { return n.reliable }
 
 // Open opens the sockets and subscribes.
 func (n *nfct) Open(env *engine.Env) (err error) {
-	n.env, n.blocks, n.dump.why = env, newBlocks(), idle
+	n.env, n.blocks = env, newBlocks()
 	n.tally.open(env.Stats, n.hash)
 	n.losses.open(env.Stats, n.hash)
+	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
 	if n.labels, err = readLabels(n.connLabels); err != nil {
 		return err
 	}
+	return n.place.Open(env, n.listen)
+}
+
+// listen opens all that belongs to one namespace, the one that it is called in. What an error leaves open is closed.
+func (n *nfct) listen() error {
+	n.listening, n.dump = true, dump{why: idle}
+	err := n.enter()
+	if err != nil {
+		n.shut()
+	}
+	return err
+}
+
+func (n *nfct) enter() (err error) {
 	if n.hub, n.member, err = n.joinHub(); err != nil {
 		return err
 	}
-	if err := n.checkKernel(env.Log); err != nil {
+	if err := n.checkKernel(n.env.Log); err != nil {
 		return err
 	}
 	if err := n.limit.open(n); err != nil {
@@ -148,13 +165,12 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	if err := n.pressure.open(n); err != nil {
 		return err
 	}
-	if err := n.dump.open(n.namespace); err != nil {
+	if err := n.dump.open(n.place.Path); err != nil {
 		return err
 	}
 	if err := n.expire(); err != nil {
 		return err
 	}
-	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
 	n.schedule(time.Now())
 	if n.pollInterval > 0 {
 		n.joined = time.Now().UnixNano()
@@ -209,6 +225,13 @@ func (n *nfct) sockets() (list []*socket) {
 
 // Read turns the messages that are there into rows, and waits for some if there are none.
 func (n *nfct) Read(b *engine.Batch, deadline time.Time) error {
+	if !n.listening {
+		if n.stopping {
+			return io.EOF
+		}
+		time.Sleep(time.Until(deadline))
+		return nil
+	}
 	n.own = n.own[:0]
 	if n.excludeSelf {
 		n.own = n.env.Own.Tuples()
@@ -239,6 +262,8 @@ func (n *nfct) read(r *reader, deadline time.Time) error {
 				return io.EOF
 			}
 		case !quiet:
+		case n.leaving && !n.dump.busy():
+			return n.shut()
 		default:
 			ready, err := n.wait(deadline)
 			if err != nil || !ready && (!n.dump.busy() || !time.Now().Before(deadline)) {
@@ -370,7 +395,7 @@ const (
 
 // Signal reads the counters of all connections and zeroes them, on SIGUSR2.
 func (n *nfct) Signal(s engine.Signal) {
-	if s == engine.Dump && n.hub.lead(n.member) {
+	if s == engine.Dump && n.listening && n.hub.lead(n.member) {
 		n.env.Log.Info("reading the counters of all connections and zeroing the kernel's, as SIGUSR2 asks")
 		n.dump.wanted[forReset] = true
 	}
@@ -382,6 +407,12 @@ func (n *nfct) Stop() {
 	if n.drain.socket != nil {
 		n.beginDrain(time.Now())
 	}
+	n.unsubscribe()
+	n.dump.wanted[forExit] = n.listening && (n.exportOnExit || n.leaving)
+}
+
+// unsubscribe ends the events, apart from ends that are awaited.
+func (n *nfct) unsubscribe() {
 	for _, k := range n.sockets() {
 		if k == n.ends && n.drain.active {
 			continue
@@ -390,16 +421,35 @@ func (n *nfct) Stop() {
 			n.env.Log.Warn("leave the conntrack events", "error", err)
 		}
 	}
-	n.dump.wanted[forExit] = n.exportOnExit
+}
+
+// leave ends the work in a namespace that is no more, and returns true when what the kernel has queued is read and the connections that lived there
+// are reported, with end reason 4 (forced end).
+func (n *nfct) leave() bool {
+	if n.listening && !n.leaving {
+		n.leaving = true
+		n.unsubscribe()
+		n.dump.wanted[forExit] = n.table != nil
+	}
+	return !n.listening
 }
 
 // Live implements engine.Live: what it reads has no end of its own.
 func (n *nfct) Live() bool { return true }
 
-// Close closes the sockets.
+// Close closes what is open.
 func (n *nfct) Close() error {
-	var errs []error
+	if !n.listening {
+		return nil
+	}
 	n.countUnread()
+	return n.shut()
+}
+
+// shut closes all that belongs to the namespace.
+func (n *nfct) shut() error {
+	var errs []error
+	n.listening, n.leaving = false, false
 	if n.finished != nil {
 		close(n.finished)
 		n.finished = nil
@@ -407,14 +457,14 @@ func (n *nfct) Close() error {
 	for _, k := range n.sockets() {
 		errs = append(errs, k.close())
 	}
-	n.begins, n.ends = nil, nil
+	n.begins, n.ends, n.before = nil, nil, 0
 	if n.drain.socket != nil {
 		errs = append(errs, n.drain.socket.Close())
 		n.drain.socket = nil
 	}
 	if n.dump.socket.socket != nil {
 		errs = append(errs, n.dump.socket.close())
-		n.dump = dump{}
+		n.dump.socket.socket = nil
 	}
 	errs = append(errs, n.pressure.close())
 	n.limit.close()
@@ -423,5 +473,6 @@ func (n *nfct) Close() error {
 		n.hub.leave(n)
 		n.hub = nil
 	}
+	n.shared = socket{}
 	return errors.Join(errs...)
 }

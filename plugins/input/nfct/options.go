@@ -8,6 +8,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/input/netlink/netns"
 )
 
 // settings are the options. Names and defaults of the first half are ulogd2's.
@@ -24,7 +25,7 @@ type settings struct {
 	srcFilter    []string
 	dstFilter    []string
 	protoFilter  []string
-	namespace    string
+	place        netns.Follower
 
 	markFilter    []string
 	zoneFilter    []string
@@ -57,7 +58,7 @@ func (n *nfct) Options(o *engine.Options) {
 	o.Strings(&s.srcFilter, "accept_src_filter", nil, "networks (192.0.2.0/24, 2001:db8::/32); connections with another original source are left out")
 	o.Strings(&s.dstFilter, "accept_dst_filter", nil, "networks; connections with another original destination are left out")
 	o.Strings(&s.protoFilter, "accept_proto_filter", nil, "names or numbers of IP protocols; connections of others are left out")
-	o.String(&s.namespace, "network_namespace_path", "", "file of the network namespace to read, such as /run/netns/NAME; unset: the daemon's own")
+	s.place.Options(o, "read")
 
 	o.Strings(&s.markFilter, "accept_mark_filter", nil, "marks as VALUE or VALUE/MASK; connections with another mark are left out")
 	o.Strings(&s.zoneFilter, "accept_zone_filter", nil, "conntrack zones; connections of others are left out")

@@ -28,7 +28,7 @@ type pressure struct {
 func (p *pressure) open(n *nfct) (err error) {
 	p.lost = n.env.Stats.Counter("table_full", "packets that the kernel dropped because its table had no room for their connections (nf_conntrack_max)")
 	p.evicted = n.env.Stats.Counter("early_drop", "connections that the kernel removed to make room for others")
-	if err = netns.Do(n.namespace, func() (err error) { p.conn, err = conntrack.Dial(nil); return err }); err != nil {
+	if err = netns.Do(n.place.Path, func() (err error) { p.conn, err = conntrack.Dial(nil); return err }); err != nil {
 		return err
 	}
 	p.look(n, time.Now())
@@ -65,5 +65,7 @@ func (p *pressure) close() error {
 	if p.conn == nil {
 		return nil
 	}
-	return p.conn.Close()
+	err := p.conn.Close()
+	p.conn, p.known = nil, false
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/input/netlink/netns"
 	"ulogd/test/nstest"
 )
 
@@ -14,7 +15,7 @@ func TestKernelStatisticsAreRead(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack")
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
-	n := &nfct{settings: settings{namespace: ns.Path()}, env: &engine.Env{Log: slog.New(slog.DiscardHandler), Stats: &engine.Stats{}}}
+	n := &nfct{settings: settings{place: netns.Follower{Path: ns.Path()}}, env: &engine.Env{Log: slog.New(slog.DiscardHandler), Stats: &engine.Stats{}}}
 	if err := n.pressure.open(n); err != nil {
 		t.Fatal(err)
 	}

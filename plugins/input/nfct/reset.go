@@ -37,7 +37,7 @@ var hubs struct {
 
 // joinHub enters the instance into the hub of its namespace.
 func (n *nfct) joinHub() (*hub, *member, error) {
-	path := n.namespace
+	path := n.place.Path
 	if path == "" {
 		path = "/proc/self/ns/net"
 	}

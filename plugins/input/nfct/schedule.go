@@ -9,6 +9,7 @@ type schedule struct{ recover, poll, report, check, dates time.Time }
 
 // schedule sets the first times.
 func (n *nfct) schedule(now time.Time) {
+	n.due = schedule{}
 	if n.pollInterval > 0 {
 		n.due.poll = now
 		return
@@ -25,6 +26,12 @@ func (n *nfct) schedule(now time.Time) {
 
 // Tick looks for losses that no error told of, and whether it is time to read the table.
 func (n *nfct) Tick(now time.Time) {
+	if !n.stopping {
+		n.place.Tick(now, n.leave, n.listen)
+	}
+	if !n.listening {
+		return
+	}
 	for _, k := range n.sockets() {
 		n.countLosses(k)
 	}
@@ -61,7 +68,7 @@ func (n *nfct) datesEvery() time.Duration {
 // want asks for a dump if its time has come, and sets the next time. A daemon that stops begins none: where a dump takes longer than the
 // interval it would never end.
 func (n *nfct) want(why purpose, at *time.Time, now time.Time, every time.Duration) {
-	if !at.IsZero() && !now.Before(*at) && !n.stopping {
+	if !at.IsZero() && !now.Before(*at) && !n.stopping && !n.leaving {
 		*at = now.Add(every)
 		n.dump.wanted[why] = true
 	}

@@ -98,7 +98,7 @@ func playWith(t testing.TB, configure func(*settings), before func(*script)) *sc
 		n := &nfct{}
 		s.n = n
 		s.played = &played{nfct: n, open: func(env *engine.Env) {
-			n.env, n.blocks, n.dump.why = env, newBlocks(), idle
+			n.env, n.blocks, n.dump.why, n.listening = env, newBlocks(), idle, true
 			n.tally.open(env.Stats, n.hash)
 			n.losses.open(env.Stats, n.hash)
 			n.labels = &labelNames{}

@@ -42,7 +42,7 @@ const (
 
 // openSocket opens a socket and subscribes it.
 func openSocket(s *settings, f *filter, groups []uint32) (*socket, error) {
-	conn, err := dial(s.namespace)
+	conn, err := dial(s.place.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ var needed = []struct{ name, effect string }{
 
 // checkKernel says what will go wrong, and mends what fix_sysctl allows.
 func (n *nfct) checkKernel(log *slog.Logger) error {
-	return netns.Do(n.namespace, func() error {
+	return netns.Do(n.place.Path, func() error {
 		for _, s := range needed {
 			if err := n.checkSysctl(log, s.name, s.effect); err != nil {
 				return err

@@ -63,4 +63,5 @@ func (t *timeoutFiles) close() {
 	for _, f := range t.files {
 		f.Close()
 	}
+	t.files, t.lifetimes = nil, nil
 }
