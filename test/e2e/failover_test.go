@@ -1,5 +1,6 @@
-// A first collector that takes a session and then nothing: its host is behind a firewall that drops what comes, or its program has stopped. The
-// standby gets what was not acknowledged and all that follows.
+// A first collector that takes a session and then nothing: its host is behind a firewall that drops
+// what comes, or its program has stopped. The standby gets what was not acknowledged and all that
+// follows.
 
 package e2e
 

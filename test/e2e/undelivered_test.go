@@ -1,4 +1,5 @@
-// Datagrams that cannot be sent, collectors that move or come back: what waits goes out, and can be decoded, when it is possible again.
+// Datagrams that cannot be sent, collectors that move or come back: what waits goes out, and can be
+// decoded, when it is possible again.
 
 package e2e
 
@@ -22,7 +23,8 @@ func mustLog(t *testing.T, log, expr string) {
 	}
 }
 
-// TestForbiddenDatagramsWait: a firewall refuses the daemon's datagrams for two seconds, long enough for what is then a backlog; nothing is lost.
+// TestForbiddenDatagramsWait: a firewall refuses the daemon's datagrams for two seconds, long enough
+// for what is then a backlog; nothing is lost.
 func TestForbiddenDatagramsWait(t *testing.T) {
 	nstest.Need(t, "tool:nfcapd", "tool:nfdump", "tool:nft")
 	const flows = 40000
@@ -50,7 +52,8 @@ host = "127.0.0.1:9995"
 	mustLog(t, d.Output(), `sending to collector 127\.0\.0\.1:9995 works again`)
 }
 
-// TestCollectorThatComesBackDecodesAll: what is sent to a collector that was started again it can decode from the first record on.
+// TestCollectorThatComesBackDecodesAll: what is sent to a collector that was started again it can
+// decode from the first record on.
 func TestCollectorThatComesBackDecodesAll(t *testing.T) {
 	nstest.Need(t, "tool:nfcapd", "tool:nfdump")
 	for _, o := range datagramOutputs {

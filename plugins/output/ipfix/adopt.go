@@ -11,7 +11,8 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// adopter gives stored messages the template numbers of this run. With each message its templates are stored, as the sets that would announce them.
+// adopter gives stored messages the template numbers of this run. With each message its templates are
+// stored, as the sets that would announce them.
 type adopter struct {
 	registry *export.Registry
 	contexts map[uint64][]byte // by the templates' bits

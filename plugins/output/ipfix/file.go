@@ -1,5 +1,5 @@
-// Files by RFC 5655: which one is written to, from when until when. Each is one transport session and can be read alone: its templates
-// come first, its sequence begins at 0.
+// Files by RFC 5655: which one is written to, from when until when. Each is one transport session and
+// can be read alone: its templates come first, its sequence begins at 0.
 
 package ipfix
 
@@ -14,6 +14,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/doctor"
+	"ulogd/engine/safefile"
 	"ulogd/plugins/output/export/collector"
 	"ulogd/plugins/output/sink/logfile"
 )
@@ -98,7 +99,8 @@ func (f *file) open(env *engine.Env) (err error) {
 	return err
 }
 
-// begin opens the path. A file that is there and has content is put aside: what was appended would be a second session.
+// begin opens the path. A file that is there and has content is put aside: what was appended would be a
+// second session.
 func (f *file) begin(now time.Time) (*volume, error) {
 	switch info, err := os.Stat(f.path); {
 	case err == nil && !info.Mode().IsRegular():
@@ -108,7 +110,7 @@ func (f *file) begin(now time.Time) (*volume, error) {
 			return nil, fmt.Errorf("put aside the file of an earlier run: %w", err)
 		}
 	}
-	fd, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+	fd, err := safefile.Open(f.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666, safefile.User)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +122,8 @@ func (f *file) begin(now time.Time) (*volume, error) {
 // Name implements collector.Way.
 func (f *file) Name() string { return f.path }
 
-// Poll implements collector.Way. It begins a file when there is none, or when the present one is full, old or moved away; all that was
-// taken is on the disk before that.
+// Poll implements collector.Way. It begins a file when there is none, or when the present one is full,
+// old or moved away; all that was taken is on the disk before that.
 func (f *file) Poll(now time.Time) (collector.Session, bool) {
 	switch {
 	case f.present == nil:

@@ -172,7 +172,8 @@ func (o *output) watchDrops() {
 	}
 }
 
-// Signal implements engine.Signaler: certificates are read and names resolved anew; a file that was moved away is begun anew.
+// Signal implements engine.Signaler: certificates are read and names resolved anew; a file that was
+// moved away is begun anew.
 func (o *output) Signal(s engine.Signal) {
 	if o.proto != protoFile || s != engine.Reopen {
 		o.Output.Signal(s)

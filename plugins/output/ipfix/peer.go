@@ -101,7 +101,8 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	}
 }
 
-// refreshes reports whether templates are told again: where messages may be lost, and do not bring them (RFC 7011 section 8.4).
+// refreshes reports whether templates are told again: where messages may be lost, and do not bring them
+// (RFC 7011 section 8.4).
 func (p *peer) refreshes() bool { return p.o.datagrams() && p.o.announce == export.First }
 
 // Refresh implements stream.Peer.

@@ -70,8 +70,8 @@ func note(when *export.Span, now time.Time) {
 	}
 }
 
-// describe tells what enterprise elements in the templates named by bits mean. It goes ahead of the templates: libfixbuf knows no element later than the first template
-// that has it.
+// describe tells what enterprise elements in the templates named by bits mean. It goes ahead of the
+// templates: libfixbuf knows no element later than the first template that has it.
 func (r *reporter) describe(q *collector.Queue, p *peer, bits uint64) {
 	if !r.o.everything {
 		return

@@ -15,8 +15,9 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// volume is a file that is being written. Compressed, it is a row of gzip members (RFC 1952 section 2.2) or zstd frames (RFC 8878 section 3), each
-// with its checksum, so that one which is cut costs itself alone.
+// volume is a file that is being written. Compressed, it is a row of gzip members (RFC 1952 section
+// 2.2) or zstd frames (RFC 8878 section 3), each with its checksum, so that one which is cut costs
+// itself alone.
 type volume struct {
 	f       *file
 	fd      *os.File
@@ -79,8 +80,8 @@ func (v *volume) Send(p []byte, _ []collector.Piece) (int, error) {
 	return len(p), err
 }
 
-// Flush implements collector.Session: it writes when it is time to. At the end of the daemon a file that cannot be written breaks the session, so
-// that its records count as what they are.
+// Flush implements collector.Session: it writes when it is time to. At the end of the daemon a file
+// that cannot be written breaks the session, so that its records count as what they are.
 func (v *volume) Flush() (bool, error) {
 	last := !v.f.env.Deadline().IsZero()
 	if !last && v.pack != nil && len(v.pending) < packAt && time.Since(v.since) < packAfter {
@@ -122,7 +123,8 @@ func (v *volume) write() bool {
 	return true
 }
 
-// put writes p to the end of the file. What was written of it before an error is taken back, if need be by the next call.
+// put writes p to the end of the file. What was written of it before an error is taken back, if need be
+// by the next call.
 func (v *volume) put(p []byte) error {
 	if v.torn {
 		if err := v.fd.Truncate(v.size); err != nil {

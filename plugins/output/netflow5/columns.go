@@ -89,7 +89,8 @@ func (c *columns) flow(have uint64, r engine.Row) flow {
 	return f
 }
 
-// turn makes it the other direction, which has packets. The tuple is the original one's: version 5 cannot tell of address translation.
+// turn makes it the other direction, which has packets. The tuple is the original one's: version 5
+// cannot tell of address translation.
 func (c *columns) turn(f *flow, have uint64, r engine.Row) {
 	m := &c.bits
 	f.src, f.dst, f.in, f.out, f.nextHop = f.dst, f.src, f.out, f.in, 0

@@ -6,7 +6,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// TestNoAllocations hands the output the same batch again and again. Templates, which are made anew each time they are announced, are left out.
+// TestNoAllocations hands the output the same batch again and again. Templates, which are made anew
+// each time they are announced, are left out.
 func TestNoAllocations(t *testing.T) {
 	c := listen(t)
 	flow := stacktest.Record{

@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// Seal implements stream.Format: it writes a replayed file's time into a message. A live one gets its time when it is sent; until then its seconds are 0.
+// Seal implements stream.Format: it writes a replayed file's time into a message. A live one gets its
+// time when it is sent; until then its seconds are 0.
 func (o *output) Seal(msg []byte) {
 	if wall, ok := o.clock.Replayed(); ok {
 		o.putTime(msg, wall)
 	}
 }
 
-// stamp writes the time into a message that has none yet: of sending, or for templates ahead of a replayed file's records the file's.
+// stamp writes the time into a message that has none yet: of sending, or for templates ahead of a
+// replayed file's records the file's.
 func (o *output) stamp(msg []byte, now time.Time) {
 	if binary.BigEndian.Uint32(msg[8:]) == 0 {
 		o.putTime(msg, o.clock.Time(now))

@@ -44,7 +44,8 @@ func (r *reader) next(t *testing.T, patience time.Duration) *netflow.NFv9Packet 
 	return &p
 }
 
-// TestBalance shares flows between two collectors: each flow goes to one of them, with both directions, and each collector's sequence has no gap.
+// TestBalance shares flows between two collectors: each flow goes to one of them, with both directions,
+// and each collector's sequence has no gap.
 func TestBalance(t *testing.T) {
 	const flows = 600
 	readers := []*reader{newReader(t), newReader(t)}

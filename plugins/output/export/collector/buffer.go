@@ -2,7 +2,8 @@
 
 package collector
 
-// Add copies a message to the end of the queue. Without room its records are dropped and counted, and Add returns false.
+// Add copies a message to the end of the queue. Without room its records are dropped and counted, and
+// Add returns false.
 func (q *Queue) Add(msg []byte, m Mark) bool {
 	switch {
 	case q.disk != nil && q.disk.Records() > 0 && q.spill(msg, m): // behind what is there
@@ -72,8 +73,8 @@ func (q *Queue) acked() int64 {
 	return q.session.Acked()
 }
 
-// arrived tells whether a chunk that was sent need not be kept because it is not acknowledged yet. What an earlier session was sent is known to have arrived: the rest was
-// sent again.
+// arrived tells whether a chunk that was sent need not be kept because it is not acknowledged yet. What
+// an earlier session was sent is known to have arrived: the rest was sent again.
 func (q *Queue) arrived(c *chunk, acked int64) bool {
 	last := c.last()
 	return q.session == nil || last.session != q.number || last.end <= acked

@@ -8,6 +8,7 @@
 //	queue.Pump(now)                                  // after adding, and in Tick
 //	collector.Finish(queue)                          // in Flush: until all is out, or the deadline
 //
-// A Link keeps up one session; a Queue holds whole messages in front of it, in memory and in a spool, and writes, at the moment of sending,
-// what is known only then (Protocol.Stamp). Everything but dialing runs on the goroutine of the output.
+// A Link keeps up one session; a Queue holds whole messages in front of it, in memory and in a spool,
+// and writes, at the moment of sending, what is known only then (Protocol.Stamp). Everything but
+// dialing runs on the goroutine of the output.
 package collector

@@ -17,7 +17,8 @@ import (
 	"ulogd/engine"
 )
 
-// dtlsSuites encrypt and authenticate in one (AEAD), with keys that a certificate's later loss does not give away (RFC 9325 section 4.2).
+// dtlsSuites encrypt and authenticate in one (AEAD), with keys that a certificate's later loss does not
+// give away (RFC 9325 section 4.2).
 var dtlsSuites = []dtls.CipherSuiteID{
 	dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 	dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -25,7 +26,8 @@ var dtlsSuites = []dtls.CipherSuiteID{
 }
 
 const (
-	// dtlsOverhead is what a record adds to a message, in octets: header, explicit nonce and tag of AES-GCM (RFC 6347 section 4.1, RFC 5288 section 3).
+	// dtlsOverhead is what a record adds to a message, in octets: header, explicit nonce and tag of
+	// AES-GCM (RFC 6347 section 4.1, RFC 5288 section 3).
 	dtlsOverhead = 13 + 8 + 16
 	// MaxDTLS is how long a message can be in octets: a record's content (RFC 6347 section 4.1).
 	MaxDTLS = 1 << 14
@@ -39,7 +41,8 @@ type DTLS struct {
 	end   error      // what came from it
 }
 
-// DialDTLS returns a Dial for datagrams over DTLS. refused, if not nil, counts the times that the peer's host said nobody listens.
+// DialDTLS returns a Dial for datagrams over DTLS. refused, if not nil, counts the times that the
+// peer's host said nobody listens.
 func DialDTLS(to Address, source netip.Addr, id Identity, refused *engine.Counter) Dial {
 	return func(ctx context.Context) (Session, error) {
 		options, err := id.dtls(to.Host)
@@ -93,7 +96,8 @@ func (id Identity) dtls(host string) ([]dtls.ClientOption, error) {
 	return options, nil
 }
 
-// listen reads until the session ends: what the peer says is thrown away, save alerts, of which warnings change nothing.
+// listen reads until the session ends: what the peer says is thrown away, save alerts, of which
+// warnings change nothing.
 func (s *DTLS) listen() {
 	p := make([]byte, MaxDTLS)
 	for {
@@ -106,7 +110,8 @@ func (s *DTLS) listen() {
 	}
 }
 
-// Send implements Session. Unlike with plain UDP a refusal breaks the session: whoever listens there later does not know its keys.
+// Send implements Session. Unlike with plain UDP a refusal breaks the session: whoever listens there
+// later does not know its keys.
 func (s *DTLS) Send(p []byte, pieces []Piece) (int, error) {
 	done := 0
 	for _, m := range pieces {
@@ -154,7 +159,8 @@ func (s *DTLS) Shutdown() error { return s.conn.Close() }
 // Close implements Session.
 func (s *DTLS) Close() error { return s.conn.Close() }
 
-// datagrams is the socket as DTLS sees it: connected, and written without waiting. DTLS writes one datagram at a time.
+// datagrams is the socket as DTLS sees it: connected, and written without waiting. DTLS writes one
+// datagram at a time.
 type datagrams struct {
 	*net.UDPConn
 	u *UDP

@@ -12,8 +12,8 @@ import (
 	"ulogd/engine"
 )
 
-// A Link keeps up a session with the first of its collectors that can be reached. It dials on a goroutine of the engine's;
-// its methods are called from one goroutine at a time.
+// A Link keeps up a session with the first of its collectors that can be reached. It dials on a
+// goroutine of the engine's; its methods are called from one goroutine at a time.
 type Link struct {
 	env      *engine.Env
 	dials    []Dial // by preference
@@ -61,7 +61,8 @@ func (l *Link) Renew(d time.Duration) { l.renew = d }
 // Name says where the link leads.
 func (l *Link) Name() string { return strings.Join(l.names, " or ") }
 
-// Poll returns the session, nil while there is none, and whether it is new. It starts an attempt to connect when one is due.
+// Poll returns the session, nil while there is none, and whether it is new. It starts an attempt to
+// connect when one is due.
 func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
 	if l.dialing {
 		select {
@@ -81,8 +82,9 @@ func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
 	return l.session, fresh
 }
 
-// Better starts an attempt to reach a collector that is preferred to the present one, or to renew a session that is too old, if an
-// attempt is due. When it succeeds, Poll returns the new session as fresh; the old one is the caller's to close.
+// Better starts an attempt to reach a collector that is preferred to the present one, or to renew a
+// session that is too old, if an attempt is due. When it succeeds, Poll returns the new session as
+// fresh; the old one is the caller's to close.
 func (l *Link) Better(now time.Time) {
 	n := l.active
 	for n > 0 && now.Before(l.shunned[n-1].until) {
@@ -184,7 +186,8 @@ func (l *Link) Break(err error) {
 	l.session = nil
 }
 
-// Reset gives up the session and has the next Poll connect anew, whenever the last attempt was: the operator asked for it.
+// Reset gives up the session and has the next Poll connect anew, whenever the last attempt was: the
+// operator asked for it.
 func (l *Link) Reset() {
 	l.Break(nil)
 	l.tried, l.stale = time.Time{}, l.dialing

@@ -13,7 +13,8 @@ import (
 type Keeper interface {
 	// Context returns what a later run must know to send a message with this mark.
 	Context(m Mark) []byte
-	// Adopt makes a message from the disk one of this run, in place, and returns its mark. It returns false if this run cannot send it.
+	// Adopt makes a message from the disk one of this run, in place, and returns its mark. It returns
+	// false if this run cannot send it.
 	Adopt(context, msg []byte) (Mark, bool)
 }
 
@@ -26,7 +27,8 @@ type overflow struct {
 	failed  *engine.Drop
 }
 
-// Spool gives the queue a spool for what finds no room in memory, and for what waits there when the daemon ends. The queue closes it.
+// Spool gives the queue a spool for what finds no room in memory, and for what waits there when the
+// daemon ends. The queue closes it.
 func (q *Queue) Spool(s *spool.Spool, k Keeper) {
 	q.disk = &overflow{
 		s, k,
@@ -98,7 +100,8 @@ func (q *Queue) refill() bool {
 	return true
 }
 
-// putAway leaves to a later run what no session has taken and, unless the peer has acknowledged everything, what would be sent again after a break.
+// putAway leaves to a later run what no session has taken and, unless the peer has acknowledged
+// everything, what would be sent again after a break.
 func (q *Queue) putAway() {
 	if q.session != nil && !q.Idle() {
 		q.unsend(q.window)

@@ -21,7 +21,8 @@ func (q *Queue) wantsPace() bool {
 	return q.pace.Rate > 0 && (q.pace.Always || q.backlog || !q.env.Deadline().IsZero())
 }
 
-// watch sees to what a session of datagrams has met since the last call: what was sent meanwhile, what could not be sent, and refusals.
+// watch sees to what a session of datagrams has met since the last call: what was sent meanwhile, what
+// could not be sent, and refusals.
 func (q *Queue) watch(now time.Time) error {
 	d, ok := q.session.(datagramSession)
 	if !ok {
@@ -84,7 +85,8 @@ func (q *Queue) recall() {
 	q.pacer = nil
 }
 
-// doubt has everything told again that the collector must know: its host has refused a datagram, so that whoever listens there next is new.
+// doubt has everything told again that the collector must know: its host has refused a datagram, so
+// that whoever listens there next is new.
 func (q *Queue) doubt(now time.Time) {
 	q.refusals = q.session.(datagramSession).Refused()
 	q.doubted = true

@@ -9,13 +9,15 @@ import (
 	"ulogd/engine"
 )
 
-// A Protocol knows what of a message depends on the session and the moment it leaves in. Its methods run on the goroutine that pumps.
+// A Protocol knows what of a message depends on the session and the moment it leaves in. Its methods
+// run on the goroutine that pumps.
 type Protocol interface {
 	// Begin is told that a session has come up. Control messages may be sent from here.
 	Begin(q *Queue, now time.Time)
 	// Before may send, with Control, messages that must leave before one with this mark.
 	Before(q *Queue, m Mark, now time.Time)
-	// Doubt is told that the collector may be another one than it was, in the same session: what it was told has to be told again.
+	// Doubt is told that the collector may be another one than it was, in the same session: what it was
+	// told has to be told again.
 	Doubt(q *Queue, now time.Time)
 	// Stamp writes what is known only when the message leaves. at says what went before it.
 	Stamp(msg []byte, at Position, now time.Time)
@@ -36,10 +38,11 @@ func (s *Sent) add(records, octets int) {
 	s.Octets += uint64(octets)
 }
 
-// A Queue keeps whole messages for one collector, in bounded memory. For streams it also keeps what was sent lately, and sends it again
-// when a session breaks.
+// A Queue keeps whole messages for one collector, in bounded memory. For streams it also keeps what was
+// sent lately, and sends it again when a session breaks.
 //
-// It counts records: Held while they wait, in memory or in its spool, Out when a session has taken them, Made when they are sent again, dropped as buffer_full.
+// It counts records: Held while they wait, in memory or in its spool, Out when a session has taken
+// them, Made when they are sent again, dropped as buffer_full.
 type Queue struct {
 	// Dropped, where set, is told of each message whose records are given up for want of room.
 	Dropped func(msg []byte)
@@ -94,8 +97,8 @@ type Queue struct {
 	reached  int64         // octets that were acknowledged then
 }
 
-// A Window is what a stream sends again after a break: the last octets, or all of a time, whichever is more. An acknowledgement means that the
-// peer's kernel has it, not its program.
+// A Window is what a stream sends again after a break: the last octets, or all of a time, whichever is
+// more. An acknowledgement means that the peer's kernel has it, not its program.
 type Window struct {
 	Acked  bool // keep at least what is not acknowledged: the session is a stream
 	Octets int64
@@ -131,8 +134,8 @@ func (q *Queue) Full() *engine.Drop { return q.full }
 // Sent counts what has been sent.
 func (q *Queue) Sent() Sent { return q.sent }
 
-// Control sends a message of the protocol's own, such as templates, ahead of all that waits. What data records it has count in the
-// session's position and nowhere else. It is lost with the session.
+// Control sends a message of the protocol's own, such as templates, ahead of all that waits. What data
+// records it has count in the session's position and nowhere else. It is lost with the session.
 func (q *Queue) Control(msg []byte, records int) {
 	q.control = append(q.control, msg...)
 	q.controls = append(q.controls, uint16(len(msg)))
@@ -153,7 +156,8 @@ func (q *Queue) Pump(now time.Time) {
 	}
 }
 
-// Tick reads what the peer says, offers a preferred collector its chance, pumps, and lets go of what need not be sent again.
+// Tick reads what the peer says, offers a preferred collector its chance, pumps, and lets go of what
+// need not be sent again.
 func (q *Queue) Tick(now time.Time) {
 	if q.session != nil {
 		if err := q.session.Drain(); err != nil {

@@ -65,7 +65,8 @@ func verify(chain []*x509.Certificate, roots *x509.CertPool, names []string) err
 	return err
 }
 
-// TLS is a TLS connection over a TCP socket that is written without waiting: what the socket does not take at once waits, encrypted, in a buffer.
+// TLS is a TLS connection over a TCP socket that is written without waiting: what the socket does not
+// take at once waits, encrypted, in a buffer.
 type TLS struct {
 	*TCP
 	conn *tls.Conn
@@ -176,8 +177,8 @@ func (s *TLS) Shutdown() error {
 	return s.TCP.Shutdown()
 }
 
-// pipe is what tls.Conn reads and writes: the socket while the handshake lasts, afterwards a buffer on the way out and, on the way in, what is
-// there.
+// pipe is what tls.Conn reads and writes: the socket while the handshake lasts, afterwards a buffer on
+// the way out and, on the way in, what is there.
 type pipe struct {
 	net.Conn
 	t           *TCP

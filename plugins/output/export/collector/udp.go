@@ -17,7 +17,8 @@ import (
 	"ulogd/engine"
 )
 
-// UDP is a connected datagram socket. Runs of messages of one length leave in one system call (UDP_SEGMENT, linux/udp.h).
+// UDP is a connected datagram socket. Runs of messages of one length leave in one system call
+// (UDP_SEGMENT, linux/udp.h).
 type UDP struct {
 	conn    *net.UDPConn
 	raw     syscall.RawConn
@@ -34,7 +35,8 @@ type UDP struct {
 	scrap   [2048]byte
 }
 
-// DialUDP returns a Dial for datagrams. refused, if not nil, counts the times that the peer's host said nobody listens.
+// DialUDP returns a Dial for datagrams. refused, if not nil, counts the times that the peer's host said
+// nobody listens.
 func DialUDP(to Address, source netip.Addr, refused *engine.Counter) Dial {
 	return func(ctx context.Context) (Session, error) { return dialUDP(ctx, to, source, refused) }
 }
@@ -69,8 +71,8 @@ func newUDP(conn *net.UDPConn, refused *engine.Counter) (*UDP, error) {
 	return u, nil
 }
 
-// segmentMessage makes the control message that tells the kernel how long each datagram of a write is: a struct cmsghdr, whose length
-// has the size of a pointer, and 16 bits.
+// segmentMessage makes the control message that tells the kernel how long each datagram of a write is:
+// a struct cmsghdr, whose length has the size of a pointer, and 16 bits.
 func segmentMessage() []byte {
 	oob := make([]byte, unix.CmsgSpace(2))
 	h := oob
@@ -121,7 +123,8 @@ func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
 	return done, nil
 }
 
-// segments returns how many of the next messages one write can take, and their octets: equal ones, the last may be shorter.
+// segments returns how many of the next messages one write can take, and their octets: equal ones, the
+// last may be shorter.
 func segments(pieces []Piece) (n, octets int) {
 	longest := int(pieces[0].Length)
 	for n < len(pieces) && n < maxSegments {
@@ -138,8 +141,8 @@ func segments(pieces []Piece) (n, octets int) {
 	return n, octets
 }
 
-// passes reports whether an error is of the moment, and the socket none the worse for it: a firewall's rule, a route or an interface that is away,
-// memory. The same datagram is to be sent again.
+// passes reports whether an error is of the moment, and the socket none the worse for it: a firewall's
+// rule, a route or an interface that is away, memory. The same datagram is to be sent again.
 func passes(err error) bool {
 	for _, e := range []unix.Errno{
 		unix.EPERM, unix.EACCES, unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.EHOSTDOWN, unix.ENOBUFS, unix.ENOMEM, unix.ENODEV, unix.ENOPROTOOPT,
@@ -177,8 +180,8 @@ func (u *UDP) refuse() {
 // Refused implements datagramSession.
 func (u *UDP) Refused() int64 { return u.refusal.Load() }
 
-// Drain implements Session. What a peer sends back is thrown away by the kernel once the socket's buffer is full, so reading it is
-// for the errors that it brings.
+// Drain implements Session. What a peer sends back is thrown away by the kernel once the socket's
+// buffer is full, so reading it is for the errors that it brings.
 func (u *UDP) Drain() error {
 	var code int
 	err := u.raw.Control(func(fd uintptr) { code, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
@@ -200,7 +203,8 @@ func (u *UDP) Drain() error {
 	return nil
 }
 
-// MaxMessage implements Session: the path's MTU less the headers (RFC 7011 section 10.3.3), or what fits a packet of 512 octets.
+// MaxMessage implements Session: the path's MTU less the headers (RFC 7011 section 10.3.3), or what
+// fits a packet of 512 octets.
 func (u *UDP) MaxMessage() int {
 	is6 := u.Ends().Remote.Addr().Is6()
 	level, opt, headers := unix.IPPROTO_IP, unix.IP_MTU, 20+8

@@ -4,12 +4,13 @@ package collector
 
 import "time"
 
-// A Way brings sessions up, one after another: a [Link] to collectors, or something else that takes messages, such as a file.
-// Its methods are called from one goroutine at a time.
+// A Way brings sessions up, one after another: a [Link] to collectors, or something else that takes
+// messages, such as a file. Its methods are called from one goroutine at a time.
 type Way interface {
 	// Name says where the way leads.
 	Name() string
-	// Poll returns the session, nil while there is none, and whether it is new; an older one is then the caller's to close.
+	// Poll returns the session, nil while there is none, and whether it is new; an older one is then
+	// the caller's to close.
 	Poll(now time.Time) (s Session, fresh bool)
 	// Better looks for a session that is preferred to the present one; Poll then returns it.
 	Better(now time.Time)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"ulogd/engine/safefile"
 )
 
 // An appender writes a run of segments.
@@ -17,8 +19,8 @@ type appender struct {
 	opened func(*segment)
 }
 
-// Append puts a message on disk, behind all others, at the cost of the oldest if there is no room. It returns false if
-// that cannot be done now; the log has the reason, at most once a minute.
+// Append puts a message on disk, behind all others, at the cost of the oldest if there is no room. It
+// returns false if that cannot be done now; the log has the reason, at most once a minute.
 func (s *Spool) Append(m Message) bool {
 	const ends = len(fileMagic) + headLen // of a segment that begins, or that is completed
 	for s.octets+int64(m.size()+ends) > s.Max && len(s.segments) > 0 {
@@ -87,13 +89,13 @@ func (a *appender) put(m *Message) error {
 
 func (a *appender) begin() error {
 	seg := &segment{number: a.number, octets: int64(len(fileMagic))}
-	f, err := os.OpenFile(a.s.name(seg), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := safefile.Open(a.s.name(seg), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600, safefile.User)
 	if err != nil {
 		return err
 	}
 	if _, err := f.WriteAt([]byte(fileMagic), 0); err != nil {
 		f.Close()
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, safefile.Remove(f.Name()))
 	}
 	a.file, a.seg = f, seg
 	a.number++
@@ -102,7 +104,8 @@ func (a *appender) begin() error {
 	return nil
 }
 
-// complete ends the segment that is being written, if there is one, and has it synchronised beside the flow of records.
+// complete ends the segment that is being written, if there is one, and has it synchronised beside the
+// flow of records.
 func (a *appender) complete() {
 	if a.file == nil {
 		return

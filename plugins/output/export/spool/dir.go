@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine/safefile"
 )
 
 // A Dir is a locked directory of spools.
@@ -22,11 +23,13 @@ type Dir struct {
 }
 
 // OpenDir makes the directory if need be and locks it. The lock ends with the process, however that ends.
+// What is made in it belongs to the user that the daemon will become; in a directory of somebody else's no
+// link is followed, so that whoever owns it cannot have root empty a file of root's.
 func OpenDir(path string) (*Dir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := safefile.MkdirAll(path, 0o700, safefile.User); err != nil {
 		return nil, fmt.Errorf("make the spool: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := safefile.Open(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600, safefile.User)
 	if err != nil {
 		return nil, fmt.Errorf("lock the spool: %w", err)
 	}
@@ -38,7 +41,6 @@ func OpenDir(path string) (*Dir, error) {
 		return nil, fmt.Errorf("lock the spool %s: %s has it; give each output a directory of its own", path, holder(lock))
 	}
 	d := &Dir{path: path, lock: lock}
-	d.give(lock.Name())
 	if err := lock.Truncate(0); err == nil {
 		fmt.Fprintf(lock, "%d\n", os.Getpid())
 	}
@@ -57,23 +59,13 @@ func holder(lock *os.File) string {
 	return fmt.Sprintf("process %d", pid)
 }
 
-// give gives a path to the directory's owner: the daemon may become that user after it has started.
-func (d *Dir) give(path string) {
-	if fi, err := os.Stat(d.path); err == nil && os.Geteuid() == 0 {
-		st := fi.Sys().(*syscall.Stat_t)
-		_ = os.Chown(path, int(st.Uid), int(st.Gid)) // where root may not, as on NFS, writing will tell
-	}
-}
-
 // Open opens the spool of that name, which is a collector's address.
 func (d *Dir) Open(name string, c Config) (*Spool, error) {
 	path := filepath.Join(d.path, name)
 	if slices.Contains(d.open, name) {
 		return nil, fmt.Errorf("open the spool %s: it is open; name each collector once", path)
 	}
-	if err := os.Mkdir(path, 0o700); err == nil {
-		d.give(path)
-	} else if !errors.Is(err, os.ErrExist) {
+	if err := safefile.MkdirAll(path, 0o700, safefile.User); err != nil {
 		return nil, fmt.Errorf("make the spool of a collector: %w", err)
 	}
 	s, err := open(path, c)
@@ -84,7 +76,8 @@ func (d *Dir) Open(name string, c Config) (*Spool, error) {
 	return s, nil
 }
 
-// Others returns the spools in the directory that hold something and were not opened: of collectors that are no longer told.
+// Others returns the spools in the directory that hold something and were not opened: of collectors
+// that are no longer told.
 func (d *Dir) Others() (paths []string) {
 	entries, _ := os.ReadDir(d.path) // what cannot be listed could not have been opened
 	for _, e := range entries {

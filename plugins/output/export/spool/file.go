@@ -4,10 +4,14 @@ package spool
 
 import (
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"ulogd/engine/safefile"
 )
 
 const suffix = ".spool"
@@ -26,17 +30,18 @@ func parseName(name string) (number uint64, ok bool) {
 	return number, err == nil
 }
 
-// takeOver returns a segment of an earlier run, nil if it holds nothing. A tail that was not written to its end is cut off.
+// takeOver returns a segment of an earlier run, nil if it holds nothing. A tail that was not written to
+// its end is cut off.
 func (s *Spool) takeOver(number uint64) (*segment, error) {
 	path := filepath.Join(s.path, fileName(number))
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := safefile.Open(path, os.O_RDWR, 0, safefile.User)
 	if err != nil {
 		return nil, fmt.Errorf("open the spool: %w", err)
 	}
 	defer f.Close()
 	records, octets, ok := total(f)
 	if !ok {
-		p, err := os.ReadFile(path)
+		p, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
 		if err != nil {
 			return nil, fmt.Errorf("read the spool: %w", err)
 		}
@@ -55,7 +60,7 @@ func (s *Spool) takeOver(number uint64) (*segment, error) {
 		}
 	}
 	if records == 0 {
-		return nil, os.Remove(path)
+		return nil, safefile.Remove(path)
 	}
 	return &segment{number: number, octets: octets, left: records, all: records}, nil
 }
@@ -83,4 +88,14 @@ func mend(f *os.File, tear, records int) (int64, error) {
 	end := appendEnd(nil, records)
 	_, err := f.WriteAt(end, int64(tear))
 	return int64(tear + len(end)), err
+}
+
+// readFile returns what is in a segment, which is no link of somebody else's.
+func readFile(path string) ([]byte, error) {
+	f, err := safefile.Open(path, os.O_RDONLY, 0, safefile.User)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }

@@ -74,7 +74,8 @@ type cursor struct {
 // newCursor begins behind the file's magic. Where that is damaged, the messages still speak for themselves.
 func newCursor(p []byte) *cursor { return &cursor{p, min(len(fileMagic), len(p))} }
 
-// next returns what stands at the cursor and moves behind it, except where everything else is torn. The records of a damaged message are known if its head is whole.
+// next returns what stands at the cursor and moves behind it, except where everything else is torn. The
+// records of a damaged message are known if its head is whole.
 func (c *cursor) next() (m Message, s state) {
 	p := c.p[c.off:]
 	mark, ok := headAt(p)
@@ -128,7 +129,8 @@ func nextHead(p []byte) int {
 	return -1
 }
 
-// survey returns the records that a segment holds, damaged ones included as far as they are known, and where its end belongs.
+// survey returns the records that a segment holds, damaged ones included as far as they are known, and
+// where its end belongs.
 func survey(p []byte) (records, end int) {
 	for c := newCursor(p); ; {
 		m, s := c.next()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 )
 
 // Config is what a spool needs from the output that has it.
@@ -30,8 +31,8 @@ const MinMax = 1 << 20
 
 // A Spool keeps messages on disk. Its methods are called from one goroutine at a time.
 //
-// It counts records: Made and Held what an earlier run left, and as dropped what it loses of those that are held. What is appended and what is read is the
-// caller's to count.
+// It counts records: Made and Held what an earlier run left, and as dropped what it loses of those that
+// are held. What is appended and what is read is the caller's to count.
 type Spool struct {
 	Config
 	path     string
@@ -166,7 +167,7 @@ func (s *Spool) begin(seg *segment) {
 	if seg == s.tail.seg {
 		s.tail.complete()
 	}
-	p, err := os.ReadFile(s.name(seg))
+	p, err := readFile(s.name(seg))
 	if err != nil {
 		s.Often.Error("the spool cannot be read", "error", err)
 	}
@@ -195,7 +196,7 @@ func (s *Spool) Release(position int64) {
 func (s *Spool) removeFirst() {
 	seg := s.segments[0]
 	seg.deleted.Store(true)
-	if err := os.Remove(s.name(seg)); err != nil {
+	if err := safefile.Remove(s.name(seg)); err != nil {
 		s.Often.Error("a segment of the spool cannot be deleted: the next run will send it again", "error", err)
 	}
 	s.octets -= seg.octets

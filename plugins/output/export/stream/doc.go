@@ -1,5 +1,6 @@
-// Package stream is the way that all exporters share, from records to flow collectors: which collector gets what, when a message that is
-// not full leaves, how long messages are, and when an input has to wait.
+// Package stream is the way that all exporters share, from records to flow collectors: which collector
+// gets what, when a message that is not full leaves, how long messages are, and when an input has to
+// wait.
 //
 //	type output struct{ stream.Output }        // has Tick, Signal, Flush and Close
 //	o.Make(format)                             // in Bind: a Stream for all collectors or, in balance, one for each

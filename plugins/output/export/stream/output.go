@@ -41,7 +41,8 @@ type Output struct {
 	waits  bool // an input waits for room, and so for what is paced
 }
 
-// Make makes the streams, once. It is called when a stack is bound, and returns whether its input is to wait for room.
+// Make makes the streams, once. It is called when a stack is bound, and returns whether its input is to
+// wait for room.
 func (o *Output) Make(p *engine.Binder, f Format) (waits bool) {
 	waits = p.Waits()
 	o.waits = o.waits || waits
@@ -149,7 +150,8 @@ func (o *Output) Queues() (all []*collector.Queue) {
 // batchOctets is more than the records of a batch take, two for each row, unless they hold long strings.
 const batchOctets = 2 * engine.BatchSize * 256
 
-// Wait waits until every queue has room for what a batch may become, or until the daemon is to end, and returns the time.
+// Wait waits until every queue has room for what a batch may become, or until the daemon is to end, and
+// returns the time.
 func (o *Output) Wait(now time.Time) time.Time {
 	for _, s := range o.Streams {
 		if s.room() {
