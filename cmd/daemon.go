@@ -18,6 +18,7 @@ import (
 	"ulogd/conf"
 	"ulogd/engine"
 	"ulogd/engine/safefile"
+	"ulogd/engine/zone"
 	"ulogd/stacks"
 )
 
@@ -46,6 +47,7 @@ func daemon(o *options, stderr io.Writer) int {
 	p.journal.to(newQueue(&stream{w: stderr}))
 	p.log = slog.New(&logger{journal: p.journal})
 	defer p.cleanUp()
+	p.readZone()
 	if err := p.start(); err != nil {
 		p.log.Log(context.Background(), LevelFatal, err.Error())
 		if _, ok := errors.AsType[*logFileError](err); ok {
@@ -209,9 +211,17 @@ func (p *process) run() int {
 }
 
 // pass tells the plugins, and the log, of a signal.
+// readZone reads the time zone anew: it may have been changed, and TZ may be no time zone.
+func (p *process) readZone() {
+	if err := zone.Reload(); err != nil {
+		p.log.Warn("the time zone cannot be read; times are written in that of before, at the start in UTC", "error", err)
+	}
+}
+
 func (p *process) pass(s os.Signal, m *engine.Machine) {
 	switch s {
 	case syscall.SIGHUP:
+		p.readZone()
 		p.reopenLog()
 		m.Signal(engine.Reopen)
 	case syscall.SIGUSR2:

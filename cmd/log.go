@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"ulogd/engine/text"
+	"ulogd/engine/zone"
 )
 
 // LevelFatal is the level of what ends the daemon; slog has none so high.
@@ -96,7 +97,7 @@ type entry struct {
 
 func entryOf(at time.Time, level int, frame runtime.Frame, said string) entry {
 	place := fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
-	return entry{level: level, text: said, line: fmt.Sprintf("%s <%d> %s %s\n", at.Format("Mon Jan _2 15:04:05 2006"), level, place, said)}
+	return entry{level: level, text: said, line: fmt.Sprintf("%s <%d> %s %s\n", at.In(zone.Local()).Format("Mon Jan _2 15:04:05 2006"), level, place, said)}
 }
 
 func (l *logger) WithAttrs(attrs []slog.Attr) slog.Handler {

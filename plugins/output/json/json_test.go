@@ -12,18 +12,6 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// zone makes a time zone the local one: output is in local time.
-func zone(t *testing.T, name string) {
-	t.Helper()
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := time.Local
-	time.Local = loc
-	t.Cleanup(func() { time.Local = old })
-}
-
 func golden(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -50,13 +38,13 @@ func write(t *testing.T, options map[string]string, clock int64, recs ...stackte
 
 // The packets of one run of ulogd2 2.0.8: GPRINT's lines are the values, JSON's lines are wanted.
 func TestPacketsOfULOGD2(t *testing.T) {
-	zone(t, "UTC")
+	stacktest.Zone(t, "UTC")
 	recs := stacktest.Parse(golden(t, "packets-2.0.8.log"))
 	stacktest.SameLines(t, write(t, nil, 0, recs...), golden(t, "packets-2.0.8.json"))
 }
 
 func TestEventV1OfULOGD2(t *testing.T) {
-	zone(t, "UTC")
+	stacktest.Zone(t, "UTC")
 	want := golden(t, "packets-eventv1-2.0.8.json")
 	recs := stacktest.Parse(golden(t, "packets-2.0.8.log"))[:strings.Count(want, "\n")]
 	options := map[string]string{"eventv1": "1", "boolean_label": "1", "device": "fw one"}
@@ -65,7 +53,7 @@ func TestEventV1OfULOGD2(t *testing.T) {
 
 // Flows have no time of their own: the time of writing stands for it.
 func TestFlowsOfULOGD2(t *testing.T) {
-	zone(t, "UTC")
+	stacktest.Zone(t, "UTC")
 	recs := stacktest.Parse(golden(t, "flows-2.0.8.log"))
 	for i, want := range strings.SplitAfter(strings.TrimSuffix(golden(t, "flows-2.0.8.json"), "\n"), "\n") {
 		var values map[string]any
@@ -90,7 +78,7 @@ func TestFlowsOfULOGD2(t *testing.T) {
 }
 
 func TestOffset(t *testing.T) {
-	zone(t, "America/St_Johns")
+	stacktest.Zone(t, "America/St_Johns")
 	want := golden(t, "st_johns-2.0.8.json")
 	stamp, _, _ := strings.Cut(want, `, "dvc"`)
 	got := write(t, nil, 0, stacktest.Record{{Name: "oob.time", Value: "1795226893021255000"}})

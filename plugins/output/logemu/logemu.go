@@ -30,11 +30,15 @@ file = "/var/log/ulogd_flows.log"
 
 type logemu struct {
 	sink.Sink
-	file logfile.File
-	host string
+	file       logfile.File
+	host       string
+	timeFormat string
 }
 
-func (l *logemu) Options(o *engine.Options) { l.file.Declare(o, "/var/log/ulogd_syslogemu.log") }
+func (l *logemu) Options(o *engine.Options) {
+	l.file.Declare(o, "/var/log/ulogd_syslogemu.log")
+	text.Stamp(o, &l.timeFormat)
+}
 
 func (l *logemu) Bind(p *engine.Binder) engine.Stage {
 	name, err := os.Hostname()
@@ -47,7 +51,7 @@ func (l *logemu) Bind(p *engine.Binder) engine.Stage {
 		print: engine.Require(p, key.Print), time: engine.Want(p, key.OOBTime),
 	}
 	s.stamp.Format = func(dst []byte, t time.Time) []byte {
-		return append(append(t.AppendFormat(dst, time.Stamp+" "), l.host...), ' ')
+		return append(append(append(text.Format(dst, t, l.timeFormat), ' '), l.host...), ' ')
 	}
 	return s
 }

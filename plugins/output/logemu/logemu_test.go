@@ -50,3 +50,28 @@ func TestTimeAndHost(t *testing.T) {
 		}
 	}
 }
+
+// TestTimeFormat says year and zone, the zone being one that a router's TZ has.
+func TestTimeFormat(t *testing.T) {
+	stacktest.Zone(t, "<+0330>-3:30")
+	stacktest.Feed(t.Name(), map[string]string{
+		"oob.family": "2", "oob.protocol": "0", "orig.ip.saddr": "10.0.0.1", "orig.ip.daddr": "10.0.0.2", "orig.ip.protocol": "47",
+		"oob.time": "1795226048651231000",
+	})
+	for format, want := range map[string]string{
+		"rfc3164": "Nov 21 05:24:08 ", "iso8601": "2026-11-21T05:24:08+03:30 ", "unix": "1795226048 ",
+	} {
+		file := filepath.Join(t.TempDir(), "lines")
+		stacktest.Run(t, fmt.Sprintf(`
+			stack = ["in:ROWS,s:IP2STR,p:PRINTFLOW,o:LOGEMU"]
+			[in]
+			feed = %q
+			[o]
+			file = %q
+			time_format = %q
+		`, t.Name(), file, format))
+		if text, err := os.ReadFile(file); !strings.HasPrefix(string(text), want) {
+			t.Errorf("%s: the line is %q, %v; want the time %q", format, text, err, want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/safefile"
+	"ulogd/engine/zone"
 )
 
 const (
@@ -25,13 +26,13 @@ var order = binary.NativeEndian
 
 // appendFileHeader appends what a file begins with. In ulogd2's the time zone field, which is to be 0, is seconds west of UTC.
 func appendFileHeader(dst []byte, compat bool) []byte {
-	var zone int
+	var offset int
 	if compat {
-		_, zone = time.Now().Zone()
+		_, offset = time.Now().In(zone.Local()).Zone()
 	}
 	dst = order.AppendUint32(dst, magicMicroseconds)
 	dst = order.AppendUint16(order.AppendUint16(dst, 2), 4)
-	dst = order.AppendUint32(dst, uint32(-zone))
+	dst = order.AppendUint32(dst, uint32(-offset))
 	dst = order.AppendUint32(dst, 0)
 	dst = order.AppendUint32(dst, snapLen)
 	return order.AppendUint32(dst, linkRaw)

@@ -42,6 +42,7 @@ type syslog struct {
 	transport, socket            string
 	host, port                   string
 	caFile, certFile, privateKey string
+	timeFormat                   string
 	serverName                   string
 
 	priority string      // "<29>"
@@ -60,6 +61,7 @@ func (s *syslog) Options(o *engine.Options) {
 	o.Enum(&s.facility, "facility", "LOG_KERN", facilities, "what the message is said to be from")
 	o.Enum(&s.level, "level", "LOG_NOTICE", levels, "how urgent it is")
 	o.Enum(&s.transport, "transport", "local", []string{"local", "udp", "tcp", "tls"}, "local: the socket of syslog(3); otherwise RFC 5424 to host")
+	text.Stamp(o, &s.timeFormat)
 	o.String(&s.socket, "socket", "/dev/log", "the local log's socket")
 	o.String(&s.host, "host", "", "name or address of the log server")
 	o.String(&s.port, "port", "", "its port; unset: 514 for udp, 601 for tcp, 6514 for tls")
@@ -74,6 +76,9 @@ var defaultPorts = map[string]string{"udp": "514", "tcp": "601", "tls": "6514"}
 func (s *syslog) Validate() error {
 	if s.transport == "local" {
 		return nil
+	}
+	if s.timeFormat != "rfc3164" {
+		return errors.New("time_format: is for transport local alone; the others write what RFC 5424 asks for, with year and zone")
 	}
 	if s.host == "" {
 		return fmt.Errorf("host: is not set; transport %s needs the name of the log server", s.transport)
@@ -93,7 +98,7 @@ func (s *syslog) Validate() error {
 // Open sets the clock and connects.
 func (s *syslog) Open(env *engine.Env) error {
 	s.priority = fmt.Sprintf("<%d>", priority(s.facility, s.level))
-	s.clock = text.Layout("Jan _2 15:04:05")
+	s.clock.Format = func(dst []byte, t time.Time) []byte { return text.Format(dst, t, s.timeFormat) }
 	s.stamp.Format = func(dst []byte, t time.Time) []byte {
 		s.offset = t.AppendFormat(s.offset[:0], "Z07:00")
 		return t.AppendFormat(dst, "2006-01-02T15:04:05.")

@@ -29,12 +29,6 @@ const (
 
 var packet = stacktest.Record{{Name: "print", Value: line}, {Name: "oob.time", Value: "1795226788012345678"}}
 
-func utc(t *testing.T) {
-	old := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = old })
-}
-
 func start(t *testing.T, options map[string]string) *stacktest.Stack {
 	t.Helper()
 	return stacktest.Setup{Output: "SYSLOG", Options: options, Shape: []stacktest.Record{packet}, Clock: clock}.Start(t)
@@ -43,7 +37,7 @@ func start(t *testing.T, options map[string]string) *stacktest.Stack {
 // local returns what the local log's socket gets.
 func local(t *testing.T, rec stacktest.Record, options map[string]string) string {
 	t.Helper()
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	path := filepath.Join(t.TempDir(), "log")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
@@ -77,7 +71,7 @@ func TestDatagramsOfULOGD2(t *testing.T) {
 
 // TestLogThatRestarts: messages that come while nobody has the socket wait, and arrive where it is next.
 func TestLogThatRestarts(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	path := filepath.Join(t.TempDir(), "log")
 	st := start(t, map[string]string{"socket": path})
 	sent := 0
@@ -125,7 +119,7 @@ func wanted(t *testing.T, priority int) string {
 }
 
 func TestUDP(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +156,7 @@ func wantCounted(t *testing.T, c net.Conn) {
 }
 
 func TestTCP(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +197,7 @@ func certificate(t *testing.T) (tls.Certificate, string) {
 }
 
 func TestTLS(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	cert, ca := certificate(t)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/engine/text"
+	"ulogd/engine/zone"
 	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
@@ -84,7 +85,7 @@ func (x *xml) filesOf(p *engine.Binder, kind, root string) *document {
 	}
 	d.file.Header = func() []byte { return []byte("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<" + root + ">\n") }
 	d.file.Name = func(now time.Time) string {
-		return filepath.Join(x.directory, "ulogd-"+kind+now.Format("-02012006-150405.xml"))
+		return filepath.Join(x.directory, "ulogd-"+kind+now.In(zone.Local()).Format("-02012006-150405.xml"))
 	}
 	if x.stdout {
 		d.file.Path, d.file.Name = "/dev/stdout", nil

@@ -15,12 +15,6 @@ import (
 	"ulogd/test/stacktest"
 )
 
-func utc(t testing.TB) {
-	old := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = old })
-}
-
 func golden(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -102,7 +96,7 @@ func packetOf(rec stacktest.Record, v map[string]string) stacktest.Record {
 }
 
 func TestPacketsOfULOGD2(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	recs := stacktest.Parse(golden(t, "packets-2.0.8.log"))
 	head, list, foot := elements(golden(t, "packets-2.0.8.xml"))
 	for i, want := range list {
@@ -117,7 +111,7 @@ func TestPacketsOfULOGD2(t *testing.T) {
 
 // Keys in the order and with the rules that a run of ulogd2 2.0.8 with bridge ports showed.
 func TestBridgePorts(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	rec := stacktest.Record{
 		{Name: "raw.pkt", Value: "60"},
 		{Name: "oob.prefix", Value: "br"},
@@ -166,7 +160,7 @@ func flowOf(rec stacktest.Record, element string) stacktest.Record {
 }
 
 func TestFlowsOfULOGD2(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	recs := stacktest.Parse(golden(t, "flows-2.0.8.log"))
 	head, list, foot := elements(golden(t, "flows-2.0.8.xml"))
 	for i, want := range list {
@@ -189,7 +183,7 @@ func TestNewFlow(t *testing.T) {
 }
 
 func TestCountersOfULOGD2(t *testing.T) {
-	utc(t)
+	stacktest.Zone(t, "UTC")
 	want := golden(t, "counters-2.0.8.xml")
 	_, list, _ := elements(want)
 	var recs []stacktest.Record

@@ -14,6 +14,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/safefile"
+	"ulogd/engine/zone"
 )
 
 // Rotation says when a file is put aside under a name with the time in it and begun anew. The zero Rotation never does.
@@ -98,7 +99,7 @@ func extension(path string) string {
 // dated puts a local time in front of the path's extension.
 func dated(path string, now time.Time) string {
 	ext := extension(path)
-	return strings.TrimSuffix(path, ext) + now.Format("-20060102-150405") + ext
+	return strings.TrimSuffix(path, ext) + now.In(zone.Local()).Format("-20060102-150405") + ext
 }
 
 // unused returns the path, or the path with -1, -2 ... in front of its extension if there is such a file.
