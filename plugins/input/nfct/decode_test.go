@@ -125,7 +125,7 @@ func TestDecodeEqualsAnotherDecoder(t *testing.T) {
 		}
 		f, o := decoded(t, c.message()), ev.Flow
 		mine := []any{f.id, f.mark, f.zone, uint32(f.status), f.timeout, f.orig.proto, f.sent.packets, f.sent.octets, f.answered.packets, f.answered.octets}
-		other := []any{o.ID, o.Mark, o.Zone, uint32(o.Status.Value), o.Timeout, o.TupleOrig.Proto.Protocol, o.CountersOrig.Packets, o.CountersOrig.Bytes, o.CountersReply.Packets, o.CountersReply.Bytes}
+		other := []any{o.ID, o.Mark, o.Zone, uint32(o.Status), o.Timeout, o.TupleOrig.Proto.Protocol, o.CountersOrig.Packets, o.CountersOrig.Bytes, o.CountersReply.Packets, o.CountersReply.Bytes}
 		if !reflect.DeepEqual(mine, other) {
 			t.Errorf("%+v:\nmine  %v\nother %v", c, mine, other)
 		}
