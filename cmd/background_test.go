@@ -60,7 +60,7 @@ func TestBackgroundWithRelativePaths(t *testing.T) {
 	}
 }
 
-// The exit code of -d tells whether configuration and sockets are good, and standard error why not.
+// The exit code of -d reports whether configuration and sockets are good, and standard error why not.
 func TestBackgroundThatDoesNotStart(t *testing.T) {
 	dir := t.TempDir()
 	pidfile, log := filepath.Join(dir, "pid"), filepath.Join(dir, "log")

@@ -51,7 +51,7 @@ func background(stderr io.Writer) int {
 	return exitError
 }
 
-// inBackground tells whether this process is the one that background started.
+// inBackground reports whether this process is the one that background started.
 func inBackground() bool { return os.Getenv(readyEnv) != "" }
 
 // ready tells the waiting parent that the start succeeded, and lets go of its terminal.

@@ -176,7 +176,7 @@ func (s *tomlScanner) sequence(end string, item func() bool) bool {
 	}
 }
 
-// enter tells whether n levels more are still within bounds, and notes the line if not.
+// enter reports whether n levels more are still within bounds, and notes the line if not.
 func (s *tomlScanner) enter(n int) bool {
 	if s.depth+n <= maxDepth {
 		return true

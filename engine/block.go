@@ -25,8 +25,8 @@ type Blocks struct {
 	gets int
 }
 
-// trimEvery is after how many blocks those go that nobody needed meanwhile. A burst, or an output that was slow for a moment, takes many; kept for good,
-// their number would only ever grow.
+// trimEvery is after how many blocks those go that nobody needed meanwhile. A burst, or an output
+// that was slow for a moment, takes many; kept for good, their number would only ever grow.
 const trimEvery = 4096
 
 // NewBlocks makes a store of blocks of size octets each.

@@ -4,13 +4,15 @@ package engine
 
 import "fmt"
 
-// IE is the number of an information element: IANA's, or an enterprise's (RFC 7011 section 3.2). The zero IE means there is none.
+// IE is the number of an information element: IANA's, or an enterprise's (RFC 7011 section 3.2).
+// The zero IE means there is none.
 type IE struct {
 	PEN uint32
 	ID  uint16
 }
 
-// Enterprise numbers: netfilter's holds ulogd2's own elements and, above 1000, this daemon's; 29305 marks reverse elements (RFC 5103).
+// Enterprise numbers: netfilter's holds ulogd2's own elements and, above 1000, this daemon's; 29305
+// marks reverse elements (RFC 5103).
 const (
 	Netfilter uint32 = 21373
 	Reverse   uint32 = 29305
@@ -26,7 +28,8 @@ func (e IE) String() string {
 	return fmt.Sprintf("%d/%d", e.PEN, e.ID)
 }
 
-// DataType is an abstract data type, by its number in IANA's registry of them (RFC 7012 section 3.1, RFC 5610 section 3.1).
+// DataType is an abstract data type, by its number in IANA's registry of them (RFC 7012 section
+// 3.1, RFC 5610 section 3.1).
 type DataType uint8
 
 // The data types of elements.
@@ -53,11 +56,12 @@ const (
 	IPv6Address
 )
 
-// VariableLength is the length of a field that states its length in each record (RFC 7011 section 7).
+// VariableLength is the length of a field that states its length in each record (RFC 7011 section
+// 7).
 const VariableLength uint16 = 65535
 
-// An Element is an information element. Those of the IANA registry stand in engine/element; a key that the registry has nothing for may have one under
-// an enterprise number.
+// An Element is an information element. Those of the IANA registry stand in engine/element; a key
+// that the registry has nothing for may have one under an enterprise number.
 type Element struct {
 	IE
 	Name   string

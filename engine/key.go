@@ -73,8 +73,9 @@ type KeyInfo struct {
 	Type Type
 	Unit string // "octets", "packets", "s" ...; empty for pure numbers and names
 	Doc  string // meaning, one sentence
-	// Elements are what it leaves as in IPFIX and NetFlow v9: of either IP version, of deltas or totals, of several units of time. The
-	// first is the usual one; exporters say in which records the others are.
+	// Elements are what it leaves as in IPFIX and NetFlow v9: of either IP version, of deltas or
+	// totals, of several units of time. The first is the usual one; exporters say in which records
+	// the others are.
 	Elements []*Element
 	CIM      string // name in JSON after the Common Information Model, where ulogd2 has one
 }

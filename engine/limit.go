@@ -1,4 +1,5 @@
-// Log lines about trouble that lasts or comes back: each text once a minute, with the number of lines that were held back.
+// Log lines about trouble that lasts or comes back: each text once a minute, with the number of
+// lines that were held back.
 
 package engine
 
@@ -15,9 +16,11 @@ import (
 // LogEvery is the least time between two lines of the same text in a LimitedLog.
 const LogEvery = time.Minute
 
-// A LimitedLog writes of the lines with one text at most one a minute. What repeats is held back and counted: the next line with that text says
-// in held_back how many there were, and if none comes before the end, a last line does. Texts are constants; what changes goes into attributes.
-// It may be used by several goroutines. It is for what went wrong, not for loops over records: a call allocates and takes a lock.
+// A LimitedLog writes of the lines with one text at most one a minute. What repeats is held back
+// and counted: the next line with that text says in held_back how many there were, and if none
+// comes before the end, a last line does. Texts are constants; what changes goes into attributes.
+// It may be used by several goroutines. It is for what went wrong, not for loops over records: a
+// call allocates and takes a lock.
 type LimitedLog struct {
 	log   *slog.Logger
 	about string // what With added
@@ -46,7 +49,8 @@ func NewLimitedLog(log *slog.Logger) *LimitedLog {
 	return &LimitedLog{log: log, texts: &limitedTexts{known: map[limitedText]*limitedState{}}}
 }
 
-// With returns a log for one of several things that may go wrong independently, such as a peer: its lines have these attributes and their own limits.
+// With returns a log for one of several things that may go wrong independently, such as a peer: its
+// lines have these attributes and their own limits.
 func (l *LimitedLog) With(args ...any) *LimitedLog {
 	return &LimitedLog{l.log.With(args...), l.about + fmt.Sprintln(args...), l.texts}
 }
@@ -62,10 +66,12 @@ func (l *LimitedLog) Error(text string, args ...any) bool {
 	return l.line(slog.LevelError, text, args)
 }
 
-// Lasting reports whether there may be trouble of which Over has something to say: a question that can be asked for every batch.
+// Lasting reports whether there may be trouble of which Over has something to say: a question that
+// can be asked for every batch.
 func (l *LimitedLog) Lasting() bool { return l.texts.lasting.Load() > 0 }
 
-// Over logs that what warnings and errors were about has ended, if any was written since the last call. It reports whether the line was written.
+// Over logs that what warnings and errors were about has ended, if any was written since the last
+// call. It reports whether the line was written.
 func (l *LimitedLog) Over(text string, args ...any) bool {
 	l.texts.mu.Lock()
 	lasted := false
@@ -109,7 +115,8 @@ func (l *LimitedLog) line(level slog.Level, text string, args []any) bool {
 	return true
 }
 
-// write writes a line that names the file and line of a caller: callers is how many of this file's functions called each other to come here.
+// write writes a line that names the file and line of a caller: callers is how many of this file's
+// functions called each other to come here.
 func (l *LimitedLog) write(callers int, level slog.Level, text string, args []any) {
 	ctx := context.Background()
 	if !l.log.Enabled(ctx, level) {

@@ -241,7 +241,8 @@ func Range[T Integer](o *Options, p *T, name string, def, least, most T, doc str
 	}
 }
 
-// Ticks declares a duration that is kept as a number of ticks, and may be given as that number or as a Go duration.
+// Ticks declares a duration that is kept as a number of ticks, and may be given as that number or
+// as a Go duration.
 func Ticks[T Integer](o *Options, p *T, name string, tick time.Duration, def T, doc string) {
 	Int(o, p, name, def, doc)
 	opt := o.list[len(o.list)-1]

@@ -149,14 +149,16 @@ type Querier interface {
 type Plugin struct {
 	Name string
 	Doc  string // what it does: a first line, then paragraphs
-	// Example is a configuration in TOML with the plugin in a stack that is of use, for the manuals. A test checks it.
+	// Example is a configuration in TOML with the plugin in a stack that is of use, for the
+	// manuals. A test checks it.
 	Example string
 
 	Input  func() Input
 	Filter func() Filter
 	Output func() Output
 
-	// Compat says that the plugin heeds [Settings.CompatULOGD2]: its instances have the option compat.
+	// Compat says that the plugin heeds [Settings.CompatULOGD2]: its instances have the option
+	// compat.
 	Compat bool
 	// Refuse, where set, says why the plugin is known but not offered; it has no constructor then.
 	Refuse *Refusal

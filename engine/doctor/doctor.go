@@ -1,4 +1,5 @@
-// Package doctor holds what `ulogd doctor` looks at for several plugins: privileges, receive buffers, names, files.
+// Package doctor holds what `ulogd doctor` looks at for several plugins: privileges, receive
+// buffers, names, files.
 package doctor
 
 import (

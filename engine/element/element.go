@@ -1,5 +1,6 @@
-// Package element is the one table of the information elements that keys and exporters have: number, name and type as in the IANA registry of IPFIX
-// elements. Manuals print it, templates are made of it, and tests read what arrives by it.
+// Package element is the one table of the information elements that keys and exporters have:
+// number, name and type as in the IANA registry of IPFIX elements. Manuals print it, templates are
+// made of it, and tests read what arrives by it.
 package element
 
 import (

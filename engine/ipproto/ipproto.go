@@ -1,5 +1,5 @@
-// Package ipproto has the numbers of IP protocols (IANA), and their names as the protocols database has them: a configuration
-// must mean the same where that file is missing.
+// Package ipproto has the numbers of IP protocols (IANA), and their names as the protocols database
+// has them: a configuration must mean the same where that file is missing.
 package ipproto
 
 import (

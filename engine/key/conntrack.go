@@ -9,7 +9,8 @@ const (
 	EventDestroy = 4
 )
 
-// Values of ct.tcp.state (linux/netfilter/nf_conntrack_tcp.h). A connection that has come to its end is in one from TCPLastAck to TCPClose.
+// Values of ct.tcp.state (linux/netfilter/nf_conntrack_tcp.h). A connection that has come to its
+// end is in one from TCPLastAck to TCPClose.
 const (
 	TCPNone = iota
 	TCPSynSent

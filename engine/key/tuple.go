@@ -14,7 +14,8 @@ type Tuple struct {
 	Frag         uint8 // FragWhole ...
 }
 
-// ICMPKnown is the source port of a packet of ICMP whose type and code are known: type 0 and code 0 are an echo reply.
+// ICMPKnown is the source port of a packet of ICMP whose type and code are known: type 0 and code 0
+// are an echo reply.
 const ICMPKnown = 1
 
 // Where in its datagram a packet is.

@@ -17,7 +17,8 @@ import (
 type dir struct {
 	fd   int
 	path string
-	// distrust says who besides root may put what they like here, or into a directory above; "" if nobody.
+	// distrust says who besides root may put what they like here, or into a directory above; "" if
+	// nobody.
 	distrust string
 	owner    uint32
 }
@@ -34,7 +35,8 @@ type place struct {
 // maxLinks is how many links a path may lead through, as for the kernel.
 const maxLinks = 40
 
-// find goes to the directory of a file. Where the file is a link that may be followed, it goes to what the link names.
+// find goes to the directory of a file. Where the file is a link that may be followed, it goes to
+// what the link names.
 func find(path string) (*place, error) { return walk(path, true) }
 
 // findItself goes to a name, be it a link or not: what is removed or renamed is the name.

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open opens the file, or makes it where flags say so. Nothing is emptied that has not been looked at.
+// open opens the file, or makes it where flags say so. Nothing is emptied that has not been looked
+// at.
 func (p *place) open(path string, flags int, perm fs.FileMode, whose For) (*os.File, error) {
 	how := flags &^ (unix.O_CREAT | unix.O_EXCL | unix.O_TRUNC)
 	if !p.magic {
@@ -76,7 +77,8 @@ func (p *place) found(fd int, path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// willingly looks at a file before it is opened: to open a FIFO can wait for its reader, and whose it is is seen before.
+// willingly looks at a file before it is opened: to open a FIFO can wait for its reader, and whose
+// it is is seen before.
 func (p *place) willingly() error {
 	if p.dir.distrust == "" {
 		return nil
@@ -88,8 +90,9 @@ func (p *place) willingly() error {
 	return p.doubt(&st)
 }
 
-// doubt says why a file must not be written, nil where it may. In a directory that others can write, a file is one
-// that root, the user of -u or the owner of that directory made there, by one name alone.
+// doubt says why a file must not be written, nil where it may. In a directory that others can
+// write, a file is one that root, the user of -u or the owner of that directory made there, by one
+// name alone.
 func (p *place) doubt(st *unix.Stat_t) error {
 	if p.dir.distrust == "" {
 		return nil

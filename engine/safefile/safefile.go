@@ -1,10 +1,11 @@
 // Package safefile opens files as root where others may have a say.
 //
-// A daemon that starts as root and writes into directories of other users must not be led astray: a symbolic link or a
-// hard link in such a directory would have it write into, empty or give away any file of the machine. So as root no
-// link is followed below the first directory that somebody else can write, and a file that is found there must be one
-// that its owner could have had written anyway. Links of root's own directories, such as /var/run, and those of the
-// kernel, such as /dev/stdout, work as they do everywhere.
+// A daemon that starts as root and writes into directories of other users must not be led astray: a
+// symbolic link or a hard link in such a directory would have it write into, empty or give away any
+// file of the machine. So as root no link is followed below the first directory that somebody else
+// can write, and a file that is found there must be one that its owner could have had written
+// anyway. Links of root's own directories, such as /var/run, and those of the kernel, such as
+// /dev/stdout, work as they do everywhere.
 //
 // Whoever is not root opens files as package os does: the kernel's own checks are enough then.
 package safefile
@@ -22,14 +23,15 @@ import (
 // For says whose a file is to be that is made by root.
 type For bool
 
-// Outputs, logs and spools are opened again when the daemon has become the user of -u. What root alone may change is
-// the daemon's.
+// Outputs, logs and spools are opened again when the daemon has become the user of -u. What root
+// alone may change is the daemon's.
 const (
 	User   For = true
 	Daemon For = false
 )
 
-// heir is who the daemon will be: the user and the group, each plus one; 0 where it stays who it is.
+// heir is who the daemon will be: the user and the group, each plus one; 0 where it stays who it
+// is.
 var heir, group atomic.Int64
 
 // GiveTo names the user that the daemon will become. It is called before anything is opened.
@@ -96,8 +98,8 @@ func Rename(from, to string) error {
 	return nil
 }
 
-// MkdirAll makes a directory and those above it that are missing. The directory itself, if it is made, is the user's
-// where whose says so; those above it stay root's.
+// MkdirAll makes a directory and those above it that are missing. The directory itself, if it is
+// made, is the user's where whose says so; those above it stay root's.
 func MkdirAll(path string, perm fs.FileMode, whose For) error {
 	if !asRoot() {
 		return os.MkdirAll(path, perm)

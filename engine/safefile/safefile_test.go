@@ -22,7 +22,8 @@ const (
 	otherID = 54323
 )
 
-// rootsOwn returns a directory that nobody but root can write, on the way from / too, and the user's to come.
+// rootsOwn returns a directory that nobody but root can write, on the way from / too, and the
+// user's to come.
 func rootsOwn(t *testing.T) string {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -205,7 +206,8 @@ func TestDevicesAndPipes(t *testing.T) {
 	must(t, err)
 	defer r.Close()
 	must(t, put(path, appending))
-	// As /dev/stdout: a link of the kernel's to whatever is open there, also where its path belongs to others.
+	// As /dev/stdout: a link of the kernel's to whatever is open there, also where its path belongs
+	// to others.
 	must(t, os.Mkdir(dir+"/theirs", 0o755))
 	write(t, dir+"/theirs/out", "", otherID)
 	must(t, os.Chown(dir+"/theirs", ownerID, ownerID))
@@ -378,8 +380,8 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 	}
 }
 
-// A socket is made with its mode, in the directory that was looked at, given to the user, and removed at the end; whoever
-// exchanges it gets nothing given away.
+// A socket is made with its mode, in the directory that was looked at, given to the user, and
+// removed at the end; whoever exchanges it gets nothing given away.
 func TestListen(t *testing.T) {
 	dir := rootsOwn(t)
 	must(t, os.Mkdir(dir+"/theirs", 0o755))

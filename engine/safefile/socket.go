@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener is a unix socket that clients connect to. Close removes its file, if it is still the same.
+// Listener is a unix socket that clients connect to. Close removes its file, if it is still the
+// same.
 type Listener struct {
 	net.Listener
 	path string
@@ -53,8 +54,8 @@ func Listen(path string, perm fs.FileMode) (*Listener, error) {
 	return &Listener{Listener: l, path: path, file: fd}, nil
 }
 
-// Chown gives the socket's file to a user. Somebody may have put another file in its place: that must be a socket of the
-// daemon's own kind, made by the same user and with one name.
+// Chown gives the socket's file to a user. Somebody may have put another file in its place: that
+// must be a socket of the daemon's own kind, made by the same user and with one name.
 func (l *Listener) Chown(uid, gid int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(l.file, &st); err != nil {

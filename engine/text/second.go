@@ -10,9 +10,11 @@ import (
 	"ulogd/engine/zone"
 )
 
-// A Second formats times of whole seconds and remembers the last, since most records share theirs with the one before.
+// A Second formats times of whole seconds and remembers the last, since most records share theirs
+// with the one before.
 type Second struct {
-	// Format appends the time's text. It is called once per second that differs from the one before.
+	// Format appends the time's text. It is called once per second that differs from the one
+	// before.
 	Format func(dst []byte, t time.Time) []byte
 
 	sec   int64
@@ -20,7 +22,8 @@ type Second struct {
 	text  []byte
 }
 
-// Text returns the text for so many seconds since 1970, in local time; it is valid until the next call.
+// Text returns the text for so many seconds since 1970, in local time; it is valid until the next
+// call.
 func (s *Second) Text(sec int64) []byte {
 	if sec != s.sec || !s.valid {
 		s.text = s.Format(s.text[:0], time.Unix(sec, 0).In(zone.Local()))

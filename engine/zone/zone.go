@@ -1,7 +1,8 @@
 // Package zone knows the local time zone: what TZ, /etc/localtime or, on routers, /etc/TZ say.
 //
-// Package time takes a TZ that is a POSIX string, such as CET-1CEST,M3.5.0,M10.5.0/3, for UTC, does not know /etc/TZ, and looks once. What
-// prints local times takes [Local] instead: it is read again at SIGHUP and every day.
+// Package time takes a TZ that is a POSIX string, such as CET-1CEST,M3.5.0,M10.5.0/3, for UTC, does
+// not know /etc/TZ, and looks once. What prints local times takes [Local] instead: it is read again
+// at SIGHUP and every day.
 package zone
 
 import (
@@ -37,7 +38,8 @@ func Local() *time.Location {
 	return local.Load()
 }
 
-// Reload reads the time zone again. Where that fails the zone stays as it was; at the start it is UTC.
+// Reload reads the time zone again. Where that fails the zone stays as it was; at the start it is
+// UTC.
 func Reload() error {
 	read.Store(time.Now().Unix())
 	tz, set := os.LookupEnv("TZ")
@@ -68,7 +70,8 @@ func find(tz string, set bool, localtime, etcTZ string) (*time.Location, error) 
 	return time.UTC, nil
 }
 
-// Parse returns the zone that a TZ names: a file, the name of a zone, or a POSIX string (POSIX.1-2017 section 8.3).
+// Parse returns the zone that a TZ names: a file, the name of a zone, or a POSIX string
+// (POSIX.1-2017 section 8.3).
 func Parse(tz string) (*time.Location, error) {
 	name := strings.TrimPrefix(tz, ":")
 	if name == "" {
@@ -94,8 +97,8 @@ func Parse(tz string) (*time.Location, error) {
 // unknown is the abbreviation that shows where the rules were not understood.
 const unknown = "-??"
 
-// posix has package time read the rules: it knows them at the end of zone files (RFC 8536 section 3.3), so this makes such a file, with
-// nothing in it but the rules.
+// posix has package time read the rules: it knows them at the end of zone files (RFC 8536 section
+// 3.3), so this makes such a file, with nothing in it but the rules.
 func posix(rules string) (*time.Location, error) {
 	if strings.ContainsAny(rules, "\n\x00") {
 		return nil, errors.New("not a time zone")

@@ -19,7 +19,8 @@ var zones = []string{
 	"XXX-1YYY,J60/2,J300/2", "XXX5YYY,59,300/23:59:59", "Europe/Berlin", ":Asia/Kolkata", "America/St_Johns", "/usr/share/zoneinfo/Australia/Lord_Howe",
 }
 
-// TestAsLibc compares each zone with what libc makes of it, at hours around the changes of a year and at other times.
+// TestAsLibc compares each zone with what libc makes of it, at hours around the changes of a year
+// and at other times.
 func TestAsLibc(t *testing.T) {
 	var instants []int64
 	for at := time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC).Unix(); at < time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).Unix(); at += 3600 * 5 {
@@ -63,7 +64,8 @@ func TestNoZone(t *testing.T) {
 	}
 }
 
-// TestFiles finds the zone where TZ is not set: the machine's, or on a router the string in /etc/TZ.
+// TestFiles finds the zone where TZ is not set: the machine's, or on a router the string in
+// /etc/TZ.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	localtime, etcTZ := filepath.Join(dir, "localtime"), filepath.Join(dir, "TZ")

@@ -13,7 +13,7 @@ func domainOf(msg []byte) uint32 {
 	return binary.BigEndian.Uint32(msg[12:])
 }
 
-// announcesOptions tells whether one of the IPFIX messages has a set of options templates.
+// announcesOptions reports whether one of the IPFIX messages has a set of options templates.
 func announcesOptions(messages [][]byte) bool {
 	for _, msg := range messages {
 		if binary.BigEndian.Uint16(msg) != 10 {

@@ -10,7 +10,8 @@ import (
 // enough is how many programs must agree on each element of each cell.
 const enough = 3
 
-// A program reads messages and returns what it shows of the data records, by the registry's names, in the form that cells have.
+// A program reads messages and returns what it shows of the data records, by the registry's names,
+// in the form that cells have.
 type program struct {
 	name string
 	read func(t *testing.T, messages [][]byte) []fields
@@ -25,7 +26,8 @@ type lack struct {
 	line             string
 }
 
-// lacks reads the table from a conformance ledger. Its columns are program, cells, elements, and what the program prints instead.
+// lacks reads the table from a conformance ledger. Its columns are program, cells, elements, and
+// what the program prints instead.
 func lacks(t *testing.T, ledger string) (list []*lack) {
 	t.Helper()
 	text, err := os.ReadFile(ledger)
@@ -65,8 +67,8 @@ func words(s string) (out []string) {
 	return out
 }
 
-// matrixOf runs all programs on the messages and holds what they show against what went in. Where a program differs, the ledger must say so; where the ledger says
-// so, the program must differ.
+// matrixOf runs all programs on the messages and holds what they show against what went in. Where a
+// program differs, the ledger must say so; where the ledger says so, the program must differ.
 func matrixOf(t *testing.T, cells []cell, messages [][]byte, programs []program, ledger string) {
 	known := lacks(t, ledger)
 	agree := map[string]map[string]int{} // by cell and element
@@ -118,12 +120,14 @@ func holding(records []fields, element string) (n int) {
 	return n
 }
 
-// tells says whether a record is one of data: an options record has neither addresses nor a counter's name.
+// tells says whether a record is one of data: an options record has neither addresses nor a
+// counter's name.
 func tells(f fields) bool {
 	return f["sourceIPv4Address"] != "" || f["sourceIPv6Address"] != "" || f["sum.name"] != ""
 }
 
-// take finds the record that has most in common with the one that is wanted, if it has the same source or name.
+// take finds the record that has most in common with the one that is wanted, if it has the same
+// source or name.
 func take(got []fields, want fields) (best fields, rest []fields) {
 	at, most := -1, 0
 	for i, g := range got {

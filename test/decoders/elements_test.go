@@ -22,8 +22,9 @@ const (
 	raw
 )
 
-// An element as the exporters' own table has it. What the programs print under names of their own registries is what holds the table to IANA's; one under netfilter's number
-// has the name that the records which describe it give.
+// An element as the exporters' own table has it. What the programs print under names of their own
+// registries is what holds the table to IANA's; one under netfilter's number has the name that the
+// records which describe it give.
 type element struct {
 	pen  uint32
 	id   uint16
@@ -34,7 +35,8 @@ type element struct {
 
 const netfilter = engine.Netfilter
 
-// elements is the table, with the reverse elements (RFC 5103) and those under netfilter's number that records have.
+// elements is the table, with the reverse elements (RFC 5103) and those under netfilter's number
+// that records have.
 var elements = func() (list []element) {
 	for _, e := range table.All() {
 		list = append(list, elementOf(e))

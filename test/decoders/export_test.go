@@ -11,8 +11,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// export runs each cell through an output of its own and returns all messages in their order. Cells have observation domains of their own, so that
-// their templates do not meet.
+// export runs each cell through an output of its own and returns all messages in their order. Cells
+// have observation domains of their own, so that their templates do not meet.
 func export(t *testing.T, output string, cells []cell) (messages [][]byte) {
 	t.Helper()
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -55,5 +55,5 @@ func received(t *testing.T, c net.PacketConn) (messages [][]byte) {
 	}
 }
 
-// enterprise tells whether a name is one of our own keys' and not of the IANA registry.
+// enterprise reports whether a name is one of our own keys' and not of the IANA registry.
 func enterprise(name string) bool { return strings.Contains(name, ".") || name == "mark" }

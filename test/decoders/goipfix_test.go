@@ -55,7 +55,8 @@ func readGoIPFIX(t *testing.T, messages [][]byte) (records []fields) {
 	return records
 }
 
-// apart splits messages so that each has one set and each set of templates one template: go-ipfix reads no others. Options records are left out, which it refuses.
+// apart splits messages so that each has one set and each set of templates one template: go-ipfix
+// reads no others. Options records are left out, which it refuses.
 func apart(messages [][]byte) (out [][]byte) {
 	options := map[string]bool{} // by domain and template
 	for _, msg := range messages {

@@ -19,7 +19,8 @@ var (
 	ipfixDumpField  = regexp.MustCompile(`^\s+\((?:(\d+)/)?(\d+)\)(?: \(S\))?\s+(\S+) : (.*)`)
 )
 
-// readIPFIXDump lets libfixbuf read the messages as a file. Names of enterprise elements are those that the file's own records describe (RFC 5610).
+// readIPFIXDump lets libfixbuf read the messages as a file. Names of enterprise elements are those
+// that the file's own records describe (RFC 5610).
 func readIPFIXDump(t *testing.T, messages [][]byte) (records []fields) {
 	nstest.Need(t, "tool:ipfixDump")
 	cmd := exec.Command("ipfixDump", "--rfc5610", "--data", "--hexdump=64")

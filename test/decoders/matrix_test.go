@@ -1,4 +1,5 @@
-// Package decoders holds the exporters against programs that others wrote: what was put in must come out of each of them, element by element.
+// Package decoders holds the exporters against programs that others wrote: what was put in must
+// come out of each of them, element by element.
 package decoders
 
 import (
@@ -10,9 +11,10 @@ import (
 	"ulogd/test/packettest"
 )
 
-// A cell is a kind of template: rows that go in, by ulogd's keys, and the records that must come out, by the names of the IANA registry or, under
-// netfilter's number, of keys; a connection's mark and a packet's are one element.
-// Numbers are decimal, times milliseconds since 1970, raw data hexadecimal. No two records of all cells have the same source.
+// A cell is a kind of template: rows that go in, by ulogd's keys, and the records that must come
+// out, by the names of the IANA registry or, under netfilter's number, of keys; a connection's mark
+// and a packet's are one element. Numbers are decimal, times milliseconds since 1970, raw data
+// hexadecimal. No two records of all cells have the same source.
 type cell struct {
 	name  string
 	stack string // plugins between input and output
@@ -34,7 +36,8 @@ func with(all ...fields) fields {
 	return out
 }
 
-// began is when the first flow begins. NetFlow v9 tells times as uptimes, which wrap after 49 days, so that they cannot be those of any year.
+// began is when the first flow begins. NetFlow v9 tells times as uptimes, which wrap after 49 days,
+// so that they cannot be those of any year.
 var began = time.Now().Add(-time.Minute).Truncate(time.Second).UnixMilli()
 
 // at returns the time so many milliseconds later, as keys have it, in nanoseconds.

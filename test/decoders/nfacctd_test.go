@@ -13,7 +13,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// nfacctdOwn are elements that nfacctd has names for, and what it writes them under. The others are taught to it by number.
+// nfacctdOwn are elements that nfacctd has names for, and what it writes them under. The others are
+// taught to it by number.
 var nfacctdOwn = map[string]struct{ primitive, key string }{
 	"sourceIPv4Address": {"src_host", "ip_src"}, "destinationIPv4Address": {"dst_host", "ip_dst"}, "sourceTransportPort": {"src_port", "port_src"},
 	"destinationTransportPort": {"dst_port", "port_dst"}, "ingressInterface": {"in_iface", "iface_in"}, "egressInterface": {"out_iface", "iface_out"},

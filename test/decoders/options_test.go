@@ -12,7 +12,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// traced sends a capture's flows with options records, and returns the messages and the flows' packets. One packet of 100 is said to have been looked at.
+// traced sends a capture's flows with options records, and returns the messages and the flows'
+// packets. One packet of 100 is said to have been looked at.
 func traced(t *testing.T, output, options string) (messages [][]byte, packets int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "trace.pcap")
@@ -55,7 +56,8 @@ func shown(t *testing.T, records []fields, want fields) {
 	t.Errorf("no record has %v; the nearest is %v", want, nearest)
 }
 
-// TestOptions reads options records back. FLOW's idle timeout is seven and a half seconds, told as eight.
+// TestOptions reads options records back. FLOW's idle timeout is seven and a half seconds, told as
+// eight.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	timeouts, name := fields{"flowActiveTimeout": "120", "flowIdleTimeout": "8"}, fields{"interfaceName": "lo"}

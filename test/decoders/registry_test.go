@@ -10,7 +10,8 @@ import (
 	table "ulogd/engine/element"
 )
 
-// TestRegistry holds the exporters' table of elements against the copy of IANA's registry that go-ipfix has.
+// TestRegistry holds the exporters' table of elements against the copy of IANA's registry that
+// go-ipfix has.
 func TestRegistry(t *testing.T) {
 	registry.LoadRegistry()
 	types := map[engine.DataType]entities.IEDataType{

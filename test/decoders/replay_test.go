@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestReplay exports a capture of 2024 as NetFlow v9, whose times are uptimes of 32 bits: they must be the capture's own, to the millisecond.
+// TestReplay exports a capture of 2024 as NetFlow v9, whose times are uptimes of 32 bits: they must
+// be the capture's own, to the millisecond.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	messages, _ := traced(t, "NETFLOW9", "")

@@ -141,7 +141,8 @@ func tsharkField(f, header fields, label, value string) {
 	f[name] = tsharkValue(value)
 }
 
-// sinceBoot turns an uptime of NetFlow v9 into the time that the header's uptime and time make of it.
+// sinceBoot turns an uptime of NetFlow v9 into the time that the header's uptime and time make of
+// it.
 func sinceBoot(header fields, uptime string) string {
 	sent, err := time.Parse("Jan _2, 2006 15:04:05.000000000 UTC", header["Timestamp"])
 	if err != nil {
@@ -152,7 +153,8 @@ func sinceBoot(header fields, uptime string) string {
 	return fmt.Sprint(sent.UnixMilli() + int64(math.Round((up-now)*1000)))
 }
 
-// tsharkValue takes the number out of what tshark writes: 6 of "TCP (6)", 184 of "0xb8", milliseconds of a time.
+// tsharkValue takes the number out of what tshark writes: 6 of "TCP (6)", 184 of "0xb8",
+// milliseconds of a time.
 func tsharkValue(s string) string {
 	if at, err := time.Parse("Jan _2, 2006 15:04:05.000000000 UTC", s); err == nil {
 		return fmt.Sprint(at.UnixMilli())

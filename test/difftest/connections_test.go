@@ -94,7 +94,8 @@ func connections() (k []kind) {
 
 var conntrackEvent = regexp.MustCompile(`(?m)^ *\[(NEW|UPDATE|DESTROY)\] (\S+) .*$`)
 
-// told waits until conntrack has told of the ends of n connections, and returns the events: what they say of themselves is their name.
+// told waits until conntrack has told of the ends of n connections, and returns the events: what
+// they say of themselves is their name.
 func told(t *testing.T, events *nstest.Proc, which string, n int) (kinds []kind) {
 	t.Helper()
 	wanted := regexp.MustCompile("^(" + which + ")$")

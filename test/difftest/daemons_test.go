@@ -47,7 +47,8 @@ var outputs = []output{
 	{"json-event", "b:BASE,i:IFINDEX,s:IP2STR,h:HWHDR,%s:JSON", "file=FILE\nsync=1\neventv1=1\nboolean_label=1\ndevice=\"fw one\"", fieldLines, `, "`},
 }
 
-// input is the stacks' input: its plugin, and its settings in a folder. ulogd2's UNIXSOCK feeds one stack only, so that each has one of its own.
+// input is the stacks' input: its plugin, and its settings in a folder. ulogd2's UNIXSOCK feeds one
+// stack only, so that each has one of its own.
 type input struct {
 	plugin   string
 	own      bool

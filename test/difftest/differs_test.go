@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// row is a row of docs/from-ulogd2.md and where it shows: in which scenes, outputs, packets and fields. Empty means all.
+// row is a row of docs/from-ulogd2.md and where it shows: in which scenes, outputs, packets and
+// fields. Empty means all.
 type row struct {
 	title                        string
 	scene, output, packet, field string
@@ -55,7 +56,7 @@ var never = []row{
 // shown are the rows that a scene has shown.
 var shown = map[string]bool{}
 
-// explained tells whether a row covers a difference.
+// explained reports whether a row covers a difference.
 func explained(rows []row, scene, output, packet, field string) bool {
 	found := false
 	for _, r := range rows {

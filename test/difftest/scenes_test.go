@@ -34,7 +34,8 @@ func outgoing(t *testing.T) scene {
 	}}
 }
 
-// send sends a datagram from a socket that belongs to a user and a group. The thread is not used again.
+// send sends a datagram from a socket that belongs to a user and a group. The thread is not used
+// again.
 func send(t *testing.T, to string, uid, gid uint32) {
 	t.Helper()
 	unix.RawSyscall(unix.SYS_SETFSGID, uintptr(gid), 0, 0)
@@ -51,7 +52,8 @@ func send(t *testing.T, to string, uid, gid uint32) {
 	}
 }
 
-// notIP are outputs that lose records that are not IP: in ulogd2, IP2BIN and IP2HBIN drop them; here, PCAP leaves them out of its file of IP packets.
+// notIP are outputs that lose records that are not IP: in ulogd2, IP2BIN and IP2HBIN drop them;
+// here, PCAP leaves them out of its file of IP packets.
 var notIP = []string{"gprint-bin", "pcap"}
 
 // linkKinds are what the link-layer families tell apart.

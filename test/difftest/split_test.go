@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// What differs between two daemons that read the same packet at different times or in different groups is made the same.
+// What differs between two daemons that read the same packet at different times or in different
+// groups is made the same.
 var volatile = []*regexp.Regexp{
 	regexp.MustCompile(`(oob\.time|flow\.(start|end))\.u?sec(=|": )\d+`),
 	regexp.MustCompile(`^\d+\t`), // NACCT's end
@@ -25,7 +26,8 @@ func steady(line string) string {
 
 var digits = regexp.MustCompile(`\d+`)
 
-// fieldLines are the lines of outputs with one line per record. A line that begins like none is forged: it belongs to the record before.
+// fieldLines are the lines of outputs with one line per record. A line that begins like none is
+// forged: it belongs to the record before.
 func fieldLines(content []byte) ([]string, error) {
 	var out []string
 	for line := range strings.Lines(string(content)) {
@@ -88,7 +90,8 @@ var (
 	whenWritten = regexp.MustCompile(`<when>.*?</when>`)
 )
 
-// pcapRecords are the packets of a capture file, each after the file's header, its own with the time left out.
+// pcapRecords are the packets of a capture file, each after the file's header, its own with the
+// time left out.
 func pcapRecords(content []byte) ([]string, error) {
 	if len(content) < 24 {
 		return nil, errors.New("no header yet")

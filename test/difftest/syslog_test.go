@@ -9,8 +9,10 @@ import (
 	"testing"
 )
 
-// ownLog is a shell script that runs the rest of its arguments with a /dev of their own, in which log is the socket in the folder that is named first:
-// the C library has no other way to log elsewhere. The mounts are seen by that program alone, because `ip netns exec` gives it a mount namespace.
+// ownLog is a shell script that runs the rest of its arguments with a /dev of their own, in which
+// log is the socket in the folder that is named first: the C library has no other way to log
+// elsewhere. The mounts are seen by that program alone, because `ip netns exec` gives it a mount
+// namespace.
 const ownLog = `set -e
 mkdir "$0/dev"
 mount -t tmpfs none "$0/dev"
@@ -21,7 +23,8 @@ exec "$@"`
 
 const logSocket = "log.socket"
 
-// systemLog writes what comes to the log socket of a folder to its file syslog, each datagram with a zero octet behind it.
+// systemLog writes what comes to the log socket of a folder to its file syslog, each datagram with
+// a zero octet behind it.
 func systemLog(t *testing.T, dir string) {
 	t.Helper()
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, logSocket), Net: "unixgram"})
@@ -51,7 +54,8 @@ func systemLog(t *testing.T, dir string) {
 	}()
 }
 
-// logDatagrams are the messages of the output SYSLOG, without their time and process. The daemon's own have another form or level.
+// logDatagrams are the messages of the output SYSLOG, without their time and process. The daemon's
+// own have another form or level.
 func logDatagrams(content []byte) (out []string, err error) {
 	for message := range bytes.SplitSeq(content, []byte{0}) {
 		if m := logMessage.FindSubmatch(message); m != nil {

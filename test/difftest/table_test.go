@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// elsewhere are the rows of docs/from-ulogd2.md that no packet or connection shows here: each with the folder and name of the test that does.
+// elsewhere are the rows of docs/from-ulogd2.md that no packet or connection shows here: each with
+// the folder and name of the test that does.
 var elsewhere = map[string]string{
 	"IFINDEX shows the name of the record before for an unknown index":                                                        "plugins/filter/ifindex TestUnknownIndexes",
 	"IFINDEX looks names up in its own namespace":                                                                             "plugins/filter/ifindex TestLinksFollowTheKernel",
@@ -81,7 +82,8 @@ var elsewhere = map[string]string{
 	"A blocked output stops all inputs":                                                                                       "stacks TestQueueDropsAndCountsWhatDoesNotFit",
 }
 
-// TestTableOfDifferences wants in the table that people read every row that a scene or a test stands for, and no other.
+// TestTableOfDifferences wants in the table that people read every row that a scene or a test
+// stands for, and no other.
 func TestTableOfDifferences(t *testing.T) {
 	text, err := os.ReadFile("../../docs/from-ulogd2.md")
 	if err != nil {
@@ -119,7 +121,7 @@ func TestTableOfDifferences(t *testing.T) {
 	}
 }
 
-// exists tells whether a folder has a test of that name.
+// exists reports whether a folder has a test of that name.
 func exists(t *testing.T, place string) bool {
 	t.Helper()
 	folder, name, _ := strings.Cut(place, " ")

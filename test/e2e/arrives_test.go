@@ -1,5 +1,5 @@
-// Over UDP nobody tells what is lost: what a collector stores is compared with what was sent, at nfcapd
-// as Debian installs it, with the socket buffer that it gets by default.
+// Over UDP nobody tells what is lost: what a collector stores is compared with what was sent, at
+// nfcapd as Debian installs it, with the socket buffer that it gets by default.
 
 package e2e
 
@@ -58,8 +58,8 @@ func startNfcapdAt(t *testing.T, ns *nstest.NS, address string) *stored {
 	return s
 }
 
-// flows ends nfcapd and returns how many flows nfdump finds in its files, and how many messages were
-// missed by their numbers.
+// flows ends nfcapd and returns how many flows nfdump finds in its files, and how many messages
+// were missed by their numbers.
 func (s *stored) flows(t *testing.T, ns *nstest.NS) (flows, gaps int) {
 	t.Helper()
 	time.Sleep(500 * time.Millisecond) // what is in its socket
@@ -83,7 +83,8 @@ var datagramOutputs = []struct{ name, options string }{
 	{"NETFLOW5", ""},
 }
 
-// TestStormOfAFileArrives: every flow of a file arrives at a collector with the buffers of its distribution.
+// TestStormOfAFileArrives: every flow of a file arrives at a collector with the buffers of its
+// distribution.
 func TestStormOfAFileArrives(t *testing.T) {
 	nstest.Need(t, "tool:nfcapd", "tool:nfdump")
 	flows := 30000

@@ -13,7 +13,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestFullDisk fills the disk under every output to files, makes room, and wants whole records alone, each that is missing counted, and one complaint.
+// TestFullDisk fills the disk under every output to files, makes room, and wants whole records
+// alone, each that is missing counted, and one complaint.
 func TestFullDisk(t *testing.T) {
 	for _, o := range fileOutputs {
 		t.Run(o.name, func(t *testing.T) {
@@ -53,11 +54,11 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// distinct tells whether none of the sorted numbers is there twice.
+// distinct reports whether none of the sorted numbers is there twice.
 func distinct(numbers []int) bool { return len(slices.Compact(slices.Clone(numbers))) == len(numbers) }
 
-// TestReaderGoesAway has every output write to a FIFO, whose reader goes and comes again: each reader gets whole records from a beginning on, and what
-// nobody read is counted.
+// TestReaderGoesAway has every output write to a FIFO, whose reader goes and comes again: each
+// reader gets whole records from a beginning on, and what nobody read is counted.
 func TestReaderGoesAway(t *testing.T) {
 	for _, o := range fileOutputs {
 		if o.name == "XML" { // which names its files itself

@@ -1,4 +1,5 @@
-// Collectors as somebody installs them: what they print of a file's flows and of the kernel's connections, in their default configuration.
+// Collectors as somebody installs them: what they print of a file's flows and of the kernel's
+// connections, in their default configuration.
 
 package e2e
 
@@ -81,8 +82,10 @@ func jsonFlows(t *testing.T, output string, names ...string) (flows []flow) {
 	return flows
 }
 
-// TestCollectorsAsInstalled starts each collector untouched and sends it connections of the kernel, then a file's flows: what it prints must be what conntrack and the file
-// have, both directions, IPv4 and IPv6. Those that are not in Debian are built, which takes minutes: ULOGD_PEERS=1 asks for them.
+// TestCollectorsAsInstalled starts each collector untouched and sends it connections of the kernel,
+// then a file's flows: what it prints must be what conntrack and the file have, both directions,
+// IPv4 and IPv6. Those that are not in Debian are built, which takes minutes: ULOGD_PEERS=1 asks
+// for them.
 func TestCollectorsAsInstalled(t *testing.T) {
 	for _, c := range collectors {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,7 +161,8 @@ func printed(t *testing.T, peer *nstest.Proc, c *installed, dir string, want []f
 	same(t, got, want)
 }
 
-// conversation writes a file of a TCP connection and a UDP exchange, over IPv4 and IPv6, and returns its flows.
+// conversation writes a file of a TCP connection and a UDP exchange, over IPv4 and IPv6, and
+// returns its flows.
 func conversation(t *testing.T) (path string, want []flow) {
 	t.Helper()
 	var packets []packettest.Packet

@@ -1,5 +1,5 @@
-// Package e2e tests the built daemon as its operator runs it: configuration files, real connections in network namespaces, and programs that
-// others wrote to read what arrives.
+// Package e2e tests the built daemon as its operator runs it: configuration files, real connections
+// in network namespaces, and programs that others wrote to read what arrives.
 package e2e
 
 import (

@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// TestConfigurationsOfTheDocumentation checks every configuration of the README and of docs/. The plugins' pages have a test of their own, and so
-// has docs/writing-a-plugin.md, whose plugins this daemon does not know.
+// TestConfigurationsOfTheDocumentation checks every configuration of the README and of docs/. The
+// plugins' pages have a test of their own, and so has docs/writing-a-plugin.md, whose plugins this
+// daemon does not know.
 func TestConfigurationsOfTheDocumentation(t *testing.T) {
 	pages, err := filepath.Glob(root + "/docs/*.md")
 	if err != nil {
@@ -42,7 +43,8 @@ func TestConfigurationsOfTheDocumentation(t *testing.T) {
 	}
 }
 
-// TestSamplesOfTheREADME compares the lines that the README shows with what its first two commands print.
+// TestSamplesOfTheREADME compares the lines that the README shows with what its first two commands
+// print.
 func TestSamplesOfTheREADME(t *testing.T) {
 	text, err := os.ReadFile(root + "/README.md")
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 
 const root = "../.."
 
-// TestExampleRunsWithoutRoot runs the first command of the README, as a user without rights if the test has them to give away.
+// TestExampleRunsWithoutRoot runs the first command of the README, as a user without rights if the
+// test has them to give away.
 func TestExampleRunsWithoutRoot(t *testing.T) {
 	c := exec.Command(daemon, "-c", "ulogd.toml.example")
 	c.Dir = root

@@ -19,7 +19,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// recorderEnv makes the test's program a collector that writes each session's octets to files of this directory.
+// recorderEnv makes the test's program a collector that writes each session's octets to files of
+// this directory.
 const recorderEnv = "ULOGD_TEST_RECORD"
 
 // record takes sessions on an address until SIGTERM.

@@ -25,8 +25,9 @@ type flooded struct {
 	sent          atomic.Int64
 }
 
-// startFlooded starts a daemon behind a shell script that can make mounts: nobody else sees them, because `ip netns exec` makes a mount namespace. The
-// shell stays when the daemon has ended, and with it what is mounted.
+// startFlooded starts a daemon behind a shell script that can make mounts: nobody else sees them,
+// because `ip netns exec` makes a mount namespace. The shell stays when the daemon has ended, and
+// with it what is mounted.
 func startFlooded(t *testing.T, o fileOutput, script, file, directory string, options ...string) *flooded {
 	t.Helper()
 	nstest.Need(t, "root", "nft", "nflog")
@@ -51,8 +52,8 @@ func startFlooded(t *testing.T, o fileOutput, script, file, directory string, op
 // Packets of a flood are numbered by their destination: 127.0.1.0 has number 0, 127.0.1.1 number 1.
 const firstDestination = 127<<24 | 1<<8
 
-// send sends UDP packets of 33 octets to port 9 of the loopback, numbered from what is sent already, as fast as one processor can, until enough
-// says so.
+// send sends UDP packets of 33 octets to port 9 of the loopback, numbered from what is sent
+// already, as fast as one processor can, until enough says so.
 func (f *flooded) send(t *testing.T, enough func() bool) {
 	f.ns.Do(t, func() {
 		// Not connected: such a socket is not told that nobody listens.

@@ -14,8 +14,9 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestLoggedPacketsToFlows has a router log the headers of what it forwards, and make flows of that: nfcapd and tshark count the packets and octets
-// that nft counted, though the daemon saw no more than 96 octets of each, and the interfaces that the packets went by.
+// TestLoggedPacketsToFlows has a router log the headers of what it forwards, and make flows of
+// that: nfcapd and tshark count the packets and octets that nft counted, though the daemon saw no
+// more than 96 octets of each, and the interfaces that the packets went by.
 func TestLoggedPacketsToFlows(t *testing.T) {
 	nstest.Need(t, "root", "nft", "nflog", "veth", "tool:nfcapd", "tool:nfdump", "tool:tshark", "tool:tcpdump")
 	r := newRouter(t)

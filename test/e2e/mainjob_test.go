@@ -99,7 +99,8 @@ func TestSeedConfigurationOverUDPReachesNfcapd(t *testing.T) {
 	}
 }
 
-// gateway makes a namespace that tracks connections, with short timeouts so that their ends are seen soon, and listens to conntrack's own account.
+// gateway makes a namespace that tracks connections, with short timeouts so that their ends are
+// seen soon, and listens to conntrack's own account.
 func gateway(t *testing.T) (ns *nstest.NS, events *nstest.Proc) {
 	ns = nstest.New(t)
 	nstest.EnableConntrack(t, ns)
@@ -180,7 +181,8 @@ func exchange(t *testing.T, network, address string, there, back int) {
 
 var event = regexp.MustCompile(`\[DESTROY\].*?(tcp|udp) +(\d+).*? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) packets=(\d+) bytes=(\d+) src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) packets=(\d+) bytes=(\d+)(.*)`)
 
-// destroyed waits until conntrack has told of n TCP connections that do not go to the collector, and returns both directions of each.
+// destroyed waits until conntrack has told of n TCP connections that do not go to the collector,
+// and returns both directions of each.
 func destroyed(t *testing.T, ns *nstest.NS, events *nstest.Proc, n int) (flows []flow) {
 	t.Helper()
 	nstest.Eventually(t, 60*time.Second, func() error {

@@ -21,8 +21,8 @@ host="127.0.0.1"
 nat_events=true
 `
 
-// TestTranslationsAreTold: a natEvent record when a translated connection begins and one when it ends, with what the kernel's rules made of it, and none of
-// connections that are not translated.
+// TestTranslationsAreTold: a natEvent record when a translated connection begins and one when it
+// ends, with what the kernel's rules made of it, and none of connections that are not translated.
 func TestTranslationsAreTold(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "tool:conntrack", "tool:tshark", "tool:tcpdump")
 	for _, mode := range []string{"hash_enable=1", "hash_enable=1\nevent_mask=4", "hash_enable=0", "pollinterval=1"} {

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// TestNFLOGStormWithLogrotate sends packets as fast as one processor can while logrotate puts the file aside again and again: logged and lost packets
-// are what was sent, and no record is torn, in two files or in none.
+// TestNFLOGStormWithLogrotate sends packets as fast as one processor can while logrotate puts the
+// file aside again and again: logged and lost packets are what was sent, and no record is torn, in
+// two files or in none.
 func TestNFLOGStormWithLogrotate(t *testing.T) {
 	for _, o := range fileOutputs[:4] { // those with one file whose records can be told at a glance
 		t.Run(o.name, func(t *testing.T) {
@@ -83,7 +84,8 @@ func rotate(t *testing.T, f *flooded, file string, n int) {
 	<-done
 }
 
-// afterStorm waits until the storm is over, and sends a few packets more: their numbers tell the daemon of what was lost at its end.
+// afterStorm waits until the storm is over, and sends a few packets more: their numbers tell the
+// daemon of what was lost at its end.
 func afterStorm(t *testing.T, f *flooded) {
 	for before := int64(-1); before != stats(t, f.config, "log1").Made; time.Sleep(300 * time.Millisecond) {
 		before = stats(t, f.config, "log1").Made

@@ -83,7 +83,8 @@ func objects(path string) (numbers []int, err error) {
 	return numbers, err
 }
 
-// frames has tshark read a capture. (tcpdump takes a second section's raw IP for another link type than the first one's.)
+// frames has tshark read a capture. (tcpdump takes a second section's raw IP for another link type
+// than the first one's.)
 func frames(path string) (numbers []int, err error) {
 	out, err := exec.Command("tshark", "-r", path, "-T", "fields", "-e", "udp.length", "-e", "ip.dst").Output()
 	if bad := (*exec.ExitError)(nil); errors.As(err, &bad) {

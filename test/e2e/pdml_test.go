@@ -35,7 +35,8 @@ func pdmlFlows(t *testing.T, out []byte) (flows []flow) {
 	return flows
 }
 
-// pdmlRecords takes the data records out of tshark's XML, by the names of their fields: every "Flow N" is one.
+// pdmlRecords takes the data records out of tshark's XML, by the names of their fields: every "Flow
+// N" is one.
 func pdmlRecords(t *testing.T, out []byte) (records []map[string]string) {
 	t.Helper()
 	type field struct {

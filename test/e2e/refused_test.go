@@ -23,7 +23,8 @@ func TestRefusedPlugins(t *testing.T) {
 	}
 }
 
-// TestOutputThatCannotBeOpened: where no stack is left the daemon says why and ends, and the group is free.
+// TestOutputThatCannotBeOpened: where no stack is left the daemon says why and ends, and the group
+// is free.
 func TestOutputThatCannotBeOpened(t *testing.T) {
 	nstest.Need(t, "root", "nflog")
 	ns := nstest.New(t)

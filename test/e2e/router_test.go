@@ -14,8 +14,9 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestRouterTranslates: a router masquerades connections from inside and forwards a port of its own to the inside. What the collector has of each is what
-// conntrack tells at the same time: both sides of the translation in the flow's record, a natEvent when it begins and one when it ends.
+// TestRouterTranslates: a router masquerades connections from inside and forwards a port of its own
+// to the inside. What the collector has of each is what conntrack tells at the same time: both
+// sides of the translation in the flow's record, a natEvent when it begins and one when it ends.
 func TestRouterTranslates(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "tool:conntrack", "tool:tshark", "tool:tcpdump")
 	router, ended := gateway(t)
@@ -56,7 +57,8 @@ func TestRouterTranslates(t *testing.T) {
 	}
 }
 
-// through makes n connections from one namespace to another, which the router translates, with data both ways.
+// through makes n connections from one namespace to another, which the router translates, with data
+// both ways.
 func through(t *testing.T, n int, from, to *nstest.NS, listener, address string) {
 	t.Helper()
 	var l net.Listener
@@ -93,7 +95,8 @@ func through(t *testing.T, n int, from, to *nstest.NS, listener, address string)
 	})
 }
 
-// told writes a record of a translated connection: what happened when, from where to where before it and behind it, and how much was sent.
+// told writes a record of a translated connection: what happened when, from where to where before
+// it and behind it, and how much was sent.
 func told(rec map[string]string) string {
 	s := fmt.Sprintf("%s:%s>%s:%s as %s:%s>%s:%s", rec["cflow.srcaddr"], rec["cflow.srcport"], rec["cflow.dstaddr"], rec["cflow.dstport"],
 		rec["cflow.post_natsource_ipv4_address"], rec["cflow.post_naptsource_transport_port"], rec["cflow.post_natdestination_ipv4_address"], rec["cflow.post_naptdestination_transport_port"])
@@ -108,7 +111,8 @@ var (
 	endEvent = regexp.MustCompile(`\[DESTROY\].*? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) packets=(\d+) bytes=\d+ src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) packets=(\d+) .* id=(\d+)`)
 )
 
-// conntrackTold makes the same of conntrack's lines: a connection's NEW gives its creation, DESTROY its deletion and a flow each way.
+// conntrackTold makes the same of conntrack's lines: a connection's NEW gives its creation, DESTROY
+// its deletion and a flow each way.
 func conntrackTold(t *testing.T, begun, ended string) (want []string) {
 	t.Helper()
 	isNew := map[string]bool{}

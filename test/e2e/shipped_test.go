@@ -16,14 +16,16 @@ import (
 	"ulogd/test/nstest"
 )
 
-// machine is a namespace in which the daemon runs as on a freshly installed machine: /var/log and /run are empty. They are mounts which nobody else
-// sees, because `ip netns exec` makes a mount namespace.
+// machine is a namespace in which the daemon runs as on a freshly installed machine: /var/log and
+// /run are empty. They are mounts which nobody else sees, because `ip netns exec` makes a mount
+// namespace.
 type machine struct {
 	*nstest.NS
 	root string // what the daemon's paths are, seen from outside
 }
 
-// boot runs a shell script in the machine, once its folders are there. The machine lives as long as the test.
+// boot runs a shell script in the machine, once its folders are there. The machine lives as long as
+// the test.
 func boot(t *testing.T, script string, args ...string) *machine {
 	t.Helper()
 	nstest.Need(t, "root", "nft", "nflog", "nf_conntrack")
@@ -77,7 +79,8 @@ func (m *machine) has(t *testing.T, file, text string) {
 	})
 }
 
-// TestDebiansConfiguration runs the daemon as Debian's unit does, with the file that its package installs: nothing is changed, not even the path.
+// TestDebiansConfiguration runs the daemon as Debian's unit does, with the file that its package
+// installs: nothing is changed, not even the path.
 func TestDebiansConfiguration(t *testing.T) {
 	nstest.Need(t, "tool:/usr/sbin/ulogd")
 	if _, err := os.Stat("/etc/ulogd.conf"); err != nil {
@@ -104,7 +107,8 @@ func TestDebiansConfiguration(t *testing.T) {
 	})
 }
 
-// TestEveryStackOfDebiansConfiguration takes the comment signs away: what is refused is refused with the reason, and nothing else is.
+// TestEveryStackOfDebiansConfiguration takes the comment signs away: what is refused is refused
+// with the reason, and nothing else is.
 func TestEveryStackOfDebiansConfiguration(t *testing.T) {
 	nstest.Need(t, "tool:/usr/sbin/ulogd")
 	text, err := os.ReadFile("/etc/ulogd.conf")
@@ -135,7 +139,8 @@ func TestEveryStackOfDebiansConfiguration(t *testing.T) {
 	}
 }
 
-// TestRoutersConfiguration names its plugins by path and several filters by one id, and runs all stacks but those of databases.
+// TestRoutersConfiguration names its plugins by path and several filters by one id, and runs all
+// stacks but those of databases.
 func TestRoutersConfiguration(t *testing.T) {
 	config, err := filepath.Abs("testdata/openwrt.conf")
 	if err != nil {

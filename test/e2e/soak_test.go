@@ -16,8 +16,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestSoak runs for ULOGD_SOAK (an hour: 1h). Bursts of packets of all sizes are logged, as lines and as flows, and tracked: the daemon's memory
-// is flat once it has seen everything.
+// TestSoak runs for ULOGD_SOAK (an hour: 1h). Bursts of packets of all sizes are logged, as lines
+// and as flows, and tracked: the daemon's memory is flat once it has seen everything.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("ULOGD_SOAK"))
 	if err != nil {

@@ -1,4 +1,5 @@
-// The spool and the user of -u: what root makes is that user's, and a link of that user's leads root nowhere.
+// The spool and the user of -u: what root makes is that user's, and a link of that user's leads
+// root nowhere.
 
 package e2e
 

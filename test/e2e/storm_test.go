@@ -19,7 +19,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// collector counts the data records of IPFIX sessions over TCP. It knows of the protocol what RFC 7011 section 3 says: messages, sets, template records.
+// collector counts the data records of IPFIX sessions over TCP. It knows of the protocol what RFC
+// 7011 section 3 says: messages, sets, template records.
 type collector struct {
 	records atomic.Int64
 	gaps    atomic.Int64
@@ -53,7 +54,8 @@ func startCollector(t *testing.T, ns *nstest.NS) *collector {
 	return c
 }
 
-// read takes the messages of one session. A template's record length is enough to count; every field of the default layout has a fixed one.
+// read takes the messages of one session. A template's record length is enough to count; every
+// field of the default layout has a fixed one.
 func (c *collector) read(conn net.Conn) error {
 	defer conn.Close()
 	layouts := map[uint16]layout{}
@@ -92,7 +94,8 @@ func (c *collector) read(conn net.Conn) error {
 	}
 }
 
-// layout is what is needed of a template whose fields have fixed lengths: where its source address stands, and how long a record is.
+// layout is what is needed of a template whose fields have fixed lengths: where its source address
+// stands, and how long a record is.
 type layout struct{ source, length int }
 
 // learn reads template records (RFC 7011 section 3.4.1).
@@ -117,8 +120,8 @@ func learn(layouts map[uint16]layout, set []byte) {
 	}
 }
 
-// stats asks the daemon for the counters of an instance. Those of all must add up; a batch may be between two counters just when they are read, so not at
-// the first look.
+// stats asks the daemon for the counters of an instance. Those of all must add up; a batch may be
+// between two counters just when they are read, so not at the first look.
 func stats(t *testing.T, config, id string) engine.Snapshot {
 	t.Helper()
 	var all []engine.Snapshot
@@ -147,16 +150,16 @@ func stats(t *testing.T, config, id string) engine.Snapshot {
 	return engine.Snapshot{}
 }
 
-// storm destroys n conntrack entries at once under a daemon with the given receive buffer, and returns how many flows the collector has and how
-// many the daemon counts as lost.
+// storm destroys n conntrack entries at once under a daemon with the given receive buffer, and
+// returns how many flows the collector has and how many the daemon counts as lost.
 func storm(t *testing.T, n, buffer int) (exported, lost int64) {
 	t.Helper()
 	nstest.Need(t, "root", "nf_conntrack", "tool:conntrack")
 	nstest.ConntrackMax(t, n+1000)
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
-	// The flush ends the export's own connection too. Its end would be left out if it arrived, but nobody can tell whether it is among those that
-	// are lost: so it is not tracked.
+	// The flush ends the export's own connection too. Its end would be left out if it arrived, but
+	// nobody can tell whether it is among those that are lost: so it is not tracked.
 	ns.Nft(t, `table inet own {
 	chain o { type filter hook output priority -400; tcp dport 4739 notrack; tcp sport 4739 notrack; }
 	chain p { type filter hook prerouting priority -400; tcp dport 4739 notrack; tcp sport 4739 notrack; }
@@ -176,8 +179,8 @@ oid=1
 host="127.0.0.1"
 direction="sum"
 `, filepath.Join(t.TempDir(), "control"), buffer, buffer))
-	// Without a look at the table, which may show the entries below: those that it knows and that are lost would be recovered at the stop,
-	// after the losses are read here.
+	// Without a look at the table, which may show the entries below: those that it knows and that
+	// are lost would be recovered at the stop, after the losses are read here.
 	p := start(t, ns, config)
 	nstest.FillConntrack(t, ns, n) // the kernel reports the end only of entries that were made while somebody listened
 	ns.Run(t, "conntrack -F")

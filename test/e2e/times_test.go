@@ -1,5 +1,5 @@
-// NetFlow v5 and v9 tell times as milliseconds of 32 bits: a collector shows those of a file however
-// far they are apart.
+// NetFlow v5 and v9 tell times as milliseconds of 32 bits: a collector shows those of a file
+// however far they are apart.
 
 package e2e
 

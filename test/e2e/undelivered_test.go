@@ -23,8 +23,8 @@ func mustLog(t *testing.T, log, expr string) {
 	}
 }
 
-// TestForbiddenDatagramsWait: a firewall refuses the daemon's datagrams for two seconds, long enough
-// for what is then a backlog; nothing is lost.
+// TestForbiddenDatagramsWait: a firewall refuses the daemon's datagrams for two seconds, long
+// enough for what is then a backlog; nothing is lost.
 func TestForbiddenDatagramsWait(t *testing.T) {
 	nstest.Need(t, "tool:nfcapd", "tool:nfdump", "tool:nft")
 	const flows = 40000

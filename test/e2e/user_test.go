@@ -47,8 +47,9 @@ file=DIR/counters
 sync=1
 `
 
-// TestWithoutRoot runs inputs of another namespace as a user who may not enter it any more: overruns are made good, counters are read and zeroed, files are
-// opened anew, and a collector learns the names of interfaces that come later.
+// TestWithoutRoot runs inputs of another namespace as a user who may not enter it any more:
+// overruns are made good, counters are read and zeroed, files are opened anew, and a collector
+// learns the names of interfaces that come later.
 func TestWithoutRoot(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "nflog", "tool:conntrack", "tool:nfacct")
 	home, ns := nstest.New(t), nstest.New(t)

@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// optional are the contract's optional methods (engine/plugin.go), with the interface that has each.
+// optional are the contract's optional methods (engine/plugin.go), with the interface that has
+// each.
 var optional = map[string]string{
 	"Validate": "Validator", "Open": "Opener", "Tick": "Ticker", "Flush": "Flusher", "Close": "Closer",
 	"Stop": "Stopper", "Signal": "Signaler", "Live": "Live", "Backpressure": "Backpressured", "Blocks": "Blocker",

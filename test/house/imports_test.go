@@ -39,7 +39,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// A room is a part of the house: the packages at or below a path. The first that fits is a package's room.
+// A room is a part of the house: the packages at or below a path. The first that fits is a
+// package's room.
 type room struct {
 	name  string
 	path  string
@@ -152,7 +153,8 @@ func banned(from, imp string, standard bool) string {
 	return r.why
 }
 
-// pluginOf returns the folder of a plugin, in which it may have folders of its own: plugins/input/pcap of plugins/input/pcap/filter.
+// pluginOf returns the folder of a plugin, in which it may have folders of its own:
+// plugins/input/pcap of plugins/input/pcap/filter.
 func pluginOf(path string) string {
 	parts := strings.Split(strings.TrimPrefix(path, "ulogd/"), "/")
 	return strings.Join(parts[:min(3, len(parts))], "/")

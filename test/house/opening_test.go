@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestFilesOpenWithWhatTheyAreAbout wants a comment in front of the package clause of every file but tests: the package's own, or one of the file.
+// TestFilesOpenWithWhatTheyAreAbout wants a comment in front of the package clause of every file
+// but tests: the package's own, or one of the file.
 func TestFilesOpenWithWhatTheyAreAbout(t *testing.T) {
 	seen := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

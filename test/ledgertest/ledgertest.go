@@ -1,5 +1,5 @@
-// Package ledgertest holds the conformance ledger of a plugin to what it promises: tables whose rows name a requirement, the test that holds it, or why there is
-// none.
+// Package ledgertest holds the conformance ledger of a plugin to what it promises: tables whose
+// rows name a requirement, the test that holds it, or why there is none.
 package ledgertest
 
 import (
@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// Check reads a ledger with the columns row, requirement, held by, and why not or how far. parts says how many rows there are of each kind: {"V9": 2} wants V9-1
-// and V9-2. Each row must have a test, which one of the folders has, or a reason.
+// Check reads a ledger with the columns row, requirement, held by, and why not or how far. parts
+// says how many rows there are of each kind: {"V9": 2} wants V9-1 and V9-2. Each row must have a
+// test, which one of the folders has, or a reason.
 func Check(t *testing.T, ledger string, parts map[string]int, folders ...string) {
 	t.Helper()
 	text, err := os.ReadFile(ledger)

@@ -1,6 +1,6 @@
-// The size limit of conntrack tables, nf_conntrack_max. The machine has one, only the first network namespace
-// can write it, and several test binaries may run at once: a file lock lets one of them at a time raise it,
-// so storms of different packages follow one another.
+// The size limit of conntrack tables, nf_conntrack_max. The machine has one, only the first network
+// namespace can write it, and several test binaries may run at once: a file lock lets one of them
+// at a time raise it, so storms of different packages follow one another.
 
 package nstest
 
@@ -18,7 +18,8 @@ import (
 
 const maxPath = "/proc/sys/net/netfilter/nf_conntrack_max"
 
-// raised is this process's share of the limit. Tests within it share the lock; the last one puts the limit back.
+// raised is this process's share of the limit. Tests within it share the lock; the last one puts
+// the limit back.
 var raised struct {
 	sync.Mutex
 	users  int
@@ -26,8 +27,8 @@ var raised struct {
 	before int
 }
 
-// ConntrackMax makes room for n conntrack entries in each namespace until the test ends. It never lowers the limit,
-// and waits while tests of another process have it raised.
+// ConntrackMax makes room for n conntrack entries in each namespace until the test ends. It never
+// lowers the limit, and waits while tests of another process have it raised.
 func ConntrackMax(t testing.TB, n int) {
 	t.Helper()
 	Need(t, "root", "nf_conntrack")
@@ -87,8 +88,8 @@ func unlockMax() error {
 	return os.Remove(raised.lock.Name())
 }
 
-// lockFile waits for the lock of a file that each holder removes: what it locked may by then be a nameless file
-// that the next one no longer sees, so it looks again.
+// lockFile waits for the lock of a file that each holder removes: what it locked may by then be a
+// nameless file that the next one no longer sees, so it looks again.
 func lockFile(path string) (*os.File, error) {
 	for {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

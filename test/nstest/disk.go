@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// SmallDisk runs f on a thread with a mount namespace of its own, in which dir is a file system of the given size. Only that thread sees it: f must not fail the
-// test with Fatal, nor start goroutines that use the files. It needs root.
+// SmallDisk runs f on a thread with a mount namespace of its own, in which dir is a file system of
+// the given size. Only that thread sees it: f must not fail the test with Fatal, nor start
+// goroutines that use the files. It needs root.
 func SmallDisk(t *testing.T, size int, f func(dir string)) {
 	Need(t, "root")
 	dir := t.TempDir()

@@ -1,5 +1,6 @@
-// Running Go code inside a namespace. A namespace belongs to a thread, so the code gets a thread of its own,
-// which ends afterwards and takes the change along. Sockets stay in the namespace they were opened in.
+// Running Go code inside a namespace. A namespace belongs to a thread, so the code gets a thread of
+// its own, which ends afterwards and takes the change along. Sockets stay in the namespace they
+// were opened in.
 
 package nstest
 
@@ -12,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Do runs f inside the namespace and waits for it. Sockets that f opens keep working afterwards; goroutines
-// that f starts are outside. f may call t.Fatal. Beware that /proc/net is the process's namespace: inside,
-// read /proc/thread-self/net. /proc/sys/net is right.
+// Do runs f inside the namespace and waits for it. Sockets that f opens keep working afterwards;
+// goroutines that f starts are outside. f may call t.Fatal. Beware that /proc/net is the process's
+// namespace: inside, read /proc/thread-self/net. /proc/sys/net is right.
 func (ns *NS) Do(t testing.TB, f func()) {
 	t.Helper()
 	finished := false
@@ -50,7 +51,8 @@ func enterNew() error {
 	return nil
 }
 
-// onThread calls enter and then f on a thread that ends afterwards. Programs started by f inherit its namespace.
+// onThread calls enter and then f on a thread that ends afterwards. Programs started by f inherit
+// its namespace.
 func onThread(enter func() error, f func()) error {
 	done := make(chan error, 1)
 	go func() {

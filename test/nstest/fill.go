@@ -1,5 +1,5 @@
-// Conntrack entries without traffic, as many and as fast as the kernel takes them: over netlink, hundreds in each
-// system call, with one acknowledgement for all of them.
+// Conntrack entries without traffic, as many and as fast as the kernel takes them: over netlink,
+// hundreds in each system call, with one acknowledgement for all of them.
 
 package nstest
 
@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names and numbers are those of linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_common.h and netlink.h.
+// Names and numbers are those of linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_common.h and
+// netlink.h.
 const (
 	ipctnlMsgCtNew = unix.NFNL_SUBSYS_CTNETLINK << 8 // message 0 of the subsystem
 
@@ -29,9 +30,10 @@ const (
 	fillTimeout = 600      // seconds that an entry lives
 )
 
-// FillConntrack makes n conntrack entries: UDP from 10.0.0.1, 10.0.0.2 and so on, port 1024, to 10.255.255.255
-// port 53, confirmed and assured, to live for ten minutes. A second call continues with the next addresses.
-// Counters are zero; the start time is set if nf_conntrack_timestamp is. See ConntrackMax for large n.
+// FillConntrack makes n conntrack entries: UDP from 10.0.0.1, 10.0.0.2 and so on, port 1024, to
+// 10.255.255.255 port 53, confirmed and assured, to live for ten minutes. A second call continues
+// with the next addresses. Counters are zero; the start time is set if nf_conntrack_timestamp is.
+// See ConntrackMax for large n.
 func FillConntrack(t testing.TB, ns *NS, n int) {
 	t.Helper()
 	if int(ns.filled)+n >= 1<<24-1 {
@@ -58,8 +60,8 @@ func FillConntrack(t testing.TB, ns *NS, n int) {
 	})
 }
 
-// exchange sends the messages and reads replies until the one to message seq, the only one that asks for it;
-// an error is reported for any message.
+// exchange sends the messages and reads replies until the one to message seq, the only one that
+// asks for it; an error is reported for any message.
 func exchange(fd int, messages []byte, seq uint32) error {
 	if err := unix.Sendto(fd, messages, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("%d: send: %w", seq, err)
@@ -96,7 +98,8 @@ func appendEntry(b []byte, i uint32) []byte {
 	b = append(b, unix.AF_INET, unix.NFNETLINK_V0, 0, 0) // nfgenmsg: family, version, resource
 	b = appendTuple(b, ctaTupleOrig, source, destination, 1024, 53)
 	b = appendTuple(b, ctaTupleReply, destination, source, 53, 1024)
-	// The kernel takes a status only if it says what is so of every entry made this way: IPS_CONFIRMED.
+	// The kernel takes a status only if it says what is so of every entry made this way:
+	// IPS_CONFIRMED.
 	b = appendAttr32(b, ctaStatus, ipsConfirmed|ipsAssured|ipsSeenReply)
 	b = appendAttr32(b, ctaTimeout, fillTimeout)
 	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))
@@ -128,7 +131,8 @@ func appendAttr32(b []byte, kind uint16, value uint32) []byte {
 	return binary.BigEndian.AppendUint32(appendAttr(b, kind, 4), value)
 }
 
-// appendAttr appends the header of an attribute. The caller appends the value and pads it to four octets.
+// appendAttr appends the header of an attribute. The caller appends the value and pads it to four
+// octets.
 func appendAttr(b []byte, kind, size uint16) []byte {
 	b = binary.NativeEndian.AppendUint16(b, unix.NLA_HDRLEN+size)
 	return binary.NativeEndian.AppendUint16(b, kind)

@@ -1,6 +1,7 @@
-// What a test needs of the machine. Developers without root see skips; where everything should be there,
-// ULOGD_KERNEL_TESTS=require turns a skip into a failure, so that nothing goes untested unnoticed. With ULOGD_KERNEL_TESTS=none nothing of the
-// kernel is there, whatever it says: under qemu-user, which knows no NETLINK_NETFILTER.
+// What a test needs of the machine. Developers without root see skips; where everything should be
+// there, ULOGD_KERNEL_TESTS=require turns a skip into a failure, so that nothing goes untested
+// unnoticed. With ULOGD_KERNEL_TESTS=none nothing of the kernel is there, whatever it says: under
+// qemu-user, which knows no NETLINK_NETFILTER.
 
 package nstest
 
@@ -24,9 +25,10 @@ var probes = map[string]func() error{
 	"veth":         sync.OnceValue(func() error { return inNew(func() error { return ip("link", "add", "type", "veth") }) }),
 }
 
-// Need skips the test unless the machine has every feature; with ULOGD_KERNEL_TESTS=require it fails the test.
-// Features are "native" (not under an emulator), "root" (may make network namespaces), "nft", "nf_conntrack", "nflog", "veth", and "tool:NAME"
-// for a program in the search path.
+// Need skips the test unless the machine has every feature; with ULOGD_KERNEL_TESTS=require it
+// fails the test. Features are "native" (not under an emulator), "root" (may make network
+// namespaces), "nft", "nf_conntrack", "nflog", "veth", and "tool:NAME" for a program in the search
+// path.
 func Need(t testing.TB, features ...string) {
 	t.Helper()
 	for _, feature := range features {
@@ -54,7 +56,7 @@ func have(feature string) error {
 	return probe()
 }
 
-// nftProbe tells whether a chain with that one rule can be loaded.
+// nftProbe reports whether a chain with that one rule can be loaded.
 func nftProbe(rule string) func() error {
 	return sync.OnceValue(func() error {
 		return inNew(func() error {
@@ -68,7 +70,8 @@ func nftProbe(rule string) func() error {
 	})
 }
 
-// inNew runs f in a new namespace. A user namespace is not enough: its root may not exceed buffer limits.
+// inNew runs f in a new namespace. A user namespace is not enough: its root may not exceed buffer
+// limits.
 func inNew(f func() error) error {
 	if ids, err := os.ReadFile("/proc/self/uid_map"); err == nil && strings.Join(strings.Fields(string(ids)), " ") != "0 0 4294967295" {
 		return errors.New("running in a user namespace, real root needed")

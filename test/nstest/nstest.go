@@ -1,5 +1,5 @@
-// Package nstest lets a test use the real kernel in ten lines: network namespaces made for one test and
-// removed after it, programs that run inside them, rules, cables, and full conntrack tables.
+// Package nstest lets a test use the real kernel in ten lines: network namespaces made for one test
+// and removed after it, programs that run inside them, rules, cables, and full conntrack tables.
 //
 //	func TestDestroyIsSeen(t *testing.T) {
 //		nstest.Need(t, "nf_conntrack", "tool:conntrack")
@@ -12,9 +12,9 @@
 //		events.WaitOutput("DESTROY.*src=10.0.0.10 ", 5*time.Second)
 //	}
 //
-// The namespaces are plain ones made by real root, not children of a user namespace, because there the
-// kernel refuses SO_RCVBUFFORCE and caps socket buffers. Names are prefix-PID-N, so that a test binary
-// that was killed half way leaves names which the next one recognises and removes.
+// The namespaces are plain ones made by real root, not children of a user namespace, because there
+// the kernel refuses SO_RCVBUFFORCE and caps socket buffers. Names are prefix-PID-N, so that a test
+// binary that was killed half way leaves names which the next one recognises and removes.
 //
 // The package is for tests alone.
 package nstest
@@ -37,8 +37,9 @@ import (
 
 const prefix = "ulogdtest"
 
-// Do ends the threads it used. The first thread of a process cannot end: it would stay in the namespace,
-// and with it what /proc says of the whole process. Keeping the main goroutine on it keeps it out of Do.
+// Do ends the threads it used. The first thread of a process cannot end: it would stay in the
+// namespace, and with it what /proc says of the whole process. Keeping the main goroutine on it
+// keeps it out of Do.
 func init() { runtime.LockOSThread() }
 
 // NS is a network namespace that belongs to one test.
@@ -52,7 +53,8 @@ var (
 	reapStale sync.Once
 )
 
-// New makes a network namespace with its loopback device up. It and every process in it end with the test.
+// New makes a network namespace with its loopback device up. It and every process in it end with
+// the test.
 func New(t testing.TB) *NS {
 	t.Helper()
 	Need(t, "root", "tool:ip")
@@ -74,7 +76,8 @@ func (ns *NS) Make(t testing.TB) {
 	}
 }
 
-// Remove ends what runs in the namespace and deletes it; the kernel keeps it as long as somebody has a socket in it.
+// Remove ends what runs in the namespace and deletes it; the kernel keeps it as long as somebody
+// has a socket in it.
 func (ns *NS) Remove(t testing.TB) {
 	t.Helper()
 	if err := remove(ns.name); err != nil {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Cmd prepares a program that will run inside the namespace, as the process that Start returns (`ip netns exec`
-// replaces itself). The command is split at blanks; args follow it as they are.
+// Cmd prepares a program that will run inside the namespace, as the process that Start returns (`ip
+// netns exec` replaces itself). The command is split at blanks; args follow it as they are.
 func (ns *NS) Cmd(command string, args ...string) *exec.Cmd {
 	words := append([]string{"netns", "exec", ns.name}, strings.Fields(command)...)
 	cmd := exec.Command("ip", append(words, args...)...)
@@ -23,7 +23,8 @@ func (ns *NS) Cmd(command string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run runs a program inside the namespace and returns its standard output. The test fails unless it exits with 0.
+// Run runs a program inside the namespace and returns its standard output. The test fails unless it
+// exits with 0.
 func (ns *NS) Run(t testing.TB, command string, args ...string) string {
 	t.Helper()
 	return output(t, ns.Cmd(command, args...))
@@ -47,8 +48,8 @@ type Proc struct {
 	ended  chan struct{} // closed once cmd.Wait has returned
 }
 
-// Start starts a program inside the namespace. When the test ends it is killed, with the processes it started;
-// if the test failed, the end of its output is logged.
+// Start starts a program inside the namespace. When the test ends it is killed, with the processes
+// it started; if the test failed, the end of its output is logged.
 func (ns *NS) Start(t testing.TB, command string, args ...string) *Proc {
 	t.Helper()
 	p := &Proc{t: t, cmd: ns.Cmd(command, args...), ended: make(chan struct{})}
@@ -77,8 +78,9 @@ func (p *Proc) PID() int { return p.cmd.Process.Pid }
 // Output is everything that the program has written so far to its standard output and error.
 func (p *Proc) Output() string { return p.output.String() }
 
-// WaitOutput waits until the output matches the regular expression and returns the match and its groups.
-// It fails the test when the time is over, or when the program has ended without such output.
+// WaitOutput waits until the output matches the regular expression and returns the match and its
+// groups. It fails the test when the time is over, or when the program has ended without such
+// output.
 func (p *Proc) WaitOutput(expr string, timeout time.Duration) []string {
 	p.t.Helper()
 	re := regexp.MustCompile(expr)

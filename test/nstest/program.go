@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// BuildDaemon builds the program into a folder and returns its path. It carries no version, so that no state of the work tree can stop it.
-// Where tests run under an emulator (ULOGD_TEST_EXEC), so does the program.
+// BuildDaemon builds the program into a folder and returns its path. It carries no version, so that
+// no state of the work tree can stop it. Where tests run under an emulator (ULOGD_TEST_EXEC), so
+// does the program.
 func BuildDaemon(dir string) (path string, err error) {
 	path = filepath.Join(dir, "ulogd")
 	if emulator := os.Getenv("ULOGD_TEST_EXEC"); emulator != "" {

@@ -27,8 +27,8 @@ func (ns *NS) Nft(t testing.TB, rules string) {
 	output(t, cmd)
 }
 
-// EnableConntrack makes the kernel track connections inside the namespace, with counters and timestamps.
-// Without a rule that asks for the state of a connection it tracks none.
+// EnableConntrack makes the kernel track connections inside the namespace, with counters and
+// timestamps. Without a rule that asks for the state of a connection it tracks none.
 func EnableConntrack(t testing.TB, ns *NS) {
 	t.Helper()
 	ns.Nft(t, "table inet track { chain c { type filter hook input priority 0; ct state new accept; }; }")
@@ -36,8 +36,9 @@ func EnableConntrack(t testing.TB, ns *NS) {
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_timestamp", "1")
 }
 
-// Veth lays a cable between two namespaces and gives its ends their addresses ("192.0.2.1/24"; "" for none).
-// Where ethtool is there, offloads that merge or split packets are off, so that a capture shows what was sent.
+// Veth lays a cable between two namespaces and gives its ends their addresses ("192.0.2.1/24"; ""
+// for none). Where ethtool is there, offloads that merge or split packets are off, so that a
+// capture shows what was sent.
 func Veth(t testing.TB, a, b *NS, nameA, addrA, nameB, addrB string) {
 	t.Helper()
 	Need(t, "veth")
@@ -58,7 +59,8 @@ func (ns *NS) plug(t testing.TB, device string) {
 	ns.Run(t, "ip link set "+device+" up")
 }
 
-// address follows plug at both ends: given earlier, an IPv6 address answers no neighbour solicitation at first.
+// address follows plug at both ends: given earlier, an IPv6 address answers no neighbour
+// solicitation at first.
 func (ns *NS) address(t testing.TB, device, addr string) {
 	t.Helper()
 	if addr != "" {

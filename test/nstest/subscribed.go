@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// WaitSubscribed waits until the program has joined a netlink multicast group, such as conntrack's events.
-// A subscription is all that it sees: a program may still set its buffer afterwards. What `conntrack -E` can
-// hold is about 160 events whatever its -b says (seen with 1.4.7), so keep bursts for it smaller.
+// WaitSubscribed waits until the program has joined a netlink multicast group, such as conntrack's
+// events. A subscription is all that it sees: a program may still set its buffer afterwards. What
+// `conntrack -E` can hold is about 160 events whatever its -b says (seen with 1.4.7), so keep
+// bursts for it smaller.
 func (p *Proc) WaitSubscribed(timeout time.Duration) {
 	p.t.Helper()
 	Eventually(p.t, timeout, func() error {

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Eventually calls check until it returns nil. When the time is over, the test fails with its last error.
+// Eventually calls check until it returns nil. When the time is over, the test fails with its last
+// error.
 func Eventually(t testing.TB, timeout time.Duration, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(timeout)
@@ -27,7 +28,8 @@ func Eventually(t testing.TB, timeout time.Duration, check func() error) {
 	}
 }
 
-// BoundUDP waits until somebody has the UDP port of this namespace, and tells whether that came before the program that was to take it ended; ended may be nil.
+// BoundUDP waits until somebody has the UDP port of this namespace, and reports whether that came
+// before the program that was to take it ended; ended may be nil.
 func BoundUDP(port string, ended <-chan error) bool {
 	return bound("/proc/thread-self/net/udp", port, ended)
 }

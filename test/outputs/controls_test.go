@@ -1,4 +1,5 @@
-// Text from outside commands no terminal: neither a packet's prefix nor a counter's name brings control characters into what is written.
+// Text from outside commands no terminal: neither a packet's prefix nor a counter's name brings
+// control characters into what is written.
 
 package outputs
 

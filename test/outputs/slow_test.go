@@ -1,5 +1,5 @@
-// Readers that do not keep up: with when_full = "block" nothing is lost, with "drop" the rest of the daemon goes on and every record
-// that was left out is counted.
+// Readers that do not keep up: with when_full = "block" nothing is lost, with "drop" the rest of
+// the daemon goes on and every record that was left out is counted.
 
 package outputs
 
@@ -23,7 +23,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// count is how many records an output gets: their octets are a multiple of what pipes and sockets hold.
+// count is how many records an output gets: their octets are a multiple of what pipes and sockets
+// hold.
 const count = 100_000
 
 // A way is how an output reaches its reader.
@@ -216,7 +217,8 @@ func stdout(t *testing.T, _ string) ([]any, func(*testing.T) io.ReadCloser) {
 	return nil, func(*testing.T) io.ReadCloser { return &restored{r, restore} }
 }
 
-// restored is a pipe whose other end is closed when it is closed, so that it can be read to its end.
+// restored is a pipe whose other end is closed when it is closed, so that it can be read to its
+// end.
 type restored struct {
 	*os.File
 	restore func()
@@ -281,7 +283,8 @@ func datagrams(t *testing.T, dir string) ([]any, func(*testing.T) io.ReadCloser)
 	}
 }
 
-// mailbox is a datagram socket that ends, when it is closed, with what is in it. Each read has room for a whole datagram.
+// mailbox is a datagram socket that ends, when it is closed, with what is in it. Each read has room
+// for a whole datagram.
 type mailbox struct {
 	*net.UnixConn
 	in   io.Reader

@@ -83,7 +83,8 @@ func (h IPv6) wrap(payload []byte, _, inner []Layer) []byte {
 	return append(b, payload...)
 }
 
-// HopByHop, Routing and DestinationOptions are extension headers of 8 octets and 8*Extra more, filled with padding.
+// HopByHop, Routing and DestinationOptions are extension headers of 8 octets and 8*Extra more,
+// filled with padding.
 type (
 	HopByHop           struct{ Next, Extra uint8 }
 	Routing            struct{ Next, Extra uint8 }

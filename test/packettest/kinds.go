@@ -68,7 +68,8 @@ func AllKinds() []Packet {
 		if i%4 != 0 {
 			continue
 		}
-		// Not between the ports: libpcap may look at either first, and take what the other would refuse.
+		// Not between the ports: libpcap may look at either first, and take what the other would
+		// refuse.
 		for _, kept := range []int{14, 15, 20, 24, 34, 35, 38, 54, 58} {
 			if kept < len(p.Data) {
 				packets = append(packets, Packet{Time: p.Time, Data: p.Data[:kept], Wire: len(p.Data)})

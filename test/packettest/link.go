@@ -4,7 +4,8 @@ package packettest
 
 import "encoding/binary"
 
-// The link layer: one type for each kind of header that a capture file may have in front of its packets.
+// The link layer: one type for each kind of header that a capture file may have in front of its
+// packets.
 
 // Link types as pcap files number them.
 const (
@@ -85,8 +86,8 @@ func (h PPPoE) wrap(payload []byte, _, inner []Layer) []byte {
 	return append(b, payload...)
 }
 
-// PPP is PPP in HDLC-like framing (RFC 1662). Compressed leaves out what RFC 1661 allows: the address, control and high
-// octet of the protocol.
+// PPP is PPP in HDLC-like framing (RFC 1662). Compressed leaves out what RFC 1661 allows: the
+// address, control and high octet of the protocol.
 type PPP struct{ Compressed bool }
 
 func (h PPP) wrap(payload []byte, _, inner []Layer) []byte {
@@ -182,7 +183,8 @@ func (h SLL2) wrap(payload []byte, _, inner []Layer) []byte {
 	return append(b, payload...)
 }
 
-// NFLOG is the header that libpcap writes for netfilter's log: attributes in the order of the capturing host.
+// NFLOG is the header that libpcap writes for netfilter's log: attributes in the order of the
+// capturing host.
 type NFLOG struct {
 	In, Out   uint32 // interface indexes; 0 leaves the attribute out
 	Prefix    string
@@ -224,7 +226,8 @@ func (h SNAP) wrap(payload []byte, _, inner []Layer) []byte {
 	return append(be.AppendUint16([]byte{0xaa, 0xaa, 3, 0, 0, 0}, or(h.Type, etherType(inner))), payload...)
 }
 
-// Dot11 is an 802.11 header; the zero value is a data frame inside one cell. A [SNAP] layer follows in data frames.
+// Dot11 is an 802.11 header; the zero value is a data frame inside one cell. A [SNAP] layer follows
+// in data frames.
 type Dot11 struct {
 	Type, Subtype uint8 // 0 is data; 1 management, 2 control
 	ToDS, FromDS  bool

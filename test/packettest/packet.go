@@ -1,6 +1,6 @@
-// Package packettest makes packets and capture files for tests and benchmarks: single packets from a stack of layers,
-// capture files in every form that capture programs write, and a long trace of traffic as a network carries it.
-// Everything is deterministic.
+// Package packettest makes packets and capture files for tests and benchmarks: single packets from
+// a stack of layers, capture files in every form that capture programs write, and a long trace of
+// traffic as a network carries it. Everything is deterministic.
 package packettest
 
 import (
@@ -8,14 +8,15 @@ import (
 	"net/netip"
 )
 
-// A Layer is one header of a packet, such as [Ethernet], [IPv4] or [UDP], or its [Raw] payload. The zero value of each
-// is a valid header; type fields left zero follow from the layer inside.
+// A Layer is one header of a packet, such as [Ethernet], [IPv4] or [UDP], or its [Raw] payload. The
+// zero value of each is a valid header; type fields left zero follow from the layer inside.
 type Layer interface {
 	// wrap returns the header followed by payload, which the inner layers have made.
 	wrap(payload []byte, outer, inner []Layer) []byte
 }
 
-// Build makes a packet of layers, the outermost first: Build(Ethernet{}, VLAN{ID: 5}, IPv4{}, UDP{Dst: 53}, Raw("?")).
+// Build makes a packet of layers, the outermost first: Build(Ethernet{}, VLAN{ID: 5}, IPv4{},
+// UDP{Dst: 53}, Raw("?")).
 func Build(layers ...Layer) []byte {
 	var b []byte
 	for i := len(layers) - 1; i >= 0; i-- {
@@ -72,7 +73,8 @@ func etherType(inner []Layer) uint16 {
 	return 0
 }
 
-// protocol tells how an IP header announces the next layer: IANA's protocol number, 59 (no next header) for none.
+// protocol tells how an IP header announces the next layer: IANA's protocol number, 59 (no next
+// header) for none.
 func protocol(inner []Layer) uint8 {
 	if len(inner) == 0 {
 		return 59

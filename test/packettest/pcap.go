@@ -19,7 +19,8 @@ type Packet struct {
 
 func (p Packet) wire() uint32 { return or(uint32(p.Wire), uint32(len(p.Data))) }
 
-// Pcap describes a classic capture file. The zero value is what tcpdump writes on a little-endian machine.
+// Pcap describes a classic capture file. The zero value is what tcpdump writes on a little-endian
+// machine.
 type Pcap struct {
 	BigEndian bool
 	Nano      bool   // nanosecond times

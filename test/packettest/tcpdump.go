@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// TcpdumpTakes tells which packets of a file tcpdump takes, by their times, which are their numbers.
+// TcpdumpTakes tells which packets of a file tcpdump takes, by their times, which are their
+// numbers.
 func TcpdumpTakes(t testing.TB, file, expression string) map[int]bool {
 	t.Helper()
 	cmd := exec.Command("tcpdump", "-r", file, "-n", "-tt", "-q", "-K", "-s0", "--", expression)

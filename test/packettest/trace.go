@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// A Trace describes traffic as an uplink carries it: connections with two directions, a few of them long and most short,
-// packets of mixed sizes, 85 % IPv4, 75 % TCP. Equal traces are equal to the octet.
+// A Trace describes traffic as an uplink carries it: connections with two directions, a few of them
+// long and most short, packets of mixed sizes, 85 % IPv4, 75 % TCP. Equal traces are equal to the
+// octet.
 type Trace struct {
 	Seed    uint64
 	Packets int           // 5 million unless given
@@ -39,7 +40,8 @@ type conn struct {
 	bulk       bool // large packets one way, acknowledgements the other
 }
 
-// Write writes the trace as a classic capture file with nanosecond times, and tells how many packets it has.
+// Write writes the trace as a classic capture file with nanosecond times, and tells how many
+// packets it has.
 func (t Trace) Write(w io.Writer) (packets int, err error) {
 	t = t.defaults()
 	out := bufio.NewWriterSize(w, 1<<20)
@@ -76,8 +78,8 @@ func (t Trace) defaults() Trace {
 	return t
 }
 
-// generator makes a trace's packets in the order of time. Connections that have begun wait in a heap for their next
-// packet; those still to begin are drawn when their time comes.
+// generator makes a trace's packets in the order of time. Connections that have begun wait in a
+// heap for their next packet; those still to begin are drawn when their time comes.
 type generator struct {
 	Trace
 	r       *rand.Rand
@@ -87,7 +89,8 @@ type generator struct {
 	heap    []conn
 }
 
-// plan draws the sizes of all connections so that they sum to the trace's packets, and starts the first.
+// plan draws the sizes of all connections so that they sum to the trace's packets, and starts the
+// first.
 func (g *generator) plan() {
 	// 0.64 of the connections have two directions, so that Flows directions start.
 	n := max(1, int(float64(g.Flows)/1.64))

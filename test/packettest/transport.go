@@ -41,7 +41,8 @@ func (h TCP) wrap(payload []byte, outer, _ []Layer) []byte {
 	return b
 }
 
-// UDP is a header of RFC 768. Length is that of the whole datagram when only its first fragment is built.
+// UDP is a header of RFC 768. Length is that of the whole datagram when only its first fragment is
+// built.
 type UDP struct {
 	Src, Dst uint16
 	Length   uint16
@@ -94,7 +95,8 @@ func (h DCCP) wrap(payload []byte, _, _ []Layer) []byte {
 	return append(b, payload...)
 }
 
-// ICMP is the header of RFC 792; Rest is its second word, for an echo identifier and sequence number.
+// ICMP is the header of RFC 792; Rest is its second word, for an echo identifier and sequence
+// number.
 type ICMP struct {
 	Type, Code uint8
 	Rest       uint32

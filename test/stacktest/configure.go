@@ -33,7 +33,8 @@ func Configure(t testing.TB, inst *engine.Instance, settings ...string) {
 	}
 }
 
-// Instance makes an instance, with id "t", of what a test itself wrote: an input, a filter or an output.
+// Instance makes an instance, with id "t", of what a test itself wrote: an input, a filter or an
+// output.
 func Instance(kind engine.Kind, impl any) *engine.Instance {
 	p := &engine.Plugin{Name: "TEST"}
 	switch kind {

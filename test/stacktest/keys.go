@@ -15,8 +15,8 @@ import (
 // A setter writes the text of a value into a row.
 type setter func(b *engine.Batch, r engine.Row, text string) error
 
-// A givenKey is a key that inputs of tests can give. bind returns what fills it. Raw data is given as hexadecimal digits
-// where hexed is set.
+// A givenKey is a key that inputs of tests can give. bind returns what fills it. Raw data is given
+// as hexadecimal digits where hexed is set.
 type givenKey struct {
 	name  string
 	hexed bool

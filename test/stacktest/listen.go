@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// ListenUDP listens on a free port of the loopback address, with room for what comes while the test is busy.
+// ListenUDP listens on a free port of the loopback address, with room for what comes while the test
+// is busy.
 func ListenUDP(t testing.TB) *net.UDPConn {
 	t.Helper()
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

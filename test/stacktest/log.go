@@ -56,5 +56,5 @@ func (l *Log) String() string {
 	return strings.Join(l.top().lines, "\n")
 }
 
-// Has tells whether a line contains text.
+// Has reports whether a line contains text.
 func (l *Log) Has(text string) bool { return strings.Contains(l.String(), text) }

@@ -9,7 +9,8 @@ import (
 	"ulogd/engine"
 )
 
-// Measure calls f with a function that has the output handle one full batch, which repeats the records of the shape.
+// Measure calls f with a function that has the output handle one full batch, which repeats the
+// records of the shape.
 func (s Setup) Measure(t testing.TB, f func(consume func())) {
 	t.Helper()
 	real, ok := engine.Default.Lookup(engine.OutputKind, s.Output)

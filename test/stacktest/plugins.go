@@ -28,15 +28,16 @@ var (
 	recorded = map[string][]string{}
 )
 
-// Feed hands records to the ROWS input that has name as its feed option: each is a map of keys to text. All calls come before the daemon starts;
-// each makes one batch.
+// Feed hands records to the ROWS input that has name as its feed option: each is a map of keys to
+// text. All calls come before the daemon starts; each makes one batch.
 func Feed(name string, rows ...map[string]string) {
 	mu.Lock()
 	defer mu.Unlock()
 	feeds[name] = append(feeds[name], rows)
 }
 
-// Recorded returns the lines that the RECORD output with that name option has kept, and forgets them.
+// Recorded returns the lines that the RECORD output with that name option has kept, and forgets
+// them.
 func Recorded(name string) []string {
 	mu.Lock()
 	defer mu.Unlock()
@@ -82,7 +83,8 @@ func (s *rows) Bind(p *engine.Binder) {
 	}
 }
 
-// rowSetter makes what fills a key, in a group of its own, in the rows that have it. Raw data is written as it is.
+// rowSetter makes what fills a key, in a group of its own, in the rows that have it. Raw data is
+// written as it is.
 func rowSetter(p *engine.Binder, k givenKey) func(*engine.Batch, engine.Row, map[string]string) {
 	g := p.Group()
 	set := k.bind(p, g)

@@ -1,4 +1,5 @@
-// Records that are written down as text, such as lines of ulogd2's GPRINT, and the input that gives them.
+// Records that are written down as text, such as lines of ulogd2's GPRINT, and the input that gives
+// them.
 
 package stacktest
 
@@ -16,7 +17,8 @@ import (
 // A Field is a key's name and its value as text: raw data in hexadecimal, times in nanoseconds.
 type Field struct{ Name, Value string }
 
-// A Record is the keys of one record in the order of the stack. A name may stand twice, as where two plugins give it.
+// A Record is the keys of one record in the order of the stack. A name may stand twice, as where
+// two plugins give it.
 type Record []Field
 
 // Get returns the value of a key.
@@ -46,7 +48,8 @@ func (r Record) Without(name string) Record {
 	return slices.DeleteFunc(slices.Clone(r), func(f Field) bool { return f.Name == name })
 }
 
-// Parse reads lines as GPRINT writes them: name=value joined by commas. NAME.sec and NAME.usec become the time NAME.
+// Parse reads lines as GPRINT writes them: name=value joined by commas. NAME.sec and NAME.usec
+// become the time NAME.
 func Parse(log string) []Record {
 	var out []Record
 	for line := range strings.Lines(log) {
@@ -93,7 +96,8 @@ func (s *source) Options(*engine.Options) {}
 
 func (s *source) Backpressure() bool { return true }
 
-// Bind gives every key of the shape. Keys that the same records have share a group, as the engine has 64.
+// Bind gives every key of the shape. Keys that the same records have share a group, as the engine
+// has 64.
 func (s *source) Bind(p *engine.Binder) {
 	have := map[string]string{} // by place: which records have it
 	for i, rec := range s.shape {

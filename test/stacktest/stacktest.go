@@ -1,4 +1,5 @@
-// Package stacktest runs whole stacks in tests, from configuration text to what comes out at the end.
+// Package stacktest runs whole stacks in tests, from configuration text to what comes out at the
+// end.
 package stacktest
 
 import (
@@ -25,8 +26,9 @@ type Daemon struct {
 	stopped bool
 }
 
-// Plan builds the stacks of a configuration, in TOML if it contains a line that only TOML has ("stack" in quotes and brackets apart, both grammars
-// are told by name: path ends in .toml or not). It fails the test on any error.
+// Plan builds the stacks of a configuration, in TOML if it contains a line that only TOML has
+// ("stack" in quotes and brackets apart, both grammars are told by name: path ends in .toml or
+// not). It fails the test on any error.
 func Plan(t testing.TB, path, text string, log *Log) *stacks.Plan {
 	t.Helper()
 	file, problems := conf.Parse(path, []byte(text))
@@ -40,7 +42,8 @@ func Plan(t testing.TB, path, text string, log *Log) *stacks.Plan {
 	return plan
 }
 
-// Start runs a TOML configuration. At the end of the test it is stopped, if it still runs, and its sums are checked.
+// Start runs a TOML configuration. At the end of the test it is stopped, if it still runs, and its
+// sums are checked.
 func Start(t testing.TB, text string) *Daemon {
 	t.Helper()
 	return start(t, "test.toml", text)
@@ -113,7 +116,8 @@ func (d *Daemon) finish() {
 	d.CheckSums()
 }
 
-// CheckSums fails the test if a record is not accounted for. It holds between batches, so the daemon should be idle or ended.
+// CheckSums fails the test if a record is not accounted for. It holds between batches, so the
+// daemon should be idle or ended.
 func (d *Daemon) CheckSums() {
 	d.t.Helper()
 	for _, s := range d.Machine.Snapshot() {
@@ -134,7 +138,8 @@ func (d *Daemon) Stats(id string) engine.Snapshot {
 	return all[i]
 }
 
-// Count returns a named counter of an instance: a drop reason, a loss or an informing counter. 0 if it has none of that name.
+// Count returns a named counter of an instance: a drop reason, a loss or an informing counter. 0 if
+// it has none of that name.
 func (d *Daemon) Count(id, name string) int64 {
 	d.t.Helper()
 	s := d.Stats(id)

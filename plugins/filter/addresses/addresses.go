@@ -1,4 +1,5 @@
-// Package addresses binds the IP addresses that a record can have, for filters that give each of them again in another form.
+// Package addresses binds the IP addresses that a record can have, for filters that give each of
+// them again in another form.
 package addresses
 
 import (
@@ -16,7 +17,8 @@ const (
 	arpSaddr   = 6
 )
 
-// Keys are what a filter gives for the addresses: source and destination of the packet, of a flow's original and reply direction, and of ARP.
+// Keys are what a filter gives for the addresses: source and destination of the packet, of a flow's
+// original and reply direction, and of ARP.
 type Keys[T any] [len(from)]engine.Key[T]
 
 // A Column is an address and what is given for it, which a record has if it has the address.

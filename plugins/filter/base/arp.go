@@ -34,7 +34,8 @@ func (k *arpKeys) wanted() bool {
 // arpLen is the length of a message with Ethernet and IPv4 addresses.
 const arpLen = 28
 
-// arpNet returns where the message begins. The kernel's ARP output hook logs the packet with its Ethernet header.
+// arpNet returns where the message begins. The kernel's ARP output hook logs the packet with its
+// Ethernet header.
 func arpNet(p []byte) int {
 	const ethernet = 14
 	if len(p) >= ethernet+arpLen && be.Uint16(p[12:]) == engine.EtherARP && be.Uint16(p[2:]) != engine.EtherIPv4 {

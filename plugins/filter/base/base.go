@@ -1,4 +1,5 @@
-// Package base is the BASE filter: it decodes packets from the network header to the transport header.
+// Package base is the BASE filter: it decodes packets from the network header to the transport
+// header.
 package base
 
 import (
@@ -45,17 +46,17 @@ func (f *base) Bind(p *engine.Binder) engine.Stage {
 	return &stage{keys: bind(p), inner: f.inner, headers: headers{compat: p.Settings().CompatULOGD2()}}
 }
 
-// stage decodes one batch at a time in two steps. The first looks at each packet once: it finds the headers, sets the presence word,
-// and fills flow.tuple, flow.octets and tcp.flags, which the flow cache takes. The second goes once through the rows for each
-// header of which somebody reads a key.
+// stage decodes one batch at a time in two steps. The first looks at each packet once: it finds the
+// headers, sets the presence word, and fills flow.tuple, flow.octets and tcp.flags, which the flow
+// cache takes. The second goes once through the rows for each header of which somebody reads a key.
 type stage struct {
 	*keys
 	inner   bool
 	headers headers
 	now     columns
 
-	// plain4 and plain6 are the presence words of packets that need no closer look, by protocol: TCP and UDP without
-	// options, fragments or tunnels.
+	// plain4 and plain6 are the presence words of packets that need no closer look, by protocol:
+	// TCP and UDP without options, fragments or tunnels.
 	plain4, plain6 [256]uint64
 
 	// extraBits are those of the keys that ulogd2 lacks.
@@ -140,7 +141,8 @@ func (s *stage) packet(r engine.Row, p []byte, family uint8) uint64 {
 	return 0
 }
 
-// maxTunnels is how many tunnels inside each other are looked into; a packet made of more counts as that many deep.
+// maxTunnels is how many tunnels inside each other are looked into; a packet made of more counts as
+// that many deep.
 const maxTunnels = 16
 
 // layers decodes what begins with a header of the EtherType.

@@ -200,7 +200,8 @@ func TestLongChain(t *testing.T) {
 	}
 }
 
-// FuzzBase takes any octets as any family. Nothing may crash, and the short way must give what the general one gives.
+// FuzzBase takes any octets as any family. Nothing may crash, and the short way must give what the
+// general one gives.
 func FuzzBase(f *testing.F) {
 	for _, p := range sample(f) {
 		f.Add(p.data, p.family, p.protocol, false)

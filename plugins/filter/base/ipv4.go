@@ -13,8 +13,8 @@ const (
 	offsetMask    = 0x1fff
 )
 
-// ipv4Plain decodes a packet whose header has no options and that carries TCP or UDP, and refuses what needs a closer look.
-// The caller has seen that 40 octets are there.
+// ipv4Plain decodes a packet whose header has no options and that carries TCP or UDP, and refuses
+// what needs a closer look. The caller has seen that 40 octets are there.
 func (s *stage) ipv4Plain(r engine.Row, p []byte) bool {
 	p = p[:shortest4]
 	total := be.Uint16(p[2:])
@@ -75,7 +75,8 @@ func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside 
 	return have, s.tunnel(t, p[header:], net+header)
 }
 
-// onWire returns the packet's length from its first header on, as it was on the wire if the input knows that.
+// onWire returns the packet's length from its first header on, as it was on the wire if the input
+// knows that.
 func (s *stage) onWire(r engine.Row, packet []byte) uint32 {
 	if s.now.have[r]&s.wireLen.Mask() != 0 {
 		return max(s.now.wire[r], uint32(len(packet)))

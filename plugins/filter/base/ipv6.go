@@ -68,8 +68,8 @@ type chain struct {
 	transport bool  // it is there, and at its beginning
 }
 
-// extensions follows the chain to the transport header, to a later fragment's data, or to where the packet ends. Each header is at
-// least 8 octets long, so that the packet's length bounds the steps.
+// extensions follows the chain to the transport header, to a later fragment's data, or to where the
+// packet ends. Each header is at least 8 octets long, so that the packet's length bounds the steps.
 func (s *stage) extensions(r engine.Row, p []byte, t *key.Tuple) chain {
 	c := chain{l4: 40, proto: p[6]}
 	for {

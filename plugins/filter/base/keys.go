@@ -7,7 +7,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// keys are the bound columns. Those of one header are filled together, by the type of the header's name.
+// keys are the bound columns. Those of one header are filled together, by the type of the header's
+// name.
 type keys struct {
 	raw        engine.Col[engine.Raw]
 	wireLen    engine.Col[uint32]
@@ -96,7 +97,7 @@ func (k *keys) open() {
 	}
 }
 
-// anyWanted tells whether one of a header's keys is read.
+// anyWanted reports whether one of a header's keys is read.
 func anyWanted(cols ...interface{ Wanted() bool }) bool {
 	for _, c := range cols {
 		if c.Wanted() {

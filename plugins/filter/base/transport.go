@@ -11,7 +11,8 @@ import (
 // tcpFlagMask leaves the flags of octets 12 and 13 (RFC 9565): the low 12 bits.
 const tcpFlagMask = 0xfff
 
-// transport reads what FLOW takes of the transport header h behind an IPv4 header, and returns the presence bits of its keys.
+// transport reads what FLOW takes of the transport header h behind an IPv4 header, and returns the
+// presence bits of its keys.
 func (s *stage) transport(r engine.Row, proto uint8, h []byte, t *key.Tuple) uint64 {
 	if proto == ipproto.ICMP {
 		return icmpOf(h, t, s.icmp.bits)

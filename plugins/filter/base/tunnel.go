@@ -14,8 +14,9 @@ const (
 	portGeneve = 6081
 )
 
-// tunnel tells what packet begins in h, the payload of the IP packet that t describes; at is where h begins in the whole packet. Of a fragment
-// nothing is told: what is inside is not there as a whole.
+// tunnel tells what packet begins in h, the payload of the IP packet that t describes; at is where
+// h begins in the whole packet. Of a fragment nothing is told: what is inside is not there as a
+// whole.
 func (s *stage) tunnel(t *key.Tuple, h []byte, at int) link {
 	if !s.inner || t.Frag != key.FragWhole {
 		return link{}
@@ -38,7 +39,8 @@ func (s *stage) tunnel(t *key.Tuple, h []byte, at int) link {
 	return link{}
 }
 
-// gre reads the header of RFC 2784 and 2890: flags say which of checksum, key and sequence number follow, 4 octets each.
+// gre reads the header of RFC 2784 and 2890: flags say which of checksum, key and sequence number
+// follow, 4 octets each.
 func gre(h []byte, at int) link {
 	const (
 		checksum, key, sequence = 0x8000, 0x2000, 0x1000

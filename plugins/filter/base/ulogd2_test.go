@@ -31,7 +31,8 @@ func sample(t testing.TB) (packets []packet) {
 	return packets
 }
 
-// What ulogd2 printed of 54 packets: 2.0.8 of the IPv4 ones, and its successor of the IPv6 ones, whose addresses 2.0.8 cannot print.
+// What ulogd2 printed of 54 packets: 2.0.8 of the IPv4 ones, and its successor of the IPv6 ones,
+// whose addresses 2.0.8 cannot print.
 func wanted(t testing.TB) []map[string]string {
 	rows, rows6 := golden(t.(*testing.T), "testdata/base-2.0.8.txt"), golden(t.(*testing.T), "testdata/base-2.0.9git.txt")
 	for i, p := range sample(t) {

@@ -43,8 +43,8 @@ type link struct {
 	tagged    bool
 }
 
-// walk goes from a header of the EtherType at offset net to the network header. It ends with the packet at the latest, as
-// every step takes octets.
+// walk goes from a header of the EtherType at offset net to the network header. It ends with the
+// packet at the latest, as every step takes octets.
 func walk(p []byte, net int, etherType uint16) link {
 	l := link{etherType: etherType, net: net}
 	for l.net <= len(p) {
@@ -88,7 +88,8 @@ func walk(p []byte, net int, etherType uint16) link {
 	return link{vlan: l.vlan, tagged: l.tagged}
 }
 
-// labels skips a stack of MPLS labels. What follows is not announced: IP shows its version in the first four bits (RFC 4928).
+// labels skips a stack of MPLS labels. What follows is not announced: IP shows its version in the
+// first four bits (RFC 4928).
 func labels(p []byte) (etherType uint16, rest []byte) {
 	for len(p) > 4 {
 		bottom := p[2]&1 != 0
@@ -119,8 +120,8 @@ func etherOfPPP(protocol uint16) uint16 {
 	return 0xffff // reserved: nothing that is walked
 }
 
-// tag reads a header of an EtherType whose length is fixed, or told in it, and returns what follows and the length; 0 where it is not known, encrypted
-// or cut.
+// tag reads a header of an EtherType whose length is fixed, or told in it, and returns what follows
+// and the length; 0 where it is not known, encrypted or cut.
 func tag(etherType uint16, p []byte) (next uint16, length int) {
 	at := 0 // of the EtherType that follows
 	switch etherType {

@@ -11,7 +11,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// tuples is an input that gives what BASE gives, drawn from a number of flows, each as likely as any other: the worst case for caches.
+// tuples is an input that gives what BASE gives, drawn from a number of flows, each as likely as
+// any other: the worst case for caches.
 type tuples struct {
 	flows, rounds int
 	r             *rand.Rand

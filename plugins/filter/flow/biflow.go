@@ -7,7 +7,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// orient exchanges the sides of a tuple if need be, so that both directions of a connection have one tuple, and tells whether it did.
+// orient exchanges the sides of a tuple if need be, so that both directions of a connection have
+// one tuple, and reports whether it did.
 func orient(t *key.Tuple) bool {
 	if isICMP(t) && t.Sport == key.ICMPKnown {
 		t.Dport = request(t.Dport)
@@ -27,7 +28,7 @@ func exchange(t *key.Tuple) {
 	}
 }
 
-// inOrder tells whether the source is the lesser side.
+// inOrder reports whether the source is the lesser side.
 func inOrder(t *key.Tuple) bool {
 	switch {
 	case t.Src.Hi != t.Dst.Hi:
@@ -38,8 +39,8 @@ func inOrder(t *key.Tuple) bool {
 	return t.Sport <= t.Dport || isICMP(t)
 }
 
-// request turns type*256+code of an ICMP answer into that of its question, which names the flow of both. Types of the two versions
-// do not overlap.
+// request turns type*256+code of an ICMP answer into that of its question, which names the flow of
+// both. Types of the two versions do not overlap.
 func request(typeCode uint16) uint16 {
 	const echoReply, timestampReply, infoReply, maskReply, echoReply6 = 0, 14, 16, 18, 129
 	switch typeCode >> 8 {

@@ -85,7 +85,8 @@ func (c *cache) open() (err error) {
 	return err
 }
 
-// linkWanted tells whether entries have marks and hardware addresses: the key has some, or somebody reads them.
+// linkWanted reports whether entries have marks and hardware addresses: the key has some, or
+// somebody reads them.
 func (c *cache) linkWanted() bool { return c.macKey || c.markKey || c.out.linkWanted() }
 
 func (c *cache) close() error {
@@ -103,15 +104,17 @@ func (c *cache) begin(first *instant) {
 	c.startSweeping()
 }
 
-// pass moves the clock to what the timeline says of a packet, unless that holds for the packet alone.
+// pass moves the clock to what the timeline says of a packet, unless that holds for the packet
+// alone.
 func (c *cache) pass(clock int64) {
 	if clock > c.clock {
 		c.clock = clock
 	}
 }
 
-// locate guesses where the flow of each row is. Short loops over plain arrays let the processor fetch many cache lines at a time: first
-// the sets, then the entries, which update then finds near. Origins are needed for new flows and to compare IPv6 addresses.
+// locate guesses where the flow of each row is. Short loops over plain arrays let the processor
+// fetch many cache lines at a time: first the sets, then the entries, which update then finds near.
+// Origins are needed for new flows and to compare IPv6 addresses.
 func (c *cache) locate(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
 	c.warm += c.locateSets(rows, hash)
 	n := c.guess(rows, looks, hash)
@@ -132,8 +135,8 @@ func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (w
 	return warm
 }
 
-// guess turns set numbers into places: the first with the flow's tag, or else the first free one, or else any. It lists those whose origin is
-// going to be needed.
+// guess turns set numbers into places: the first with the flow's tag, or else the first free one,
+// or else any. It lists those whose origin is going to be needed.
 func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) (n int) {
 	all, slot, cold := c.sets, &c.slot, &c.cold
 	for _, r := range rows {
@@ -293,7 +296,8 @@ func (c *cache) rebase(i uint32, step uint8) {
 	}
 }
 
-// is tells whether the entry is the flow of a packet, as far as it can without looking at IPv6 addresses.
+// is reports whether the entry is the flow of a packet, as far as it can without looking at IPv6
+// addresses.
 func (e *entry) is(l, keyed *lookup) bool {
 	return e.addrs^l.addrs|(e.ports^l.ports)&keyed.ports|(e.about^l.about)&keyed.about == 0
 }
@@ -327,7 +331,8 @@ func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Tim
 	return a
 }
 
-// find returns the entry of a packet's flow where the guess was wrong or the flow has ended meanwhile. It makes one if there is none.
+// find returns the entry of a packet's flow where the guess was wrong or the flow has ended
+// meanwhile. It makes one if there is none.
 func (c *cache) find(p *arrival) uint32 {
 	at := c.at(p.hash)
 	for m := c.sets[at].tagged(tagOf(p.hash)); m != 0; m &= m - 1 {
@@ -354,7 +359,8 @@ func (c *cache) linked(i uint32, p *arrival) bool {
 	return (!c.macKey || p.link.sameMAC(have)) && (!c.markKey || p.link.sameMark(have))
 }
 
-// insert makes an entry for a packet's flow. If all places of its set are taken, the stalest flow leaves.
+// insert makes an entry for a packet's flow. If all places of its set are taken, the stalest flow
+// leaves.
 func (c *cache) insert(p *arrival) uint32 {
 	at := c.at(p.hash)
 	s := &c.sets[at]
@@ -384,7 +390,7 @@ func (c *cache) insert(p *arrival) uint32 {
 	return i
 }
 
-// closing notes a FIN or RST and tells whether the flow ends with this packet.
+// closing notes a FIN or RST and reports whether the flow ends with this packet.
 func (c *cache) closing(i uint32, flags uint16, a about, clock int64) bool {
 	e := &c.entries[i]
 	if flags&(tcpFIN|tcpRST) == 0 || e.state&stateEnded != 0 {
@@ -425,16 +431,17 @@ func (c *cache) whyFull(e *entry) uint8 {
 	return key.EndForced
 }
 
-// smallFlow is the most packets with which an idle flow leaves at once although the cache has room: scans and single datagrams do
-// not wake again.
+// smallFlow is the most packets with which an idle flow leaves at once although the cache has room:
+// scans and single datagrams do not wake again.
 const smallFlow = 4
 
-// keeps tells whether an idle flow may stay a while longer.
+// keeps reports whether an idle flow may stay a while longer.
 func (c *cache) keeps(e *entry) bool {
 	return c.live < c.keepBelow && e.packets > smallFlow && e.why() == key.EndIdle
 }
 
-// end makes the record of a flow and frees its place, which from then on is equal to no packet's flow.
+// end makes the record of a flow and frees its place, which from then on is equal to no packet's
+// flow.
 func (c *cache) end(i uint32, reason uint8) {
 	c.out.add(c, i, reason)
 	c.counts.ended[reason]++

@@ -7,7 +7,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// counts are what the operator is told. They are gathered while a batch is worked on and added at its end.
+// counts are what the operator is told. They are gathered while a batch is worked on and added at
+// its end.
 type counts struct {
 	made  int
 	ended [key.EndResources + 1]int
@@ -26,8 +27,8 @@ func newCounts(st *engine.Stats) counts {
 	}}
 }
 
-// settle adds what a batch changed, and makes records of the flows that ended. A flow is held from its first packet until its record is
-// handed on.
+// settle adds what a batch changed, and makes records of the flows that ended. A flow is held from
+// its first packet until its record is handed on.
 func (c *cache) settle() {
 	n := &c.counts
 	n.stats.Made.Add(n.made)

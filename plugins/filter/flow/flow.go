@@ -100,8 +100,8 @@ func (f *flow) Validate() error {
 	return nil
 }
 
-// fields returns the key setting, or what stands for it where it is not set. The two directions of a connection come in by different
-// interfaces and may differ in type of service.
+// fields returns the key setting, or what stands for it where it is not set. The two directions of
+// a connection come in by different interfaces and may differ in type of service.
 func (f *flow) fields() []string {
 	switch {
 	case f.key != nil:
@@ -134,7 +134,8 @@ func (f *flow) Timeouts() (active, idle time.Duration) { return f.active, f.inac
 // Shards implements engine.Sharder.
 func (f *flow) Shards() int { return f.workers }
 
-// Deal implements engine.Sharder: what one goroutine must do in front of the copies. They are bound next.
+// Deal implements engine.Sharder: what one goroutine must do in front of the copies. They are bound
+// next.
 func (f *flow) Deal(p *engine.Binder) engine.Dealer {
 	g := p.Group()
 	f.dealt = f.timeline(p.Stats())

@@ -1,4 +1,5 @@
-// Later fragments have no ports. They get those of the first fragment of their datagram, whether it came before them or comes soon after.
+// Later fragments have no ports. They get those of the first fragment of their datagram, whether it
+// came before them or comes soon after.
 
 package flow
 
@@ -11,8 +12,9 @@ import (
 	"ulogd/engine/key"
 )
 
-// fragments remembers the ports of datagrams whose first fragment has passed, and holds back fragments whose first has not. The one is a fixed table of
-// buckets of four, in which the oldest entry gives way; the other is a ring.
+// fragments remembers the ports of datagrams whose first fragment has passed, and holds back
+// fragments whose first has not. The one is a fixed table of buckets of four, in which the oldest
+// entry gives way; the other is a ring.
 type fragments struct {
 	buckets [][4]datagram
 
@@ -49,7 +51,8 @@ type heldFragment struct {
 	gone   bool // given already
 }
 
-// given is a held fragment that is counted in front of a row, with the ports of the first or without.
+// given is a held fragment that is counted in front of a row, with the ports of the first or
+// without.
 type given struct {
 	fragment heldFragment
 	before   int // index in readable.rows
@@ -58,9 +61,11 @@ type given struct {
 
 const (
 	fragBuckets = 1024
-	// fragTimeout is how long fragments may be under way: the reassembly timeout of Linux, half of RFC 8200's.
+	// fragTimeout is how long fragments may be under way: the reassembly timeout of Linux, half of
+	// RFC 8200's.
 	fragTimeout = int64(30 * time.Second)
-	// holdFor is how long a fragment waits for the first, which was sent within the same moment, if not before it.
+	// holdFor is how long a fragment waits for the first, which was sent within the same moment, if
+	// not before it.
 	holdFor = int64(2 * time.Second)
 	maxHeld = 256
 )
@@ -73,7 +78,8 @@ func newFragments(st *engine.Stats) *fragments {
 	}
 }
 
-// bucket hashes what all fragments of a datagram share. The protocol is left out: IPv6's first fragment may have extension headers before it.
+// bucket hashes what all fragments of a datagram share. The protocol is left out: IPv6's first
+// fragment may have extension headers before it.
 func (f *front) bucket(t *key.Tuple, id uint32) *[4]datagram {
 	h1, l1 := bits.Mul64(t.Src.Hi^f.secret[0], t.Src.Lo^f.secret[1])
 	h2, l2 := bits.Mul64(t.Dst.Hi^f.secret[2], t.Dst.Lo^f.secret[3])
@@ -162,8 +168,8 @@ func (f *fragments) trim() {
 // complete gives a fragment of the datagram its ports.
 func (d *datagram) complete(t *key.Tuple) { t.Sport, t.Dport, t.Proto = d.sport, d.dport, d.proto }
 
-// matches reports whether the datagram is the one that t is a fragment of. IPv4 tells datagrams of different protocols apart (RFC 791 section
-// 3.2), IPv6 does not (RFC 8200 section 4.5).
+// matches reports whether the datagram is the one that t is a fragment of. IPv4 tells datagrams of
+// different protocols apart (RFC 791 section 3.2), IPv6 does not (RFC 8200 section 4.5).
 func (d *datagram) matches(t *key.Tuple, id uint32) bool {
 	return d.id == id && d.src == t.Src && d.dst == t.Dst && d.version == t.Version && (t.Version == 6 || d.proto == t.Proto)
 }

@@ -44,8 +44,8 @@ type readable struct {
 	doubt bool // one more row, behind the others, is counted when it is known what time it was
 }
 
-// about is what else is known of a packet or of a flow's first one, in a word: the input interface and the VLAN, whether they are
-// known, and a digest of what the key has besides.
+// about is what else is known of a packet or of a flow's first one, in a word: the input interface
+// and the VLAN, whether they are known, and a digest of what the key has besides.
 type about = uint64
 
 const (
@@ -57,7 +57,8 @@ const (
 	aboutDigest     about = 0x1fff << 51
 )
 
-// words are a tuple as its five words. It has no pointers and no gaps, and key.Tuple begins at a multiple of 8.
+// words are a tuple as its five words. It has no pointers and no gaps, and key.Tuple begins at a
+// multiple of 8.
 type words = [5]uint64
 
 // lastWord holds all but the addresses.
@@ -116,8 +117,9 @@ func (f *flow) front(p *engine.Binder, linkWanted func() bool) *front {
 	return r
 }
 
-// prepare lists the rows of b that are counted now and fills what their flows are found by. It completes tuples in place: they are made for FLOW
-// alone. Fragments whose ports are not known are held back, and those held before are given with the rows that they are counted in front of.
+// prepare lists the rows of b that are counted now and fills what their flows are found by. It
+// completes tuples in place: they are made for FLOW alone. Fragments whose ports are not known are
+// held back, and those held before are given with the rows that they are counted in front of.
 func (f *front) prepare(b *engine.Batch, p *readable, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32, at *[engine.BatchSize]instant) {
 	have, tuple, tupleBit := b.Have(), f.tuple.Of(b), f.tuple.Mask()
 	ifindex, ifindexBit := f.ifindex.Of(b), f.ifindex.Mask()
@@ -201,7 +203,8 @@ func (f *front) lookup(t *key.Tuple, a about) lookup {
 	return l
 }
 
-// hashOf is a product of secret sums, folded: what somebody chooses who does not know the secrets falls anywhere.
+// hashOf is a product of secret sums, folded: what somebody chooses who does not know the secrets
+// falls anywhere.
 func (f *front) hashOf(l *lookup) uint32 {
 	k := &f.secret
 	h1, l1 := bits.Mul64(l.addrs^k[0], l.ports&f.keyed.ports^k[1])
@@ -210,8 +213,8 @@ func (f *front) hashOf(l *lookup) uint32 {
 	return uint32(x>>32) ^ uint32(x)
 }
 
-// reassign gives a later fragment the ports of the first. It returns false if the fragment is held back until they are known; n rows are in front
-// of it.
+// reassign gives a later fragment the ports of the first. It returns false if the fragment is held
+// back until they are known; n rows are in front of it.
 func (f *front) reassign(b *engine.Batch, r engine.Row, t *key.Tuple, a about, now *instant, n int) bool {
 	id, clock := f.fragID.Of(b)[r], now.clock
 	if clock < 0 {
@@ -255,7 +258,8 @@ func (f *front) arrival(g *given, look *lookup) arrival {
 	return arrival{tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step, link: h.link, ifout: h.ifout, octets: h.octets}
 }
 
-// adjust changes a packet as the settings want it before it is looked up, and returns what that adds to about.
+// adjust changes a packet as the settings want it before it is looked up, and returns what that
+// adds to about.
 func (f *front) adjust(t *key.Tuple) (a about) {
 	if !f.icmpKey && isICMP(t) {
 		t.Sport, t.Dport = 0, 0
@@ -266,7 +270,8 @@ func (f *front) adjust(t *key.Tuple) (a about) {
 	return a
 }
 
-// digest makes mark and hardware addresses take part in the hash; the cache compares them as they are.
+// digest makes mark and hardware addresses take part in the hash; the cache compares them as they
+// are.
 func (f *front) digest(l *link) about {
 	keyed := *l
 	if !f.macKey {

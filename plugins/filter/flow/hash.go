@@ -1,4 +1,5 @@
-// Keyed hashes, so that nobody can choose addresses that fall into one place of the cache, or to one worker.
+// Keyed hashes, so that nobody can choose addresses that fall into one place of the cache, or to
+// one worker.
 
 package flow
 

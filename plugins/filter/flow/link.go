@@ -9,7 +9,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// link is what a flow's first packet had around it: kept only where the key has it or somebody reads it.
+// link is what a flow's first packet had around it: kept only where the key has it or somebody
+// reads it.
 type link struct {
 	mark     uint32
 	src, dst engine.MAC
@@ -53,7 +54,8 @@ const (
 	etherHeader      = 14
 )
 
-// of reads what row r has. Where the input does not say where the addresses are, only Ethernet's header has them at known places.
+// of reads what row r has. Where the input does not say where the addresses are, only Ethernet's
+// header has them at known places.
 func (k *linkColumns) of(b *engine.Batch, r engine.Row) (l link) {
 	if k.mark.Has(b, r) {
 		l.mark, l.has = k.mark.Of(b)[r], linkMark

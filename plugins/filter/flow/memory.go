@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is taken from the kernel directly: the garbage collector has nothing to do with it, and huge pages halve the time that a look-up
-// in a large table takes.
+// memory is taken from the kernel directly: the garbage collector has nothing to do with it, and
+// huge pages halve the time that a look-up in a large table takes.
 type memory []byte
 
 const hugePage = 2 << 20
 
-// take maps room for n values of a type without pointers, all zero. Pages are backed when they are first used.
+// take maps room for n values of a type without pointers, all zero. Pages are backed when they are
+// first used.
 func take[T any](all *[]memory, n int) ([]T, error) {
 	var zero T
 	size := (int64(n)*int64(unsafe.Sizeof(zero)) + hugePage - 1) &^ (hugePage - 1)

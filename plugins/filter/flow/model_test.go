@@ -14,7 +14,8 @@ import (
 	keys "ulogd/engine/key"
 )
 
-// model is FLOW as a map would do it: slow, without limits, and of its own making down to the headers.
+// model is FLOW as a map would do it: slow, without limits, and of its own making down to the
+// headers.
 type model struct {
 	inactive, active, linger int64
 	biflow, track            bool
@@ -475,7 +476,8 @@ func TestModelAgrees(t *testing.T) {
 	}
 }
 
-// FuzzFlow makes packets of any octets: their times, lengths and headers. BASE and FLOW must agree with the model on every flow.
+// FuzzFlow makes packets of any octets: their times, lengths and headers. BASE and FLOW must agree
+// with the model on every flow.
 func FuzzFlow(f *testing.F) {
 	for seed := range uint64(4) {
 		f.Add(pack8(traffic(seed, 30)), uint8(seed))

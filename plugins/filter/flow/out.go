@@ -8,8 +8,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// out makes records of flows that have ended, with the keys and in the order of NFCT. Flows wait in a short list, from which columns are
-// filled in loops.
+// out makes records of flows that have ended, with the keys and in the order of NFCT. Flows wait in
+// a short list, from which columns are filled in loops.
 type out struct {
 	emitter *engine.Emitter
 	held    *engine.Counter
@@ -114,7 +114,7 @@ func (o *out) bindReply(p *engine.Binder, group func(*uint64) engine.Group) {
 	o.rend = engine.Give(p, answered, key.ReplyEnd)
 }
 
-// linkWanted tells whether somebody reads what a flow's first packet had around it.
+// linkWanted reports whether somebody reads what a flow's first packet had around it.
 func (o *out) linkWanted() bool {
 	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted()
 }

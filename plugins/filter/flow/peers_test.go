@@ -102,8 +102,9 @@ func ourFlows(t *testing.T, path string, settings ...string) (all []told) {
 	return all
 }
 
-// With the same timeouts nfpcapd makes the same flows, but for two classes: it looks for idle flows only now and then, so that a pause a little
-// longer than the timeout does not end a flow; and it makes a flow of each packet of ICMP and DNS, which are left out here.
+// With the same timeouts nfpcapd makes the same flows, but for two classes: it looks for idle flows
+// only now and then, so that a pause a little longer than the timeout does not end a flow; and it
+// makes a flow of each packet of ICMP and DNS, which are left out here.
 func TestNfpcapdMakesTheSameFlows(t *testing.T) {
 	nstest.Need(t, "tool:nfpcapd", "tool:nfdump")
 	path := filepath.Join(t.TempDir(), "trace.pcap")
@@ -146,7 +147,8 @@ func (f told) key() told {
 	return told{src: f.src, dst: f.dst, proto: f.proto, sport: f.sport, dport: f.dport}
 }
 
-// joins tells whether a flow is the sum of some of the parts, which follow one another at pauses of more than the timeout.
+// joins reports whether a flow is the sum of some of the parts, which follow one another at pauses
+// of more than the timeout.
 func joins(f told, parts []told) bool {
 	const timeout = 15000 // ms
 	sum, last := f.key(), int64(0)

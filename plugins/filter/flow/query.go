@@ -41,7 +41,8 @@ func (s *stage) Query(name string, args []string, from int64, yield func(line []
 		c.listSorted(&q, yield)
 		return -1, nil
 	}
-	// A limit is kept by counting from the first chunk on: the number of lines so far stands in the high bits of from.
+	// A limit is kept by counting from the first chunk on: the number of lines so far stands in the
+	// high bits of from.
 	listed, at := int(from>>32), int(uint32(from))
 	end := min(at+chunkSets, len(c.sets))
 	c.each(at, end, &q, func(i uint32) bool {

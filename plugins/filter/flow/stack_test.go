@@ -161,7 +161,8 @@ func (k *keeper) Consume(b *engine.Batch) {
 	}
 }
 
-// run takes packets through BASE and FLOW and returns the records and FLOW's counters. Settings are name=value.
+// run takes packets through BASE and FLOW and returns the records and FLOW's counters. Settings are
+// name=value.
 func run(t testing.TB, in *feed, settings ...string) (*keeper, engine.Snapshot) {
 	t.Helper()
 	out := &keeper{}

@@ -199,7 +199,8 @@ func (s *stage) count(b *engine.Batch) {
 	s.in.filtered.Add(without - cut)
 }
 
-// Tick ends flows by the clock while the input is live, and hands on what has ended since the last time.
+// Tick ends flows by the clock while the input is live, and hands on what has ended since the last
+// time.
 func (s *stage) Tick(now time.Time) {
 	c := s.cache
 	if !c.replay && c.started {

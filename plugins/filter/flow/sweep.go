@@ -2,9 +2,10 @@
 
 package flow
 
-// How flows end by the clock. Every entry has a tick, in an octet apart from it, at which somebody must look at it; every set has the
-// earliest of its entries' ticks, or one before. A sweep goes over the sets' octets, eight at a time, and touches only entries that
-// are due. Packets put off a flow's end without telling anybody: that costs one look too many, later.
+// How flows end by the clock. Every entry has a tick, in an octet apart from it, at which somebody
+// must look at it; every set has the earliest of its entries' ticks, or one before. A sweep goes
+// over the sets' octets, eight at a time, and touches only entries that are due. Packets put off a
+// flow's end without telling anybody: that costs one look too many, later.
 
 import (
 	"encoding/binary"
@@ -12,17 +13,21 @@ import (
 )
 
 const (
-	// tickShift makes ticks of nanoseconds: 2^29 ns are 0.54 s, so that a flow leaves within about a second of its time.
+	// tickShift makes ticks of nanoseconds: 2^29 ns are 0.54 s, so that a flow leaves within about
+	// a second of its time.
 	tickShift = 29
-	// farthest is how many ticks ahead an octet can say; what is due later is looked at then, and again.
+	// farthest is how many ticks ahead an octet can say; what is due later is looked at then, and
+	// again.
 	farthest = 120
-	// jump is how far the clock may go between two sweeps for octets to be compared; beyond that every entry is looked at.
+	// jump is how far the clock may go between two sweeps for octets to be compared; beyond that
+	// every entry is looked at.
 	jump = 120
 
 	dueBuffer = 512
 )
 
-// dueTick returns the tick at which an entry must be looked at: the first that lies wholly behind its due.
+// dueTick returns the tick at which an entry must be looked at: the first that lies wholly behind
+// its due.
 func dueTick(due, clock int64) uint8 {
 	return uint8(min(due>>tickShift+1, clock>>tickShift+farthest))
 }
@@ -73,7 +78,8 @@ func (c *cache) sweep() {
 	c.visit(c.come[:n], tick, all)
 }
 
-// visit looks at sets, and at those of their entries that are due. Loops of loads go ahead, so that cache lines are fetched many at a time.
+// visit looks at sets, and at those of their entries that are due. Loops of loads go ahead, so that
+// cache lines are fetched many at a time.
 func (c *cache) visit(list []uint32, tick int64, all bool) {
 	warm := c.warm
 	for _, at := range list {
@@ -91,19 +97,21 @@ func (c *cache) visit(list []uint32, tick int64, all bool) {
 	c.look(c.due[:n])
 }
 
-// reached returns the high bit of each of eight ticks that is not behind the given one, the first in the lowest octet. The slice's capacity is
-// at least eight.
+// reached returns the high bit of each of eight ticks that is not behind the given one, the first
+// in the lowest octet. The slice's capacity is at least eight.
 func reached(ticks []uint8, tick int64) uint64 {
 	return notAfter(binary.LittleEndian.Uint64(ticks[:8]), tick)
 }
 
-// notAfter sets the high bit of each octet of x that is not after the tick, modulo 256: tick-x >= 0, that is x-(tick+1) < 0.
+// notAfter sets the high bit of each octet of x that is not after the tick, modulo 256: tick-x >=
+// 0, that is x-(tick+1) < 0.
 func notAfter(x uint64, tick int64) uint64 {
 	y := uint64(uint8(tick+1)) * ones
 	return (((x | highs) - (y &^ highs)) ^ (x ^ ^y)) & highs
 }
 
-// collect appends the set's due entries to the list and notes when the set must be looked at again for the others.
+// collect appends the set's due entries to the list and notes when the set must be looked at again
+// for the others.
 func (c *cache) collect(at uint32, tick int64, all bool, n int) int {
 	ticks := &c.dues[at]
 	come, live := everyPlace, c.sets[at].taken()
@@ -123,7 +131,8 @@ func (c *cache) collect(at uint32, tick int64, all bool, n int) int {
 	return n
 }
 
-// look ends those of the entries that are due; for the others it sets a new tick. The first loop fetches their cache lines.
+// look ends those of the entries that are due; for the others it sets a new tick. The first loop
+// fetches their cache lines.
 func (c *cache) look(slots []uint32) {
 	warm := c.warm
 	for _, i := range slots {

@@ -46,7 +46,8 @@ const (
 // sets is how many places a flow may be at: two groups of eight side by side.
 const sets = 16
 
-// set is what is known of sixteen places without looking at them: 0x80 and seven bits of the hash, or 0 if the place is free.
+// set is what is known of sixteen places without looking at them: 0x80 and seven bits of the hash,
+// or 0 if the place is free.
 type set [sets]uint8
 
 // dues are the ticks at which somebody must look at the places of a set, modulo 256. See sweep.go.
@@ -70,7 +71,8 @@ const (
 	highs = 0x8080808080808080
 )
 
-// at returns the set that a hash falls into. The dealer has chosen this cache by the high bits, so they are mixed anew.
+// at returns the set that a hash falls into. The dealer has chosen this cache by the high bits, so
+// they are mixed anew.
 func (t *table) at(hash uint32) uint32 {
 	return uint32(uint64(hash*spread) * uint64(len(t.sets)) >> 32)
 }
@@ -115,7 +117,8 @@ func (s *set) taken() places { return select2(words16((*[sets]uint8)(s))) }
 // zeros sets the high bit of each octet that is 0, and perhaps of one above such an octet.
 func zeros(x uint64) uint64 { return (x - ones) &^ x & highs }
 
-// stalest returns the place of a full set whose flow would end first. What the ticks say may be out of date: then they are corrected.
+// stalest returns the place of a full set whose flow would end first. What the ticks say may be out
+// of date: then they are corrected.
 func (t *table) stalest(at uint32, clock int64) uint32 {
 	ticks := &t.dues[at]
 	for range sets {

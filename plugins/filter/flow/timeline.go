@@ -10,13 +10,16 @@ import (
 	"ulogd/engine/key"
 )
 
-// timeline is the clock that a stack's flows end by. It never goes back, whatever the times of packets do.
+// timeline is the clock that a stack's flows end by. It never goes back, whatever the times of
+// packets do.
 //
-// Of a record of the past it is the newest packet's time. One packet that is alone with its time, far from those around it, does not move
-// it. When times go back for good, as where a clock was set or files come in another order, the clock goes on from where it is, and what
-// it says beyond the time of day is remembered. Of a live input it is the machine's monotonic clock.
+// Of a record of the past it is the newest packet's time. One packet that is alone with its time,
+// far from those around it, does not move it. When times go back for good, as where a clock was set
+// or files come in another order, the clock goes on from where it is, and what it says beyond the
+// time of day is remembered. Of a live input it is the machine's monotonic clock.
 //
-// It decides by the packets in their order, on one goroutine, and so says the same for any number of workers.
+// It decides by the packets in their order, on one goroutine, and so says the same for any number
+// of workers.
 type timeline struct {
 	started bool
 	clock   int64
@@ -29,7 +32,8 @@ type timeline struct {
 	lateOf int64 // what they say
 	lateAt int   // number of the packet that voted first
 
-	// Whether the time of a batch's last packet, far ahead, is one that has come or that of this packet alone, the first of the next batch tells.
+	// Whether the time of a batch's last packet, far ahead, is one that has come or that of this
+	// packet alone, the first of the next batch tells.
 	doubt    int64 // what it says; 0: there is no such packet
 	verdicts [256]verdict
 	resolved atomic.Uint32 // how many have been found out
@@ -57,11 +61,13 @@ type instant struct {
 type verdict struct{ clock, offset atomic.Int64 }
 
 const (
-	// near is how far the times of packets that follow each other may lie apart without a closer look.
+	// near is how far the times of packets that follow each other may lie apart without a closer
+	// look.
 	near = int64(time.Minute)
 	// votes, of as many packets in a row as recent says, set the time back: their median says so.
 	votes, recent = 3, 5
-	// slewed is how much wall clock and monotonic clock drift apart between two batches without anybody having set one.
+	// slewed is how much wall clock and monotonic clock drift apart between two batches without
+	// anybody having set one.
 	slewed = int64(time.Second)
 )
 
@@ -166,7 +172,8 @@ func (l *timeline) verdict(n uint32, t engine.Time) (clock int64, at engine.Time
 	return clock, engine.Time(clock - v.offset.Load())
 }
 
-// strange deals with packet n, whose time t is far from the clock's; next is the time of the packet behind it, if the batch has more.
+// strange deals with packet n, whose time t is far from the clock's; next is the time of the packet
+// behind it, if the batch has more.
 func (l *timeline) strange(n int, t, next int64, more bool) instant {
 	now := l.clock - l.offset
 	if t > now {
@@ -201,7 +208,8 @@ func (l *timeline) setBack(by int64) {
 	l.steps.Add(1)
 }
 
-// liveAt takes what the machine's clocks say: the monotonic one, which moves the timeline, and that on the wall.
+// liveAt takes what the machine's clocks say: the monotonic one, which moves the timeline, and that
+// on the wall.
 func (l *timeline) liveAt(now time.Time, wall int64) {
 	switch {
 	case !l.started:
@@ -221,8 +229,9 @@ func (l *timeline) liveAt(now time.Time, wall int64) {
 // instantKey carries what the timeline says from the dealer to the workers.
 var instantKey = engine.NewKey[instant](engine.KeyInfo{Name: "flow.instant", Doc: "what the clock of flows is at a packet"})
 
-// dealer is what one goroutine does in front of several workers: it reads the clock and chooses a worker. Whatever two addresses have with each
-// other goes to one of them, so that fragments, and both directions of a biflow, come to their flow without having been decoded here.
+// dealer is what one goroutine does in front of several workers: it reads the clock and chooses a
+// worker. Whatever two addresses have with each other goes to one of them, so that fragments, and
+// both directions of a biflow, come to their flow without having been decoded here.
 type dealer struct {
 	timeline *timeline
 	tuple    engine.Col[key.Tuple]

@@ -15,7 +15,8 @@ import (
 	. "ulogd/test/packettest"
 )
 
-// flows112 is an hour of packets in 112 flows: of seven at a time one every ten seconds, each of 22 packets.
+// flows112 is an hour of packets in 112 flows: of seven at a time one every ten seconds, each of 22
+// packets.
 func flows112() (packets []packet) {
 	for i := range 112 {
 		begin := float64(i/7) * 240
@@ -27,7 +28,8 @@ func flows112() (packets []packet) {
 	return packets
 }
 
-// recordsOf are the records of packets, without the reasons of the last, which depend on what comes behind.
+// recordsOf are the records of packets, without the reasons of the last, which depend on what comes
+// behind.
 func recordsOf(t *testing.T, packets []packet, batch, workers int) (lines []string, outliers, steps int64) {
 	t.Helper()
 	out, st := run(t, &feed{packets: slices.Clone(packets), batch: batch}, fmt.Sprint("workers=", workers))
@@ -51,7 +53,8 @@ func TestOneTimeFarOffIsNotTime(t *testing.T) {
 				p := &packets[place]
 				p.time += off * second
 				got, outliers, steps := recordsOf(t, packets, batch, 1+workers%2*3)
-				// Of the record that has the packet only the times may differ, by what the neighbours are apart.
+				// Of the record that has the packet only the times may differ, by what the
+				// neighbours are apart.
 				if len(got) != 112 || outliers != 1 || steps != 0 || differ(got, want) > 1 {
 					t.Errorf("%s, packet %d, batches of %d, %d: %d flows, %d outliers, %d steps, %d records differ", name, place, batch, workers, len(got), outliers, steps, differ(got, want))
 				}
@@ -74,7 +77,8 @@ func differ(a, b []string) (n int) {
 	return n
 }
 
-// A clock that is set back two hours in the middle: the 112 flows stay 112, each as long as it was but for what passed between the two packets.
+// A clock that is set back two hours in the middle: the 112 flows stay 112, each as long as it was
+// but for what passed between the two packets.
 func TestALastingStepSetsTheClockAnew(t *testing.T) {
 	for _, by := range []int64{-7200, -300} {
 		for _, batch := range []int{0, 1, 7} {
@@ -131,8 +135,8 @@ func TestEveryPacketMovesTheClock(t *testing.T) {
 	}
 }
 
-// The machine's clock on the wall is set back an hour, and forward to where it was: flows end by the monotonic one, and the times of those
-// that go on move along.
+// The machine's clock on the wall is set back an hour, and forward to where it was: flows end by
+// the monotonic one, and the times of those that go on move along.
 func TestTheWallClockIsSet(t *testing.T) {
 	f := &flow{active: time.Hour, inactive: 15 * time.Second}
 	st := engine.NewInstance(&engine.Plugin{Name: "X", Filter: func() engine.Filter { return f }}, "x").Stats

@@ -62,7 +62,8 @@ func (s *stage) Consume(b *engine.Batch) {
 	}
 }
 
-// name fills one column. Neighbours mostly have the same interface, whose name then stands in the batch once.
+// name fills one column. Neighbours mostly have the same interface, whose name then stands in the
+// batch once.
 func (s *stage) name(b *engine.Batch, n *naming) {
 	index, name, m := n.index.Of(b), n.name.Of(b), n.index.Mask()
 	have := b.Have()

@@ -9,7 +9,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// TestLinksFollowTheKernel: links made, renamed, bridged and removed, in another namespace than the test's.
+// TestLinksFollowTheKernel: links made, renamed, bridged and removed, in another namespace than the
+// test's.
 func TestLinksFollowTheKernel(t *testing.T) {
 	ns := nstest.New(t)
 	nstest.Need(t, "veth")

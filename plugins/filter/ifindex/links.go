@@ -18,8 +18,9 @@ import (
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
-// links are the names of interfaces by their index. All of it runs on the stack's goroutine: the changes that the kernel has told of are taken
-// up before each batch, so that packets logged after a change show it.
+// links are the names of interfaces by their index. All of it runs on the stack's goroutine: the
+// changes that the kernel has told of are taken up before each batch, so that packets logged after
+// a change show it.
 type links struct {
 	namespace string
 
@@ -39,7 +40,8 @@ type link struct {
 }
 
 const (
-	// maxGone is how many removed links keep their names: packets that they carried may still wait to be read.
+	// maxGone is how many removed links keep their names: packets that they carried may still wait
+	// to be read.
 	maxGone = 1024
 
 	slotSize = 32 << 10 // octets for one message about a link; those with many virtual functions are the largest

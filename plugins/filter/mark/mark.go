@@ -32,7 +32,8 @@ func (m *mark) Options(o *engine.Options) {
 
 func (m *mark) Bind(p *engine.Binder) engine.Stage {
 	s := &stage{mark: m}
-	// The connection mark that NFLOG can attach to a packet informs; the packet's own mark decides, as in ulogd2.
+	// The connection mark that NFLOG can attach to a packet informs; the packet's own mark decides,
+	// as in ulogd2.
 	if ct, ok := p.Named(key.CTMark.Name()); ok && !ct.Extra {
 		s.first = engine.Want(p, key.CTMark)
 		s.second = s.first

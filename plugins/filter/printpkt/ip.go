@@ -82,7 +82,8 @@ func (l *line) transport(t []byte, proto uint8) []byte {
 		}
 		return l.ports(t, &l.sctpSport, &l.sctpDport)
 	case ipproto.AH, ipproto.ESP:
-		// IPv6's last header may be ESP where the protocol behind the headers is not known; ulogd2 then says AH.
+		// IPv6's last header may be ESP where the protocol behind the headers is not known; ulogd2
+		// then says AH.
 		if get(l, &l.ipProto) == ipproto.ESP {
 			return l.ipsec(append(t, "PROTO=ESP "...))
 		}

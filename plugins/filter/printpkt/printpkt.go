@@ -1,4 +1,5 @@
-// Package printpkt is the PRINTPKT filter: a packet as one line of text, in the manner of the kernel's own log.
+// Package printpkt is the PRINTPKT filter: a packet as one line of text, in the manner of the
+// kernel's own log.
 package printpkt
 
 import (

@@ -14,7 +14,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// That lines are ulogd2's is tested by running ulogd2, in package difftest. Here is what it cannot show.
+// That lines are ulogd2's is tested by running ulogd2, in package difftest. Here is what it cannot
+// show.
 
 // TestNothingForgesALine: control characters of prefixes and of interface names.
 func TestNothingForgesALine(t *testing.T) {
@@ -29,7 +30,8 @@ func TestNothingForgesALine(t *testing.T) {
 	}
 }
 
-// TestForgottenIfindexIsNamed: without it a stack of NFLOG's would print no interfaces, without a word.
+// TestForgottenIfindexIsNamed: without it a stack of NFLOG's would print no interfaces, without a
+// word.
 func TestForgottenIfindexIsNamed(t *testing.T) {
 	stacktest.Feed(t.Name(), map[string]string{"oob.family": "2", "oob.protocol": "2048", "raw.pkt": "E", "raw.pktlen": "1", "oob.ifindex_in": "1"})
 	file, _ := conf.Parse("t.toml", []byte(fmt.Sprintf("stack = [\"in:ROWS,b:BASE,s:IP2STR,p:PRINTPKT,o:RECORD\"]\n[in]\nfeed = %q", t.Name())))

@@ -16,8 +16,8 @@ import (
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
-// follower keeps the routes of a network namespace. All of it runs on the stack's goroutine: what the kernel has told of changes is taken
-// up before each batch.
+// follower keeps the routes of a network namespace. All of it runs on the stack's goroutine: what
+// the kernel has told of changes is taken up before each batch.
 type follower struct {
 	namespace string
 	only      uint32 // the table to look into; 0: all
@@ -44,7 +44,8 @@ const (
 	settle = time.Second
 )
 
-// groups tell of routes, and of what makes the kernel drop IPv4 routes without a word: links going down and addresses being removed.
+// groups tell of routes, and of what makes the kernel drop IPv4 routes without a word: links going
+// down and addresses being removed.
 var groups = []uint32{
 	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
 	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_NEXTHOP,
@@ -101,7 +102,8 @@ func (f *follower) Close() error {
 	return errors.Join(errs...)
 }
 
-// load reads all routes. Changes that happen meanwhile wait in the monitor; taking up one twice does no harm.
+// load reads all routes. Changes that happen meanwhile wait in the monitor; taking up one twice
+// does no harm.
 func (f *follower) load() error {
 	f.stale, f.loaded = false, time.Now()
 	c, err := f.dial()

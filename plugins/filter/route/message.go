@@ -19,8 +19,8 @@ type message struct {
 	hop     hop
 }
 
-// readRoute reads struct rtmsg (linux/rtnetlink.h) and its attributes, numbers in the machine's byte order. It returns false for what is no
-// unicast route of IP, or cannot be read.
+// readRoute reads struct rtmsg (linux/rtnetlink.h) and its attributes, numbers in the machine's
+// byte order. It returns false for what is no unicast route of IP, or cannot be read.
 func readRoute(body []byte) (m message, ok bool) {
 	if len(body) < unix.SizeofRtMsg {
 		return m, false
@@ -103,7 +103,8 @@ func number(v []byte) uint32 {
 	return binary.NativeEndian.Uint32(v)
 }
 
-// linkIsDown tells whether struct ifinfomsg says that an interface is down: then the kernel has dropped its routes.
+// linkIsDown reports whether struct ifinfomsg says that an interface is down: then the kernel has
+// dropped its routes.
 func linkIsDown(body []byte) bool {
 	return len(body) >= unix.SizeofIfInfomsg && binary.NativeEndian.Uint32(body[8:])&unix.IFF_UP == 0
 }

@@ -9,7 +9,8 @@ import (
 	"ulogd/engine"
 )
 
-// prefixes is a longest-prefix table: a binary trie in which chains of nodes with one child are one node.
+// prefixes is a longest-prefix table: a binary trie in which chains of nodes with one child are one
+// node.
 type prefixes struct {
 	nodes []node
 	free  []int32
@@ -36,7 +37,8 @@ type hop struct {
 	tos     uint8
 }
 
-// before orders routes of one prefix as the kernel tries them: the local table, the main one, others; then by metric.
+// before orders routes of one prefix as the kernel tries them: the local table, the main one,
+// others; then by metric.
 func (h *hop) before(o *hop) bool {
 	if x, y := rank(h.table), rank(o.table); x != y {
 		return x < y
@@ -88,7 +90,8 @@ func (t *prefixes) at(a engine.Addr, plen uint8) *node {
 			link = &n.child[bit(a, n.plen)]
 			continue
 		}
-		// The two part within n's prefix: a node goes in between, which is the wanted one if that is all there is to it.
+		// The two part within n's prefix: a node goes in between, which is the wanted one if that
+		// is all there is to it.
 		old, oldAddr := *link, n.addr
 		fork := t.add(masked(a, uint8(same)), uint8(same), link)
 		t.nodes[fork].child[bit(oldAddr, uint8(same))] = old
@@ -100,7 +103,8 @@ func (t *prefixes) at(a engine.Addr, plen uint8) *node {
 	return &t.nodes[t.add(a, plen, link)]
 }
 
-// add makes a node and has link lead to it. Afterwards pointers to nodes, and link itself, may be out of date: the slice may have moved.
+// add makes a node and has link lead to it. Afterwards pointers to nodes, and link itself, may be
+// out of date: the slice may have moved.
 func (t *prefixes) add(a engine.Addr, plen uint8, link *int32) int32 {
 	fresh := node{addr: a, plen: plen}
 	if k := len(t.free); k > 0 {
@@ -148,7 +152,8 @@ func (t *prefixes) cut(link *int32) {
 	t.free = append(t.free, i)
 }
 
-// put adds a route, or replaces the one it stands for: that of the same table, metric and type of service if replace, or else an equal one.
+// put adds a route, or replaces the one it stands for: that of the same table, metric and type of
+// service if replace, or else an equal one.
 func (t *prefixes) put(a engine.Addr, plen uint8, h hop, replace bool) {
 	n := t.at(a, plen)
 	before := len(n.routes)

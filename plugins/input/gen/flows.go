@@ -8,7 +8,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// servers are the services that synthetic clients talk to: protocol, port, and how many in a hundred records.
+// servers are the services that synthetic clients talk to: protocol, port, and how many in a
+// hundred records.
 var servers = []struct {
 	proto uint8
 	port  uint16
@@ -33,7 +34,8 @@ func service(n uint64) (proto uint8, port uint16) {
 	return ipproto.TCP, 443
 }
 
-// The networks of synthetic hosts are those set aside for documentation and private use (RFC 1918, 5737, 3849).
+// The networks of synthetic hosts are those set aside for documentation and private use (RFC 1918,
+// 5737, 3849).
 const (
 	clients4 = 10<<24 | 1<<8             // 10.0.1.0 and up
 	servers4 = 198<<24 | 51<<16 | 100<<8 // 198.51.100.0/24

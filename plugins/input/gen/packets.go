@@ -58,7 +58,8 @@ func bindPackets(p *engine.Binder, g *gen) func(*engine.Batch, int) {
 	}
 }
 
-// writePacket writes a TCP or UDP packet with correct lengths and returns its size. Checksums are left zero.
+// writePacket writes a TCP or UDP packet with correct lengths and returns its size. Checksums are
+// left zero.
 func writePacket(p []byte, x uint64, hosts int, is6 bool) uint32 {
 	proto, dport := service(x >> 48 % 100)
 	sport := uint16(32768 + x>>20%28232)

@@ -16,7 +16,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// counted makes a namespace in which datagrams to port 1001 count as "one", to 1002 as "two", and nothing as "none".
+// counted makes a namespace in which datagrams to port 1001 count as "one", to 1002 as "two", and
+// nothing as "none".
 func counted(t testing.TB) *nstest.NS {
 	t.Helper()
 	nstest.Need(t, "root", "tool:nfacct", "tool:iptables")

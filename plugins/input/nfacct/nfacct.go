@@ -161,7 +161,8 @@ func (n *nfacct) Signal(s engine.Signal) {
 	}
 }
 
-// Stop ends the input. What was counted since the last poll stays in the kernel, for the next reader.
+// Stop ends the input. What was counted since the last poll stays in the kernel, for the next
+// reader.
 func (n *nfacct) Stop() { n.stopping = true }
 
 // Live implements engine.Live: what it reads has no end of its own.

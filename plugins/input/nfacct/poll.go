@@ -1,4 +1,5 @@
-// One poll: asking the kernel and reading its answer (linux/netfilter/nfnetlink_acct.h). Numbers are in network byte order.
+// One poll: asking the kernel and reading its answer (linux/netfilter/nfnetlink_acct.h). Numbers
+// are in network byte order.
 
 package nfacct
 
@@ -29,7 +30,8 @@ const (
 	mostName = 32 // NFACCT_NAME_MAX
 )
 
-// poll asks for all counters. Polls keep to their interval; those whose time passed meanwhile are left out.
+// poll asks for all counters. Polls keep to their interval; those whose time passed meanwhile are
+// left out.
 func (n *nfacct) poll(now time.Time) {
 	for n.due = n.due.Add(n.pollInterval); !n.due.After(now); n.due = n.due.Add(n.pollInterval) {
 		n.overs.Add(1)
@@ -100,7 +102,7 @@ type counter struct {
 	limited         bool // it has a quota
 }
 
-// decode reads a message's body and tells whether it describes a counter.
+// decode reads a message's body and reports whether it describes a counter.
 func (k *counter) decode(body []byte) bool {
 	if len(body) < nfgenLen {
 		return false

@@ -26,7 +26,8 @@ func times(t testing.TB) (user, system int64) {
 	return u.Utime.Nano(), u.Stime.Nano()
 }
 
-// BenchmarkReceive measures the daemon's CPU time per DESTROY event, from the kernel to columns, in each mode.
+// BenchmarkReceive measures the daemon's CPU time per DESTROY event, from the kernel to columns, in
+// each mode.
 func BenchmarkReceive(b *testing.B) {
 	for _, c := range []struct{ name, settings string }{
 		{"stateless", "hash_enable = false\nevent_mask = 4"},
@@ -63,7 +64,8 @@ netlink_socket_buffer_maxsize = 536870912
 	}
 }
 
-// BenchmarkDump measures the CPU time per entry of a dump, from the kernel to columns; user is this daemon's own part.
+// BenchmarkDump measures the CPU time per entry of a dump, from the kernel to columns; user is this
+// daemon's own part.
 func BenchmarkDump(b *testing.B) {
 	const n = 250_000
 	ns := nstest.New(b)

@@ -1,5 +1,6 @@
-// The filter as a classic BPF program on the netlink sockets (linux/filter.h: SKF_AD_NLATTR, SKF_AD_NLATTR_NEST), so that what
-// is not wanted neither wakes the daemon nor takes room in the receive buffer.
+// The filter as a classic BPF program on the netlink sockets (linux/filter.h: SKF_AD_NLATTR,
+// SKF_AD_NLATTR_NEST), so that what is not wanted neither wakes the daemon nor takes room in the
+// receive buffer.
 
 package nfct
 
@@ -14,12 +15,14 @@ import (
 // maxProgram is the kernel's limit, BPF_MAXINSNS.
 const maxProgram = 4096
 
-// program writes instructions; jumps go forward only, by 8 bits where they are conditional and by 32 where not.
+// program writes instructions; jumps go forward only, by 8 bits where they are conditional and by
+// 32 where not.
 type program struct{ code []bpf.Instruction }
 
 func (p *program) add(in ...bpf.Instruction) { p.code = append(p.code, in...) }
 
-// attr makes A the offset of the attribute of that kind behind the message's headers, 0 if there is none.
+// attr makes A the offset of the attribute of that kind behind the message's headers, 0 if there is
+// none.
 func (p *program) attr(kind uint32) {
 	p.add(bpf.LoadConstant{Dst: bpf.RegA, Val: nlattr.MessageLen + nfgenLen},
 		bpf.LoadConstant{Dst: bpf.RegX, Val: kind},
@@ -35,14 +38,15 @@ func (p *program) nested(kind uint32) {
 func (p *program) accept() { p.add(bpf.RetConstant{Val: 0xffffffff}) }
 func (p *program) reject() { p.add(bpf.RetConstant{Val: 0}) }
 
-// orAccept ends the program, leaving the message to the daemon, where A is 0: an attribute is not where it always was.
+// orAccept ends the program, leaving the message to the daemon, where A is 0: an attribute is not
+// where it always was.
 func (p *program) orAccept() {
 	p.add(bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 1})
 	p.accept()
 }
 
-// oneOf runs the tests, each of which leaves A = 0 if it fits, and goes on behind them at the first that does; if none fits the
-// message is rejected.
+// oneOf runs the tests, each of which leaves A = 0 if it fits, and goes on behind them at the first
+// that does; if none fits the message is rejected.
 func (p *program) oneOf(tests ...func()) {
 	var jumps []int
 	for _, test := range tests {
@@ -66,8 +70,8 @@ func (p *program) differs(off, size int, mask, value uint32) {
 	p.add(bpf.ALUOpConstant{Op: bpf.ALUOpXor, Val: value})
 }
 
-// bpf returns the program, or false if it would be longer than the kernel takes. Marks may change: where connections are remembered, the
-// end of one must arrive whatever its mark is by then.
+// bpf returns the program, or false if it would be longer than the kernel takes. Marks may change:
+// where connections are remembered, the end of one must arrive whatever its mark is by then.
 func (f *filter) bpf(remember bool) ([]bpf.RawInstruction, bool) {
 	p := &program{}
 	if len(f.protos) > 0 {
@@ -97,7 +101,8 @@ func (f *filter) bpf(remember bool) ([]bpf.RawInstruction, bool) {
 		}
 		p.oneOf(tests...)
 	}
-	// Zones are left to the daemon: those of a single direction stand inside the tuples, and few machines have any.
+	// Zones are left to the daemon: those of a single direction stand inside the tuples, and few
+	// machines have any.
 	p.accept()
 	if len(p.code) > maxProgram {
 		return nil, false
@@ -140,7 +145,8 @@ func (p *program) networks(nets []network, kind4, kind6 uint32) {
 	p.oneOf(tests...)
 }
 
-// network makes A 0 if the address at offset A is in the network. Offset 0 says that the address is of the other family.
+// network makes A 0 if the address at offset A is in the network. Offset 0 says that the address is
+// of the other family.
 func (p *program) network(n network) {
 	words, at := addrWords(n.addr), addrWords(n.mask)
 	first := 0
@@ -154,7 +160,8 @@ func (p *program) network(n network) {
 		if at[i] == 0 {
 			continue
 		}
-		// Collect the differences of all words in scratch cell 3. X is needed for both, so cell 2 keeps the offset.
+		// Collect the differences of all words in scratch cell 3. X is needed for both, so cell 2
+		// keeps the offset.
 		q.add(bpf.LoadScratch{Dst: bpf.RegX, N: 2})
 		q.differs(4*(i-first), 4, at[i], words[i])
 		q.add(bpf.LoadScratch{Dst: bpf.RegX, N: 3}, bpf.ALUOpX{Op: bpf.ALUOpOr}, bpf.StoreScratch{Src: bpf.RegA, N: 3})

@@ -1,5 +1,6 @@
-// Counters of a connection over its life: somebody may zero the kernel's (a signal to the daemon, conntrack -L -z), and a connection with
-// interim reports counts in each what came since the one before.
+// Counters of a connection over its life: somebody may zero the kernel's (a signal to the daemon,
+// conntrack -L -z), and a connection with interim reports counts in each what came since the one
+// before.
 
 package nfct
 
@@ -13,7 +14,7 @@ func (c *counters) sub(d counters) {
 	c.octets -= min(d.octets, c.octets)
 }
 
-// fewer tells whether the kernel's counters were zeroed since they were old.
+// fewer reports whether the kernel's counters were zeroed since they were old.
 func (c counters) fewer(old counters) bool { return c.packets < old.packets || c.octets < old.octets }
 
 // observe takes the kernel's counters of f over and makes them the connection's totals.

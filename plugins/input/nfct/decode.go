@@ -1,5 +1,5 @@
-// Decoding ctnetlink messages in place (linux/netfilter/nfnetlink_conntrack.h). Unknown attributes are skipped: newer kernels
-// add some. Values are in network byte order.
+// Decoding ctnetlink messages in place (linux/netfilter/nfnetlink_conntrack.h). Unknown attributes
+// are skipped: newer kernels add some. Values are in network byte order.
 
 package nfct
 
@@ -66,10 +66,12 @@ const (
 	ctaName           = 1 // CTA_HELP_NAME, CTA_SECCTX_NAME
 )
 
-// nfgenLen is the octets of struct nfgenmsg in front of the attributes: family, version, resource id.
+// nfgenLen is the octets of struct nfgenmsg in front of the attributes: family, version, resource
+// id.
 const nfgenLen = 4
 
-// decode reads one message into f and tells whether it describes a connection completely: both tuples.
+// decode reads one message into f and reports whether it describes a connection completely: both
+// tuples.
 func (f *flow) decode(m *nlattr.Message) bool {
 	if len(m.Body) < nfgenLen {
 		return false

@@ -143,8 +143,8 @@ func TestDecodeEqualsAnotherDecoder(t *testing.T) {
 	}
 }
 
-// FuzzDecode feeds messages that are not the kernel's. What decodes must be complete, and the shortcut for usual tuples must say
-// what the walk says.
+// FuzzDecode feeds messages that are not the kernel's. What decodes must be complete, and the
+// shortcut for usual tuples must say what the walk says.
 func FuzzDecode(f *testing.F) {
 	for _, c := range samples {
 		f.Add(c.message())

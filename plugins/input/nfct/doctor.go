@@ -1,4 +1,5 @@
-// What `ulogd doctor` looks at: the same settings that are checked at start, and how full the table is.
+// What `ulogd doctor` looks at: the same settings that are checked at start, and how full the table
+// is.
 
 package nfct
 

@@ -1,5 +1,6 @@
-// Ending without a loss that nobody counts: with reliable the kernel keeps the ends that the socket has no room for and sends them again. What ended
-// before the daemon was told to stop is awaited; what is left when the time is over is counted from the kernel's own list.
+// Ending without a loss that nobody counts: with reliable the kernel keeps the ends that the socket
+// has no room for and sends them again. What ended before the daemon was told to stop is awaited;
+// what is left when the time is over is counted from the kernel's own list.
 
 package nfct
 
@@ -14,7 +15,8 @@ import (
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
-// msgGetDying asks for the entries that have ended and of which a listener has not been told (IPCTNL_MSG_CT_GET_DYING).
+// msgGetDying asks for the entries that have ended and of which a listener has not been told
+// (IPCTNL_MSG_CT_GET_DYING).
 const msgGetDying = unix.NFNL_SUBSYS_CTNETLINK<<8 | 6
 
 // drain is the wait for what the kernel has still to send.
@@ -45,8 +47,8 @@ func (n *nfct) beginDrain(now time.Time) {
 	d.until = now.Add(time.Until(n.env.Deadline()) * 4 / 5)
 }
 
-// drainStep looks, now and then, whether something is left, and reports whether the wait is over and all that the sockets have can be the last. quiet
-// tells that they have nothing now.
+// drainStep looks, now and then, whether something is left, and reports whether the wait is over
+// and all that the sockets have can be the last. quiet tells that they have nothing now.
 func (n *nfct) drainStep(quiet bool) (over bool) {
 	d := &n.drain
 	switch now := time.Now(); {
@@ -89,7 +91,8 @@ func (d *drain) arrived(n *nfct, f *flow) {
 	}
 }
 
-// dying returns the connections that had ended when the daemon was told to stop, and whose ends have not been received.
+// dying returns the connections that had ended when the daemon was told to stop, and whose ends
+// have not been received.
 func (n *nfct) dying() (map[uint64]struct{}, error) {
 	left := map[uint64]struct{}{}
 	s := n.drain.socket

@@ -29,7 +29,8 @@ const (
 	idle = purposes
 )
 
-// dumpSlot takes the largest part: the kernel fills up to 32 KiB where the reader has room for them.
+// dumpSlot takes the largest part: the kernel fills up to 32 KiB where the reader has room for
+// them.
 const dumpSlot = 32 << 10
 
 // dump is the reading of the table that runs, and those that wait.
@@ -50,7 +51,7 @@ type dump struct {
 	entries         int
 }
 
-// busy tells whether a dump runs or waits.
+// busy reports whether a dump runs or waits.
 func (d *dump) busy() bool {
 	if d.why != idle {
 		return true
@@ -79,8 +80,8 @@ func (n *nfct) nextDump() {
 	}
 }
 
-// open opens the socket that dumps come by, in place of the one that there may be. It is opened before the daemon gives up what it needs to enter another
-// namespace (-u).
+// open opens the socket that dumps come by, in place of the one that there may be. It is opened
+// before the daemon gives up what it needs to enter another namespace (-u).
 func (d *dump) open(namespace string) error {
 	s, err := dumpSocket(namespace)
 	if err != nil {
@@ -145,8 +146,8 @@ func (n *nfct) endDump() {
 	d.why = idle
 }
 
-// dumpStep takes one part of the dump that runs, or a stretch of its sweep, and tells whether it did. quiet tells that no end of a connection
-// waits to be read.
+// dumpStep takes one part of the dump that runs, or a stretch of its sweep, and reports whether it
+// did. quiet tells that no end of a connection waits to be read.
 func (r *reader) dumpStep(quiet bool) (progress bool) {
 	d := &r.dump
 	switch {
@@ -165,8 +166,10 @@ func (r *reader) dumpStep(quiet bool) (progress bool) {
 	return true
 }
 
-// dumpAhead takes the next part of a running dump, and tells whether ends may now be handled. The kernel makes each part when the one before
-// is read. Ends that were received since then may be of connections that the waiting part still shows: handled first, the dump would bring them back to life.
+// dumpAhead takes the next part of a running dump, and reports whether ends may now be handled. The
+// kernel makes each part when the one before is read. Ends that were received since then may be of
+// connections that the waiting part still shows: handled first, the dump would bring them back to
+// life.
 func (r *reader) dumpAhead() (ready bool) {
 	d := &r.dump
 	if d.why == idle || d.sweeping || d.why == forReset && !d.pending() && !r.hub.ready(r.nfct) {
@@ -196,7 +199,8 @@ func (r *reader) dumpPart() {
 	}
 }
 
-// mayRead tells whether it is time for the next part: a dump without hurry is spread out, and one that zeroes counters waits for those that share it.
+// mayRead reports whether it is time for the next part: a dump without hurry is spread out, and one
+// that zeroes counters waits for those that share it.
 func (n *nfct) mayRead() bool {
 	d := &n.dump
 	switch {
@@ -216,7 +220,8 @@ func (n *nfct) mayRead() bool {
 // dumpPace is the time between parts where there is no hurry: 100 connections or so each.
 const dumpPace = time.Millisecond
 
-// takeDump handles the messages of a part as long as there is room for rows, and tells whether the dump's end was among them.
+// takeDump handles the messages of a part as long as there is room for rows, and reports whether
+// the dump's end was among them.
 func (r *reader) takeDump(k *socket, why purpose) (done bool) {
 	now := time.Now().UnixNano()
 	if k == &r.dump.socket {

@@ -11,7 +11,8 @@ import (
 	"ulogd/plugins/input/netlink/mmsg"
 )
 
-// TestBeginningsOfTranslations: where somebody asks for them, each translated connection has one record of its beginning, also if its event comes twice or not at all.
+// TestBeginningsOfTranslations: where somebody asks for them, each translated connection has one
+// record of its beginning, also if its event comes twice or not at all.
 func TestBeginningsOfTranslations(t *testing.T) {
 	translated := func(event uint8, id uint32) crafted {
 		c := udp(event, id)
@@ -59,7 +60,8 @@ func TestBeginningsThatADumpFinds(t *testing.T) {
 	})
 }
 
-// TestReportsAfterTheClockWasSetBack: the intervals begin anew, and nobody waits for the time that was.
+// TestReportsAfterTheClockWasSetBack: the intervals begin anew, and nobody waits for the time that
+// was.
 func TestReportsAfterTheClockWasSetBack(t *testing.T) {
 	timeout := func(n *nfct) { n.activeTimeout = 60 * time.Second }
 	inDump(t, timeout, func(r *reader) {

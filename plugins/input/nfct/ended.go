@@ -1,5 +1,5 @@
-// Which connections have ended lately. Where any listener of the machine asked for reliable events and has no room, the kernel sends an event to all
-// listeners again.
+// Which connections have ended lately. Where any listener of the machine asked for reliable events
+// and has no room, the kernel sends an event to all listeners again.
 
 package nfct
 
@@ -18,8 +18,8 @@ type ended struct {
 	warm   uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
 }
 
-// Four ends are remembered for each connection that the kernel may track, of a million connections at most: 8 MiB, and 512 KiB on a
-// small router.
+// Four ends are remembered for each connection that the kernel may track, of a million connections
+// at most: 8 MiB, and 512 KiB on a small router.
 const mostEndedGroups = 1 << 18
 
 func newEnded(h hasher, connections int) *ended {
@@ -27,7 +27,8 @@ func newEnded(h hasher, connections int) *ended {
 	return &ended{groups: make([][4]uint64, groups), hasher: h}
 }
 
-// fingerprint stands for one connection. Identifiers are reused: without the kernel's start time nobody can tell, and it is 0.
+// fingerprint stands for one connection. Identifiers are reused: without the kernel's start time
+// nobody can tell, and it is 0.
 func (d *ended) fingerprint(f *flow) uint64 {
 	if f.start == 0 {
 		return 0
@@ -35,7 +36,8 @@ func (d *ended) fingerprint(f *flow) uint64 {
 	return d.name(f) | 1
 }
 
-// name is like fingerprint, and stands for a connection also where the kernel keeps no start time, as long as no other one has its identifier.
+// name is like fingerprint, and stands for a connection also where the kernel keeps no start time,
+// as long as no other one has its identifier.
 func (d *ended) name(f *flow) uint64 {
 	return mix(uint64(f.start)^d.hasher[1], uint64(d.hasher.hash(f))<<32|uint64(f.id))
 }
@@ -47,7 +49,7 @@ func (d *ended) has(key uint64) bool {
 
 func (d *ended) group(key uint64) *[4]uint64 { return &d.groups[key>>32&uint64(len(d.groups)-1)] }
 
-// again notes the end of a connection and tells whether it was noted before.
+// again notes the end of a connection and reports whether it was noted before.
 func (d *ended) again(key uint64) bool {
 	if key == 0 {
 		return false
@@ -62,8 +64,8 @@ func (d *ended) again(key uint64) bool {
 	return false
 }
 
-// sift leaves out of rows the ends that were noted before, and notes the others. It is for a whole batch because memory answers to many
-// questions at a time nearly as fast as to one.
+// sift leaves out of rows the ends that were noted before, and notes the others. It is for a whole
+// batch because memory answers to many questions at a time nearly as fast as to one.
 func (d *ended) sift(rows []engine.Row) (kept int) {
 	for _, r := range rows {
 		d.warm += d.group(d.keys[r])[0]

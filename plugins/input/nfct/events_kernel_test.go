@@ -13,7 +13,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// entry is a connection made by hand: protocol, source and destination, mark, zone. Ports are 1000 and 2000.
+// entry is a connection made by hand: protocol, source and destination, mark, zone. Ports are 1000
+// and 2000.
 type entry struct {
 	proto    uint8
 	src, dst string

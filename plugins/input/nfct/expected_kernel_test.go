@@ -9,8 +9,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// TestExpectedConnections: the kernel follows FTP, and the data connection's end names the control connection that announced it, also where an
-// event of the end does not.
+// TestExpectedConnections: the kernel follows FTP, and the data connection's end names the control
+// connection that announced it, also where an event of the end does not.
 func TestExpectedConnections(t *testing.T) {
 	for _, settings := range []string{"", "hash_enable = false\nevent_mask = 7"} {
 		t.Run(settings, func(t *testing.T) {
@@ -58,7 +58,8 @@ func TestExpectedConnections(t *testing.T) {
 	}
 }
 
-// passiveFTP has a server announce a port and a client connect to it. It returns the client's side of the control connection.
+// passiveFTP has a server announce a port and a client connect to it. It returns the client's side
+// of the control connection.
 func passiveFTP(t testing.TB) net.Addr {
 	t.Helper()
 	must := func(err error) {

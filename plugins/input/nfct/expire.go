@@ -1,4 +1,5 @@
-// Making the kernel look for entries that have run out. It looks by itself once a minute or so; whoever reads its table makes it look at once.
+// Making the kernel look for entries that have run out. It looks by itself once a minute or so;
+// whoever reads its table makes it look at once.
 
 package nfct
 
@@ -15,7 +16,8 @@ import (
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
-// expirer asks for the connections of a family that none is of: the kernel goes through its table, removes what has run out, and sends nothing.
+// expirer asks for the connections of a family that none is of: the kernel goes through its table,
+// removes what has run out, and sends nothing.
 type expirer struct {
 	socket   *mmsg.Socket
 	interval time.Duration
@@ -23,7 +25,8 @@ type expirer struct {
 	finished chan struct{}
 }
 
-// share is the part of a core that looking may cost: a 200th for this, and as much for the dumps that date connections.
+// share is the part of a core that looking may cost: a 200th for this, and as much for the dumps
+// that date connections.
 const share = 200
 
 // expire starts looking, unless polls of the table do it.

@@ -1,5 +1,5 @@
-// Which connections are wanted. This is what counts; the kernel's copy of the filter (bpf.go) only saves work, and dumps do
-// not pass it.
+// Which connections are wanted. This is what counts; the kernel's copy of the filter (bpf.go) only
+// saves work, and dumps do not pass it.
 
 package nfct
 
@@ -110,13 +110,13 @@ func parseMark(text string) (mark, error) {
 	return mark{uint32(v & m), uint32(m)}, nil
 }
 
-// tracks tells whether the connection is wanted as far as what never changes of it says.
+// tracks reports whether the connection is wanted as far as what never changes of it says.
 func (f *filter) tracks(c *flow) bool {
 	return !f.any || f.proto[c.orig.proto] &&
 		inside(f.src, c.family, c.orig.src) && inside(f.dst, c.family, c.orig.dst) && f.acceptsZone(c)
 }
 
-// acceptsMark tells whether the connection is wanted by the mark that it has now.
+// acceptsMark reports whether the connection is wanted by the mark that it has now.
 func (f *filter) acceptsMark(m uint32) bool {
 	for _, want := range f.marks {
 		if m&want.mask == want.value {

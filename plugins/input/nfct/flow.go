@@ -7,8 +7,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// flow is what one message says. Addresses are in the engine's form, everything else in host order. Byte slices lie in the
-// datagram: they are valid until the next one is received.
+// flow is what one message says. Addresses are in the engine's form, everything else in host order.
+// Byte slices lie in the datagram: they are valid until the next one is received.
 type flow struct {
 	orig, reply tuple
 	sent        counters // counted in the original direction
@@ -73,8 +73,8 @@ const (
 	statusOffload      = 1<<14 | 1<<15 // IPS_OFFLOAD, IPS_HW_OFFLOAD
 )
 
-// endReason tells why the kernel destroyed the connection: TCP says so itself; an entry with time left was removed by somebody
-// (conntrack -D, early drop); the others ran out.
+// endReason tells why the kernel destroyed the connection: TCP says so itself; an entry with time
+// left was removed by somebody (conntrack -D, early drop); the others ran out.
 func (f *flow) endReason() uint8 {
 	switch {
 	case f.has&hasTCP != 0 && key.TCPEnded(f.tcpState):

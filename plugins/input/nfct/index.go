@@ -1,10 +1,11 @@
-// The index of the table: chains of entries by their hash. It grows by linear hashing, one chain with each entry that finds it full,
-// so that no event waits for all the others to be sorted in anew.
+// The index of the table: chains of entries by their hash. It grows by linear hashing, one chain
+// with each entry that finds it full, so that no event waits for all the others to be sorted in
+// anew.
 
 package nfct
 
-// index is the heads of the chains. Their number is between half of mask+1 and all of it: those that are not there yet share the
-// chains of the lower half.
+// index is the heads of the chains. Their number is between half of mask+1 and all of it: those
+// that are not there yet share the chains of the lower half.
 type index struct {
 	heads slab[uint32] // first entry of each chain; 0 ends it, so entry 0 is not used
 	size  uint32

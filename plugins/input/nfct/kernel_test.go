@@ -187,7 +187,8 @@ func peer(t testing.TB, line string) map[string]string {
 	return m
 }
 
-// compare checks that every line of conntrack has its record with the same values, and that there are no others.
+// compare checks that every line of conntrack has its record with the same values, and that there
+// are no others.
 func compare(t testing.TB, theirs []string, ours []string) {
 	t.Helper()
 	if len(theirs) != len(ours) {
@@ -218,8 +219,8 @@ func compare(t testing.TB, theirs []string, ours []string) {
 	}
 }
 
-// lines waits for n lines of a program that contain what. The kernel may take a minute to notice that connections have run out; listing
-// them makes it look.
+// lines waits for n lines of a program that contain what. The kernel may take a minute to notice
+// that connections have run out; listing them makes it look.
 func lines(t testing.TB, ns *nstest.NS, p *nstest.Proc, what string, n int) (found []string) {
 	t.Helper()
 	nstest.Eventually(t, 20*time.Second, func() error {

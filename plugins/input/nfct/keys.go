@@ -125,7 +125,8 @@ func (c *columns) of(b *engine.Batch) writer {
 	}
 }
 
-// put writes a connection into row r. reason is 0 for a record that is not an end; start and end are 0 where they are not known.
+// put writes a connection into row r. reason is 0 for a record that is not an end; start and end
+// are 0 where they are not known.
 func (w *writer) put(b *engine.Batch, r engine.Row, f *flow, reason uint8, start, end int64) {
 	w.saddr[r], w.daddr[r] = f.orig.src, f.orig.dst
 	w.rsaddr[r], w.rdaddr[r] = f.reply.src, f.reply.dst

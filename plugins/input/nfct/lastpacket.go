@@ -1,5 +1,6 @@
-// When a connection's last packet came. The kernel tells when an entry ends, which is as long after its last packet as the timeout that
-// then began to run; an entry that was deleted also tells what was left of it.
+// When a connection's last packet came. The kernel tells when an entry ends, which is as long after
+// its last packet as the timeout that then began to run; an entry that was deleted also tells what
+// was left of it.
 
 package nfct
 
@@ -38,7 +39,8 @@ func (t *timeouts) sysctls() map[string]*int64 {
 	}
 }
 
-// of returns the timeouts that may run after a packet of the connection, the one of its state first; 0: none.
+// of returns the timeouts that may run after a packet of the connection, the one of its state
+// first; 0: none.
 func (t *timeouts) of(f *flow) (list [3]int64) {
 	assured := f.status&statusAssured != 0
 	either := func(plain, stream int64) int64 {
@@ -57,7 +59,8 @@ func (t *timeouts) of(f *flow) (list [3]int64) {
 			own = 120 * second // no setting changes it
 		}
 		list[0] = own
-		// The kernel takes these only where they are shorter: data that nobody acknowledged, and packets that were sent again and again.
+		// The kernel takes these only where they are shorter: data that nobody acknowledged, and
+		// packets that were sent again and again.
 		for i, other := range [2]int64{t.tcpUnacknowledged, t.tcpRetrans} {
 			if other < own {
 				list[i+1] = other
@@ -84,11 +87,12 @@ func (t *timeouts) of(f *flow) (list [3]int64) {
 
 const second = 1_000_000_000
 
-// slack is how far a packet may seem to be before what is known to have been before it: remaining times are told in whole seconds, and the
-// kernel dates an entry when its first packet has passed.
+// slack is how far a packet may seem to be before what is known to have been before it: remaining
+// times are told in whole seconds, and the kernel dates an entry when its first packet has passed.
 const slack = 3 * second / 2
 
-// lifetimes are the timeouts of a namespace, the newest last. Entries whose last packet came before they were changed live by the old ones.
+// lifetimes are the timeouts of a namespace, the newest last. Entries whose last packet came before
+// they were changed live by the old ones.
 type lifetimes []era
 
 // era is timeouts and since when they hold, in nanoseconds since 1970.
@@ -108,9 +112,10 @@ func (l lifetimes) change(t timeouts, now int64) lifetimes {
 	return append(l, era{t, now})
 }
 
-// last returns when the last packet of a connection came whose entry had f.timeout seconds left at the time at, or ended then where that is 0. It is not before
-// since, when something of the connection was seen. It is not known where no timeout of the kernel's fits: those of an object (nft ct timeout), of
-// a flow table, or set by hand.
+// last returns when the last packet of a connection came whose entry had f.timeout seconds left at
+// the time at, or ended then where that is 0. It is not before since, when something of the
+// connection was seen. It is not known where no timeout of the kernel's fits: those of an object
+// (nft ct timeout), of a flow table, or set by hand.
 func (l lifetimes) last(f *flow, at, since int64) (when int64, known bool) {
 	if f.status&(statusOffload|statusFixedTimeout) != 0 {
 		return 0, false
@@ -134,7 +139,8 @@ func (l lifetimes) last(f *flow, at, since int64) (when int64, known bool) {
 	return min(max(when, since), at), known
 }
 
-// refused reports whether an entry ended with its last packet: the kernel removes that of a TCP connection whose only answer is a reset.
+// refused reports whether an entry ended with its last packet: the kernel removes that of a TCP
+// connection whose only answer is a reset.
 func (f *flow) refused() bool {
 	return f.has&hasTCP != 0 && f.tcpState == key.TCPClose && f.status&statusSeenReply == 0
 }

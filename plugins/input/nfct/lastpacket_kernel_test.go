@@ -155,7 +155,8 @@ var scenes = []scene{
 	}},
 }
 
-// TestFlowEndIsTheLastPacket: whatever ends a connection, flow.end is within two seconds of its last packet.
+// TestFlowEndIsTheLastPacket: whatever ends a connection, flow.end is within two seconds of its
+// last packet.
 func TestFlowEndIsTheLastPacket(t *testing.T) {
 	for _, timestamp := range []string{"1", "0"} {
 		t.Run("timestamp="+timestamp, func(t *testing.T) {

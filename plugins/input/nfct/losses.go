@@ -35,7 +35,8 @@ func (n *nfct) overrun(k *socket) {
 	n.countLosses(k)
 }
 
-// countLosses counts the events that a socket lost since it was last looked at, and says so from time to time.
+// countLosses counts the events that a socket lost since it was last looked at, and says so from
+// time to time.
 func (n *nfct) countLosses(k *socket) {
 	d := k.newDrops()
 	if d == 0 {
@@ -60,7 +61,8 @@ func (n *nfct) countLosses(k *socket) {
 		"remedy", "raise netlink_socket_buffer_maxsize, narrow the filters, set reliable = true, or give the output a faster receiver")
 }
 
-// giveBack takes a connection whose end was missed, and which a dump has shown to be gone, off the losses.
+// giveBack takes a connection whose end was missed, and which a dump has shown to be gone, off the
+// losses.
 func (l *losses) giveBack() {
 	if l.outstanding > 0 {
 		l.outstanding--

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// entryOctets is what a remembered connection takes at most: its entry with its place in the index, IPv6 addresses, what is rare
-	// and what was reported.
+	// entryOctets is what a remembered connection takes at most: its entry with its place in the
+	// index, IPv6 addresses, what is rare and what was reported.
 	entryOctets = 84 + 24 + 72 + 24 + 72
 
 	// defaultTable is the number where the kernel does not say how many connections it tracks.
@@ -84,7 +84,8 @@ func (l *limit) close() {
 	}
 }
 
-// fit returns how many of the kernel's connections memory has room for, and whether that is less than all.
+// fit returns how many of the kernel's connections memory has room for, and whether that is less
+// than all.
 func fit(kernel int, memory uint64) (most int, limited bool) {
 	room := min(memory/entryOctets, mostEntries)
 	if uint64(kernel) <= room {
@@ -93,8 +94,9 @@ func fit(kernel int, memory uint64) (most int, limited bool) {
 	return int(max(room, 1)), true
 }
 
-// memoryFor returns the octets that the table may take: half of what the machine has, of what the daemon's control group may use (memory.max),
-// of GOMEMLIMIT, and of what a process can address. root is where proc and sys are.
+// memoryFor returns the octets that the table may take: half of what the machine has, of what the
+// daemon's control group may use (memory.max), of GOMEMLIMIT, and of what a process can address.
+// root is where proc and sys are.
 func memoryFor(root string) uint64 {
 	all := uint64(1) << 30 // a 32-bit process has 2 GiB or more, not all in one piece
 	if strconv.IntSize > 32 {
@@ -109,7 +111,8 @@ func memoryFor(root string) uint64 {
 	}
 	groups, _ := os.ReadFile(path.Join(root, "proc/self/cgroup"))
 	for line := range strings.Lines(string(groups)) {
-		// Hierarchy, controllers, path: version 2 has one hierarchy, and limits of the groups above hold too.
+		// Hierarchy, controllers, path: version 2 has one hierarchy, and limits of the groups above
+		// hold too.
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(f) != 3 {
 			continue

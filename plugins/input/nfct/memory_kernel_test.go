@@ -64,7 +64,8 @@ func long(t testing.TB) *nstest.NS {
 	return ns
 }
 
-// TestOlderConnections: what began before the daemon ends with its start, and without an event its end is found by a dump.
+// TestOlderConnections: what began before the daemon ends with its start, and without an event its
+// end is found by a dump.
 func TestOlderConnections(t *testing.T) {
 	ns := long(t)
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_events", "0") // the kernel is silent about connections that begin now
@@ -162,7 +163,8 @@ func TestExportOnExit(t *testing.T) {
 	}
 }
 
-// TestCountersAreTakenOnce: SIGUSR2 zeroes the kernel's counters; every stack of every instance gets them, with the time of the last packet.
+// TestCountersAreTakenOnce: SIGUSR2 zeroes the kernel's counters; every stack of every instance
+// gets them, with the time of the last packet.
 func TestCountersAreTakenOnce(t *testing.T) {
 	ns := long(t)
 	d := stacktest.Start(t, fmt.Sprintf(`
@@ -212,7 +214,8 @@ name = "usr2-d"
 	check("4", 29, 29, 29, 29) // each record has what came since the one before
 }
 
-// TestDuplicatesAreRemoved: another listener asks for reliable events and stops reading, so the kernel tells every end again and again.
+// TestDuplicatesAreRemoved: another listener asks for reliable events and stops reading, so the
+// kernel tells every end again and again.
 func TestDuplicatesAreRemoved(t *testing.T) {
 	nstest.Need(t, "tool:ulogd")
 	const n = 3000

@@ -15,8 +15,8 @@ func alive(t testing.TB, ns *nstest.NS) {
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_udp_timeout", "100")
 }
 
-// TestNamespaceReturns: the namespace is deleted and made again under its name. What lived in it is reported, and the other one is read, also when it is
-// polled or the daemon lives without memory.
+// TestNamespaceReturns: the namespace is deleted and made again under its name. What lived in it is
+// reported, and the other one is read, also when it is polled or the daemon lives without memory.
 func TestNamespaceReturns(t *testing.T) {
 	nstest.Need(t, "nf_conntrack", "tool:conntrack")
 	for name, c := range map[string]struct {

@@ -1,5 +1,5 @@
-// Package nfct reads connections from the kernel's connection tracking: the events of their beginning, change and end, or
-// the table itself at intervals.
+// Package nfct reads connections from the kernel's connection tracking: the events of their
+// beginning, change and end, or the table itself at intervals.
 package nfct
 
 import (
@@ -114,7 +114,8 @@ func (n *nfct) Bind(p *engine.Binder) {
 	n.compat = p.Settings().CompatULOGD2()
 }
 
-// Counts implements engine.Counting. Without memory an UPDATE event has what the kernel counted so far.
+// Counts implements engine.Counting. Without memory an UPDATE event has what the kernel counted so
+// far.
 func (n *nfct) Counts() engine.Counts {
 	if n.counters == "total" || !n.hash && n.pollInterval == 0 && n.eventMask&key.EventUpdate != 0 {
 		return engine.CountsTotal
@@ -137,7 +138,8 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	return n.place.Open(env, n.listen)
 }
 
-// listen opens all that belongs to one namespace, the one that it is called in. What an error leaves open is closed.
+// listen opens all that belongs to one namespace, the one that it is called in. What an error
+// leaves open is closed.
 func (n *nfct) listen() error {
 	n.listening, n.dump = true, dump{why: idle}
 	err := n.enter()
@@ -183,7 +185,8 @@ func (n *nfct) enter() (err error) {
 	return n.openDrain()
 }
 
-// subscribe opens one socket for beginnings and changes and one for ends, so that a storm of one does not cost the other.
+// subscribe opens one socket for beginnings and changes and one for ends, so that a storm of one
+// does not cost the other.
 func (n *nfct) subscribe() (err error) {
 	defer func() { n.joined = time.Now().UnixNano() }()
 	var groups []uint32
@@ -277,7 +280,8 @@ func (n *nfct) read(r *reader, deadline time.Time) error {
 // maxRounds bounds how long Read goes on while events make no rows.
 const maxRounds = 64
 
-// background reads the table, if somebody wants it, and what other instances have read of it. quiet becomes false where more is there at once.
+// background reads the table, if somebody wants it, and what other instances have read of it. quiet
+// becomes false where more is there at once.
 func (r *reader) background(quiet *bool) {
 	if len(r.shared.rest) == 0 {
 		select {
@@ -296,8 +300,9 @@ func (r *reader) background(quiet *bool) {
 	*quiet = *quiet && !progress
 }
 
-// round takes what is there once. The order matters: a connection's end must not be seen before its beginning. So ends are received first, then
-// all beginnings that may have been there by then are handled, then the part of a dump that was made before, then the ends.
+// round takes what is there once. The order matters: a connection's end must not be seen before its
+// beginning. So ends are received first, then all beginnings that may have been there by then are
+// handled, then the part of a dump that was made before, then the ends.
 func (n *nfct) round(r *reader) (quiet bool, err error) {
 	n.pace()
 	if n.ends != nil && !n.ends.pending() {
@@ -330,10 +335,12 @@ func (n *nfct) round(r *reader) (quiet bool, err error) {
 	return quiet && (n.ends == nil || !n.ends.pending()), nil
 }
 
-// leastMessage is what an event takes of the receive buffer at least: its skb's bookkeeping and 512 octets of data.
+// leastMessage is what an event takes of the receive buffer at least: its skb's bookkeeping and 512
+// octets of data.
 const leastMessage = 512
 
-// pace lets events gather where the last round brought few: in a stream of them a system call for each handful costs more than all that is done with it.
+// pace lets events gather where the last round brought few: in a stream of them a system call for
+// each handful costs more than all that is done with it.
 func (n *nfct) pace() {
 	if n.few && !n.many && n.gather == longestGather && !n.stopping && !n.dump.busy() {
 		time.Sleep(n.gather)
@@ -356,8 +363,8 @@ func (n *nfct) receive(k *socket) error {
 	return err
 }
 
-// wait waits until a socket is readable and tells whether one is. In a stream of events each would wake the daemon by itself, which costs more than
-// all the rest; then it lets some gather.
+// wait waits until a socket is readable and reports whether one is. In a stream of events each
+// would wake the daemon by itself, which costs more than all the rest; then it lets some gather.
 func (n *nfct) wait(deadline time.Time) (bool, error) {
 	if soon := time.Now().Add(dumpPace); n.dump.busy() && soon.Before(deadline) {
 		deadline = soon
@@ -385,8 +392,9 @@ func (n *nfct) waitable(list []*mmsg.Socket) []*mmsg.Socket {
 	return list
 }
 
-// Wake-ups closer than stream are one stream; longestGather is how long events then gather, less where the buffer might be full by then: the
-// kernel makes less than one event a microsecond, each taking mostMessage octets of the buffer at most.
+// Wake-ups closer than stream are one stream; longestGather is how long events then gather, less
+// where the buffer might be full by then: the kernel makes less than one event a microsecond, each
+// taking mostMessage octets of the buffer at most.
 const (
 	stream        = 10 * time.Millisecond
 	longestGather = 2 * time.Millisecond
@@ -401,7 +409,8 @@ func (n *nfct) Signal(s engine.Signal) {
 	}
 }
 
-// Stop ends the subscription; Read then returns what the kernel has queued, what a last look at the table tells, and io.EOF.
+// Stop ends the subscription; Read then returns what the kernel has queued, what a last look at the
+// table tells, and io.EOF.
 func (n *nfct) Stop() {
 	n.stopping = true
 	if n.drain.socket != nil {
@@ -423,8 +432,8 @@ func (n *nfct) unsubscribe() {
 	}
 }
 
-// leave ends the work in a namespace that is no more, and returns true when what the kernel has queued is read and the connections that lived there
-// are reported, with end reason 4 (forced end).
+// leave ends the work in a namespace that is no more, and returns true when what the kernel has
+// queued is read and the connections that lived there are reported, with end reason 4 (forced end).
 func (n *nfct) leave() bool {
 	if n.listening && !n.leaving {
 		n.leaving = true

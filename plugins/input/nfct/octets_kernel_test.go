@@ -12,7 +12,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestHundredsEqualConntrack makes connections of every kind, in rounds that conntrack's own buffer can hold.
+// TestHundredsEqualConntrack makes connections of every kind, in rounds that conntrack's own buffer
+// can hold.
 func TestHundredsEqualConntrack(t *testing.T) {
 	ns := tracked(t)
 	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
@@ -59,8 +60,9 @@ func translated(t testing.TB, ns *nstest.NS) {
 	})
 }
 
-// TestOctetsEqualTheWire compares TCP's counters with a capture of the cable, and UDP's with what the programs sent. The connections are tracked by a
-// router: a host tracks its own TCP before it is cut into segments.
+// TestOctetsEqualTheWire compares TCP's counters with a capture of the cable, and UDP's with what
+// the programs sent. The connections are tracked by a router: a host tracks its own TCP before it
+// is cut into segments.
 func TestOctetsEqualTheWire(t *testing.T) {
 	nstest.Need(t, "tool:tcpdump", "tool:ethtool")
 	near, router, far := nstest.New(t), tracked(t), nstest.New(t)
@@ -100,7 +102,8 @@ func TestOctetsEqualTheWire(t *testing.T) {
 			go func() { c.Write(make([]byte, 1000*i)); c.(*net.TCPConn).CloseWrite() }()
 			io.ReadAll(c)
 			c.Close()
-			// A port of its own: of those that the kernel chooses two may be the same, and then both are one connection.
+			// A port of its own: of those that the kernel chooses two may be the same, and then
+			// both are one connection.
 			u, err := net.DialUDP("udp", &net.UDPAddr{Port: 20000 + i}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9})
 			if err != nil {
 				t.Fatal(err)

@@ -113,5 +113,5 @@ func (s *settings) buffer() int {
 	return defaultBuffer
 }
 
-// deltas tells whether reports count what came since the one before.
+// deltas reports whether reports count what came since the one before.
 func (s *settings) deltas() bool { return s.counters == "delta" }

@@ -23,7 +23,8 @@ func TestKernelStatisticsAreRead(t *testing.T) {
 	if !n.pressure.known {
 		t.Fatal("the kernel's statistics were not read")
 	}
-	// As if the counts had been lower before: the kernel's are 0 in a new namespace, so go through the arithmetic by hand.
+	// As if the counts had been lower before: the kernel's are 0 in a new namespace, so go through
+	// the arithmetic by hand.
 	n.pressure.dropped, n.pressure.early = ^uint64(0), 0
 	n.pressure.look(n, time.Now().Add(pressureEvery))
 	if n.pressure.lost.Load() != 0 {

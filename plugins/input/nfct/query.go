@@ -15,7 +15,8 @@ import (
 // chunkEntries are looked at in one go, so that events do not wait long.
 const chunkEntries = 4096
 
-// Query lists live connections. Counters are those that the kernel last told of: a connection that is only known from its beginning has none.
+// Query lists live connections. Counters are those that the kernel last told of: a connection that
+// is only known from its beginning has none.
 func (n *nfct) Query(name string, args []string, from int64, yield func(line []byte)) (int64, error) {
 	if name != "flows" {
 		return -1, fmt.Errorf("NFCT answers flows, not %q", name)
@@ -28,7 +29,8 @@ func (n *nfct) Query(name string, args []string, from int64, yield func(line []b
 		n.table.listSorted(&q, yield)
 		return -1, nil
 	}
-	// A limit is kept by counting from the first chunk on: the number of lines so far stands in the high bits of from.
+	// A limit is kept by counting from the first chunk on: the number of lines so far stands in the
+	// high bits of from.
 	listed, at := int(from>>32), max(int(uint32(from)), 1)
 	end := min(at+chunkEntries, int(n.table.used)+1)
 	for f := range n.table.each(at, end, &q) {

@@ -24,7 +24,8 @@ type reader struct {
 
 func (r *reader) full() bool { return r.rows == engine.BatchSize || r.text.full() }
 
-// take handles the messages that a socket has brought, as long as there is room for rows, and returns their number.
+// take handles the messages that a socket has brought, as long as there is room for rows, and
+// returns their number.
 func (r *reader) take(k *socket) (taken int) {
 	now := time.Now().UnixNano()
 	for !r.full() {
@@ -53,7 +54,7 @@ func (r *reader) take(k *socket) (taken int) {
 	return taken
 }
 
-// emit makes a row of the connection if its mark is wanted, and tells whether it did.
+// emit makes a row of the connection if its mark is wanted, and reports whether it did.
 func (r *reader) emit(f *flow, reason uint8, start, end int64) bool {
 	if !r.filter.acceptsMark(f.mark) {
 		r.leftOut++
@@ -73,7 +74,7 @@ func (r *reader) emit(f *flow, reason uint8, start, end int64) bool {
 	return true
 }
 
-// isOwn tells whether the connection is one of the daemon's own sessions, seen from either end.
+// isOwn reports whether the connection is one of the daemon's own sessions, seen from either end.
 func (r *reader) isOwn(f *flow) bool {
 	for i := range r.own {
 		o := &r.own[i]

@@ -55,8 +55,9 @@ func (r *reader) end(f *flow, now int64) {
 	}
 }
 
-// lastPacket returns when the last packet of a connection came that ended at the time stop, and that had a packet at active or later. It
-// is the stop time where nobody knows, as of a connection that is odd.
+// lastPacket returns when the last packet of a connection came that ended at the time stop, and
+// that had a packet at active or later. It is the stop time where nobody knows, as of a connection
+// that is odd.
 func (r *reader) lastPacket(f *flow, stop, active int64, odd bool) int64 {
 	if r.compat || f.refused() {
 		return stop
@@ -69,8 +70,9 @@ func (r *reader) lastPacket(f *flow, stop, active int64, odd bool) int64 {
 	return when
 }
 
-// another tells whether the entry is that of the next connection, whose beginning was read first, and not of f, which has ended: an identifier and a tuple may be
-// used again at once. It rests on the kernel's own times; the clock may have been set back between them.
+// another reports whether the entry is that of the next connection, whose beginning was read first,
+// and not of f, which has ended: an identifier and a tuple may be used again at once. It rests on
+// the kernel's own times; the clock may have been set back between them.
 func (t *table) another(i uint32, f *flow) bool {
 	return f.stamp != 0 && f.start <= f.stop && t.entries.at(i).start > f.stop
 }
@@ -96,7 +98,8 @@ func (r *reader) alive(f *flow, now int64) {
 	}
 }
 
-// begin reports the beginning of a connection that is translated, once, and tells whether it did. i is 0 where it is not remembered.
+// begin reports the beginning of a connection that is translated, once, and reports whether it did.
+// i is 0 where it is not remembered.
 func (r *reader) begin(i uint32, f *flow, start int64) bool {
 	if f.status&statusNAT == 0 {
 		return false
@@ -140,7 +143,8 @@ func (r *reader) dumped(f *flow, why purpose, now int64) {
 	start := t.entries.at(i).start
 	r.date(i, f, now)
 	t.observe(i, f)
-	// The event of the beginning may have been lost. There is room for one row: an interim report comes with the next dump.
+	// The event of the beginning may have been lost. There is room for one row: an interim report
+	// comes with the next dump.
 	if r.begun && f.start >= r.joined && why != forReset && why != forExit && r.begin(i, f, start) {
 		return
 	}
@@ -193,8 +197,9 @@ func (r *reader) livingEnd(f *flow, now, active int64) int64 {
 	return now
 }
 
-// date notes when a connection that a dump shows had its last packet, as far as that can be told: the dump before did not show all of its
-// packets, or the time that it still has to live says so. Both must agree.
+// date notes when a connection that a dump shows had its last packet, as far as that can be told:
+// the dump before did not show all of its packets, or the time that it still has to live says so.
+// Both must agree.
 func (r *reader) date(i uint32, f *flow, now int64) {
 	e := r.table.entries.at(i)
 	still := false // no packet came since the dump before
@@ -218,8 +223,8 @@ func (r *reader) date(i uint32, f *flow, now int64) {
 	e.flags |= isDated
 }
 
-// meet finds or makes the entry of a connection that a dump shows; 0: there is none. Parts of a dump that zeroes counters may come late, from another
-// instance, so that they make no entry.
+// meet finds or makes the entry of a connection that a dump shows; 0: there is none. Parts of a
+// dump that zeroes counters may come late, from another instance, so that they make no entry.
 func (r *reader) meet(f *flow, why purpose, now int64) uint32 {
 	t := r.table
 	if t == nil {
@@ -242,7 +247,8 @@ func (r *reader) meet(f *flow, why purpose, now int64) uint32 {
 	return i
 }
 
-// sweep reports the connections that the dump did not find, as long as there is room, and tells whether it came to its end.
+// sweep reports the connections that the dump did not find, as long as there is room, and reports
+// whether it came to its end.
 func (r *reader) sweep() (done bool) {
 	t, d, f := r.table, &r.dump, &r.flow
 	now := time.Now().UnixNano()

@@ -1,5 +1,6 @@
-// Reading and zeroing the kernel's counters on SIGUSR2. Several instances may read one table; the counters can be taken once only. So one instance
-// takes them and hands every part it reads to the others.
+// Reading and zeroing the kernel's counters on SIGUSR2. Several instances may read one table; the
+// counters can be taken once only. So one instance takes them and hands every part it reads to the
+// others.
 
 package nfct
 
@@ -27,7 +28,8 @@ type member struct {
 	parts   chan []byte
 }
 
-// partsAhead is how many parts, of 32 KiB at most, may wait for a slower instance before the one that reads waits for it.
+// partsAhead is how many parts, of 32 KiB at most, may wait for a slower instance before the one
+// that reads waits for it.
 const partsAhead = 64
 
 var hubs struct {
@@ -76,14 +78,14 @@ func (h *hub) leave(n *nfct) {
 	}
 }
 
-// others tells whether other instances read this table.
+// others reports whether other instances read this table.
 func (h *hub) others(n *nfct) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.ContainsFunc(h.members, func(m *member) bool { return m.owner != n })
 }
 
-// firstOf returns what tells whether the instance is the first of those that read a table.
+// firstOf returns what reports whether the instance is the first of those that read a table.
 func (n *nfct) firstOf(h *hub) func() bool {
 	return func() bool {
 		h.mu.Lock()
@@ -92,7 +94,7 @@ func (n *nfct) firstOf(h *hub) func() bool {
 	}
 }
 
-// lead tells whether the instance, signalled once more, is the one to read the counters.
+// lead reports whether the instance, signalled once more, is the one to read the counters.
 func (h *hub) lead(m *member) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,7 +106,7 @@ func (h *hub) lead(m *member) bool {
 	return true
 }
 
-// ready tells whether the instance may read a part: no other one reads, and all have room for it.
+// ready reports whether the instance may read a part: no other one reads, and all have room for it.
 func (h *hub) ready(n *nfct) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -58,15 +58,15 @@ func (n *nfct) Tick(now time.Time) {
 	}
 }
 
-// datesEvery is the time between dumps that date connections: expire_interval, and longer where a dump costs more than its share of
-// a core. What a dump of a table of another size cost is scaled.
+// datesEvery is the time between dumps that date connections: expire_interval, and longer where a
+// dump costs more than its share of a core. What a dump of a table of another size cost is scaled.
 func (n *nfct) datesEvery() time.Duration {
 	size := float64(n.table.live+1) / float64(n.dump.entries+1)
 	return max(n.expireInterval, time.Duration(share*float64(n.dump.cost)*max(size, 1)))
 }
 
-// want asks for a dump if its time has come, and sets the next time. A daemon that stops begins none: where a dump takes longer than the
-// interval it would never end.
+// want asks for a dump if its time has come, and sets the next time. A daemon that stops begins
+// none: where a dump takes longer than the interval it would never end.
 func (n *nfct) want(why purpose, at *time.Time, now time.Time, every time.Duration) {
 	if !at.IsZero() && !now.Before(*at) && !n.stopping && !n.leaving {
 		*at = now.Add(every)

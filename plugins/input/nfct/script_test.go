@@ -351,7 +351,8 @@ func TestMarksMayChange(t *testing.T) {
 	s.want(0, "ct.mark=5", "ct.id=1")
 }
 
-// TestReadDoesNotAllocate counts what Read itself allocates, with and without memory, once it is warm.
+// TestReadDoesNotAllocate counts what Read itself allocates, with and without memory, once it is
+// warm.
 func TestReadDoesNotAllocate(t *testing.T) {
 	for _, hash := range []bool{true, false} {
 		var read, allocs, reads uint64

@@ -1,5 +1,5 @@
-// Shortcuts for the attributes that every event has. The kernel always writes them in the same shape, so that comparing their headers
-// replaces walking them; whatever looks otherwise is walked.
+// Shortcuts for the attributes that every event has. The kernel always writes them in the same
+// shape, so that comparing their headers replaces walking them; whatever looks otherwise is walked.
 
 package nfct
 
@@ -68,7 +68,8 @@ func (t *tuple) usualPorts(b []byte) bool {
 	return true
 }
 
-// two64 reads a nest of two 64-bit numbers, as counters and time stamps are, if b is one in the usual shape.
+// two64 reads a nest of two 64-bit numbers, as counters and time stamps are, if b is one in the
+// usual shape.
 func two64(b []byte) (x, y uint64, ok bool) {
 	if len(b) != 24 || headerAt(b, 0) != shape64First || headerAt(b, 12) != shape64Second {
 		return 0, 0, false

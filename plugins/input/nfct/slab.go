@@ -1,4 +1,5 @@
-// Memory that grows in parts and never moves: what lies in it keeps its place, and growing copies nothing and stops nobody for long.
+// Memory that grows in parts and never moves: what lies in it keeps its place, and growing copies
+// nothing and stops nobody for long.
 
 package nfct
 

@@ -14,8 +14,8 @@ import (
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
-// slotSize holds any event: some 300 octets, and up to 4 KiB of security context. It is no power of two, so that the slots do not share
-// cache sets.
+// slotSize holds any event: some 300 octets, and up to 4 KiB of security context. It is no power of
+// two, so that the slots do not share cache sets.
 const slotSize = 4<<10 + 832
 
 // socket reads the events of some groups.
@@ -116,7 +116,7 @@ func (k *socket) receive() (err error) {
 	return err
 }
 
-// pending tells whether message would return one.
+// pending reports whether message would return one.
 func (k *socket) pending() bool { return len(k.rest) > 0 || k.next < k.received }
 
 // message returns the next message; it is malformed where a datagram was cut off.

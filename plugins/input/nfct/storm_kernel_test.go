@@ -47,7 +47,8 @@ func TestReliableLosesNothing(t *testing.T) {
 	}
 }
 
-// TestOverrunIsRecovered: what the buffer had no room for is found by a dump, to the last connection.
+// TestOverrunIsRecovered: what the buffer had no room for is found by a dump, to the last
+// connection.
 func TestOverrunIsRecovered(t *testing.T) {
 	n := stormSize(t)
 	ns := tracked(t)
@@ -77,7 +78,8 @@ func TestOverrunIsRecovered(t *testing.T) {
 	}
 }
 
-// remembered lists the connections that the daemon takes for alive: protocol, both tuples, identifier and zone.
+// remembered lists the connections that the daemon takes for alive: protocol, both tuples,
+// identifier and zone.
 func remembered(t testing.TB, d *stacktest.Daemon) (list []string) {
 	t.Helper()
 	if err := d.Machine.Query("ct1", "flows", nil, func(line []byte) {
@@ -117,7 +119,8 @@ func inKernel(t testing.TB, ns *nstest.NS) (list []string) {
 	return list
 }
 
-// TestStormWhileDumping ends connections while the table is being read all the time: none may come back to life, and none may be reported after its end.
+// TestStormWhileDumping ends connections while the table is being read all the time: none may come
+// back to life, and none may be reported after its end.
 func TestStormWhileDumping(t *testing.T) {
 	const n = 30_000
 	ns := tracked(t)
@@ -160,7 +163,8 @@ func eventually(t testing.TB, d *stacktest.Daemon, what string, ok func() bool) 
 	}
 }
 
-// TestReliableStopWaitsForTheKernel: what ended before the daemon was told to stop is awaited, and what the time is too short for is counted.
+// TestReliableStopWaitsForTheKernel: what ended before the daemon was told to stop is awaited, and
+// what the time is too short for is counted.
 func TestReliableStopWaitsForTheKernel(t *testing.T) {
 	n := stormSize(t)
 	for _, c := range []struct {

@@ -1,4 +1,5 @@
-// What silently ruins flow logs: kernel settings that are off, and a namespace in which nothing is tracked.
+// What silently ruins flow logs: kernel settings that are off, and a namespace in which nothing is
+// tracked.
 
 package nfct
 
@@ -69,8 +70,8 @@ func (n *nfct) checkSysctl(log *slog.Logger, name, effect string) error {
 	return nil
 }
 
-// tracksAnything tells whether the kernel tracks connections here. Where its table is empty, a datagram from a socket to itself
-// on the loopback device shows whether it would.
+// tracksAnything reports whether the kernel tracks connections here. Where its table is empty, a
+// datagram from a socket to itself on the loopback device shows whether it would.
 func tracksAnything() (bool, error) {
 	entries, err := readSysctl("nf_conntrack_count")
 	if err != nil || entries > 0 {

@@ -1,5 +1,6 @@
-// The live connections as far as they are known: 84 octets for each with its place in the index, and 24 for its addresses (72 for
-// IPv6), in parts without pointers that are made as the table fills.
+// The live connections as far as they are known: 84 octets for each with its place in the index,
+// and 24 for its addresses (72 for IPv6), in parts without pointers that are made as the table
+// fills.
 
 package nfct
 
@@ -9,7 +10,8 @@ import (
 	"ulogd/engine"
 )
 
-// table finds connections by identifier, original tuple and zone: an identifier alone is reused, and so is a tuple.
+// table finds connections by identifier, original tuple and zone: an identifier alone is reused,
+// and so is a tuple.
 type table struct {
 	index   index
 	entries slab[entry]
@@ -65,7 +67,8 @@ const (
 	isBegun   // its beginning has been reported
 )
 
-// pair4 and pair6 are both tuples. Where there are no ports, ICMP's identifier and its type and code stand in their place.
+// pair4 and pair6 are both tuples. Where there are no ports, ICMP's identifier and its type and
+// code stand in their place.
 type pair4 struct {
 	src, dst, rsrc, rdst         uint32
 	sport, dport, rsport, rdport uint16
@@ -225,7 +228,7 @@ func (t *table) unmute(i uint32) {
 	}
 }
 
-// vacant tells whether no connection is at i: all have a start.
+// vacant reports whether no connection is at i: all have a start.
 func (t *table) vacant(i uint32) bool { return t.entries.at(i).start == 0 }
 
 // recall makes a flow of what is remembered, with the totals counted so far.

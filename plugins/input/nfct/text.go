@@ -1,5 +1,5 @@
-// Text of records: names of helpers, security contexts and labels. Few connections have any, so it lies in a block of its own that is there only
-// when needed.
+// Text of records: names of helpers, security contexts and labels. Few connections have any, so it
+// lies in a block of its own that is there only when needed.
 
 package nfct
 

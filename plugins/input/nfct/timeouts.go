@@ -1,4 +1,5 @@
-// Following the kernel's timeouts: their files stay open, so that reading them again takes neither rights nor a change of the namespace.
+// Following the kernel's timeouts: their files stay open, so that reading them again takes neither
+// rights nor a change of the namespace.
 
 package nfct
 
@@ -19,7 +20,8 @@ type timeoutFiles struct {
 	next  time.Time
 }
 
-// open opens the files; the thread must be in the namespace. A kernel has no file for what it does not track.
+// open opens the files; the thread must be in the namespace. A kernel has no file for what it does
+// not track.
 func (t *timeoutFiles) open() {
 	t.files = map[string]*os.File{}
 	for name := range new(timeouts).sysctls() {

@@ -33,8 +33,9 @@ var differences = []struct{ title, mode, key string }{
 	{"NFCT's polls give no time of the end", "poll", `flow\.end\.u?sec`},
 }
 
-// TestEqualsULOGD2 shows the same connections to ulogd2 and to this daemon, in each mode, and compares what GPRINT and OPRINT write of them. Both give
-// addresses as ulogd2 2.0.8 does (compat). Times differ where ulogd2 takes its own clock.
+// TestEqualsULOGD2 shows the same connections to ulogd2 and to this daemon, in each mode, and
+// compares what GPRINT and OPRINT write of them. Both give addresses as ulogd2 2.0.8 does (compat).
+// Times differ where ulogd2 takes its own clock.
 func TestEqualsULOGD2(t *testing.T) {
 	nstest.Need(t, "tool:ulogd")
 	ns := long(t)
@@ -75,7 +76,8 @@ func TestEqualsULOGD2(t *testing.T) {
 	d.Stop()
 }
 
-// inEachMode is a configuration with a stack for each mode and output, which writes the file MODE-OUTPUT.
+// inEachMode is a configuration with a stack for each mode and output, which writes the file
+// MODE-OUTPUT.
 func inEachMode(dir, global, input string) string {
 	sections := ""
 	for _, m := range modes {
@@ -143,7 +145,8 @@ func sameRecords(t testing.TB, mode, name string, ours, theirs []string) {
 	}
 }
 
-// comparable leaves out the values of times, and what docs/from-ulogd2.md says that ulogd2 does not have.
+// comparable leaves out the values of times, and what docs/from-ulogd2.md says that ulogd2 does not
+// have.
 func comparable(t testing.TB, mode, line string) string {
 	t.Helper()
 	var keep []string

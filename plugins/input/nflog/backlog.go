@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// smallMost is the largest datagram that is moved: to copy so much costs less than a page of memory that a batch holds for one packet.
+	// smallMost is the largest datagram that is moved: to copy so much costs less than a page of
+	// memory that a batch holds for one packet.
 	smallMost = 2 << 10
 	// smallBlock holds a batch of them.
 	smallBlock = engine.BatchSize * smallMost
@@ -43,10 +44,10 @@ func (l *backlog) begin(receiver *mmsg.Receiver) {
 	}
 }
 
-// pending tells whether there is something to decode.
+// pending reports whether there is something to decode.
 func (l *backlog) pending() bool { return len(l.rest) > 0 || l.next < l.received }
 
-// more tells whether the kernel probably has more for the batch that took the last datagrams.
+// more reports whether the kernel probably has more for the batch that took the last datagrams.
 func (l *backlog) more() bool { return !l.pending() && l.received == slots && l.block == l.small }
 
 // load makes one system call, when all that the last one brought has been taken.
@@ -60,7 +61,8 @@ func (l *backlog) load(call func(buf []byte, slot int) (int, error)) (err error)
 	return err
 }
 
-// take makes the next datagram rest. It returns false if that has to lie in another block than the rows of a batch that has some.
+// take makes the next datagram rest. It returns false if that has to lie in another block than the
+// rows of a batch that has some.
 func (l *backlog) take(begun bool) bool {
 	d, from := l.receiver.Datagram(l.next), l.arrived
 	if len(d) <= smallMost {

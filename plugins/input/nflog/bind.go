@@ -1,5 +1,5 @@
-// Binding the group. go-nflog opens the socket; its own way of binding would read from it on a goroutine of its own, so the
-// few messages that it takes are sent here.
+// Binding the group. go-nflog opens the socket; its own way of binding would read from it on a
+// goroutine of its own, so the few messages that it takes are sent here.
 
 package nflog
 
@@ -53,7 +53,8 @@ func (n *nflog) bindFamilies(conn *netlink.Conn) error {
 	return nil
 }
 
-// bindGroup binds the group and sets its parameters with one message, so that the first packet is sent by them already.
+// bindGroup binds the group and sets its parameters with one message, so that the first packet is
+// sent by them already.
 func (n *nflog) bindGroup() error {
 	flags := gonflog.FlagSeq | gonflog.FlagGlobal
 	if n.attachCT {
@@ -75,7 +76,8 @@ func (n *nflog) bindGroup() error {
 	return nil
 }
 
-// configure sends the message. Packets may come before the answer, so that the answer is looked for among them and they stay for Read.
+// configure sends the message. Packets may come before the answer, so that the answer is looked for
+// among them and they stay for Read.
 func (n *nflog) configure(flags uint16) error {
 	attrs := appendCommand(nil, cmdBind)
 	attrs = nlattr.Append(attrs, cfgMode, append(be.AppendUint32(nil, copyRange), gonflog.CopyPacket, 0))

@@ -16,7 +16,8 @@ const (
 	ctaZone   = 18
 )
 
-// conntrack is the keys of the attached connection. They come together; a mark and a zone that are not sent are 0.
+// conntrack is the keys of the attached connection. They come together; a mark and a zone that are
+// not sent are 0.
 type conntrack struct {
 	ctID, ctMark, ctStatus engine.Col[uint32]
 	ctZone                 engine.Col[uint16]

@@ -1,4 +1,5 @@
-// From messages to rows: attributes are read where the kernel put them, strings and packets stay there.
+// From messages to rows: attributes are read where the kernel put them, strings and packets stay
+// there.
 
 package nflog
 
@@ -9,7 +10,8 @@ import (
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
-// Message types and attributes (linux/netfilter/nfnetlink_log.h, linux/netlink.h). Numbers are in network order.
+// Message types and attributes (linux/netfilter/nfnetlink_log.h, linux/netlink.h). Numbers are in
+// network order.
 const (
 	msgError  = 2
 	msgDone   = 3
@@ -44,7 +46,8 @@ const genLen = 4
 
 var be = binary.BigEndian
 
-// packet decodes the body of one message into row r. It returns false, and the row is free again, where lengths contradict each other.
+// packet decodes the body of one message into row r. It returns false, and the row is free again,
+// where lengths contradict each other.
 func (n *nflog) packet(a *arrays, r engine.Row, body []byte, now engine.Time) bool {
 	if len(body) < genLen {
 		return false
@@ -159,7 +162,8 @@ func (n *nflog) account(seq uint32) {
 	n.nextSeq = seq + 1
 }
 
-// gap counts packets that are missing. A number far back is no loss of billions but a group that began anew.
+// gap counts packets that are missing. A number far back is no loss of billions but a group that
+// began anew.
 func (n *nflog) gap(missing uint32) {
 	if missing < 1<<31 {
 		n.lost.Add(int(missing))

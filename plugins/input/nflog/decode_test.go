@@ -115,7 +115,8 @@ func TestGapsAreLosses(t *testing.T) {
 	}
 }
 
-// TestDatagramsLargerThanABatch: the rest goes into the next batches, none of it is lost or repeated.
+// TestDatagramsLargerThanABatch: the rest goes into the next batches, none of it is lost or
+// repeated.
 func TestDatagramsLargerThanABatch(t *testing.T) {
 	var datagrams [][]byte
 	var seq uint32
@@ -138,7 +139,8 @@ func TestDatagramsLargerThanABatch(t *testing.T) {
 	}
 }
 
-// FuzzDatagram wants that whatever comes is decoded or counted, and that every span lies in its datagram.
+// FuzzDatagram wants that whatever comes is decoded or counted, and that every span lies in its
+// datagram.
 func FuzzDatagram(f *testing.F) {
 	f.Add(everything(nil))
 	f.Add(logged(logged(nil, 0), 1))

@@ -1,5 +1,6 @@
-// Losses that no later packet tells of. The number of lost packets shows in the numbers of those that follow; after the last overrun of a flood none may
-// follow. The socket's own count tells then, of datagrams: how many packets each had is taken from those that were read.
+// Losses that no later packet tells of. The number of lost packets shows in the numbers of those
+// that follow; after the last overrun of a flood none may follow. The socket's own count tells
+// then, of datagrams: how many packets each had is taken from those that were read.
 
 package nflog
 
@@ -30,7 +31,8 @@ func (n *nflog) load(call func(buf []byte, slot int) (int, error)) error {
 	return err
 }
 
-// dropCount returns the socket's count. Kernels before 4.6 have none: then nothing but the packets' numbers tells of losses.
+// dropCount returns the socket's count. Kernels before 4.6 have none: then nothing but the packets'
+// numbers tells of losses.
 func (n *nflog) dropCount() uint32 {
 	count, err := n.receiver.Drops()
 	if err != nil {
@@ -39,7 +41,8 @@ func (n *nflog) dropCount() uint32 {
 	return count
 }
 
-// lookForDrops estimates what no packet has told of, when the socket is empty. It reads the socket, if all that came before has been taken.
+// lookForDrops estimates what no packet has told of, when the socket is empty. It reads the socket,
+// if all that came before has been taken.
 func (n *nflog) lookForDrops() {
 	if n.socket == nil || n.pending() {
 		return
@@ -62,7 +65,8 @@ func (n *nflog) lookForDrops() {
 	n.alarm()
 }
 
-// told is called when packets came behind a moment when the socket was empty: by their numbers lost counts all that went before.
+// told is called when packets came behind a moment when the socket was empty: by their numbers lost
+// counts all that went before.
 func (n *nflog) told() {
 	d := &n.drops
 	n.unnumbered.Set(d.before)

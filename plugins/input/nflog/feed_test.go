@@ -29,7 +29,8 @@ type batch = engine.Batch
 // feed is NFLOG with the test in place of the kernel.
 type feed struct{ nflog }
 
-// ends are the sockets that the newest feed's datagrams are sent to, and what is to be done inside its Read.
+// ends are the sockets that the newest feed's datagrams are sent to, and what is to be done inside
+// its Read.
 var (
 	ends   = make(chan int, 1)
 	inside = make(chan func(f *feed, b *batch), 1)

@@ -49,7 +49,8 @@ func sendTo(t *testing.T, ns *nstest.NS, port, n int, payload string) {
 	})
 }
 
-// TestStopTakesWhatTheKernelHolds: the kernel gathers up to 100 packets for a second, and SIGTERM comes before.
+// TestStopTakesWhatTheKernelHolds: the kernel gathers up to 100 packets for a second, and SIGTERM
+// comes before.
 func TestStopTakesWhatTheKernelHolds(t *testing.T) {
 	ns := namespace(t)
 	d := reader(t, ns, "netlink_qtimeout = 1000", "")
@@ -81,7 +82,8 @@ func TestLocalPacketsHaveATime(t *testing.T) {
 	}
 }
 
-// TestLossesAreCountedExactly overruns a small buffer: what is logged and what is lost are what was sent.
+// TestLossesAreCountedExactly overruns a small buffer: what is logged and what is lost are what was
+// sent.
 func TestLossesAreCountedExactly(t *testing.T) {
 	ns := namespace(t)
 	d := reader(t, ns, "netlink_socket_buffer_size = 20000\nnetlink_qthreshold = 1", "delay = 0.02")
@@ -105,7 +107,8 @@ func TestLossesAreCountedExactly(t *testing.T) {
 	}
 }
 
-// TestLossesBehindTheLastPacketAreCounted: after an overrun no packet comes whose number tells what is missing. The socket's count does, in datagrams.
+// TestLossesBehindTheLastPacketAreCounted: after an overrun no packet comes whose number tells what
+// is missing. The socket's count does, in datagrams.
 func TestLossesBehindTheLastPacketAreCounted(t *testing.T) {
 	for _, each := range []int{1, 50} {
 		t.Run(fmt.Sprint(each), func(t *testing.T) {
@@ -215,7 +218,8 @@ func TestBufferGrows(t *testing.T) {
 	}
 }
 
-// TestSmallBufsizeHasNoEffect: in ulogd2, a batch of the kernel's that is larger than bufsize is lost without a word.
+// TestSmallBufsizeHasNoEffect: in ulogd2, a batch of the kernel's that is larger than bufsize is
+// lost without a word.
 func TestSmallBufsizeHasNoEffect(t *testing.T) {
 	ns := namespace(t)
 	d := reader(t, ns, "bufsize = 1000\nnetlink_qthreshold = 50\nnetlink_qtimeout = 10", "")

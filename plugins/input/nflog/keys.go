@@ -1,4 +1,5 @@
-// The keys of a packet: ulogd2's in ulogd2's order, then those that the kernel sends and ulogd2 leaves out.
+// The keys of a packet: ulogd2's in ulogd2's order, then those that the kernel sends and ulogd2
+// leaves out.
 
 package nflog
 
@@ -64,7 +65,8 @@ func (c *columns) bind(p *engine.Binder, n *nflog) {
 	c.hasMAC, c.hasPkt, c.hasPrefix, c.hasHdr = mac.Mask(), pkt.Mask(), prefix.Mask(), hdr.Mask()
 	c.hasIn, c.hasOut, c.hasPhysIn, c.hasPhysOut = in.Mask(), out.Mask(), physIn.Mask(), physOut.Mask()
 	c.hasUID, c.hasGID, c.hasSaddr, c.hasVLAN, c.hasCT = uid.Mask(), gid.Mask(), saddr.Mask(), vlan.Mask(), ct.Mask()
-	// The kernel numbers the packets always, to find losses; ulogd2 shows the numbers only where asked to.
+	// The kernel numbers the packets always, to find losses; ulogd2 shows the numbers only where
+	// asked to.
 	if n.seqLocal {
 		c.hasLocal = local.Mask()
 	}

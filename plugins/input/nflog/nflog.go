@@ -174,7 +174,8 @@ func (n *nflog) Tick(now time.Time) {
 	n.lookForDrops()
 }
 
-// leave ends the work in a namespace that is no more; it returns true when what the kernel had gathered there is read.
+// leave ends the work in a namespace that is no more; it returns true when what the kernel had
+// gathered there is read.
 func (n *nflog) leave() bool {
 	if n.socket != nil && !n.leaving {
 		n.unbind()
@@ -183,7 +184,8 @@ func (n *nflog) leave() bool {
 	return !n.leaving
 }
 
-// Stop unbinds the group: the kernel hands over what it has gathered, and Read goes on until that is taken.
+// Stop unbinds the group: the kernel hands over what it has gathered, and Read goes on until that
+// is taken.
 func (n *nflog) Stop() {
 	if n.socket != nil && !n.leaving {
 		n.unbind()

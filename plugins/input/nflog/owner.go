@@ -1,5 +1,5 @@
-// Who else reads a group: the kernel's list of groups names a netlink port, the list of sockets its inode, and the processes' open
-// files the process.
+// Who else reads a group: the kernel's list of groups names a netlink port, the list of sockets its
+// inode, and the processes' open files the process.
 
 package nflog
 
@@ -14,7 +14,7 @@ import (
 	"ulogd/plugins/input/netlink/netns"
 )
 
-// taken tells whether the group has a reader.
+// taken reports whether the group has a reader.
 func (n *nflog) taken() bool { return n.port() != "" }
 
 // owner describes the group's reader as well as can be found out.

@@ -1,4 +1,5 @@
-// Receiving: many datagrams with one system call, each with one packet or many, decoded until the batch is full.
+// Receiving: many datagrams with one system call, each with one packet or many, decoded until the
+// batch is full.
 
 package nflog
 
@@ -13,16 +14,19 @@ import (
 )
 
 const (
-	// kernelBuffer is how much the kernel may gather in one datagram (NFULA_CFG_NLBUFSIZ). With its bookkeeping it fits 32 KiB of kernel memory, which the
-	// kernel's allocator has at hand; the largest, 128 KiB, costs it 5 % of the packets that it can log one by one, and us 10 % of the time for
-	// those that come 64 at a time (measured).
+	// kernelBuffer is how much the kernel may gather in one datagram (NFULA_CFG_NLBUFSIZ). With its
+	// bookkeeping it fits 32 KiB of kernel memory, which the kernel's allocator has at hand; the
+	// largest, 128 KiB, costs it 5 % of the packets that it can log one by one, and us 10 % of the
+	// time for those that come 64 at a time (measured).
 	kernelBuffer = 32<<10 - 1024
-	// slotSize holds the largest datagram: for a packet of 64 KiB the kernel takes 128 KiB and may fill them.
+	// slotSize holds the largest datagram: for a packet of 64 KiB the kernel takes 128 KiB and may
+	// fill them.
 	slotSize = 128<<10 + 1088
 	// slots is how many datagrams a system call brings at most: more save nothing measurable.
 	slots = 64
 
-	// defaultBuffer is the receive buffer where none is configured: a burst of 50,000 packets or so.
+	// defaultBuffer is the receive buffer where none is configured: a burst of 50,000 packets or
+	// so.
 	defaultBuffer = 8 << 20
 
 	// wakeEvery is the least time between two system calls that find little.
@@ -55,8 +59,8 @@ func (n *nflog) Read(b *engine.Batch, deadline time.Time) (err error) {
 	return err
 }
 
-// wait is receive that waits for packets. When the group is unbound and nothing is left it returns io.EOF or, where only the namespace is gone, closes the
-// socket.
+// wait is receive that waits for packets. When the group is unbound and nothing is left it returns
+// io.EOF or, where only the namespace is gone, closes the socket.
 func (n *nflog) wait(deadline time.Time) error {
 	if !n.stopping && !n.leaving {
 		n.gather()
@@ -90,8 +94,9 @@ func (n *nflog) receive(call func(buf []byte, slot int) (int, error)) error {
 	return err
 }
 
-// gather sleeps a little where the last call brought less than it could and was a moment ago. To be woken for each of the packets that a rule
-// hands over one by one costs more than all else that is done for it.
+// gather sleeps a little where the last call brought less than it could and was a moment ago. To be
+// woken for each of the packets that a rule hands over one by one costs more than all else that is
+// done for it.
 func (n *nflog) gather() {
 	if wait := wakeEvery - time.Since(n.woken); wait > 0 && n.received < slots {
 		time.Sleep(wait)
@@ -132,7 +137,8 @@ func (n *nflog) fill(f *filling) {
 	}
 }
 
-// overrun deals with a full receive buffer. How many packets that cost shows in the numbers of those that follow.
+// overrun deals with a full receive buffer. How many packets that cost shows in the numbers of
+// those that follow.
 func (n *nflog) overrun() {
 	n.overruns.Add(1)
 	n.drops.losing = true

@@ -29,7 +29,8 @@ func datagrams(n, packets int, seq *uint32) [][]byte {
 	return all
 }
 
-// TestTextPathDoesNotAllocate sends packets through the whole stack, after as many that warmed it up.
+// TestTextPathDoesNotAllocate sends packets through the whole stack, after as many that warmed it
+// up.
 func TestTextPathDoesNotAllocate(t *testing.T) {
 	d, send, file := startText(t)
 	const packets, n = 64, 300
@@ -48,7 +49,8 @@ func TestTextPathDoesNotAllocate(t *testing.T) {
 			least = min(least, float64(after.Mallocs-before.Mallocs)/(n*packets))
 		}
 	}
-	// What remains is the engine's ten ticks a second and this test's own looking, the more the slower the machine: the best round counts.
+	// What remains is the engine's ten ticks a second and this test's own looking, the more the
+	// slower the machine: the best round counts.
 	if least > 0.02 {
 		t.Errorf("%.3f allocations a packet", least)
 	}
@@ -61,7 +63,8 @@ func TestTextPathDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// BenchmarkTextPath is NFLOG, BASE, IFINDEX, IP2STR, PRINTPKT and LOGEMU, the system calls included.
+// BenchmarkTextPath is NFLOG, BASE, IFINDEX, IP2STR, PRINTPKT and LOGEMU, the system calls
+// included.
 func BenchmarkTextPath(b *testing.B) {
 	for name, packets := range map[string]int{"one-a-datagram": 1, "64-a-datagram": 64} {
 		b.Run(name, func(b *testing.B) {

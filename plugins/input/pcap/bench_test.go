@@ -38,7 +38,8 @@ func BenchmarkFile(b *testing.B) {
 	}
 }
 
-// BenchmarkLive measures how many packets pass from one end of a cable to columns at the other; what sends them has a share in it.
+// BenchmarkLive measures how many packets pass from one end of a cable to columns at the other;
+// what sends them has a share in it.
 func BenchmarkLive(b *testing.B) {
 	for _, fanout := range []int{1, 2} {
 		b.Run(fmt.Sprint("fanout=", fanout), func(b *testing.B) {

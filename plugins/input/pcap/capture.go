@@ -98,7 +98,8 @@ func (c *capture) opened() error {
 	return share(c.rings)
 }
 
-// await makes sockets of both kinds for an interface that will be there, as later the daemon may have given up the right to.
+// await makes sockets of both kinds for an interface that will be there, as later the daemon may
+// have given up the right to.
 func (c *capture) await() error {
 	for cooked := range c.spare {
 		for range c.fanout {
@@ -143,8 +144,8 @@ func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
 	}
 }
 
-// settled is how long after Stop a block may still come: the kernel looks twice, retireAfter apart, whether one is quiet before
-// it hands it over.
+// settled is how long after Stop a block may still come: the kernel looks twice, retireAfter apart,
+// whether one is quiet before it hands it over.
 const settled = 3 * retireAfter * time.Millisecond
 
 // advance goes on to the next block of the next ring that has one.
@@ -158,7 +159,8 @@ func (c *capture) advance() bool {
 	return false
 }
 
-// full tells whether batches refer to all blocks of a ring: the kernel may hold packets back behind them.
+// full reports whether batches refer to all blocks of a ring: the kernel may hold packets back
+// behind them.
 func (c *capture) full() bool {
 	for _, r := range c.rings {
 		if r.held == ringBlocks {
@@ -186,7 +188,8 @@ func (c *capture) wait(deadline time.Time) (woken bool, err error) {
 	return woken, err
 }
 
-// trouble deals with what poll reports besides packets. An interface that is down may come up again.
+// trouble deals with what poll reports besides packets. An interface that is down may come up
+// again.
 func (c *capture) trouble(r *ring) error {
 	err := r.socketError()
 	if !errors.Is(err, unix.ENETDOWN) {
@@ -199,7 +202,8 @@ func (c *capture) trouble(r *ring) error {
 	return nil
 }
 
-// followed notes that the interface is gone. The kernel tells that it is down, before the last packets, and then no more.
+// followed notes that the interface is gone. The kernel tells that it is down, before the last
+// packets, and then no more.
 func (c *capture) followed() error {
 	if c.gone || c.stopping || !c.rings[0].removed() {
 		return nil
@@ -238,7 +242,8 @@ func (c *capture) lookAgain() error {
 	return c.follower.listen(false)
 }
 
-// reopen binds the sockets to the interface. Where they do not fit, it makes others, which needs the right to.
+// reopen binds the sockets to the interface. Where they do not fit, it makes others, which needs
+// the right to.
 func (c *capture) reopen(f found) error {
 	cooked := 0
 	if f.cooked() {

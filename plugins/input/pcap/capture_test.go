@@ -15,7 +15,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// flood sends UDP packets of 100 flows to port 9999 from two threads as fast as they can, and returns how many left.
+// flood sends UDP packets of 100 flows to port 9999 from two threads as fast as they can, and
+// returns how many left.
 func flood(t testing.TB, ns *nstest.NS, iface string, n int) int64 {
 	t.Helper()
 	var sent atomic.Int64
@@ -41,8 +42,8 @@ func flood(t testing.TB, ns *nstest.NS, iface string, n int) int64 {
 	return sent.Load()
 }
 
-// TestEveryLivePacketIsCounted sends as fast as the machine does: packets in flows, those that the ring had no room for and those that the device dropped
-// are all that were sent.
+// TestEveryLivePacketIsCounted sends as fast as the machine does: packets in flows, those that the
+// ring had no room for and those that the device dropped are all that were sent.
 func TestEveryLivePacketIsCounted(t *testing.T) {
 	for _, fanout := range []int{1, 3} {
 		t.Run(fmt.Sprint("fanout ", fanout), func(t *testing.T) {
@@ -80,7 +81,8 @@ keys = "orig.raw.pktcount"
 	}
 }
 
-// TestHeldBlocks has an output so slow that all the ring waits in its queue: not one packet there may be overwritten, and those that found no room are counted.
+// TestHeldBlocks has an output so slow that all the ring waits in its queue: not one packet there
+// may be overwritten, and those that found no room are counted.
 func TestHeldBlocks(t *testing.T) {
 	a, b := cable(t)
 	d := stacktest.Start(t, fmt.Sprintf(`
@@ -185,8 +187,9 @@ func TestInterfaceGoesDownAndUp(t *testing.T) {
 	}
 }
 
-// An interface is removed and made again, three times, each time with another index: it is captured again, of one ring and of two, and the way
-// round where it is not there at the start. Nothing that was counted is lost.
+// An interface is removed and made again, three times, each time with another index: it is captured
+// again, of one ring and of two, and the way round where it is not there at the start. Nothing that
+// was counted is lost.
 func TestInterfaceIsRemovedAndMadeAgain(t *testing.T) {
 	for _, settings := range []string{"", "fanout = 2", "wait = true", "wait = true\nfanout = 2"} {
 		t.Run(settings, func(t *testing.T) {

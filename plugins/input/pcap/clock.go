@@ -14,8 +14,8 @@ type clock struct {
 	offset int64  // seconds to add
 }
 
-// newClock takes pcapng's if_tsresol: ticks in a second are a power of 10, or of 2 if the high bit is set. It returns false for a resolution that 64 bits cannot
-// count a second in.
+// newClock takes pcapng's if_tsresol: ticks in a second are a power of 10, or of 2 if the high bit
+// is set. It returns false for a resolution that 64 bits cannot count a second in.
 func newClock(resolution byte, offset int64) (clock, bool) {
 	base, power := uint64(10), resolution
 	if resolution >= 0x80 {

@@ -66,7 +66,8 @@ func (k *columns) bind(p *engine.Binder) {
 	k.refused = s.Drop("link_type", "packets of a capture interface whose link type is not supported")
 }
 
-// fill makes rows of frames, which lie in the block, and returns the newest time among them. What the filter does not take is counted as filtered.
+// fill makes rows of frames, which lie in the block, and returns the newest time among them. What
+// the filter does not take is counted as filtered.
 func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frames []frame) (newest int64) {
 	b.SetData(block)
 	if len(ports) == 1 && ports[0].plain() && k.filter == nil && !k.linkWanted {
@@ -201,7 +202,8 @@ func (k *columns) refuse(b *engine.Batch, ports []port, n int) {
 	k.refused.Rows(b, n)
 }
 
-// familyOf gives the netfilter family that goes with an EtherType; what is neither IP nor ARP is a frame of the netdev family.
+// familyOf gives the netfilter family that goes with an EtherType; what is neither IP nor ARP is a
+// frame of the netdev family.
 func familyOf(etherType uint16) uint8 {
 	switch etherType {
 	case engine.EtherIPv4:

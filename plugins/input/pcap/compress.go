@@ -30,7 +30,8 @@ type source struct {
 // maxWindow bounds what a zstd file may ask for; zstd's own limit is the same.
 const maxWindow = 128 << 20
 
-// openSource opens a file by its name, "-" being the standard input. What is in it is seen by unwrap.
+// openSource opens a file by its name, "-" being the standard input. What is in it is seen by
+// unwrap.
 func openSource(name string) (*source, error) {
 	s := &source{name: name, raw: os.Stdin}
 	if name != standardInput {
@@ -96,8 +97,9 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ready waits until a read returns at once: a pipe must have something, a file on disk always has. What comes compressed
-// through a pipe is not waited for, as the decompressor may hold more already: its read lasts until the writer goes on.
+// ready waits until a read returns at once: a pipe must have something, a file on disk always has.
+// What comes compressed through a pipe is not waited for, as the decompressor may hold more
+// already: its read lasts until the writer goes on.
 func (s *source) ready(deadline time.Time) (bool, error) {
 	if s.onDisk || s.unpack != nil {
 		return true, nil
@@ -105,7 +107,8 @@ func (s *source) ready(deadline time.Time) (bool, error) {
 	return poll([]unix.PollFd{{Fd: int32(s.raw.Fd()), Events: unix.POLLIN}}, deadline)
 }
 
-// poll waits until one of the files can be read, or reports an error or its end, but not past the deadline.
+// poll waits until one of the files can be read, or reports an error or its end, but not past the
+// deadline.
 func poll(fds []unix.PollFd, deadline time.Time) (bool, error) {
 	for {
 		left := max(0, time.Until(deadline))

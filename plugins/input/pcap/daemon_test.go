@@ -77,7 +77,8 @@ func TestStandardInput(t *testing.T) {
 	}
 }
 
-// TestSilentPipe: as of tcpdump -w - | ulogd, what a pipe told of now ends by the clock although nothing more comes.
+// TestSilentPipe: as of tcpdump -w - | ulogd, what a pipe told of now ends by the clock although
+// nothing more comes.
 func TestSilentPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -124,8 +125,9 @@ func TestSilentPipe(t *testing.T) {
 	}
 }
 
-// TestRotatedCaptures: the files that tcpdump -C writes, pcap, pcap1 to pcap11, which do not sort as names. A glob takes them in the order of
-// their packets, so that there is one flow and no step of time; a list is taken as it is.
+// TestRotatedCaptures: the files that tcpdump -C writes, pcap, pcap1 to pcap11, which do not sort
+// as names. A glob takes them in the order of their packets, so that there is one flow and no step
+// of time; a list is taken as it is.
 func TestRotatedCaptures(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 12 {
@@ -161,7 +163,8 @@ func TestRotatedCaptures(t *testing.T) {
 		}
 		return bytes.Count(got, []byte("\n")), stderr.String()
 	}
-	// Two hours of packets ten seconds apart: four flows of half an hour, or five where one more begins with the last seconds.
+	// Two hours of packets ten seconds apart: four flows of half an hour, or five where one more
+	// begins with the last seconds.
 	if n, log := flows(filepath.Join(dir, "trace.pcap*")); n < 4 || n > 5 || strings.Contains(log, "time_steps=") && !strings.Contains(log, "time_steps=0") {
 		t.Errorf("a glob: %d flows\n%s", n, log)
 	}
@@ -176,7 +179,8 @@ func TestRotatedCaptures(t *testing.T) {
 	}
 }
 
-// TestInterfaceComesBackWithoutRoot: under -u the socket is kept and bound again, alone in its daemon, which goes on meanwhile.
+// TestInterfaceComesBackWithoutRoot: under -u the socket is kept and bound again, alone in its
+// daemon, which goes on meanwhile.
 func TestInterfaceComesBackWithoutRoot(t *testing.T) {
 	a, b := cable(t)
 	dir, err := os.MkdirTemp("", "ulogd-pcap-user")

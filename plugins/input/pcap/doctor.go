@@ -1,4 +1,5 @@
-// What `ulogd doctor` looks at: whether the capture files are there and may be read, or the interface may be captured from.
+// What `ulogd doctor` looks at: whether the capture files are there and may be read, or the
+// interface may be captured from.
 
 package pcap
 

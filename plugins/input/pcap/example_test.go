@@ -45,8 +45,9 @@ func (tr *traffic) send(gap time.Duration, layers ...packettest.Layer) {
 	tr.packets = append(tr.packets, packettest.Packet{Time: tr.now, Data: packettest.Build(layers...)})
 }
 
-// exampleTraffic is a minute in a small network: a web page by IPv4 and one by IPv6, a name lookup, pings, a fragmented datagram, a
-// connection in a VLAN, a refused connection and an ARP exchange. Addresses are from the documentation ranges.
+// exampleTraffic is a minute in a small network: a web page by IPv4 and one by IPv6, a name lookup,
+// pings, a fragmented datagram, a connection in a VLAN, a refused connection and an ARP exchange.
+// Addresses are from the documentation ranges.
 func exampleTraffic() []packettest.Packet {
 	tr := &traffic{now: time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)}
 	const (
@@ -90,7 +91,8 @@ func exampleTraffic() []packettest.Packet {
 	return tr.packets
 }
 
-// conversation is a TCP connection: handshake, a request, n full segments of answer each acknowledged, and an orderly end.
+// conversation is a TCP connection: handshake, a request, n full segments of answer each
+// acknowledged, and an orderly end.
 func conversation(tr *traffic, there, back []packettest.Layer, sport, dport uint16, n int) {
 	const gap = 9 * time.Millisecond
 	cseq, sseq := uint32(1000), uint32(5000)

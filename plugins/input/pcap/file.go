@@ -8,12 +8,14 @@ import (
 	"io"
 )
 
-// Capture files are read in large blocks and walked in place: a frame is a place in the block, never a copy.
-// What straddles the end of a block moves to the next, to just before the place where every read begins: reads to whole
-// pages cost half of what they cost to any place (measured; at some places the kernel's copying takes five times as long).
+// Capture files are read in large blocks and walked in place: a frame is a place in the block,
+// never a copy. What straddles the end of a block moves to the next, to just before the place where
+// every read begins: reads to whole pages cost half of what they cost to any place (measured; at
+// some places the kernel's copying takes five times as long).
 
 const (
-	// readSize is how much one read asks for; 64 to 256 KiB are equally fast, larger reads leave the second-level cache.
+	// readSize is how much one read asks for; 64 to 256 KiB are equally fast, larger reads leave
+	// the second-level cache.
 	readSize = 256 << 10
 	// maxCaplen bounds a packet; libpcap's MAXIMUM_SNAPLEN.
 	maxCaplen = 256 << 10
@@ -47,7 +49,7 @@ func newPort(link uint16) port {
 	return port{link: link, hardware: hardwareOf(link), refused: supported(link)}
 }
 
-// plain tells whether all that its packets need is the EtherType.
+// plain reports whether all that its packets need is the EtherType.
 func (p *port) plain() bool { return p.link == linkEthernet && p.ifin|p.ifout == 0 }
 
 // file is a capture file being read, of either format.
@@ -122,8 +124,9 @@ func (f *file) next(frames []frame) int {
 	return f.nextRecords(frames)
 }
 
-// fill goes on to block, which may be the one before if nobody refers to it any more, and reads once. It returns io.EOF at
-// the end of an unharmed file and a *damage where a file ends in any other way.
+// fill goes on to block, which may be the one before if nobody refers to it any more, and reads
+// once. It returns io.EOF at the end of an unharmed file and a *damage where a file ends in any
+// other way.
 func (f *file) fill(block []byte) error {
 	if f.damage != nil {
 		return f.damage

@@ -31,7 +31,8 @@ type seen struct {
 // blocks serve all tests that read one file at a time.
 var blocks = [2][]byte{make([]byte, blockSize), make([]byte, blockSize)}
 
-// readAll reads a capture through two alternating blocks, as an input does whose consumers hold the one before.
+// readAll reads a capture through two alternating blocks, as an input does whose consumers hold the
+// one before.
 func readAll(name string, src io.Reader) ([]seen, *file, error) {
 	f, err := newFile(name, src, blocks[0])
 	if err != nil {
@@ -296,7 +297,8 @@ func TestSectionsAndInterfaces(t *testing.T) {
 	same(t, got, []seen{{1000e9, 1, 113, "a"}, {1000e9, 1, 1, "b"}, {1000e9, 1, 101, "c"}, {1000e9, 9, 101, "de"}})
 }
 
-// TestLyingLengths changes one field of a good file; its neighbours must not suffer where the format allows it.
+// TestLyingLengths changes one field of a good file; its neighbours must not suffer where the
+// format allows it.
 func TestLyingLengths(t *testing.T) {
 	packets := somePackets(3)
 	for i := range packets {
@@ -494,8 +496,8 @@ func FuzzPcapNG(f *testing.F) {
 	})
 }
 
-// hostile reads a file of any octets in one go and in halves: the packets and the end must be the same, and every packet must
-// lie in the file.
+// hostile reads a file of any octets in one go and in halves: the packets and the end must be the
+// same, and every packet must lie in the file.
 func hostile(t *testing.T, content []byte) {
 	got, f, err := readAll("x", bytes.NewReader(content))
 	again, g, err2 := readAll("x", iotest.HalfReader(bytes.NewReader(content)))

@@ -33,8 +33,8 @@ type files struct {
 	unreadable, damaged *engine.Counter
 }
 
-// openFiles opens the first of the files that the patterns name. A file on disk must then be a capture; what comes through a pipe may
-// be late.
+// openFiles opens the first of the files that the patterns name. A file on disk must then be a
+// capture; what comes through a pipe may be late.
 func openFiles(patterns []string, columns *columns, env *engine.Env) (reader, error) {
 	names, err := expand(patterns)
 	if err != nil {
@@ -90,7 +90,8 @@ func (f *files) renewBlock() {
 	}
 }
 
-// Read fills a batch with the packets of the current block, going on to the next block or file when it is used up.
+// Read fills a batch with the packets of the current block, going on to the next block or file when
+// it is used up.
 func (f *files) Read(b *engine.Batch, deadline time.Time) error {
 	for !f.stopping {
 		if f.file != nil {
@@ -114,8 +115,8 @@ func (f *files) Read(b *engine.Batch, deadline time.Time) error {
 	return io.EOF
 }
 
-// isNow reports whether the times of a pipe are those of the clock on the wall. What comes through it is then as live as an interface, and flows
-// end although it falls silent.
+// isNow reports whether the times of a pipe are those of the clock on the wall. What comes through
+// it is then as live as an interface, and flows end although it falls silent.
 func isNow(t int64) bool {
 	const near = int64(10 * time.Second)
 	d := time.Now().UnixNano() - t
@@ -148,7 +149,8 @@ func (f *files) advance(b *engine.Batch) error {
 	return f.nextReadable()
 }
 
-// nextReadable opens the next file that can be opened. Behind the last it returns io.EOF, or what there is to say of those that could not.
+// nextReadable opens the next file that can be opened. Behind the last it returns io.EOF, or what
+// there is to say of those that could not.
 func (f *files) nextReadable() error {
 	for len(f.names) > 0 {
 		err := f.next()

@@ -40,7 +40,8 @@ keys = "orig.raw.pktcount, orig.raw.pktlen"
 	return d, packets, octets
 }
 
-// tsharkSums counts the IP packets of a capture and their octets, by the lengths that their own headers tell.
+// tsharkSums counts the IP packets of a capture and their octets, by the lengths that their own
+// headers tell.
 func tsharkSums(t *testing.T, path string) (packets, octets uint64) {
 	t.Helper()
 	nstest.Need(t, "tool:tshark")
@@ -76,7 +77,8 @@ func inside() (packets []pt.Packet) {
 	return packets
 }
 
-// linkLayers are what stands in front of a packet, for every link type. BSD's numbers of IPv6 are Darwin's.
+// linkLayers are what stands in front of a packet, for every link type. BSD's numbers of IPv6 are
+// Darwin's.
 func linkLayers(six bool) map[uint16][]pt.Layer {
 	family := uint32(2)
 	if six {
@@ -92,7 +94,8 @@ func linkLayers(six bool) map[uint16][]pt.Layer {
 	}
 }
 
-// wrapped gives IP packets the headers of a link type. Those of the other version are left out where it has but one.
+// wrapped gives IP packets the headers of a link type. Those of the other version are left out
+// where it has but one.
 func wrapped(link uint16, tags ...pt.Layer) (out []pt.Packet) {
 	for _, p := range inside() {
 		six := p.Data[0]>>4 == 6
@@ -131,7 +134,8 @@ func writeFile(t testing.TB, name string, content []byte) string {
 	return path
 }
 
-// TestFlowsOfEveryLinkType holds packets and octets, summed over the flows, to what another decoder counts.
+// TestFlowsOfEveryLinkType holds packets and octets, summed over the flows, to what another decoder
+// counts.
 func TestFlowsOfEveryLinkType(t *testing.T) {
 	type form struct {
 		link uint16
@@ -163,7 +167,8 @@ func TestFlowsOfEveryLinkType(t *testing.T) {
 	}
 }
 
-// TestFilteredFlowsAreTcpdumpsChoice reads the example with filters and compares what is left with tcpdump's choice.
+// TestFilteredFlowsAreTcpdumpsChoice reads the example with filters and compares what is left with
+// tcpdump's choice.
 func TestFilteredFlowsAreTcpdumpsChoice(t *testing.T) {
 	nstest.Need(t, "tool:tcpdump")
 	all := exampleTraffic()
@@ -186,7 +191,8 @@ func TestFilteredFlowsAreTcpdumpsChoice(t *testing.T) {
 	}
 }
 
-// TestFramesWithoutNetworkLayerPassTheFilterFirst: what carries no packet is filtered, whether the filter leaves it out or not.
+// TestFramesWithoutNetworkLayerPassTheFilterFirst: what carries no packet is filtered, whether the
+// filter leaves it out or not.
 func TestFramesWithoutNetworkLayerPassTheFilterFirst(t *testing.T) {
 	path := writeCapture(t, linkNull, []pt.Packet{
 		{Data: pt.Build(pt.Null{}, pt.IPv4{}, pt.UDP{})},
@@ -317,8 +323,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// FuzzStack reads files of any octets through to flows. Whatever they hold, every record that is found is in some counter, the packets
-// of IP in flows.
+// FuzzStack reads files of any octets through to flows. Whatever they hold, every record that is
+// found is in some counter, the packets of IP in flows.
 func FuzzStack(f *testing.F) {
 	for _, c := range captures(f, exampleTraffic()[:6]) {
 		f.Add(c)

@@ -10,7 +10,8 @@ import (
 	pt "ulogd/test/packettest"
 )
 
-// TestFilterOnEveryLinkType compares with tcpdump where link types differ: how the network layer is found.
+// TestFilterOnEveryLinkType compares with tcpdump where link types differ: how the network layer is
+// found.
 func TestFilterOnEveryLinkType(t *testing.T) {
 	nstest.Need(t, "tool:tcpdump")
 	// What libpcap does not filter, or finds the network layer of in fewer cases than tshark does.

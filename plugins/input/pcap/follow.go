@@ -1,4 +1,5 @@
-// Interfaces that are removed and made again, as those of ppp, WireGuard and virtual machines are: how they are found.
+// Interfaces that are removed and made again, as those of ppp, WireGuard and virtual machines are:
+// how they are found.
 
 package pcap
 
@@ -9,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// follower tells when interfaces of a network namespace change. It is opened when the daemon may still do so, and takes no messages until it is
-// asked to.
+// follower tells when interfaces of a network namespace change. It is opened when the daemon may
+// still do so, and takes no messages until it is asked to.
 type follower struct{ fd int }
 
 func openFollower() (*follower, error) {
@@ -33,7 +34,8 @@ func (f *follower) listen(on bool) error {
 	return nil
 }
 
-// drain leaves out what it tells: that something changed is enough, the kernel is then asked. An overrun is a change, too.
+// drain leaves out what it tells: that something changed is enough, the kernel is then asked. An
+// overrun is a change, too.
 func (f *follower) drain() {
 	var buf [8192]byte
 	for {
@@ -55,10 +57,12 @@ type found struct {
 	hardware uint16 // ARPHRD
 }
 
-// cooked reports whether its packets are taken without their link header, for which the kernel tells what that said.
+// cooked reports whether its packets are taken without their link header, for which the kernel
+// tells what that said.
 func (f found) cooked() bool { return f.hardware != arphrdEther && f.hardware != arphrdLoopback }
 
-// lookup asks for an interface of the socket's network namespace; the error is ENODEV if there is none.
+// lookup asks for an interface of the socket's network namespace; the error is ENODEV if there is
+// none.
 func lookup(fd int, name string) (f found, err error) {
 	request, err := unix.NewIfreq(name)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// Link types: what stands in front of the network layer, by the numbers of tcpdump.org's list of link-layer header types.
+// Link types: what stands in front of the network layer, by the numbers of tcpdump.org's list of
+// link-layer header types.
 
 const (
 	linkNull      = 0
@@ -47,12 +48,14 @@ type header struct {
 	other       bool   // the frame is whole and carries no packet that is read here
 }
 
-// noPacket is the header of a frame that is none of a packet: of a link's own protocol, or of another network's.
+// noPacket is the header of a frame that is none of a packet: of a link's own protocol, or of
+// another network's.
 var noPacket = header{other: true}
 
 var be = binary.BigEndian
 
-// network reads the link header of a frame. It returns false if the frame ends in it or carries no data.
+// network reads the link header of a frame. It returns false if the frame ends in it or carries no
+// data.
 func network(link uint16, b []byte) (header, bool) {
 	switch link {
 	case linkEthernet:
@@ -83,7 +86,7 @@ func network(link uint16, b []byte) (header, bool) {
 	return header{}, false
 }
 
-// supported tells whether network can read a link type.
+// supported reports whether network can read a link type.
 func supported(link uint16) error {
 	switch link {
 	case linkEthernet, linkRaw, linkRaw12, linkRaw14, linkIPv4, linkIPv6, linkSLL, linkSLL2, linkNull, linkLoop,
@@ -96,7 +99,8 @@ func supported(link uint16) error {
 	return fmt.Errorf("link type %d is not supported", link)
 }
 
-// hardwareOf gives the ARP hardware type (linux/if_arp.h) of a link type; cooked and other headers made for the capture have none, ARPHRD_VOID.
+// hardwareOf gives the ARP hardware type (linux/if_arp.h) of a link type; cooked and other headers
+// made for the capture have none, ARPHRD_VOID.
 func hardwareOf(link uint16) uint16 {
 	switch link {
 	case linkEthernet:
@@ -146,7 +150,8 @@ func ipAt(b []byte, net int) (header, bool) {
 	return header{}, false
 }
 
-// sll is Linux' cooked header: packet type, hardware type, address length, 8 octets of address, EtherType.
+// sll is Linux' cooked header: packet type, hardware type, address length, 8 octets of address,
+// EtherType.
 func sll(b []byte) (header, bool) {
 	if len(b) < 16 {
 		return header{}, false
@@ -158,7 +163,8 @@ func sll(b []byte) (header, bool) {
 	return h, true
 }
 
-// sll2 is EtherType, 2 octets unused, interface index, hardware type, packet type, address length, 8 octets of address.
+// sll2 is EtherType, 2 octets unused, interface index, hardware type, packet type, address length,
+// 8 octets of address.
 func sll2(b []byte) (header, bool) {
 	if len(b) < 20 {
 		return header{}, false
@@ -173,7 +179,8 @@ func sll2(b []byte) (header, bool) {
 	return h, true
 }
 
-// null is the BSDs' loopback header: the address family, in the order of the capturing host or, for loop, in network order.
+// null is the BSDs' loopback header: the address family, in the order of the capturing host or, for
+// loop, in network order.
 func null(b []byte) (header, bool) {
 	if len(b) < 4 {
 		return header{}, false
@@ -191,7 +198,8 @@ func null(b []byte) (header, bool) {
 	return noPacket, false
 }
 
-// ppp is PPP with or without HDLC-like framing (RFC 1662), or Cisco HDLC, which serial lines' captures mix with it.
+// ppp is PPP with or without HDLC-like framing (RFC 1662), or Cisco HDLC, which serial lines'
+// captures mix with it.
 func ppp(b []byte) (header, bool) {
 	if len(b) >= 4 && (b[0] == 0x0f || b[0] == 0x8f) && b[1] == 0 {
 		return ciscoHDLC(b)
@@ -202,7 +210,8 @@ func ppp(b []byte) (header, bool) {
 	return pppAt(b, 0)
 }
 
-// pppAt reads PPP's protocol; an odd first octet says that the high octet, a zero, was left out (RFC 1661, section 6.5).
+// pppAt reads PPP's protocol; an odd first octet says that the high octet, a zero, was left out
+// (RFC 1661, section 6.5).
 func pppAt(b []byte, pos int) (header, bool) {
 	if len(b) < pos+2 {
 		return header{}, false

@@ -105,7 +105,8 @@ func TestEveryLinkType(t *testing.T) {
 	}
 }
 
-// TestFlowsHaveTheAddressesOfTheLink: those that the link layer has, at their places, and none where it has none.
+// TestFlowsHaveTheAddressesOfTheLink: those that the link layer has, at their places, and none
+// where it has none.
 func TestFlowsHaveTheAddressesOfTheLink(t *testing.T) {
 	const src, both = "orig.mac.saddr=02:00:00:00:00:02", "orig.mac.saddr=02:00:00:00:00:02 orig.mac.daddr=02:00:00:00:00:01"
 	want := map[uint16]string{

@@ -2,7 +2,8 @@
 
 package pcap
 
-// linkNames names link types that captures may have and that are refused, as tcpdump.org's list does without the prefix.
+// linkNames names link types that captures may have and that are refused, as tcpdump.org's list
+// does without the prefix.
 var linkNames = map[uint16]string{
 	2: "EXP_ETHERNET", 3: "AX25", 6: "IEEE802_5", 7: "ARCNET_BSD", 8: "SLIP", 10: "FDDI", 99: "SYMANTEC_FIREWALL",
 	100: "ATM_RFC1483", 106: "ATM_CLIP", 107: "FRELAY", 109: "ENC", 114: "LTALK", 117: "PFLOG", 118: "CISCO_IOS",

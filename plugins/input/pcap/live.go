@@ -51,8 +51,8 @@ func openRing(o liveOptions) (*ring, error) {
 	return startRing(fd, o, f)
 }
 
-// startRing captures from an interface by a socket of its kind, which it closes if that fails. Nothing is captured that the filter does
-// not take, from the first packet on.
+// startRing captures from an interface by a socket of its kind, which it closes if that fails.
+// Nothing is captured that the filter does not take, from the first packet on.
 func startRing(fd int, o liveOptions, f found) (*ring, error) {
 	r := &ring{fd: fd, name: o.iface, link: linkEthernet, ifindex: f.index}
 	if f.cooked() {
@@ -137,14 +137,16 @@ func (r *ring) bind(o liveOptions, f found) error {
 	return nil
 }
 
-// networkOrder returns the number whose octets, as this machine stores them, are those of v in network order.
+// networkOrder returns the number whose octets, as this machine stores them, are those of v in
+// network order.
 func networkOrder(v uint16) uint16 {
 	var b [2]byte
 	be.PutUint16(b[:], v)
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-// share joins the rings of one interface to a group, in which each packet goes to one of them, and all of a flow to the same.
+// share joins the rings of one interface to a group, in which each packet goes to one of them, and
+// all of a flow to the same.
 func share(rings []*ring) error {
 	const unique = unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_UNIQUEID
 	group := unique << 16

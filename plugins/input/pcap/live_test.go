@@ -166,7 +166,8 @@ func TestLiveFramesAreThoseSent(t *testing.T) {
 	}
 }
 
-// TestLiveFilterIsThatOfFiles sends tagged frames too: the kernel takes tags off before its filters run.
+// TestLiveFilterIsThatOfFiles sends tagged frames too: the kernel takes tags off before its filters
+// run.
 func TestLiveFilterIsThatOfFiles(t *testing.T) {
 	t.Parallel()
 	a, b := cable(t)
@@ -349,7 +350,8 @@ func deviceDrops(t *testing.T, name string) int {
 	return 0
 }
 
-// softnetDrops are what the machine's queues between devices and protocols dropped, since it was started.
+// softnetDrops are what the machine's queues between devices and protocols dropped, since it was
+// started.
 func softnetDrops(t *testing.T) (sum int) {
 	t.Helper()
 	for _, line := range strings.Split(read(t, "/proc/net/softnet_stat"), "\n") {

@@ -16,8 +16,9 @@ import (
 // standardInput is the name of the capture that comes through a pipe.
 const standardInput = "-"
 
-// expand turns paths and globs into the files to read, in order: as listed, those of a glob by the times of their first packets, since the
-// numbers that capture programs append do not sort as names.
+// expand turns paths and globs into the files to read, in order: as listed, those of a glob by the
+// times of their first packets, since the numbers that capture programs append do not sort as
+// names.
 func expand(patterns []string) ([]string, error) {
 	var names []string
 	for _, p := range patterns {
@@ -46,7 +47,8 @@ func expand(patterns []string) ([]string, error) {
 	return names, nil
 }
 
-// byTime sorts files by the time of their first packet. Those that have none, and pipes, come last, by name.
+// byTime sorts files by the time of their first packet. Those that have none, and pipes, come last,
+// by name.
 func byTime(names []string) []string {
 	times := make(map[string]int64, len(names))
 	block := make([]byte, blockSize)
@@ -57,7 +59,8 @@ func byTime(names []string) []string {
 	return names
 }
 
-// firstTime returns the time of a file's first packet, the last time there is where it cannot be told.
+// firstTime returns the time of a file's first packet, the last time there is where it cannot be
+// told.
 func firstTime(name string, block []byte) int64 {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {

@@ -4,8 +4,9 @@ package pcap
 
 import "encoding/binary"
 
-// LINKTYPE_NFLOG: what libpcap writes when it captures from netfilter's log. An address family, a version, a group number,
-// then attributes of linux/netfilter/nfnetlink_log.h, whose length and type are in the order of the capturing host.
+// LINKTYPE_NFLOG: what libpcap writes when it captures from netfilter's log. An address family, a
+// version, a group number, then attributes of linux/netfilter/nfnetlink_log.h, whose length and
+// type are in the order of the capturing host.
 
 const (
 	nflogHeader     = 4

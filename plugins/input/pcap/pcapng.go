@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// pcapng (draft-ietf-opsawg-pcapng): blocks of a type, a length, a body and the length again, in sections of one byte order.
+// pcapng (draft-ietf-opsawg-pcapng): blocks of a type, a length, a body and the length again, in
+// sections of one byte order.
 
 const (
 	sectionHeader   = 0x0a0d0d0a
@@ -26,7 +27,8 @@ const (
 	interfaceHeader = 16 // type, length, link type, reserved, snap length
 )
 
-// nextBlocks is next for pcapng files. A new section renews the ports, so the frames before it are returned first.
+// nextBlocks is next for pcapng files. A new section renews the ports, so the frames before it are
+// returned first.
 func (f *file) nextBlocks(frames []frame) int {
 	if f.damage != nil || !f.passOver() {
 		return 0
@@ -81,8 +83,8 @@ func (f *file) nextBlocks(frames []frame) int {
 	}
 }
 
-// enhanced reads the enhanced packet blocks that follow each other, as nearly all do, into frames[n:]. It stops at whatever
-// else comes, and leaves it to the caller to say what that is.
+// enhanced reads the enhanced packet blocks that follow each other, as nearly all do, into
+// frames[n:]. It stops at whatever else comes, and leaves it to the caller to say what that is.
 func (f *file) enhanced(frames []frame, n int) int {
 	b, pos, order, ports := f.buf, f.pos, f.order, f.ports
 	for n < len(frames) && len(b)-pos >= enhancedHeader+blockTrailer {
@@ -109,7 +111,8 @@ func (f *file) enhanced(frames []frame, n int) int {
 	return n
 }
 
-// packet reads an enhanced packet block, or an obsolete packet block, which differs in its interface number.
+// packet reads an enhanced packet block, or an obsolete packet block, which differs in its
+// interface number.
 func (f *file) packet(to *frame, b []byte, kind uint32) bool {
 	if len(b) < enhancedHeader+blockTrailer {
 		f.bad++
@@ -132,7 +135,8 @@ func (f *file) packet(to *frame, b []byte, kind uint32) bool {
 	return true
 }
 
-// simple reads a simple packet block. It has no time of its own and takes that of the packet before it.
+// simple reads a simple packet block. It has no time of its own and takes that of the packet before
+// it.
 func (f *file) simple(to *frame, b []byte) bool {
 	if len(b) < simpleHeader+blockTrailer || len(f.ports) == 0 {
 		f.bad++
@@ -147,7 +151,8 @@ func (f *file) simple(to *frame, b []byte) bool {
 	return true
 }
 
-// startSection takes the byte order from a section header and forgets the ports of the section before.
+// startSection takes the byte order from a section header and forgets the ports of the section
+// before.
 func (f *file) startSection(b []byte) bool {
 	switch uint32(byteOrderMagic) {
 	case binary.LittleEndian.Uint32(b[8:]):
@@ -173,7 +178,8 @@ func (f *file) startSection(b []byte) bool {
 	return true
 }
 
-// addPort reads an interface description. An interface that cannot be read costs its own packets only.
+// addPort reads an interface description. An interface that cannot be read costs its own packets
+// only.
 func (f *file) addPort(b []byte) bool {
 	if len(b) < interfaceHeader+blockTrailer || len(f.ports) == maxPorts {
 		f.fail("an interface description is too short, or there are too many")
@@ -209,7 +215,8 @@ func (f *file) addPort(b []byte) bool {
 	return true
 }
 
-// tooLong passes over a block larger than any packet can be, and gives up if what follows depends on it.
+// tooLong passes over a block larger than any packet can be, and gives up if what follows depends
+// on it.
 func (f *file) tooLong(kind, length uint32) bool {
 	switch kind {
 	case interfaceBlock:

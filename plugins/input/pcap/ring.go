@@ -12,8 +12,9 @@ import (
 	"ulogd/engine"
 )
 
-// The mapped ring of AF_PACKET, version 3 (Documentation/networking/packet_mmap.rst): blocks that the kernel fills with packets and
-// hands over whole, read where they are and given back when nobody refers to them any more.
+// The mapped ring of AF_PACKET, version 3 (Documentation/networking/packet_mmap.rst): blocks that
+// the kernel fills with packets and hands over whole, read where they are and given back when
+// nobody refers to them any more.
 
 const (
 	ringBlock   = 256 << 10 // a packet longer than this is cut
@@ -21,7 +22,8 @@ const (
 	retireAfter = 50        // ms until a block is handed over though it is not full
 )
 
-// headroom is left in front of each packet for a VLAN tag, and for the link header made for interfaces that have none.
+// headroom is left in front of each packet for a VLAN tag, and for the link header made for
+// interfaces that have none.
 const (
 	headroom   = 24
 	tagLength  = 4
@@ -56,7 +58,8 @@ const (
 	portOut = 1 // packets that it sent
 )
 
-// ports are what the frames of a ring have in common. Where the link header is made here it tells the interface itself.
+// ports are what the frames of a ring have in common. Where the link header is made here it tells
+// the interface itself.
 func (r *ring) ports() []port {
 	p := []port{portIn: newPort(r.link), portOut: newPort(r.link)}
 	if r.link != linkSLL2 {
@@ -72,8 +75,8 @@ func (r *ring) header(i int) *blockHeader {
 	return (*blockHeader)(unsafe.Pointer(&r.blocks[i].Data[0]))
 }
 
-// advance leaves the current block and goes on to the next. It returns false if the kernel has not handed that over yet, or if batches
-// refer to all blocks.
+// advance leaves the current block and goes on to the next. It returns false if the kernel has not
+// handed that over yet, or if batches refer to all blocks.
 func (r *ring) advance() bool {
 	if r.walking {
 		r.walking = false
@@ -90,7 +93,8 @@ func (r *ring) advance() bool {
 	return true
 }
 
-// giveBack gives the oldest blocks back to the kernel, which takes them in their order, up to the first that a batch refers to.
+// giveBack gives the oldest blocks back to the kernel, which takes them in their order, up to the
+// first that a batch refers to.
 func (r *ring) giveBack() {
 	for ; r.held > 0; r.held-- {
 		oldest := (r.current - r.held + ringBlocks) % ringBlocks
@@ -139,8 +143,9 @@ const (
 	sllAddress    = 12
 )
 
-// complete writes in front of the packet what the kernel took off or never had: the outermost VLAN tag, and for interfaces without a link header of ours
-// the header of LINKTYPE_LINUX_SLL2, which says the same as the kernel's address.
+// complete writes in front of the packet what the kernel took off or never had: the outermost VLAN
+// tag, and for interfaces without a link header of ours the header of LINKTYPE_LINUX_SLL2, which
+// says the same as the kernel's address.
 func (r *ring) complete(f *frame, b []byte, h *unix.Tpacket3Hdr, address []byte) {
 	var tag [tagLength]byte
 	tagged := h.Status&unix.TP_STATUS_VLAN_VALID != 0
@@ -204,7 +209,7 @@ func (r *ring) socketError() error {
 	return unix.Errno(code)
 }
 
-// removed tells whether the interface is gone for good; the kernel then unbinds the socket.
+// removed reports whether the interface is gone for good; the kernel then unbinds the socket.
 func (r *ring) removed() bool {
 	name, err := unix.Getsockname(r.fd)
 	if err != nil {
@@ -220,7 +225,8 @@ func (r *ring) refuse() error {
 	return unix.SetsockoptSockFprog(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &none})
 }
 
-// close ends the capture. The memory stays where a batch still refers to it, as behind an output that hangs when the daemon ends.
+// close ends the capture. The memory stays where a batch still refers to it, as behind an output
+// that hangs when the daemon ends.
 func (r *ring) close() error {
 	r.giveBack()
 	if r.mem != nil && r.held == 0 && !(r.walking && r.block().Shared()) {

@@ -15,8 +15,9 @@ const (
 	amsduBit     = 1 << 7 // of the QoS control field
 )
 
-// dot11 reads a data frame at pos up to the EtherType in its SNAP header (RFC 1042). Encrypted frames, aggregates of several
-// packets, management and control frames carry nothing to read. padded says that the header is filled to four octets.
+// dot11 reads a data frame at pos up to the EtherType in its SNAP header (RFC 1042). Encrypted
+// frames, aggregates of several packets, management and control frames carry nothing to read.
+// padded says that the header is filled to four octets.
 func dot11(b []byte, pos int, padded bool) (header, bool) {
 	if len(b) < pos+2 {
 		return header{}, false
@@ -64,8 +65,9 @@ func dot11(b []byte, pos int, padded bool) (header, bool) {
 	}, true
 }
 
-// radiotap (radiotap.org): a version, a length, words of presence bits, then the fields they announce, little-endian and
-// aligned to their size. Of these only the flags matter, behind the timestamp, if both are there.
+// radiotap (radiotap.org): a version, a length, words of presence bits, then the fields they
+// announce, little-endian and aligned to their size. Of these only the flags matter, behind the
+// timestamp, if both are there.
 func radiotap(b []byte) (header, bool) {
 	const tsft, flags, more, dataPadded = 1 << 0, 1 << 1, 1 << 31, 0x20
 	if len(b) < 8 || b[0] != 0 {
@@ -87,8 +89,8 @@ func radiotap(b []byte) (header, bool) {
 	return dot11(b, length, padded)
 }
 
-// prism reads the Prism driver's header, whose length of 144 octets is in its second word, or AVS, which has a magic number
-// and its length in network order.
+// prism reads the Prism driver's header, whose length of 144 octets is in its second word, or AVS,
+// which has a magic number and its length in network order.
 func prism(b []byte) (header, bool) {
 	const avs, longest = 0x80211000, 1 << 12
 	if len(b) < 8 {

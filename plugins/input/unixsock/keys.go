@@ -1,5 +1,5 @@
-// The keys of a message, in ulogd2's order. Those of packets that a client cannot tell are declared and never there, so that stacks made for
-// NFLOG fit.
+// The keys of a message, in ulogd2's order. Those of packets that a client cannot tell are declared
+// and never there, so that stacks made for NFLOG fit.
 
 package unixsock
 

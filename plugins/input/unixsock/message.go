@@ -38,7 +38,8 @@ const (
 	optLabel    = 206
 )
 
-// messageSize returns the length of the message that b begins with, 0 if more octets are needed to tell or to have it whole.
+// messageSize returns the length of the message that b begins with, 0 if more octets are needed to
+// tell or to have it whole.
 func messageSize(b []byte) (int, error) {
 	if len(b) < headerLen {
 		return 0, nil

@@ -22,8 +22,8 @@ type stream struct {
 
 func (s *stream) reset() { s.start, s.end = 0, 0 }
 
-// makeRoom makes sure that a whole message fits behind what is waiting. Batches refer to the block's octets, so these are moved only
-// into a block that no batch refers to.
+// makeRoom makes sure that a whole message fits behind what is waiting. Batches refer to the
+// block's octets, so these are moved only into a block that no batch refers to.
 func (s *stream) makeRoom(blocks *engine.Blocks) {
 	if s.start == s.end && !s.block.Shared() {
 		s.reset()
@@ -90,7 +90,8 @@ func (u *unixsock) lost(err error) {
 	u.drop()
 }
 
-// fill decodes the whole messages that wait, up to a full batch, and tells whether there were any.
+// fill decodes the whole messages that wait, up to a full batch, and reports whether there were
+// any.
 func (u *unixsock) fill(b *engine.Batch) bool {
 	s := &u.stream
 	rows := b.Len()

@@ -1,4 +1,5 @@
-// Package unixsock is the UNIXSOCK input: packets that a local program hands over, with what it knows of them.
+// Package unixsock is the UNIXSOCK input: packets that a local program hands over, with what it
+// knows of them.
 package unixsock
 
 import (
@@ -190,8 +191,9 @@ func (u *unixsock) accept(deadline time.Time) error {
 // pauseAfter is how long nobody is accepted after the system had no room for a client.
 const pauseAfter = 100 * time.Millisecond
 
-// notAccepted deals with what keeps a client from being accepted. It returns what ends the input: not that the deadline has come, nor that the process or the
-// system has no file descriptor or memory left, nor that the client is gone already: all of that passes.
+// notAccepted deals with what keeps a client from being accepted. It returns what ends the input:
+// not that the deadline has come, nor that the process or the system has no file descriptor or
+// memory left, nor that the client is gone already: all of that passes.
 func (u *unixsock) notAccepted(err error, deadline time.Time) error {
 	for _, passing := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
 		if !errors.Is(err, passing) {
@@ -215,7 +217,8 @@ func (u *unixsock) Tick(now time.Time) {
 	if u.client == nil {
 		return
 	}
-	// A deadline that has passed makes Accept return at once, so one a little ahead is set: what waits is there already.
+	// A deadline that has passed makes Accept return at once, so one a little ahead is set: what
+	// waits is there already.
 	for u.listener.SetDeadline(now.Add(time.Millisecond)) == nil {
 		c, err := u.listener.AcceptUnix()
 		if err != nil {

@@ -132,7 +132,8 @@ func TestWrongMessagesEndTheirClient(t *testing.T) {
 	if got := stacktest.Recorded(t.Name()); len(got) != len(wrong) {
 		t.Errorf("%d records of %d good messages", len(got), len(wrong))
 	}
-	// A client that comes again and again cannot fill the log: the first is named, of the others it has the number.
+	// A client that comes again and again cannot fill the log: the first is named, of the others it
+	// has the number.
 	if n := strings.Count(d.Log.String(), "wrong message"); n != 2 || !d.Log.Has(fmt.Sprintf("held_back=%d", len(wrong)-1)) {
 		t.Errorf("%d lines about %d clients: %s", n, len(wrong), d.Log)
 	}

@@ -18,8 +18,8 @@ const (
 	Never
 )
 
-// A Builder lays records out in messages. Finished messages and the one being filled stand one behind another in one buffer; take
-// hands the finished ones over.
+// A Builder lays records out in messages. Finished messages and the one being filled stand one
+// behind another in one buffer; take hands the finished ones over.
 type Builder struct {
 	Registry *Registry
 	Announce Announce
@@ -54,7 +54,8 @@ func (w *Builder) Pending() int {
 	return w.count
 }
 
-// places returns where the next records of size octets go in the buffer, and how many of the wanted number stand there side by side; 0 if no message can hold one.
+// places returns where the next records of size octets go in the buffer, and how many of the wanted
+// number stand there side by side; 0 if no message can hold one.
 func (w *Builder) places(t *Template, size, want int) (pos, n int) {
 	if t == w.open {
 		n = min(want, (w.stop-w.end)/size)
@@ -184,7 +185,8 @@ func (w *Builder) finish() {
 // Finish closes the open message, for Take.
 func (w *Builder) Finish() { w.finish() }
 
-// Take hands over the finished messages in their order and moves the open one to the front of the buffer.
+// Take hands over the finished messages in their order and moves the open one to the front of the
+// buffer.
 func (w *Builder) Take(add func(msg []byte, m collector.Mark)) {
 	if len(w.done) == 0 {
 		return

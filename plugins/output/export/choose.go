@@ -18,7 +18,8 @@ type Choice struct {
 	FlagOctets uint16   // of TCP flags: 1, or 2
 }
 
-// Elements under an enterprise number other than that of reverse elements. A collector that does not know one may refuse all of a template.
+// Elements under an enterprise number other than that of reverse elements. A collector that does
+// not know one may refuse all of a template.
 const (
 	EnterpriseAuto = "auto"  // those that a record is pointless without, and those that Fields names
 	EnterpriseAll  = "true"  // all that the stack can fill
@@ -42,7 +43,8 @@ func (c *Choice) Validate() error {
 	return nil
 }
 
-// choose returns the items named, in that order, or the usual ones if none are named, as far as the registry's dialect has them.
+// choose returns the items named, in that order, or the usual ones if none are named, as far as the
+// registry's dialect has them.
 func (c Choice) choose(p *engine.Binder, all items, g *Registry) (chosen items) {
 	if len(c.Fields) == 0 {
 		for _, it := range all {
@@ -75,7 +77,8 @@ func (c Choice) choose(p *engine.Binder, all items, g *Registry) (chosen items) 
 	return chosen
 }
 
-// named returns the items of an element of that name or, if it is a key's name, those of the key: under its own number if it has one, else the usual ones.
+// named returns the items of an element of that name or, if it is a key's name, those of the key:
+// under its own number if it has one, else the usual ones.
 func (l items) named(name string) (found items) {
 	for _, it := range l {
 		if strings.EqualFold(it.element.Name, name) {
@@ -128,7 +131,8 @@ func elementOf(p *engine.Binder, name string) (f engine.Field, e *engine.Element
 	return f, e
 }
 
-// usual returns what a key leaves as: under its own number if it has one, else the first of its elements, and its like of the other IP version.
+// usual returns what a key leaves as: under its own number if it has one, else the first of its
+// elements, and its like of the other IP version.
 func usual(k *engine.KeyInfo) (list []*engine.Element) {
 	if own := k.Own(); own != nil {
 		return []*engine.Element{own}

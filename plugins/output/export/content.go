@@ -22,7 +22,8 @@ func (c *Content) Add(o Content) {
 // A weigher tells what a record that cannot be written would have told of.
 type weigher func(b *engine.Batch, r engine.Row) (packets, octets uint64)
 
-// weighing adds up columns: those that a stack does not give, or a row does not have, count as nothing.
+// weighing adds up columns: those that a stack does not give, or a row does not have, count as
+// nothing.
 func weighing[P, O integer](packets engine.Col[P], octets engine.Col[O]) weigher {
 	return func(b *engine.Batch, r engine.Row) (p, o uint64) {
 		if packets.Has(b, r) {
@@ -55,7 +56,8 @@ func (h *half) lose(b *engine.Batch, rows []engine.Row, res *Result) {
 	}
 }
 
-// Content reads back what a message of this registry's templates holds. Nothing is added up while records are written: messages that are dropped are rare.
+// Content reads back what a message of this registry's templates holds. Nothing is added up while
+// records are written: messages that are dropped are rare.
 func (g *Registry) Content(msg []byte) (c Content) {
 	for p := msg[min(g.Dialect.Header, len(msg)):]; len(p) >= 4; {
 		n := int(binary.BigEndian.Uint16(p[2:]))
@@ -78,7 +80,8 @@ func (g *Registry) numbered(id uint16) *Template {
 	return nil
 }
 
-// count adds the record at the beginning of p and returns what follows it: nothing, if there is not all of it.
+// count adds the record at the beginning of p and returns what follows it: nothing, if there is not
+// all of it.
 func (t *Template) count(p []byte, c *Content) []byte {
 	c.Records++
 	for _, e := range t.Elements {

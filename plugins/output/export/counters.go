@@ -14,8 +14,9 @@ func (c *Counters) Options(o *engine.Options) {
 			"which many do not; auto: as the input or FLOW counts")
 }
 
-// Totals reports whether a stack's counters go out as totals. It says so where the collector may not read them: goflow2 and what is built on it (akvorado
-// and others) show 0 octets and 0 packets then.
+// Totals reports whether a stack's counters go out as totals. It says so where the collector may
+// not read them: goflow2 and what is built on it (akvorado and others) show 0 octets and 0 packets
+// then.
 func (c *Counters) Totals(p *engine.Binder) bool {
 	switch c.word {
 	case "total":

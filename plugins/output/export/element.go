@@ -7,7 +7,8 @@ import "ulogd/engine"
 // Variable is the length of a field that states its length in each record (RFC 7011 section 7).
 const Variable = engine.VariableLength
 
-// A Specifier is a field of a template: an information element and how many octets it takes (RFC 7011 section 3.2).
+// A Specifier is a field of a template: an information element and how many octets it takes (RFC
+// 7011 section 3.2).
 type Specifier struct {
 	engine.IE
 	Length uint16

@@ -27,21 +27,22 @@ type Encoder struct {
 
 // Result is what became of a batch's rows.
 type Result struct {
-	Second   int // records made for the reply direction
-	Homeless int // records that no template could be had for
-	TooBig   int // records that no message can hold
-	Lost     Content
+	Second     int // records made for the reply direction
+	NoTemplate int // records that no template could be had for
+	TooBig     int // records that no message can hold
+	Lost       Content
 }
 
 // Add adds up results.
 func (r *Result) Add(o Result) {
 	r.Second += o.Second
-	r.Homeless += o.Homeless
+	r.NoTemplate += o.NoTemplate
 	r.TooBig += o.TooBig
 	r.Lost.Add(o.Lost)
 }
 
-// Widest returns the octets of the longest record without its fields of variable length, and of the set that announces its template.
+// Widest returns the octets of the longest record without its fields of variable length, and of the
+// set that announces its template.
 func (e *Encoder) Widest() (record, set int) {
 	for _, v := range []variant{twoWay | nat, twoWay | nat | is6, noIP} {
 		var els []Specifier
@@ -122,7 +123,7 @@ func layOutPairs(f, r *half, b *engine.Batch, rows []engine.Row, w *Builder, res
 func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Builder, res *Result) {
 	switch {
 	case h.template == nil:
-		res.Homeless += len(rows)
+		res.NoTemplate += len(rows)
 		h.lose(b, rows, res)
 	case len(h.sizers) > 0:
 		for _, row := range rows {

@@ -7,7 +7,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// endReason writes flowEndReason (IANA registry, RFC 5102 section 5.11.3): a TCP connection that was closed ended by itself; others ran into their timeout.
+// endReason writes flowEndReason (IANA registry, RFC 5102 section 5.11.3): a TCP connection that
+// was closed ended by itself; others ran into their timeout.
 type endReason struct {
 	event     engine.Col[uint32]
 	tcpState  engine.Col[uint8]

@@ -1,4 +1,5 @@
-// Writing one field of many records, column by column. All integers are big-endian (RFC 7011 section 6.1).
+// Writing one field of many records, column by column. All integers are big-endian (RFC 7011
+// section 6.1).
 
 package export
 
@@ -9,8 +10,8 @@ import (
 	"ulogd/engine"
 )
 
-// A spot is where a row's record goes. In records with fields of variable length pos moves on with each of them, so that offsets count
-// from the end of the last.
+// A spot is where a row's record goes. In records with fields of variable length pos moves on with
+// each of them, so that offsets count from the end of the last.
 type spot struct {
 	pos uint32
 	row engine.Row
@@ -21,7 +22,8 @@ type filler interface {
 	fill(b *engine.Batch, buf []byte, spots []spot, off int)
 }
 
-// A sizer is a filler of variable length: it tells how many octets its field takes, length octets included.
+// A sizer is a filler of variable length: it tells how many octets its field takes, length octets
+// included.
 type sizer interface {
 	size(b *engine.Batch, r engine.Row) int
 }
@@ -30,7 +32,8 @@ type integer interface {
 	~uint8 | ~uint16 | ~uint32 | ~uint64 | ~int8 | ~int16 | ~int32 | ~int64
 }
 
-// number writes a whole number in width octets. Narrower than the key's type means that the values are known to fit.
+// number writes a whole number in width octets. Narrower than the key's type means that the values
+// are known to fit.
 type number[T integer] struct {
 	col   engine.Col[T]
 	width int
@@ -103,8 +106,8 @@ func (f seconds) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// ntp writes a time in NTP's format: seconds since 1900 and a 32-bit fraction, of which microseconds leave the low 11
-// bits zero (RFC 7011 sections 6.1.9 and 6.1.10).
+// ntp writes a time in NTP's format: seconds since 1900 and a 32-bit fraction, of which
+// microseconds leave the low 11 bits zero (RFC 7011 sections 6.1.9 and 6.1.10).
 type ntp struct {
 	col  engine.Col[engine.Time]
 	mask uint32
@@ -124,7 +127,8 @@ func (f ntp) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// putNTP rounds fractions up, so that a reader that cuts what they are in nanoseconds or microseconds has the value again.
+// putNTP rounds fractions up, so that a reader that cuts what they are in nanoseconds or
+// microseconds has the value again.
 func putNTP(p []byte, t engine.Time, mask uint32) {
 	sec, nsec := uint64(t)/1e9, uint64(t)%1e9
 	if mask != ntpNano {
@@ -135,8 +139,8 @@ func putNTP(p []byte, t engine.Time, mask uint32) {
 	binary.BigEndian.PutUint32(p[4:], uint32(fraction)&mask)
 }
 
-// uptime writes a time as milliseconds since a base, modulo 2^32 (RFC 3954 section 8, FIRST_SWITCHED); one before it as the
-// first, since collectors take 0 for no time.
+// uptime writes a time as milliseconds since a base, modulo 2^32 (RFC 3954 section 8,
+// FIRST_SWITCHED); one before it as the first, since collectors take 0 for no time.
 type uptime struct {
 	col  engine.Col[engine.Time]
 	base *int64 // nanoseconds since 1970
@@ -194,7 +198,8 @@ func (f mac) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// rawMAC writes a hardware address that comes as bytes; other lengths than Ethernet's are cut or filled with zeros.
+// rawMAC writes a hardware address that comes as bytes; other lengths than Ethernet's are cut or
+// filled with zeros.
 type rawMAC struct{ col engine.Col[engine.Raw] }
 
 func (f rawMAC) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
@@ -235,8 +240,9 @@ func (f icmp) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// icmpAnswer holds, for each type that asks or answers, the other one: ICMP echo, timestamp, information and address mask,
-// ICMPv6 echo and node information. Numbers of the two protocols do not meet.
+// icmpAnswer holds, for each type that asks or answers, the other one: ICMP echo, timestamp,
+// information and address mask, ICMPv6 echo and node information. Numbers of the two protocols do
+// not meet.
 var icmpAnswer = func() (a [256]uint8) {
 	for i := range a {
 		a[i] = uint8(i)
@@ -267,7 +273,8 @@ func (f constant) fill(_ *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// octets writes bytes of variable length: strings are made well-formed UTF-8 (RFC 7011 section 6.1.6), raw data is cut to max.
+// octets writes bytes of variable length: strings are made well-formed UTF-8 (RFC 7011 section
+// 6.1.6), raw data is cut to max.
 type octets[T ~struct{ Off, Len uint32 }] struct {
 	col  engine.Col[T]
 	text bool

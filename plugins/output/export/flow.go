@@ -18,7 +18,8 @@ type FlowOptions struct {
 	Uptime *int64 // NetFlow v9: what its times count from, nanoseconds since 1970
 }
 
-// NewFlows binds the keys of flows. It returns nil if the stack has no flows, and reports unknown names.
+// NewFlows binds the keys of flows. It returns nil if the stack has no flows, and reports unknown
+// names.
 func NewFlows(p *engine.Binder, g *Registry, o FlowOptions) *Encoder {
 	e := &Encoder{both: o.Direction == "uniflow", count: o.Direction != "sum"}
 	e.bindFamily(p)
@@ -124,7 +125,8 @@ func (f *flowKeys) icmp(l *items) {
 	l.add(element.ICMPTypeCodeIPv6, fwd, back) // conntrack's keys are the same for both
 }
 
-// counters: totals under totalCounter elements, what came since the last record under deltaCounter ones (RFC 7012 section 3.2).
+// counters: totals under totalCounter elements, what came since the last record under deltaCounter
+// ones (RFC 7012 section 3.2).
 func (f *flowKeys) counters(l *items, o FlowOptions) {
 	for _, e := range []*engine.Element{element.OctetTotalCount, element.PacketTotalCount, element.OctetDeltaCount, element.PacketDeltaCount} {
 		orig, reply := f.opkts, f.rpkts
@@ -226,8 +228,9 @@ func (f *flowKeys) routing(l *items) {
 	l.add(element.DestinationIPv6PrefixLength, col(f.dplen), col(f.splen))
 }
 
-// translation: what is before it stands in the usual elements, what is after it in the "post" ones (RFC 5103 section 4, RFC 8158). A packet
-// of the original direction leaves with the reply tuple turned round, one of the reply with the original tuple turned round.
+// translation: what is before it stands in the usual elements, what is after it in the "post" ones
+// (RFC 5103 section 4, RFC 8158). A packet of the original direction leaves with the reply tuple
+// turned round, one of the reply with the original tuple turned round.
 func (f *flowKeys) translation(l *items) {
 	l.add(element.PostNATSourceIPv4Address, col(f.rdst), col(f.odst)).when(nat)
 	l.add(element.PostNATSourceIPv6Address, col(f.rdst), col(f.odst)).when(nat)

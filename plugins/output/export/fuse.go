@@ -1,4 +1,5 @@
-// Neighbouring fields that are written in one go: a pair costs little more than one field, and records are full of pairs.
+// Neighbouring fields that are written in one go: a pair costs little more than one field, and
+// records are full of pairs.
 
 package export
 

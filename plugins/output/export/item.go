@@ -43,7 +43,8 @@ func (it *Item) applies(d direction, have uint64, v variant) bool {
 	return it.from[d] != nil && have&it.need[d] == it.need[d] && v&it.on == it.on && v&it.off == 0
 }
 
-// own reports whether the element is under an enterprise number, other than that of reverse elements.
+// own reports whether the element is under an enterprise number, other than that of reverse
+// elements.
 func (it *Item) own() bool { return it.PEN != 0 && it.PEN != engine.Reverse }
 
 // zero says that 0 means as much as leaving the element out.
@@ -98,13 +99,15 @@ func (l *items) add(e *engine.Element, fwd, back source) *Item {
 	return &(*l)[len(*l)-1]
 }
 
-// either takes an item whose reply side is made of one source or, where a record lacks that, of another.
+// either takes an item whose reply side is made of one source or, where a record lacks that, of
+// another.
 func (l *items) either(e *engine.Element, fwd, back, otherwise source) {
 	l.add(e, fwd, back)
 	l.add(e, source{}, otherwise)
 }
 
-// A source is what fills an element in records of one direction, and the presence bits of the columns that are read for it: 0 where nobody gives one.
+// A source is what fills an element in records of one direction, and the presence bits of the
+// columns that are read for it: 0 where nobody gives one.
 type source struct {
 	fill  func(e *engine.Element) filler
 	masks []uint64
@@ -121,8 +124,8 @@ func col[T any](c engine.Col[T]) source {
 	return source{func(e *engine.Element) filler { return column(c, e) }, []uint64{c.Mask()}, c.Key()}
 }
 
-// column returns what writes a column's values as an element. It panics where the table of elements has a type that no value of the column can be
-// written as, which the first stack built shows.
+// column returns what writes a column's values as an element. It panics where the table of elements
+// has a type that no value of the column can be written as, which the first stack built shows.
 func column[T any](c engine.Col[T], e *engine.Element) filler {
 	width := int(e.Length())
 	switch c := any(c).(type) {

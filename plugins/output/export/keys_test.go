@@ -54,7 +54,8 @@ func bindAll(p *engine.Binder) {
 	give(p, g, key.RawMACSaddr)
 }
 
-// TestKeysSayTheirElements: what a manual says that a key leaves as is what records are made of. Nothing may be sent that the key does not list.
+// TestKeysSayTheirElements: what a manual says that a key leaves as is what records are made of.
+// Nothing may be sent that the key does not list.
 func TestKeysSayTheirElements(t *testing.T) {
 	epoch := int64(0)
 	flows := func(o FlowOptions) func(p *engine.Binder) items {

@@ -25,8 +25,9 @@ type NATEvents struct {
 	rows  [engine.BatchSize]engine.Row
 }
 
-// NewNATEvents binds the keys of translations; historic numbers the events 1 and 2 as old collectors expect. It returns nil if the stack does
-// not have both tuples of connections and what happened to them.
+// NewNATEvents binds the keys of translations; historic numbers the events 1 and 2 as old
+// collectors expect. It returns nil if the stack does not have both tuples of connections and what
+// happened to them.
 func NewNATEvents(p *engine.Binder, g *Registry, historic bool) *NATEvents {
 	e := &NATEvents{event: engine.Want(p, key.CTEvent)}
 	engine.Want(p, key.CTTranslations) // so that NFCT reports what begins, too
@@ -64,7 +65,8 @@ func NewNATEvents(p *engine.Binder, g *Registry, historic bool) *NATEvents {
 	return e
 }
 
-// Rows returns those of the rows that are translated connections which begin or have ended; the slice is valid until the next call.
+// Rows returns those of the rows that are translated connections which begin or have ended; the
+// slice is valid until the next call.
 func (e *NATEvents) Rows(b *engine.Batch, rows []engine.Row) []engine.Row {
 	e.classify(b, rows)
 	have, m, ev, n := b.Have(), e.event.Mask(), e.event.Of(b), 0

@@ -18,7 +18,8 @@ type OptionsRecord struct {
 	Data     []byte
 }
 
-// OptionsMessages builds messages of at most limit octets, each with the templates of the records in it. It returns with each how many records it has.
+// OptionsMessages builds messages of at most limit octets, each with the templates of the records
+// in it. It returns with each how many records it has.
 func (g *Registry) OptionsMessages(records []OptionsRecord, limit int) (msgs [][]byte, counts []int) {
 	w := Builder{Registry: g, Announce: Always, Limit: limit}
 	for _, r := range records {
@@ -39,7 +40,8 @@ var (
 	scopeInterface = Specifier{engine.IE{ID: 2}, 4}
 )
 
-// fixedName is the name of an interface in NetFlow v9, which has no fields of variable length: linux/if.h's IFNAMSIZ.
+// fixedName is the name of an interface in NetFlow v9, which has no fields of variable length:
+// linux/if.h's IFNAMSIZ.
 var fixedName = Specifier{element.InterfaceName.IE, nameLength}
 
 const nameLength = 16
@@ -61,8 +63,9 @@ func OptionsTemplates(everything, sampling bool) (n int) {
 	return n
 }
 
-// NewOptions takes numbers for options templates; call it before templates of data take theirs. Those of sampling are taken where a packet of several
-// was looked at, the others where everything is to be told.
+// NewOptions takes numbers for options templates; call it before templates of data take theirs.
+// Those of sampling are taken where a packet of several was looked at, the others where everything
+// is to be told.
 func NewOptions(g *Registry, everything, sampling bool) *Options {
 	o := &Options{}
 	of := func(scope int, list ...*engine.Element) *Template { return g.Of(specifyAll(list), scope) }
@@ -77,7 +80,8 @@ func NewOptions(g *Registry, everything, sampling bool) *Options {
 		o.timeouts = v9(scopeSystem, element.FlowActiveTimeout, element.FlowIdleTimeout)
 	default:
 		o.statistics = of(1, element.ObservationDomainID, element.ExportedMessageTotalCount, element.ExportedFlowTotalCount, element.ExportedOctetTotalCount)
-		// RFC 7011 has observationTime twice here, as first and last; collectors that keep one value for each element lose one of them.
+		// RFC 7011 has observationTime twice here, as first and last; collectors that keep one
+		// value for each element lose one of them.
 		o.ignored = of(1, element.ObservationDomainID, element.IgnoredPacketTotalCount, element.FlowStartMilliseconds, element.FlowEndMilliseconds)
 		o.notSent = of(1, element.ExportingProcessID, element.NotSentFlowTotalCount, element.NotSentPacketTotalCount, element.NotSentOctetTotalCount,
 			element.FlowStartMilliseconds, element.FlowEndMilliseconds)
@@ -93,7 +97,8 @@ func NewOptions(g *Registry, everything, sampling bool) *Options {
 	return o
 }
 
-// A Span is when something happened first and last, in nanoseconds since 1970; zero if it never did.
+// A Span is when something happened first and last, in nanoseconds since 1970; zero if it never
+// did.
 type Span struct{ First, Last int64 }
 
 func (s Span) append(p []byte) []byte {
@@ -134,8 +139,9 @@ func (o *Options) interfaceOf(index uint32, name string) OptionsRecord {
 	return OptionsRecord{o.interfaces, appendText(p, name)}
 }
 
-// timeoutsOf tells after what age a flow that goes on is reported, and after what pause it has ended. process numbers the metering processes of an
-// observation domain; NetFlow v9 does not tell them apart.
+// timeoutsOf tells after what age a flow that goes on is reported, and after what pause it has
+// ended. process numbers the metering processes of an observation domain; NetFlow v9 does not tell
+// them apart.
 func (o *Options) timeoutsOf(domain, process uint32, m meter) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, domain)
 	if o.timeouts.Scope == 2 {
@@ -150,7 +156,8 @@ func wholeSeconds(d time.Duration) uint16 {
 	return uint16(min((d+time.Second-1)/time.Second, 1<<16-1))
 }
 
-// Keys tells which elements of a template make a flow (RFC 7011 section 4.4); ok is false if none does.
+// Keys tells which elements of a template make a flow (RFC 7011 section 4.4); ok is false if none
+// does.
 func (o *Options) Keys(t *Template) (r OptionsRecord, ok bool) {
 	var bits uint64
 	for i, e := range t.Elements {
@@ -168,7 +175,8 @@ var flowKeyElements = []engine.IE{
 	element.SourceTransportPort.IE, element.DestinationTransportPort.IE, element.ICMPTypeCodeIPv4.IE, element.ICMPTypeCodeIPv6.IE, element.ProtocolIdentifier.IE,
 }
 
-// Type describes an enterprise element (RFC 5610 section 3.9). libfixbuf takes no description that lacks any of the fields.
+// Type describes an enterprise element (RFC 5610 section 3.9). libfixbuf takes no description that
+// lacks any of the fields.
 func (o *Options) Type(k *engine.KeyInfo) OptionsRecord {
 	own := k.Own()
 	p := binary.BigEndian.AppendUint32(nil, own.PEN)
@@ -208,7 +216,8 @@ func span(t engine.Type) (low, high uint64) {
 // units are numbers of the registry's informationElementUnits.
 var units = map[string]uint16{"bits": 1, "octets": 2, "packets": 3, "flows": 4, "s": 5, "ms": 6, "us": 7, "ns": 8, "4 octets": 9, "hops": 11}
 
-// semantics are default (0) for what is no number, quantity (1) for what has a unit, identifier (4) for other numbers.
+// semantics are default (0) for what is no number, quantity (1) for what has a unit, identifier (4)
+// for other numbers.
 func semantics(k *engine.KeyInfo) byte {
 	switch {
 	case !k.Type.Integer() || k.Type == engine.BoolType:

@@ -33,7 +33,8 @@ func NewPackets(p *engine.Binder, g *Registry, c Choice) *Encoder {
 // one adds an item of packets, which have no reply.
 func (l *items) one(e *engine.Element, s source) *Item { return l.add(e, s, source{}) }
 
-// ones adds all elements that a key leaves as, the first by itself and the others where somebody asks for them.
+// ones adds all elements that a key leaves as, the first by itself and the others where somebody
+// asks for them.
 func (l *items) ones(s source) {
 	for i, e := range s.key.Elements {
 		if it := l.one(e, s); i > 0 {
@@ -75,7 +76,8 @@ func packetItems(p *engine.Binder, flagOctets uint16) (l items) {
 	return l
 }
 
-// packetLength counts layer-3 octets as flows do, by the IP header's length and not by what was captured.
+// packetLength counts layer-3 octets as flows do, by the IP header's length and not by what was
+// captured.
 func (l *items) packetLength(p *engine.Binder) {
 	payload := engine.Want(p, key.IP6PayloadLen)
 	six := from(withHeader6{payload}, payload.Mask())
@@ -114,7 +116,8 @@ func (f withHeader6) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// NewCounters binds the keys of named counters, as NFACCT reads them. It returns nil if the stack has none.
+// NewCounters binds the keys of named counters, as NFACCT reads them. It returns nil if the stack
+// has none.
 func NewCounters(p *engine.Binder, g *Registry, c Choice) *Encoder {
 	e := &Encoder{}
 	e.bindFamily(p)

@@ -1,4 +1,5 @@
-// How collectors are told that one packet of several was looked at. There is no one way that all of them read.
+// How collectors are told that one packet of several was looked at. There is no one way that all of
+// them read.
 
 package export
 
@@ -30,13 +31,15 @@ func samplers(g *Registry) (list []sampler) {
 	system := scopeSystem
 	if g.Dialect.Version == 10 {
 		system = specify(element.ObservationDomainID)
-		// RFC 5477 section 8.2: one packet taken and n-1 left out. nfdump 1.7.1 passes over a record that names the algorithm.
+		// RFC 5477 section 8.2: one packet taken and n-1 left out. nfdump 1.7.1 passes over a
+		// record that names the algorithm.
 		add(func(_, n uint32) []byte { return bigEndian(selector, systematicCount, one, n-1) },
 			specify(element.SelectorID), element.SelectorAlgorithm, element.SamplingPacketInterval, element.SamplingPacketSpace)
 		add(func(_, n uint32) []byte { return bigEndian(selector, one, n-1) },
 			specify(element.SelectorID), element.SamplingPacketInterval, element.SamplingPacketSpace)
 	}
-	// NetFlow v9's two ways, which many read in IPFIX too; nfdump passes over a record that names the algorithm here as well.
+	// NetFlow v9's two ways, which many read in IPFIX too; nfdump passes over a record that names
+	// the algorithm here as well.
 	add(func(domain, n uint32) []byte { return bigEndian(domain, n, deterministic) }, system, element.SamplingInterval, element.SamplingAlgorithm)
 	add(func(domain, n uint32) []byte { return bigEndian(domain, n) }, system, element.SamplingInterval)
 	add(func(domain, n uint32) []byte { return bigEndian(domain, id, deterministic, n) },

@@ -33,7 +33,8 @@ type shape struct {
 	n       int
 }
 
-// A shapes is the shapes that have occurred, behind a table in which a hash of the bits finds most of them at once.
+// A shapes is the shapes that have occurred, behind a table in which a hash of the bits finds most
+// of them at once.
 type shapes struct {
 	items    items
 	weigh    [2]weigher

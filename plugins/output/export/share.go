@@ -7,7 +7,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// Shares deals rows out by flow. Both directions of a flow fall to the same share, so that one collector sees all of it.
+// Shares deals rows out by flow. Both directions of a flow fall to the same share, so that one
+// collector sees all of it.
 type Shares struct {
 	src, dst     engine.Col[engine.Addr]
 	sport, dport engine.Col[uint16]

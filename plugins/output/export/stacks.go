@@ -40,7 +40,8 @@ func (o *Options) Timeouts(domain uint32, s *Stacks) (records []OptionsRecord) {
 	return records
 }
 
-// Open enters the namespaces, as long as the process may. One that cannot be entered has no interfaces; its input says why.
+// Open enters the namespaces, as long as the process may. One that cannot be entered has no
+// interfaces; its input says why.
 func (s *Stacks) Open() {
 	for _, ns := range s.namespaces {
 		if place, err := netns.Stay(ns); err == nil {

@@ -55,7 +55,8 @@ func (g *Registry) List() []*Template { return g.list }
 // Known returns the bits of all templates so far.
 func (g *Registry) Known() uint64 { return 1<<len(g.list) - 1 }
 
-// Of returns the template of these elements, a new one if need be, or nil if there are too many already.
+// Of returns the template of these elements, a new one if need be, or nil if there are too many
+// already.
 func (g *Registry) Of(els []Specifier, scope int) *Template {
 	for _, t := range g.list {
 		if t.Scope == scope && slices.Equal(t.Elements, els) {
@@ -71,7 +72,8 @@ func (g *Registry) Of(els []Specifier, scope int) *Template {
 	return t
 }
 
-// around returns the smallest template that has all the elements asked for and besides only such as may be zero.
+// around returns the smallest template that has all the elements asked for and besides only such as
+// may be zero.
 func (g *Registry) around(els []Specifier, may func(Specifier) bool) (best *Template) {
 	for _, t := range g.list {
 		if t.Scope == 0 && (best == nil || t.fixed < best.fixed) && covers(t.Elements, els, may) {
@@ -131,8 +133,8 @@ func (t *Template) build(d *Dialect) {
 	t.record = p
 }
 
-// TemplateMessages builds messages of at most limit octets that announce the templates named by bits, and nothing else. A
-// template that is longer than the limit travels alone.
+// TemplateMessages builds messages of at most limit octets that announce the templates named by
+// bits, and nothing else. A template that is longer than the limit travels alone.
 func (g *Registry) TemplateMessages(bits uint64, limit int) [][]byte {
 	var (
 		out [][]byte

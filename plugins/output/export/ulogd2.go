@@ -7,8 +7,9 @@ import (
 	"ulogd/engine/element"
 )
 
-// NewULOGD2 binds the keys of ulogd2's one template: both directions in one counter of 32 bits, whole seconds, the mark as applicationId, and zeros for
-// what is missing. IPv4 records have the registry's first template, IPv6 ones, which ulogd2 does not send, the second.
+// NewULOGD2 binds the keys of ulogd2's one template: both directions in one counter of 32 bits,
+// whole seconds, the mark as applicationId, and zeros for what is missing. IPv4 records have the
+// registry's first template, IPv6 ones, which ulogd2 does not send, the second.
 func NewULOGD2(p *engine.Binder, g *Registry) *Encoder {
 	e := &Encoder{}
 	e.bindFamily(p)

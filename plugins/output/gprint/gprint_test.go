@@ -34,7 +34,8 @@ func golden(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestLinesOfULOGD2 gives GPRINT the values that stand in lines of ulogd2 and wants the lines back. Version 2.0.9 prints IPv6 addresses right.
+// TestLinesOfULOGD2 gives GPRINT the values that stand in lines of ulogd2 and wants the lines back.
+// Version 2.0.9 prints IPv6 addresses right.
 func TestLinesOfULOGD2(t *testing.T) {
 	for _, name := range []string{"packets-2.0.9.log", "flows-2.0.9.log"} {
 		t.Run(name, func(t *testing.T) {

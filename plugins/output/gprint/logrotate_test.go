@@ -16,7 +16,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// TestLogrotate has logrotate put the file aside again and again while records are written: every one is in some file, whole and once.
+// TestLogrotate has logrotate put the file aside again and again while records are written: every
+// one is in some file, whole and once.
 func TestLogrotate(t *testing.T) {
 	nstest.Need(t, "tool:logrotate")
 	dir := t.TempDir()

@@ -65,7 +65,8 @@ func TestWithoutTime(t *testing.T) {
 	}
 }
 
-// A name cannot forge a line, and a long prefix is sent whole: ulogd2 sent memory behind its buffer instead.
+// A name cannot forge a line, and a long prefix is sent whole: ulogd2 sent memory behind its buffer
+// instead.
 func TestHostileNames(t *testing.T) {
 	_, recs := counters(t)
 	stacktest.SameLines(t, send(t, "p", 0, recs[0].With("sum.name", "a b\nforged 1 2\n")), "p.a_b_forged_1_2_.pkts 4 1795227993\np.a_b_forged_1_2_.bytes 232 1795227993\n")

@@ -11,8 +11,8 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// adopter gives stored messages the template numbers of this run. With each message its templates are
-// stored, as the sets that would announce them.
+// adopter gives stored messages the template numbers of this run. With each message its templates
+// are stored, as the sets that would announce them.
 type adopter struct {
 	registry *export.Registry
 	contexts map[uint64][]byte // by the templates' bits
@@ -67,7 +67,8 @@ func (a *adopter) renumber(id []byte, bits *uint64) bool {
 	return true
 }
 
-// learn finds this run's templates for those of a context, and returns false if there is no number left for one.
+// learn finds this run's templates for those of a context, and returns false if there is no number
+// left for one.
 func (a *adopter) learn(context []byte) bool {
 	if len(context) > 0 && bytes.Equal(context, a.context) {
 		return true
@@ -105,7 +106,8 @@ func eachSet(p []byte, f func(id, body []byte) bool) bool {
 	return true
 }
 
-// eachTemplate calls f with id and elements of each template record until it returns false (RFC 7011 section 3.4.1).
+// eachTemplate calls f with id and elements of each template record until it returns false (RFC
+// 7011 section 3.4.1).
 func eachTemplate(p []byte, f func(id []byte, els []export.Specifier) bool) bool {
 	for len(p) > 0 {
 		if len(p) < 4 {

@@ -9,8 +9,9 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// FuzzAdopt reads messages and their templates as they might lie in a spool. What one run has stored another one that numbers templates from elsewhere must adopt, and the
-// strict decoder must read it as it was; anything else it may refuse.
+// FuzzAdopt reads messages and their templates as they might lie in a spool. What one run has
+// stored another one that numbers templates from elsewhere must adopt, and the strict decoder must
+// read it as it was; anything else it may refuse.
 func FuzzAdopt(f *testing.F) {
 	var contexts, messages [][]byte
 	var records []int

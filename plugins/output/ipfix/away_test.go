@@ -1,4 +1,5 @@
-// A collector that is a process of its own, reads at once, and is killed again and again while flows end.
+// A collector that is a process of its own, reads at once, and is killed again and again while
+// flows end.
 
 package ipfix
 
@@ -14,14 +15,16 @@ import (
 	"time"
 )
 
-// The environment that makes the test program a collector: where to listen, and the files of its TLS certificate and key.
+// The environment that makes the test program a collector: where to listen, and the files of its
+// TLS certificate and key.
 const (
 	collectorListen = "ULOGD_TEST_COLLECTOR"
 	collectorCert   = "ULOGD_TEST_COLLECTOR_CERT"
 	collectorKey    = "ULOGD_TEST_COLLECTOR_KEY"
 )
 
-// collectorMain takes one connection and copies what it reads to standard output, which survives it.
+// collectorMain takes one connection and copies what it reads to standard output, which survives
+// it.
 func collectorMain() error {
 	l, err := net.Listen("tcp", os.Getenv(collectorListen))
 	if err != nil {
@@ -71,7 +74,8 @@ func beginLife(t *testing.T, env ...string) *life {
 	return l
 }
 
-// end waits for the end of the process and enters the flows that it has read. A message that it had not read to its end does not count.
+// end waits for the end of the process and enters the flows that it has read. A message that it had
+// not read to its end does not count.
 func (l *life) end(seen map[uint32]int) {
 	l.t.Helper()
 	l.cmd.Wait()
@@ -91,8 +95,8 @@ func (l *life) end(seen map[uint32]int) {
 	}
 }
 
-// TestCollectorKilled: of 20,000 flows each arrives in one of six lives of the collector, which is away for a second in between; with ULOGD_STORMS
-// set, of 200,000, and for a minute.
+// TestCollectorKilled: of 20,000 flows each arrives in one of six lives of the collector, which is
+// away for a second in between; with ULOGD_STORMS set, of 200,000, and for a minute.
 func TestCollectorKilled(t *testing.T) {
 	flows, up, down := 20000, 300*time.Millisecond, time.Second
 	if os.Getenv("ULOGD_STORMS") != "" {

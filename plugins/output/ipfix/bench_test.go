@@ -10,7 +10,8 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// probe is an IPFIX output whose Consume is handed to a function, for what is measured or counted on a real batch.
+// probe is an IPFIX output whose Consume is handed to a function, for what is measured or counted
+// on a real batch.
 type probe struct {
 	output
 	run func(s *stage, b *engine.Batch)
@@ -128,7 +129,8 @@ func TestEncodeDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// BenchmarkSpool encodes connections for a collector that is away, into a spool that is full: the oldest records give way.
+// BenchmarkSpool encodes connections for a collector that is away, into a spool that is full: the
+// oldest records give way.
 func BenchmarkSpool(b *testing.B) {
 	set := map[string]string{"proto": "tcp", "buffer": "256KiB", "spool": b.TempDir(), "spool_max": "64MiB"}
 	onBatch(b, true, flows256(0), set, func(s *stage, batch *engine.Batch) {

@@ -44,7 +44,8 @@ type daemon struct {
 	ended   bool
 }
 
-// startDaemon starts the daemon with a configuration, as the end of a command that makes its surroundings, if there is one.
+// startDaemon starts the daemon with a configuration, as the end of a command that makes its
+// surroundings, if there is one.
 func startDaemon(t *testing.T, config string, inside ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, program: built.Path(t), config: filepath.Join(t.TempDir(), "ulogd.toml")}
@@ -106,7 +107,8 @@ func reading(s engine.Snapshot, name string) int64 {
 	return 0
 }
 
-// ipfixDump returns the flowEndMilliseconds of all IPv4 records in messages, as libfixbuf's ipfixDump prints them.
+// ipfixDump returns the flowEndMilliseconds of all IPv4 records in messages, as libfixbuf's
+// ipfixDump prints them.
 func ipfixDump(t *testing.T, messages []byte) (ends []time.Time) {
 	t.Helper()
 	nstest.Need(t, "tool:ipfixDump")
@@ -134,8 +136,8 @@ func ipfixDump(t *testing.T, messages []byte) (ends []time.Time) {
 	return ends
 }
 
-// TestKilledWhileSpooling: flows that a collector which is away could not take are on disk when the daemon is killed, and arrive although the next one is killed
-// while it sends them.
+// TestKilledWhileSpooling: flows that a collector which is away could not take are on disk when the
+// daemon is killed, and arrive although the next one is killed while it sends them.
 func TestKilledWhileSpooling(t *testing.T) {
 	c, dir := closedPort(t), t.TempDir()
 	spool := filepath.Join(dir, "spool")

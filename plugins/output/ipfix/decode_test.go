@@ -1,4 +1,5 @@
-// An independent, strict decoder: it refuses whatever RFC 7011 does not allow, so that what it accepts is right.
+// An independent, strict decoder: it refuses whatever RFC 7011 does not allow, so that what it
+// accepts is right.
 
 package ipfix
 

@@ -23,7 +23,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// sServer is `openssl s_server`, a collector that wants a certificate and writes what it decrypts to its standard output.
+// sServer is `openssl s_server`, a collector that wants a certificate and writes what it decrypts
+// to its standard output.
 type sServer struct {
 	t             testing.TB
 	address, port string
@@ -36,7 +37,8 @@ type sServer struct {
 	within        *nstest.NS // nil: where the test is
 }
 
-// dtls prepares a collector at the loopback address that shows such a certificate of this authority and wants one of it.
+// dtls prepares a collector at the loopback address that shows such a certificate of this authority
+// and wants one of it.
 func (a *authority) dtls(t testing.TB, c *x509.Certificate) *sServer {
 	t.Helper()
 	l, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -64,7 +66,8 @@ func (a *authority) sServer(t testing.TB, version, address, port string, c *x509
 
 func (s *sServer) host() string { return s.address + ":" + s.port }
 
-// start begins a life; -quiet leaves nothing but the data on standard output, and commands on standard input unread.
+// start begins a life; -quiet leaves nothing but the data on standard output, and commands on
+// standard input unread.
 func (s *sServer) start(args ...string) {
 	s.t.Helper()
 	args = append(slices.Clone(s.args), args...)
@@ -145,7 +148,8 @@ func TestDTLS(t *testing.T) {
 	}
 }
 
-// TestDTLSRefused wants nothing to be sent to a collector that does not prove who it is, or to which we do not.
+// TestDTLSRefused wants nothing to be sent to a collector that does not prove who it is, or to
+// which we do not.
 func TestDTLSRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -189,8 +193,8 @@ func TestDTLSRefused(t *testing.T) {
 	}
 }
 
-// TestDTLSCollectorThatDies kills a collector while the exporter goes on: what comes later is read by the next, which learns the
-// templates anew.
+// TestDTLSCollectorThatDies kills a collector while the exporter goes on: what comes later is read
+// by the next, which learns the templates anew.
 func TestDTLSCollectorThatDies(t *testing.T) {
 	a := newAuthority(t)
 	s := a.dtls(t, loopbackCertificate())
@@ -211,7 +215,8 @@ func TestDTLSCollectorThatDies(t *testing.T) {
 	r.end()
 }
 
-// listenDTLS is a collector that does what OpenSSL's server does not: it says close_notify, and tells who has come.
+// listenDTLS is a collector that does what OpenSSL's server does not: it says close_notify, and
+// tells who has come.
 func (a *authority) listenDTLS(t testing.TB) net.Listener {
 	t.Helper()
 	c := loopbackCertificate()
@@ -227,8 +232,8 @@ func (a *authority) listenDTLS(t testing.TB) net.Listener {
 	return l
 }
 
-// TestDTLSCollectorThatCloses has a collector end each session as soon as it is up, while nothing is sent: only its close_notify can
-// tell the exporter, which connects again.
+// TestDTLSCollectorThatCloses has a collector end each session as soon as it is up, while nothing
+// is sent: only its close_notify can tell the exporter, which connects again.
 func TestDTLSCollectorThatCloses(t *testing.T) {
 	a := newAuthority(t)
 	l := a.listenDTLS(t)
@@ -251,8 +256,8 @@ func TestDTLSCollectorThatCloses(t *testing.T) {
 	r.stop()
 }
 
-// TestDTLSRenews kills a collector while nothing is sent, so that no refusal tells of it, and has the next one at the same port know
-// nothing of the session.
+// TestDTLSRenews kills a collector while nothing is sent, so that no refusal tells of it, and has
+// the next one at the same port know nothing of the session.
 func TestDTLSRenews(t *testing.T) {
 	a := newAuthority(t)
 	s := a.dtls(t, loopbackCertificate())
@@ -270,7 +275,8 @@ func TestDTLSRenews(t *testing.T) {
 	r.end()
 }
 
-// TestDTLSOnTheWire looks at the packets of a path with an MTU of 1500: none is longer, and tshark, given the keys, decrypts what openssl did.
+// TestDTLSOnTheWire looks at the packets of a path with an MTU of 1500: none is longer, and tshark,
+// given the keys, decrypts what openssl did.
 func TestDTLSOnTheWire(t *testing.T) {
 	nstest.Need(t, "root", "tool:openssl", "tool:tcpdump", "tool:tshark")
 	a, ns, dir := newAuthority(t), nstest.New(t), t.TempDir()

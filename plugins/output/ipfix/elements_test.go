@@ -47,8 +47,8 @@ func logged() map[string]string {
 	}
 }
 
-// TestEnterprise: a collector may refuse all of a template for one element that it does not know (Logstash does), so that flows have IANA's alone unless more is
-// asked for.
+// TestEnterprise: a collector may refuse all of a template for one element that it does not know
+// (Logstash does), so that flows have IANA's alone unless more is asked for.
 func TestEnterprise(t *testing.T) {
 	const base = "stage:BASE,"
 	for _, c := range []struct {
@@ -84,7 +84,8 @@ func TestEnterprise(t *testing.T) {
 	}
 }
 
-// TestFieldsByKey: a key in fields is what its records usually have; an element that only one of its keys has can be named too.
+// TestFieldsByKey: a key in fields is what its records usually have; an element that only one of
+// its keys has can be named too.
 func TestFieldsByKey(t *testing.T) {
 	six := connection()
 	six["oob.family"], six["orig.ip.saddr"], six["orig.ip.daddr"] = "10", "2001:db8::1", "2001:db8::2"
@@ -112,7 +113,8 @@ func TestFieldsByKey(t *testing.T) {
 	}
 }
 
-// TestCounters: deltas where the stack says so, which every collector reads; else totals, and then the log names those that read none.
+// TestCounters: deltas where the stack says so, which every collector reads; else totals, and then
+// the log names those that read none.
 func TestCounters(t *testing.T) {
 	for _, c := range []struct {
 		counts, counters string

@@ -28,7 +28,8 @@ func ends(t *testing.T, options string, rows ...map[string]string) (records []de
 	return records
 }
 
-// TestFlowEndReason: the input's word where it has one, as NFCT and FLOW do; else what conntrack's event and state say.
+// TestFlowEndReason: the input's word where it has one, as NFCT and FLOW do; else what conntrack's
+// event and state say.
 func TestFlowEndReason(t *testing.T) {
 	const update, destroy = "2", "4"
 	cases := []struct {
@@ -57,8 +58,8 @@ func TestFlowEndReason(t *testing.T) {
 	}
 }
 
-// TestTCPControlBits: where packets were seen, eight bits in one octet, as most collectors read them, or on request twelve in two (RFC 9565);
-// conntrack's states are no flags of headers.
+// TestTCPControlBits: where packets were seen, eight bits in one octet, as most collectors read
+// them, or on request twelve in two (RFC 9565); conntrack's states are no flags of headers.
 func TestTCPControlBits(t *testing.T) {
 	for options, want := range map[string]string{"": "ff", "tcp_flags_octets = 2": "0fff"} {
 		t.Run(options, func(t *testing.T) {

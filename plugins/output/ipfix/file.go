@@ -1,5 +1,5 @@
-// Files by RFC 5655: which one is written to, from when until when. Each is one transport session and
-// can be read alone: its templates come first, its sequence begins at 0.
+// Files by RFC 5655: which one is written to, from when until when. Each is one transport session
+// and can be read alone: its templates come first, its sequence begins at 0.
 
 package ipfix
 
@@ -41,7 +41,8 @@ type file struct {
 	look    bool      // the path may lead to another file now
 }
 
-// minFileBuffer is the least room for messages, of which some wait until they are compressed together.
+// minFileBuffer is the least room for messages, of which some wait until they are compressed
+// together.
 const minFileBuffer = 1 << 20
 
 // Patience with files that cannot be opened or written.
@@ -99,8 +100,8 @@ func (f *file) open(env *engine.Env) (err error) {
 	return err
 }
 
-// begin opens the path. A file that is there and has content is put aside: what was appended would be a
-// second session.
+// begin opens the path. A file that is there and has content is put aside: what was appended would
+// be a second session.
 func (f *file) begin(now time.Time) (*volume, error) {
 	switch info, err := os.Stat(f.path); {
 	case err == nil && !info.Mode().IsRegular():
@@ -122,8 +123,8 @@ func (f *file) begin(now time.Time) (*volume, error) {
 // Name implements collector.Way.
 func (f *file) Name() string { return f.path }
 
-// Poll implements collector.Way. It begins a file when there is none, or when the present one is full,
-// old or moved away; all that was taken is on the disk before that.
+// Poll implements collector.Way. It begins a file when there is none, or when the present one is
+// full, old or moved away; all that was taken is on the disk before that.
 func (f *file) Poll(now time.Time) (collector.Session, bool) {
 	switch {
 	case f.present == nil:
@@ -145,7 +146,7 @@ func (f *file) Poll(now time.Time) (collector.Session, bool) {
 	return f.present, fresh
 }
 
-// moved tells whether the path leads elsewhere than to the present file.
+// moved reports whether the path leads elsewhere than to the present file.
 func (f *file) moved() bool {
 	there, err := os.Stat(f.path)
 	if err != nil {
@@ -155,7 +156,7 @@ func (f *file) moved() bool {
 	return err == nil && !os.SameFile(there, ours)
 }
 
-// over tells whether the present file is to be put aside.
+// over reports whether the present file is to be put aside.
 func (f *file) over(now time.Time) bool {
 	if f.rotate.Every > 0 && !now.Before(f.next) {
 		if !f.present.empty() {

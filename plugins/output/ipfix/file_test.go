@@ -91,7 +91,8 @@ func inFolder(t testing.TB, dir string) (files []string) {
 	return files
 }
 
-// TestFilePrograms has tshark and libfixbuf's ipfixDump read files in every compression, with records of several templates.
+// TestFilePrograms has tshark and libfixbuf's ipfixDump read files in every compression, with
+// records of several templates.
 func TestFilePrograms(t *testing.T) {
 	flows := numbered(0, 300)
 	for i := range flows {

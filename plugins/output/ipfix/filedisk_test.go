@@ -19,7 +19,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestFileOnFullDisk fills a small disk, makes room, and wants whole messages alone, as many records as were counted, and one complaint.
+// TestFileOnFullDisk fills a small disk, makes room, and wants whole messages alone, as many
+// records as were counted, and one complaint.
 func TestFileOnFullDisk(t *testing.T) {
 	nstest.Need(t, "root", "tool:unshare")
 	for _, name := range []string{"flows.ipfix", "flows.ipfix.zst"} {

@@ -20,8 +20,9 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// FuzzEncode writes random flows, of every mixture of keys, in messages of random length, and reads them back with the strict decoder and with goflow2's: each
-// element must be there exactly if it can be, with the value that went in.
+// FuzzEncode writes random flows, of every mixture of keys, in messages of random length, and reads
+// them back with the strict decoder and with goflow2's: each element must be there exactly if it
+// can be, with the value that went in.
 func FuzzEncode(f *testing.F) {
 	for seed := range uint64(12) {
 		f.Add(seed, uint8(seed%3), seed%2 == 0, uint16(484+seed*97), uint8(seed%4))
@@ -44,7 +45,7 @@ func FuzzEncode(f *testing.F) {
 			set["fields"] = "ct.id,ct.helper,sourceIPv4Address,destinationIPv4Address,sourceIPv6Address,destinationIPv6Address,octetTotalCount,octetDeltaCount,flowStartMilliseconds"
 		}
 		var messages [][]byte
-		homeless := 0
+		noTemplate := 0
 		onBatch(t, asct, flows, set, func(s *stage, b *engine.Batch) {
 			w := s.o.builders[0]
 			w.Limit = max(int(limit), 512)
@@ -67,15 +68,15 @@ func FuzzEncode(f *testing.F) {
 				sent += uint32(m.Records)
 				messages = append(messages, msg)
 			})
-			if int(sent) != b.Len()+res.Second-res.Homeless-res.TooBig {
-				t.Errorf("%d records in messages, but %d rows + %d second - %d - %d", sent, b.Len(), res.Second, res.Homeless, res.TooBig)
+			if int(sent) != b.Len()+res.Second-res.NoTemplate-res.TooBig {
+				t.Errorf("%d records in messages, but %d rows + %d second - %d - %d", sent, b.Len(), res.Second, res.NoTemplate, res.TooBig)
 			}
 			if want := content(flows, b.Len()+res.Second); set["fields"] == "" && told != want {
 				t.Errorf("messages and losses amount to %+v, want %+v", told, want)
 			}
-			homeless = res.Homeless
-			if homeless > 0 && len(s.o.registry.List()) < 64 {
-				t.Errorf("%d records without a template, though there are only %d", homeless, len(s.o.registry.List()))
+			noTemplate = res.NoTemplate
+			if noTemplate > 0 && len(s.o.registry.List()) < 64 {
+				t.Errorf("%d records without a template, though there are only %d", noTemplate, len(s.o.registry.List()))
 			}
 			if res.TooBig > 0 {
 				t.Errorf("%d records found no place", res.TooBig)
@@ -96,7 +97,7 @@ func FuzzEncode(f *testing.F) {
 			records = append(records, got...)
 		}
 		if set["fields"] == "" {
-			compareAll(t, flows, records, homeless, dir, asct)
+			compareAll(t, flows, records, noTemplate, dir, asct)
 		}
 	})
 }
@@ -185,8 +186,9 @@ func randomFlow(rng *rand.Rand, id uint32, asct bool) flow {
 	return f
 }
 
-// compareAll matches records with flows, by the source address that names each, and compares every element.
-func compareAll(t *testing.T, flows []flow, records []decodedRecord, homeless int, dir string, asct bool) {
+// compareAll matches records with flows, by the source address that names each, and compares every
+// element.
+func compareAll(t *testing.T, flows []flow, records []decodedRecord, noTemplate int, dir string, asct bool) {
 	t.Helper()
 	want := map[string]int{}
 	var expected []map[engine.IE]string
@@ -214,8 +216,8 @@ func compareAll(t *testing.T, flows []flow, records []decodedRecord, homeless in
 		}
 		want[c]--
 	}
-	if len(records) != len(expected)-homeless {
-		t.Fatalf("%d records, want %d", len(records), len(expected)-homeless)
+	if len(records) != len(expected)-noTemplate {
+		t.Fatalf("%d records, want %d", len(records), len(expected)-noTemplate)
 	}
 }
 

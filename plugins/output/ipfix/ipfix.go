@@ -92,7 +92,7 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	o.noForm = p.Stats().Drop("no_template", "records that would have needed a template beyond max_templates, or that are not IP")
 	o.no6 = p.Stats().Drop("ipv6_without_template", "IPv6 records, which a collector that is told no template cannot know")
 	if o.announce == export.Never {
-		o.Queued = p.Stats().Counter("untold", "records sent without their template (send_template = never): only a collector that knows it from its own configuration reads them")
+		o.Queued = p.Stats().Counter("without_template", "records sent without their template (send_template = never): only a collector that knows it from its own configuration reads them")
 	}
 	o.registry.First, o.registry.Max = 257, o.maxTemplates
 	if o.layout == layoutULOGD2 {
@@ -235,8 +235,8 @@ func (s *stage) Consume(b *engine.Batch) {
 func (s *stage) settle(i int, res export.Result, now time.Time) {
 	o := s.o
 	o.Env().Stats.Made.Add(res.Second)
-	if res.Homeless+res.TooBig > 0 {
-		o.noForm.Add(res.Homeless)
+	if res.NoTemplate+res.TooBig > 0 {
+		o.noForm.Add(res.NoTemplate)
 		o.noRoom.Add(res.TooBig)
 		if o.reporter != nil {
 			o.reporter.drop(res.Lost, now)
@@ -286,7 +286,8 @@ func (o *output) encoder(p *engine.Binder) *export.Encoder {
 	return export.NewCounters(p, &o.registry, o.choice)
 }
 
-// smallest returns the octets of the smallest message that can hold a record and, apart or together, its template.
+// smallest returns the octets of the smallest message that can hold a record and, apart or
+// together, its template.
 func (o *output) smallest(record, set int) int {
 	const header, setHeader = 16, 4
 	switch o.announce {

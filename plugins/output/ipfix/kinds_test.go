@@ -183,7 +183,8 @@ func TestTimes(t *testing.T) {
 	got := newSession().must(t, datagram(t, c))[0]
 	r.end()
 	ntp := uint64(sec+2208988800) << 32
-	// A quarter of a second is 2^30 of 2^32; the nanosecond more is 4.29 of them, rounded up for those who cut; microseconds do not show it.
+	// A quarter of a second is 2^30 of 2^32; the nanosecond more is 4.29 of them, rounded up for
+	// those who cut; microseconds do not show it.
 	for id, want := range map[uint16]uint64{150: sec, 152: sec*1000 + 250, 154: ntp | 1<<30, 156: ntp | 1<<30 + 5} {
 		if v := got.uint(0, id); v != want {
 			t.Errorf("element %d is %d, want %d", id, v, want)

@@ -51,7 +51,8 @@ type peer struct {
 	reported  time.Time
 }
 
-// Begin implements collector.Protocol. Templates live as long as a session (RFC 7011 section 8): none is known now.
+// Begin implements collector.Protocol. Templates live as long as a session (RFC 7011 section 8):
+// none is known now.
 func (p *peer) Begin(q *collector.Queue, now time.Time) {
 	p.told.Forget(now)
 	p.described = 0
@@ -68,7 +69,8 @@ func (p *peer) Doubt(_ *collector.Queue, now time.Time) {
 	p.described = 0
 }
 
-// Before implements collector.Protocol: what a message needs and does not bring itself goes ahead of it.
+// Before implements collector.Protocol: what a message needs and does not bring itself goes ahead
+// of it.
 func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	o := p.o
 	if o.announce == export.Never {
@@ -101,8 +103,8 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	}
 }
 
-// refreshes reports whether templates are told again: where messages may be lost, and do not bring them
-// (RFC 7011 section 8.4).
+// refreshes reports whether templates are told again: where messages may be lost, and do not bring
+// them (RFC 7011 section 8.4).
 func (p *peer) refreshes() bool { return p.o.datagrams() && p.o.announce == export.First }
 
 // Refresh implements stream.Peer.
@@ -116,7 +118,8 @@ func (p *peer) Refresh(q *collector.Queue, now time.Time) {
 	}
 }
 
-// tell announces all templates that were announced. What describes one is lost as easily as the template.
+// tell announces all templates that were announced. What describes one is lost as easily as the
+// template.
 func (p *peer) tell(q *collector.Queue, now time.Time) {
 	bits, r := p.told.Bits, p.o.reporter
 	if r != nil {
@@ -130,7 +133,8 @@ func (p *peer) tell(q *collector.Queue, now time.Time) {
 	p.told.Refreshed(q, now)
 }
 
-// Stamp implements collector.Protocol: export time, sequence number, observation domain (RFC 7011 section 3.1).
+// Stamp implements collector.Protocol: export time, sequence number, observation domain (RFC 7011
+// section 3.1).
 func (p *peer) Stamp(msg []byte, at collector.Position, now time.Time) {
 	binary.BigEndian.PutUint32(msg[4:], uint32(now.Unix()))
 	binary.BigEndian.PutUint32(msg[8:], at.Records)

@@ -13,7 +13,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// tsharkFile returns what tshark says of each data record in a file of IPFIX messages, one map of its labels per record.
+// tsharkFile returns what tshark says of each data record in a file of IPFIX messages, one map of
+// its labels per record.
 func tsharkFile(t *testing.T, name string) (records []map[string]string) {
 	t.Helper()
 	nstest.Need(t, "tool:tshark")
@@ -39,7 +40,8 @@ func tsharkFile(t *testing.T, name string) (records []map[string]string) {
 	return records
 }
 
-// ipfixDumpFile returns what libfixbuf's ipfixDump says of each data record, by number of the element.
+// ipfixDumpFile returns what libfixbuf's ipfixDump says of each data record, by number of the
+// element.
 func ipfixDumpFile(t *testing.T, name string) (records []map[string]string) {
 	t.Helper()
 	nstest.Need(t, "tool:ipfixDump")

@@ -17,8 +17,9 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestReload moves a collector's name to another address, gives the daemon another certificate, and signals it until the collector there
-// says that somebody with the new one has come. (Go reads /etc/hosts at most every five seconds.)
+// TestReload moves a collector's name to another address, gives the daemon another certificate, and
+// signals it until the collector there says that somebody with the new one has come. (Go reads
+// /etc/hosts at most every five seconds.)
 func TestReload(t *testing.T) {
 	for _, c := range []struct{ proto, version string }{{"tls", "-tls1_3"}, {"dtls", "-dtls1_2"}} {
 		t.Run(c.proto, func(t *testing.T) {

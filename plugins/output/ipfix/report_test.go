@@ -72,7 +72,8 @@ func TestOptionsRecords(t *testing.T) {
 	}
 }
 
-// TestNotSent lets a collector stall until records are dropped, and then reads what it is told about them.
+// TestNotSent lets a collector stall until records are dropped, and then reads what it is told
+// about them.
 func TestNotSent(t *testing.T) {
 	c := listenTCP(t)
 	r := start(t, &feed{asct: true}, "host", c.addr, "buffer", "1MiB", "flush_interval", "20ms", "options_interval", "100ms")
@@ -102,7 +103,8 @@ func TestNotSent(t *testing.T) {
 	r.end()
 }
 
-// TestSampling asks for nothing but the announcement of sampling, which comes in each way that a collector may read and without records of another kind.
+// TestSampling asks for nothing but the announcement of sampling, which comes in each way that a
+// collector may read and without records of another kind.
 func TestSampling(t *testing.T) {
 	c := listenUDP(t)
 	r := start(t, &feed{asct: true}, "host", c.LocalAddr().String(), "proto", "udp", "sampling", "64", "oid", "7", "flush_interval", "20ms")

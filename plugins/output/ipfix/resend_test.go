@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unread returns how many octets the kernel has received for a connection that nobody reads, once no more come: it has acknowledged exactly these.
+// unread returns how many octets the kernel has received for a connection that nobody reads, once
+// no more come: it has acknowledged exactly these.
 func unread(t testing.TB, conn *net.TCPConn) int {
 	t.Helper()
 	raw, err := conn.SyscallConn()
@@ -29,8 +30,9 @@ func unread(t testing.TB, conn *net.TCPConn) int {
 	return n
 }
 
-// TestResend breaks a session whose collector does not read. What its kernel has not acknowledged arrives in the next session, and before it as much as resend_window asks for, to
-// the message: under TLS the acknowledged octets are ciphertext.
+// TestResend breaks a session whose collector does not read. What its kernel has not acknowledged
+// arrives in the next session, and before it as much as resend_window asks for, to the message:
+// under TLS the acknowledged octets are ciphertext.
 func TestResend(t *testing.T) {
 	for _, proto := range []string{"tcp", "tls"} {
 		for window, octets := range map[string]int{"0": 0, "32KiB": 32 << 10} {

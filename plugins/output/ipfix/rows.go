@@ -8,7 +8,8 @@ import (
 	"ulogd/plugins/output/export"
 )
 
-// rowFilter returns what leaves out the rows that do not become records and counts them, or nil if all do.
+// rowFilter returns what leaves out the rows that do not become records and counts them, or nil if
+// all do.
 func (o *output) rowFilter(p *engine.Binder) func(*engine.Batch, []engine.Row) []engine.Row {
 	event, family := engine.Want(p, key.CTEvent), engine.Want(p, key.OOBFamily)
 	stats := p.Stats()

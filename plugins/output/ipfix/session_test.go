@@ -114,7 +114,8 @@ func TestCollectorThatReadsAndDies(t *testing.T) {
 	dying(t, c, r)
 }
 
-// dying has a collector read and close its connection five times while flows end: each flow must arrive in one of its lives.
+// dying has a collector read and close its connection five times while flows end: each flow must
+// arrive in one of its lives.
 func dying(t *testing.T, c *collectTCP, r *rig) {
 	t.Helper()
 	total := 20000
@@ -292,7 +293,8 @@ func TestSendTemplateOnTCP(t *testing.T) {
 	})
 }
 
-// TestNeverATemplateOnUDP wants the operator to learn that no collector is told what it gets: at the start, by a counter, and by the doctor.
+// TestNeverATemplateOnUDP wants the operator to learn that no collector is told what it gets: at
+// the start, by a counter, and by the doctor.
 func TestNeverATemplateOnUDP(t *testing.T) {
 	for _, layout := range []string{"ulogd2", "default"} {
 		t.Run(layout, func(t *testing.T) {
@@ -312,8 +314,8 @@ func TestNeverATemplateOnUDP(t *testing.T) {
 				t.Errorf("the doctor finds %v", f)
 			}
 			r.end()
-			if n := r.stats().Counter("untold", "").Load(); n != 20 {
-				t.Errorf("%d records are counted as untold, want 20", n)
+			if n := r.stats().Counter("without_template", "").Load(); n != 20 {
+				t.Errorf("%d records are counted as sent without their template, want 20", n)
 			}
 		})
 	}

@@ -95,7 +95,8 @@ func segments(t testing.TB, dir string, c *collectTCP) []string {
 	return list
 }
 
-// TestSpoolWhileAway: more records than memory holds wait for a collector, and arrive once, in order, with later ones behind them.
+// TestSpoolWhileAway: more records than memory holds wait for a collector, and arrive once, in
+// order, with later ones behind them.
 func TestSpoolWhileAway(t *testing.T) {
 	c, dir := closedPort(t), t.TempDir()
 	r := start(t, &feed{asct: true}, spooled(dir, "host", c.addr)...)
@@ -115,8 +116,8 @@ func TestSpoolWhileAway(t *testing.T) {
 	}
 }
 
-// TestSpoolOverRuns: the collector is away for two runs, whose templates have the same numbers for different elements. The third run brings
-// everything, without a gap.
+// TestSpoolOverRuns: the collector is away for two runs, whose templates have the same numbers for
+// different elements. The third run brings everything, without a gap.
 func TestSpoolOverRuns(t *testing.T) {
 	c, dir := closedPort(t), t.TempDir()
 	first := start(t, &feed{asct: true}, spooled(dir, "host", c.addr)...)
@@ -144,7 +145,8 @@ func TestSpoolOverRuns(t *testing.T) {
 	}
 }
 
-// TestStalledAtTheEnd: what a collector that does not read has not acknowledged when the daemon ends is for the next run.
+// TestStalledAtTheEnd: what a collector that does not read has not acknowledged when the daemon
+// ends is for the next run.
 func TestStalledAtTheEnd(t *testing.T) {
 	c, dir := listenTCP(t), t.TempDir()
 	r := start(t, &feed{asct: true}, spooled(dir, "host", c.addr)...)
@@ -163,7 +165,8 @@ func TestStalledAtTheEnd(t *testing.T) {
 	inOrder(t, got, int(got[0]), 50000)
 }
 
-// TestSlowCollector: what a collector that does not read for a while has no room for waits on disk, and arrives once, in order.
+// TestSlowCollector: what a collector that does not read for a while has no room for waits on disk,
+// and arrives once, in order.
 func TestSlowCollector(t *testing.T) {
 	c, dir := listenTCP(t), t.TempDir()
 	r := start(t, &feed{asct: true}, spooled(dir, "host", c.addr)...)
@@ -181,7 +184,8 @@ func TestSlowCollector(t *testing.T) {
 	}
 }
 
-// TestFullSpoolHoldsUpFiles: an input that loses nothing by waiting waits when buffer and spool are full.
+// TestFullSpoolHoldsUpFiles: an input that loses nothing by waiting waits when buffer and spool are
+// full.
 func TestFullSpoolHoldsUpFiles(t *testing.T) {
 	c, dir := closedPort(t), t.TempDir()
 	r := start(t, &feed{asct: true, patient: true}, spooled(dir, "host", c.addr, "spool_max", "1MiB")...)
@@ -257,7 +261,8 @@ func TestSpoolsOfSeveral(t *testing.T) {
 	}
 }
 
-// TestSpoolOfAnotherTransport: DTLS has no room for messages that were made for TCP with a large mtu. They are dropped, and what comes behind them is sent.
+// TestSpoolOfAnotherTransport: DTLS has no room for messages that were made for TCP with a large
+// mtu. They are dropped, and what comes behind them is sent.
 func TestSpoolOfAnotherTransport(t *testing.T) {
 	a, dir := newAuthority(t), t.TempDir()
 	s := a.dtls(t, loopbackCertificate())

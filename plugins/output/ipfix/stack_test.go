@@ -1,4 +1,5 @@
-// A stack for tests: an input that gives the rows it is handed, and collectors on the loopback address.
+// A stack for tests: an input that gives the rows it is handed, and collectors on the loopback
+// address.
 
 package ipfix
 
@@ -274,7 +275,8 @@ func (l *transcript) String() string {
 	return l.text.String()
 }
 
-// start builds, opens and starts the stack; set gives the output's options as words, name and value by turns.
+// start builds, opens and starts the stack; set gives the output's options as words, name and value
+// by turns.
 func start(t testing.TB, f *feed, set ...string) *rig {
 	t.Helper()
 	r := build(t, f, set...)

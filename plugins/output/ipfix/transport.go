@@ -19,10 +19,11 @@ const (
 	protoFile = "file" // is set by the option file alone
 )
 
-// datagrams tells whether each message is a datagram, which may be lost: templates are then announced again (RFC 7011 section 8.4).
+// datagrams reports whether each message is a datagram, which may be lost: templates are then
+// announced again (RFC 7011 section 8.4).
 func (s *settings) datagrams() bool { return s.proto == protoUDP || s.proto == protoDTLS }
 
-// secure tells whether both sides prove who they are.
+// secure reports whether both sides prove who they are.
 func (s *settings) secure() bool { return s.proto == protoTLS || s.proto == protoDTLS }
 
 // dial returns how a collector is reached.

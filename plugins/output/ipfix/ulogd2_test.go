@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// TestULOGD2Layout sends the flows of recorded ulogd2 datagrams through the output and compares octets: all of them but the export
-// time, which is the moment's, and the sequence number, where ulogd2 counts a message's own records.
+// TestULOGD2Layout sends the flows of recorded ulogd2 datagrams through the output and compares
+// octets: all of them but the export time, which is the moment's, and the sequence number, where
+// ulogd2 counts a message's own records.
 func TestULOGD2Layout(t *testing.T) {
 	for _, file := range []string{"datagrams-2.0.8-once.hex", "datagrams-2.0.9git-once.hex"} {
 		t.Run(file, func(t *testing.T) {
@@ -45,7 +46,8 @@ func TestULOGD2Layout(t *testing.T) {
 	}
 }
 
-// ulogd2Flows takes the flows out of a datagram of ulogd2's, by the layout that its template states.
+// ulogd2Flows takes the flows out of a datagram of ulogd2's, by the layout that its template
+// states.
 func ulogd2Flows(msg []byte) (flows []flow) {
 	p := msg[16:]
 	if p[1] == 2 {

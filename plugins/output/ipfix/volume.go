@@ -123,8 +123,8 @@ func (v *volume) write() bool {
 	return true
 }
 
-// put writes p to the end of the file. What was written of it before an error is taken back, if need be
-// by the next call.
+// put writes p to the end of the file. What was written of it before an error is taken back, if
+// need be by the next call.
 func (v *volume) put(p []byte) error {
 	if v.torn {
 		if err := v.fd.Truncate(v.size); err != nil {

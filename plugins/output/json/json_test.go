@@ -134,7 +134,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// FuzzString wants that any bytes become a string that another decoder reads as what encoding/json makes of them.
+// FuzzString wants that any bytes become a string that another decoder reads as what encoding/json
+// makes of them.
 func FuzzString(f *testing.F) {
 	for _, s := range []string{"", `IN: "x" \ 100%`, "\x00\x1f\x7f\b\f\n\r\t", "é\u2028\U0001f600", "\xff\xc3(\xed\xa0\x80\xf4\x90\x80\x80", "\ufffd"} {
 		f.Add([]byte(s))

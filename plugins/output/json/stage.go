@@ -27,7 +27,8 @@ type member struct {
 	engine.Field
 	name  string
 	label []byte // `, "name": `
-	// Other keys of the same name: where one of the earlier stands already the object has its last valid value in that place.
+	// Other keys of the same name: where one of the earlier stands already the object has its last
+	// valid value in that place.
 	earlier, later []int
 	action         bool // raw.label in words
 }
@@ -52,7 +53,8 @@ func (j *json) bindStage(p *engine.Binder) engine.Stage {
 	return s
 }
 
-// add makes a member of a key, if it is shown. A name that comes again keeps the place of the first.
+// add makes a member of a key, if it is shown. A name that comes again keeps the place of the
+// first.
 func (s *stage) add(f engine.Field) {
 	switch f.Type() {
 	case engine.AddrType, engine.RawType, engine.RawTextType:

@@ -10,7 +10,8 @@ import (
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendString appends s in quotes. Control characters are escaped, also those above 0x7f that JSON allows but a terminal obeys; bytes that are no UTF-8 become U+FFFD.
+// appendString appends s in quotes. Control characters are escaped, also those above 0x7f that JSON
+// allows but a terminal obeys; bytes that are no UTF-8 become U+FFFD.
 func appendString(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	start := 0

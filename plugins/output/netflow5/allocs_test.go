@@ -37,7 +37,8 @@ func TestNoAllocations(t *testing.T) {
 		})
 	}
 	few, many := allocs(10), allocs(1010)
-	// The feed parses two addresses a flow without allocating; timers and the growing queue take some.
+	// The feed parses two addresses a flow without allocating; timers and the growing queue take
+	// some.
 	if many > few+300 {
 		t.Errorf("10 batches: %v allocations, 1010 batches: %v", few, many)
 	}

@@ -4,8 +4,8 @@ package netflow5
 
 import "time"
 
-// Seal implements stream.Format: it writes the time of a replayed file. A live datagram gets its time
-// when it is sent; until then its seconds are 0.
+// Seal implements stream.Format: it writes the time of a replayed file. A live datagram gets its
+// time when it is sent; until then its seconds are 0.
 func (o *output) Seal(msg []byte) {
 	if wall, ok := o.clock.Replayed(); ok {
 		o.putTime(msg, wall)

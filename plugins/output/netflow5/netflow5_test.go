@@ -100,8 +100,8 @@ func TestLiveClock(t *testing.T) {
 	}
 }
 
-// V5-2: what uptimes cannot tell beside the others has a datagram of its own, with a header near it;
-// a flow that is longer than they reach begins with them. No time is 0, which means none.
+// V5-2: what uptimes cannot tell beside the others has a datagram of its own, with a header near
+// it; a flow that is longer than they reach begins with them. No time is 0, which means none.
 func TestFarFromTheOthers(t *testing.T) {
 	address, datagrams := collect(t)
 	const days = day * int64(time.Millisecond)
@@ -154,7 +154,8 @@ func TestBigFlowsAreSplit(t *testing.T) {
 	}
 }
 
-// V5-5: no zeros instead of IPv6 addresses. Connections that go on are not told, unless that is a report of its own.
+// V5-5: no zeros instead of IPv6 addresses. Connections that go on are not told, unless that is a
+// report of its own.
 func TestLeftOut(t *testing.T) {
 	address, datagrams := collect(t)
 	six, began, ended, interim := tcpFlow(0), tcpFlow(1), tcpFlow(2), tcpFlow(3)

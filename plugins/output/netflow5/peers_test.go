@@ -64,7 +64,8 @@ func replay(t *testing.T, path, collector string) engine.Snapshot {
 	return runStack(t, []string{"host=" + collector}, in, find(engine.FilterKind, "BASE"), find(engine.FilterKind, "FLOW"))
 }
 
-// nfdump, of what nfcapd received, prints the packets, octets and times of the capture, and no gap in the sequence.
+// nfdump, of what nfcapd received, prints the packets, octets and times of the capture, and no gap
+// in the sequence.
 func TestNfdumpPrintsTheSame(t *testing.T) {
 	nstest.Need(t, "tool:nfcapd", "tool:nfdump", "tool:tshark")
 	path, packets, octets := trace(t)

@@ -74,8 +74,8 @@ type flow struct {
 	srcPlen, dstPlen  uint8
 }
 
-// Consume implements engine.Stage. Events other than the end of a connection are told only if they report
-// what was counted so far, and why.
+// Consume implements engine.Stage. Events other than the end of a connection are told only if they
+// report what was counted so far, and why.
 func (s *stage) Consume(b *engine.Batch) {
 	o, now := s.o, time.Now()
 	if s.wait {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Seal implements stream.Format: it writes a replayed file's time into a message. A live one gets its
-// time when it is sent; until then its seconds are 0.
+// Seal implements stream.Format: it writes a replayed file's time into a message. A live one gets
+// its time when it is sent; until then its seconds are 0.
 func (o *output) Seal(msg []byte) {
 	if wall, ok := o.clock.Replayed(); ok {
 		o.putTime(msg, wall)
@@ -23,7 +23,8 @@ func (o *output) stamp(msg []byte, now time.Time) {
 	}
 }
 
-// putTime writes uptime as of the whole second that the header can tell, so that flows keep their milliseconds.
+// putTime writes uptime as of the whole second that the header can tell, so that flows keep their
+// milliseconds.
 func (o *output) putTime(msg []byte, wall int64) {
 	wall -= wall % int64(time.Second)
 	up, _ := o.clock.Millis(wall)

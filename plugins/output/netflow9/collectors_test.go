@@ -24,7 +24,8 @@ func newReader(t *testing.T) *reader {
 	return &reader{UDPConn: listen(t), templates: netflow.CreateTemplateSystem()}
 }
 
-// next returns the next message; nil if none comes within the time. Each must have the number after the one before.
+// next returns the next message; nil if none comes within the time. Each must have the number after
+// the one before.
 func (r *reader) next(t *testing.T, patience time.Duration) *netflow.NFv9Packet {
 	t.Helper()
 	buf := make([]byte, 65536)
@@ -44,8 +45,8 @@ func (r *reader) next(t *testing.T, patience time.Duration) *netflow.NFv9Packet 
 	return &p
 }
 
-// TestBalance shares flows between two collectors: each flow goes to one of them, with both directions,
-// and each collector's sequence has no gap.
+// TestBalance shares flows between two collectors: each flow goes to one of them, with both
+// directions, and each collector's sequence has no gap.
 func TestBalance(t *testing.T) {
 	const flows = 600
 	readers := []*reader{newReader(t), newReader(t)}
@@ -81,7 +82,8 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// TestRefresh waits until templates and options templates have come three times, first by number and then by time.
+// TestRefresh waits until templates and options templates have come three times, first by number
+// and then by time.
 func TestRefresh(t *testing.T) {
 	for _, how := range []string{"template_refresh_packets = 2", "template_refresh = 0.2"} {
 		t.Run(how, func(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package netflow9 is the NETFLOW9 output: flow records to collectors as NetFlow version 9 (RFC 3954).
+// Package netflow9 is the NETFLOW9 output: flow records to collectors as NetFlow version 9 (RFC
+// 3954).
 package netflow9
 
 import (

@@ -24,7 +24,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// source is an input of n connections of which every third is IPv6, each with a reply, as a file of the past or live.
+// source is an input of n connections of which every third is IPv6, each with a reply, as a file of
+// the past or live.
 type source struct {
 	n      int
 	replay bool
@@ -247,7 +248,8 @@ func tshark(t *testing.T, packets []packettest.Packet, records int) {
 	}
 }
 
-// TestPadding checks that flowsets end on four octets (RFC 3954 section 5.3): records here have an odd length.
+// TestPadding checks that flowsets end on four octets (RFC 3954 section 5.3): records here have an
+// odd length.
 func TestPadding(t *testing.T) {
 	c := listen(t)
 	run(t, &source{n: 1}, "host", c.LocalAddr().String(), "fields", "protocolIdentifier,sourceTransportPort", "direction", "sum")

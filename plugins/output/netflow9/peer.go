@@ -42,9 +42,9 @@ func (p *peer) Begin(q *collector.Queue, now time.Time) {
 // Doubt implements collector.Protocol.
 func (p *peer) Doubt(_ *collector.Queue, now time.Time) { p.told.Forget(now) }
 
-// Before implements collector.Protocol: options records ahead of all others, templates again after so
-// many messages, and those that the message needs and does not bring. Until there is a first message
-// nobody knows whether a replayed file's time is to be told.
+// Before implements collector.Protocol: options records ahead of all others, templates again after
+// so many messages, and those that the message needs and does not bring. Until there is a first
+// message nobody knows whether a replayed file's time is to be told.
 func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	if r := p.o.reporter; r != nil && p.told.Bits == 0 {
 		p.told.Bits = r.known

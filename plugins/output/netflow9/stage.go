@@ -55,7 +55,7 @@ func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
 	for i, rows := range s.shares.Of(b, rows) {
 		res := s.encoder.Encode(b, rows, o.builders[i])
 		o.Env().Stats.Made.Add(res.Second)
-		o.noForm.Add(res.Homeless)
+		o.noForm.Add(res.NoTemplate)
 		o.noRoom.Add(res.TooBig)
 		o.Streams[i].Settle(now)
 	}

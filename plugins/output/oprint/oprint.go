@@ -38,8 +38,9 @@ func (o *oprint) Options(opts *engine.Options) {
 	o.keys.Options(opts)
 }
 
-// handles are keys by which ulogd2's inputs pass on a library's object. Nothing stands behind them here, but OPRINT shows them, always with the
-// word default: behind the key of that name of that plugin.
+// handles are keys by which ulogd2's inputs pass on a library's object. Nothing stands behind them
+// here, but OPRINT shows them, always with the word default: behind the key of that name of that
+// plugin.
 var handles = map[string]string{
 	"NFLOG raw.mac.addrlen": "raw=default\n",
 	"NFCT oob.protocol":     "ct=default\n",

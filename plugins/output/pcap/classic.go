@@ -24,7 +24,8 @@ const (
 
 var order = binary.NativeEndian
 
-// appendFileHeader appends what a file begins with. In ulogd2's the time zone field, which is to be 0, is seconds west of UTC.
+// appendFileHeader appends what a file begins with. In ulogd2's the time zone field, which is to be
+// 0, is seconds west of UTC.
 func appendFileHeader(dst []byte, compat bool) []byte {
 	var offset int
 	if compat {
@@ -47,7 +48,7 @@ func appendRecord(dst []byte, at engine.Time, packet []byte, original uint32) []
 	return append(dst, packet...)
 }
 
-// checkPcap tells whether packets may be appended to the file.
+// checkPcap reports whether packets may be appended to the file.
 func checkPcap(path string) error {
 	head, err := beginning(path, fileHeaderLen)
 	if err != nil {

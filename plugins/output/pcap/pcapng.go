@@ -1,4 +1,5 @@
-// The newer format (draft-ietf-opsawg-pcapng), in the machine's byte order. A section describes each interface before its first packet.
+// The newer format (draft-ietf-opsawg-pcapng), in the machine's byte order. A section describes
+// each interface before its first packet.
 
 package pcap
 
@@ -41,7 +42,8 @@ func (s *stage) bindInterfaces(p *engine.Binder) {
 	s.mac, s.hwType = engine.Want(p, key.RawMAC), engine.Want(p, key.RawType)
 }
 
-// appendNG appends a packet, and before it its interface if that is new. It returns false for what the format could not say.
+// appendNG appends a packet, and before it its interface if that is new. It returns false for what
+// the format could not say.
 func (s *stage) appendNG(dst []byte, b *engine.Batch, r engine.Row, packet []byte, version int) ([]byte, bool) {
 	var mac []byte
 	link := uint16(linkRaw)
@@ -161,14 +163,15 @@ func pad(dst []byte, start int) []byte {
 	return dst
 }
 
-// endBlock writes the length of the block that began at start where it belongs: behind the type, and at the end.
+// endBlock writes the length of the block that began at start where it belongs: behind the type,
+// and at the end.
 func endBlock(dst []byte, start int) []byte {
 	n := uint32(len(dst) - start + 4)
 	order.PutUint32(dst[start+4:], n)
 	return order.AppendUint32(dst, n)
 }
 
-// checkPcapng tells whether a section may be appended to the file.
+// checkPcapng reports whether a section may be appended to the file.
 func checkPcapng(path string) error {
 	head, err := beginning(path, 4)
 	if err != nil {

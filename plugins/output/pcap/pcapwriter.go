@@ -138,7 +138,8 @@ func (s *stage) time(b *engine.Batch, r engine.Row) engine.Time {
 	return engine.Time(b.Clock())
 }
 
-// original returns the length on the wire. It is never below the captured one, save where ulogd2's was.
+// original returns the length on the wire. It is never below the captured one, save where ulogd2's
+// was.
 func (s *stage) original(b *engine.Batch, r engine.Row, captured, version int) uint32 {
 	n := 0
 	if s.compat {

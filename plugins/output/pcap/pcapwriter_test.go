@@ -18,7 +18,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// packets returns a file of ulogd2 2.0.8, which was made on a little-endian machine, and the records it was made of.
+// packets returns a file of ulogd2 2.0.8, which was made on a little-endian machine, and the
+// records it was made of.
 func packets(t testing.TB) (file []byte, recs []stacktest.Record) {
 	t.Helper()
 	if order.Uint16([]byte{1, 0}) != 1 {
@@ -98,7 +99,8 @@ func TestFileOfULOGD2(t *testing.T) {
 	}
 }
 
-// TestLengths wants that no packet is shorter on the wire than in the file, where ulogd2's file has 0 for some.
+// TestLengths wants that no packet is shorter on the wire than in the file, where ulogd2's file has
+// 0 for some.
 func TestLengths(t *testing.T) {
 	_, recs := packets(t)
 	path := write(t, nil, recs...)
@@ -251,7 +253,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// FuzzNames wants that interface names and packets of any kind leave a file that tcpdump reads to its end.
+// FuzzNames wants that interface names and packets of any kind leave a file that tcpdump reads to
+// its end.
 func FuzzNames(f *testing.F) {
 	f.Add("eth0", []byte{0x45})
 	f.Add("", []byte{})

@@ -88,7 +88,7 @@ func appendValue(line []byte, f *engine.Field, b *engine.Batch, r engine.Row) []
 	return f.AppendText(line, b, r)
 }
 
-// plain tells whether text can stand without quotes.
+// plain reports whether text can stand without quotes.
 func plain(text []byte) bool {
 	for _, c := range text {
 		if c <= ' ' || c == '"' || c >= 0x7f {

@@ -4,7 +4,8 @@ package sink
 
 import "ulogd/engine"
 
-// A Buffer holds the records of one target that are not written yet. It is the target's side of a [Writer].
+// A Buffer holds the records of one target that are not written yet. It is the target's side of a
+// [Writer].
 type Buffer struct {
 	Data []byte // the records
 	Ends []int  // where in Data each of them ends
@@ -13,8 +14,8 @@ type Buffer struct {
 	Prompt  bool // the target is asked to write at the end of each batch, too
 	Patient bool // wait for the other side: nothing is lost by it, or a queue in front decides what is dropped
 
-	// Epoch changes when what was written before is not there for what comes after, as in a new file: what later records
-	// refer to must then be written again.
+	// Epoch changes when what was written before is not there for what comes after, as in a new
+	// file: what later records refer to must then be written again.
 	Epoch int
 
 	Env *engine.Env
@@ -34,7 +35,8 @@ func (b *Buffer) Whole(n int) (records, octets int) {
 	return records, octets
 }
 
-// Forget takes the first n octets out, and with them the first i records. Whoever calls it has counted them.
+// Forget takes the first n octets out, and with them the first i records. Whoever calls it has
+// counted them.
 func (b *Buffer) Forget(n, i int) {
 	if n == 0 && i == 0 {
 		return

@@ -157,7 +157,8 @@ func (d *database) serve(perConnection int, bad string) {
 	}
 }
 
-// TestSession has a database that comes late, breaks every connection after some statements, and refuses one of them.
+// TestSession has a database that comes late, breaks every connection after some statements, and
+// refuses one of them.
 func TestSession(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

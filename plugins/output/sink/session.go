@@ -14,11 +14,13 @@ import (
 	"ulogd/engine/doctor"
 )
 
-// A Session is the target of an output with a protocol of its own: it says how to connect, and how one connection takes records.
+// A Session is the target of an output with a protocol of its own: it says how to connect, and how
+// one connection takes records.
 //
-// Connecting runs aside and is tried again with growing pauses, so that a daemon starts without the other side. While there is no
-// connection an output with a queue waits, so that records gather there; without one they are dropped and counted. Records that a
-// connection has not taken when it breaks are sent again on the next.
+// Connecting runs aside and is tried again with growing pauses, so that a daemon starts without the
+// other side. While there is no connection an output with a queue waits, so that records gather
+// there; without one they are dropped and counted. Records that a connection has not taken when it
+// breaks are sent again on the next.
 type Session struct {
 	Name    string                                                   // of the other side, for messages: an address, a path
 	Connect func(ctx context.Context, env *engine.Env) (Conn, error) // runs on a goroutine of its own
@@ -42,8 +44,9 @@ type Session struct {
 
 // A Conn is one connection of a session.
 type Conn interface {
-	// Send sends records and returns how many of them, from the first on, the other side has. A [*Refused] concerns the record behind these: it is
-	// dropped, and those after it are sent next. With any other error the connection is closed, and what it did not take goes to the next.
+	// Send sends records and returns how many of them, from the first on, the other side has. A
+	// [*Refused] concerns the record behind these: it is dropped, and those after it are sent next.
+	// With any other error the connection is closed, and what it did not take goes to the next.
 	Send(ctx context.Context, r Records) (n int, err error)
 	// Gone returns why the connection cannot be used any more, nil as long as it can.
 	Gone() error
@@ -82,13 +85,15 @@ func (r *Refused) Unwrap() error { return r.Err }
 const (
 	// sendAt is how many octets are gathered before they are sent.
 	sendAt = 64 << 10
-	// firstPause and longestPause are how long to wait before connecting again; each failure doubles the pause.
+	// firstPause and longestPause are how long to wait before connecting again; each failure
+	// doubles the pause.
 	firstPause, longestPause = 100 * time.Millisecond, 10 * time.Second
 	// dialTimeout limits one attempt.
 	dialTimeout = 10 * time.Second
 	// WaitSlice is how often what waits looks whether the shutdown timeout has ended.
 	WaitSlice = 50 * time.Millisecond
-	// tooSoon is the age below which a connection that broke is not made again at once: its peer may accept and close in turn.
+	// tooSoon is the age below which a connection that broke is not made again at once: its peer
+	// may accept and close in turn.
 	tooSoon = 500 * time.Millisecond
 )
 

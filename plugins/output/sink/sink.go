@@ -28,12 +28,15 @@ var (
 	_ engine.Closer   = (*Sink)(nil)
 )
 
-// A Target is where records go: a file, a peer, a session. Its methods are called from one goroutine at a time.
+// A Target is where records go: a file, a peer, a session. Its methods are called from one
+// goroutine at a time.
 type Target interface {
-	// Open acquires what is needed. It sets the buffer's Limit and Prompt, and keeps the buffer: that is where records are from then on.
+	// Open acquires what is needed. It sets the buffer's Limit and Prompt, and keeps the buffer:
+	// that is where records are from then on.
 	Open(b *Buffer) error
-	// Write writes the buffer's records, in order, and takes those out that it has dealt with: Written and the Drop methods count them. What
-	// stays is held. It waits only where the buffer is Patient, and not beyond the Env's Deadline.
+	// Write writes the buffer's records, in order, and takes those out that it has dealt with:
+	// Written and the Drop methods count them. What stays is held. It waits only where the buffer
+	// is Patient, and not beyond the Env's Deadline.
 	Write()
 	// Tick is called about ten times a second.
 	Tick(now time.Time)
@@ -48,7 +51,8 @@ type Target interface {
 	// A target may have Again, too, which reports why Reopen would fail; it changes nothing.
 }
 
-// Bind ties a stack to a target and returns what its records are written to. Stacks that bind the same target share it.
+// Bind ties a stack to a target and returns what its records are written to. Stacks that bind the
+// same target share it.
 func (s *Sink) Bind(p *engine.Binder, t Target) *Writer {
 	p.OwnAccounting()
 	return s.Add(t, p.Settings().Queue > 0 || p.Waits())
@@ -108,7 +112,8 @@ func (s *Sink) Tick(now time.Time) {
 	s.each(func(t Target) { t.Tick(now) })
 }
 
-// again tries what SIGHUP will do, now that the daemon has become another user: an operator hears of it at the start, and not when it is needed.
+// again tries what SIGHUP will do, now that the daemon has become another user: an operator hears
+// of it at the start, and not when it is needed.
 func (s *Sink) again() {
 	for _, w := range s.writers {
 		if t, ok := w.target.(interface{ Again() error }); ok {
@@ -136,7 +141,8 @@ func (s *Sink) Close() error {
 	return all
 }
 
-// A Writer takes the records of an output. A stage has its own or shares it with others; it is used from one goroutine at a time.
+// A Writer takes the records of an output. A stage has its own or shares it with others; it is used
+// from one goroutine at a time.
 type Writer struct {
 	target Target
 	buf    Buffer
@@ -170,5 +176,6 @@ func (w *Writer) Commit(buf []byte) {
 	w.buf.settle()
 }
 
-// Epoch changes when a file is begun or records were left out: what later records refer to must then be written again.
+// Epoch changes when a file is begun or records were left out: what later records refer to must
+// then be written again.
 func (w *Writer) Epoch() int { return w.buf.Epoch }

@@ -8,7 +8,8 @@ import (
 	"ulogd/engine"
 )
 
-// Trouble says what is wrong with a file or a peer, each thing at most once a minute, with how many records were dropped, and when it is over.
+// Trouble says what is wrong with a file or a peer, each thing at most once a minute, with how many
+// records were dropped, and when it is over.
 type Trouble struct {
 	Env  *engine.Env
 	What string // what Name is: file, peer

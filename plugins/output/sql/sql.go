@@ -1,4 +1,5 @@
-// Package sql names ulogd2's database outputs, which are not offered, so that a configuration with them is told what to do.
+// Package sql names ulogd2's database outputs, which are not offered, so that a configuration with
+// them is told what to do.
 package sql
 
 import (

@@ -59,7 +59,8 @@ func (s *stage) Consume(b *engine.Batch) {
 	s.Commit(buf)
 }
 
-// appendRFC5424 appends a message of RFC 5424 section 6, without a message identifier and structured data.
+// appendRFC5424 appends a message of RFC 5424 section 6, without a message identifier and
+// structured data.
 func (s *stage) appendRFC5424(dst, line []byte, b *engine.Batch, r engine.Row) []byte {
 	at := engine.Time(b.Clock())
 	if s.at.Has(b, r) {

@@ -69,7 +69,8 @@ func TestDatagramsOfULOGD2(t *testing.T) {
 	}
 }
 
-// TestLogThatRestarts: messages that come while nobody has the socket wait, and arrive where it is next.
+// TestLogThatRestarts: messages that come while nobody has the socket wait, and arrive where it is
+// next.
 func TestLogThatRestarts(t *testing.T) {
 	stacktest.Zone(t, "UTC")
 	path := filepath.Join(t.TempDir(), "log")

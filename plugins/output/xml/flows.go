@@ -72,7 +72,8 @@ func (s *flowStage) Consume(b *engine.Batch) {
 	s.Commit(buf)
 }
 
-// goesOn tells whether the connection goes on: the kernel tells counters and times in events only of connections that have ended.
+// goesOn reports whether the connection goes on: the kernel tells counters and times in events only
+// of connections that have ended.
 func (s *flowStage) goesOn(b *engine.Batch, r engine.Row) bool {
 	return s.event.Has(b, r) && s.event.Of(b)[r] != key.EventDestroy
 }

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// appendText appends s as character data: markup and line ends escaped, what XML 1.0 does not allow (section 2.2) replaced by U+FFFD.
+// appendText appends s as character data: markup and line ends escaped, what XML 1.0 does not allow
+// (section 2.2) replaced by U+FFFD.
 func appendText(dst, s []byte) []byte {
 	for len(s) > 0 {
 		r, size := utf8.DecodeRune(s)

@@ -1,4 +1,5 @@
-// Package xml is the XML output: one element per record, in the shape that the netfilter libraries give them.
+// Package xml is the XML output: one element per record, in the shape that the netfilter libraries
+// give them.
 package xml
 
 import (

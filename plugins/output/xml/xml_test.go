@@ -172,7 +172,8 @@ func TestFlowsOfULOGD2(t *testing.T) {
 	}
 }
 
-// A connection that begins has neither counters nor a duration, though ulogd2's keys are there with 0.
+// A connection that begins has neither counters nor a duration, though ulogd2's keys are there with
+// 0.
 func TestNewFlow(t *testing.T) {
 	rec := stacktest.Parse(golden(t, "flows-2.0.8.log"))[0].With("ct.event", "1").Without("flow.end")
 	rec = append(rec, stacktest.Field{Name: "ct.zone", Value: "5"})
@@ -203,7 +204,8 @@ func TestCountersOfULOGD2(t *testing.T) {
 	}
 }
 
-// TestReopen wants that SIGHUP ends the file with its closing tag and begins another, also within one second.
+// TestReopen wants that SIGHUP ends the file with its closing tag and begins another, also within
+// one second.
 func TestReopen(t *testing.T) {
 	dir := t.TempDir()
 	rec := stacktest.Record{{Name: "raw.pkt", Value: "45"}}

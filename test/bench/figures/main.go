@@ -1,6 +1,8 @@
-// Command figures runs the micro-benchmarks that have a figure to meet and fails when one misses it. It is a part of `make bench`.
+// Command figures runs the micro-benchmarks that have a figure to meet and fails when one misses
+// it. It is a part of `make bench`.
 //
-// Machines differ and are shared: of three runs the best counts, and a figure is what a record may cost at the most.
+// Machines differ and are shared: of three runs the best counts, and a figure is what a record may
+// cost at the most.
 package main
 
 import (
@@ -69,8 +71,8 @@ func main() {
 	}
 }
 
-// best runs a benchmark three times and returns the lowest time and allocations per record. A benchmark's operation is one
-// record, unless it reports the metric ns/record or cpu-ns/event.
+// best runs a benchmark three times and returns the lowest time and allocations per record. A
+// benchmark's operation is one record, unless it reports the metric ns/record or cpu-ns/event.
 func best(f figure) (nanos, allocs float64, err error) {
 	parts := strings.Split(f.bench, "/")
 	for i, p := range parts {

@@ -21,12 +21,14 @@ const (
 	entries    = 1_000_000
 	mostMemory = 128 << 20 // of a daemon that remembers them
 
-	// µs of CPU time per entry of a dump. Where the kernel alone takes longer than most, what is added to it must be little.
+	// µs of CPU time per entry of a dump. Where the kernel alone takes longer than most, what is
+	// added to it must be little.
 	most, mostAdded = 1.5, 0.3
 )
 
-// BenchmarkNFCTTable measures what a million live connections cost: reading them, and remembering them. A loop that throws away what it receives shows
-// the kernel's part of that, conntrack -L and ulogd2 show what others need.
+// BenchmarkNFCTTable measures what a million live connections cost: reading them, and remembering
+// them. A loop that throws away what it receives shows the kernel's part of that, conntrack -L and
+// ulogd2 show what others need.
 func BenchmarkNFCTTable(b *testing.B) {
 	nstest.Need(b, "root", "nf_conntrack", "tool:conntrack", "tool:ulogd")
 	nstest.ConntrackMax(b, entries+100_000)
@@ -76,7 +78,8 @@ func BenchmarkNFCTTable(b *testing.B) {
 	}
 }
 
-// start runs a daemon until it has read the table and returns its CPU time per entry, in microseconds, and its resident memory in KiB.
+// start runs a daemon until it has read the table and returns its CPU time per entry, in
+// microseconds, and its resident memory in KiB.
 func start(b *testing.B, ns *nstest.NS, program, config string) (micros float64, kib int) {
 	b.Helper()
 	p := ns.Start(b, program+" -v -l 3 -c "+config)

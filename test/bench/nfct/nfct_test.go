@@ -1,4 +1,5 @@
-// Package nfct measures what a flow costs from the kernel's event to the collector, beside ulogd2 in the same run: `make bench-nfct`.
+// Package nfct measures what a flow costs from the kernel's event to the collector, beside ulogd2
+// in the same run: `make bench-nfct`.
 package nfct
 
 import (
@@ -76,7 +77,8 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
-// perFlow runs a daemon through a storm and returns the CPU time of each flow that reached the collector, in microseconds.
+// perFlow runs a daemon through a storm and returns the CPU time of each flow that reached the
+// collector, in microseconds.
 func perFlow(b *testing.B, program, config string) float64 {
 	b.Helper()
 	ns := nstest.New(b)
@@ -103,7 +105,8 @@ func perFlow(b *testing.B, program, config string) float64 {
 	return used.Seconds() * 1e6 / float64(flows)
 }
 
-// recordSize is what a flow of one direction takes at the collector, about: ulogd2's record, or ours in the default layout.
+// recordSize is what a flow of one direction takes at the collector, about: ulogd2's record, or
+// ours in the default layout.
 func recordSize(config string) int64 {
 	if strings.Contains(config, "plugin=") {
 		return 33

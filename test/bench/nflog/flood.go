@@ -142,8 +142,9 @@ func waitReady(pid int) error {
 	return fmt.Errorf("the daemon does not read the group")
 }
 
-// cpuTime is what all threads of a process have run, in nanoseconds by the scheduler's clock (first field of schedstat): utime and stime of
-// /proc/PID/stat are sampled, and a daemon that wakes at ticks of the clock is sampled wrongly.
+// cpuTime is what all threads of a process have run, in nanoseconds by the scheduler's clock (first
+// field of schedstat): utime and stime of /proc/PID/stat are sampled, and a daemon that wakes at
+// ticks of the clock is sampled wrongly.
 func cpuTime(pid int) (total time.Duration) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	for _, f := range files {
@@ -162,7 +163,8 @@ type mmsghdr struct {
 	len uint32
 }
 
-// send sends packets as fast as one CPU can, from within the far namespace, and returns how many left.
+// send sends packets as fast as one CPU can, from within the far namespace, and returns how many
+// left.
 func send(packets int) (sent int, err error) {
 	done := make(chan error)
 	go func() {

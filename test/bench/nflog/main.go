@@ -1,6 +1,7 @@
-// Command nflog measures what a logged packet costs ulogd2 and this daemon, by turns on the same machine: a flood of UDP packets goes by a
-// cable into a namespace where a rule logs it, and NFLOG, BASE, IFINDEX, IP2STR, PRINTPKT and LOGEMU write each as a line. It fails if this daemon
-// takes more than a fifth of ulogd2's CPU time, or loses a packet.
+// Command nflog measures what a logged packet costs ulogd2 and this daemon, by turns on the same
+// machine: a flood of UDP packets goes by a cable into a namespace where a rule logs it, and NFLOG,
+// BASE, IFINDEX, IP2STR, PRINTPKT and LOGEMU write each as a line. It fails if this daemon takes
+// more than a fifth of ulogd2's CPU time, or loses a packet.
 //
 // It needs root, nft and ulogd2.
 package main

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// distinct writes a capture in which so many flows live at once, and then go on taking packets in an order without pattern.
+// distinct writes a capture in which so many flows live at once, and then go on taking packets in
+// an order without pattern.
 func (b *bench) distinct(flows, packets int) (trace, error) {
 	path := filepath.Join(b.dir, fmt.Sprintf("%d-flows.pcap", flows))
 	f, err := os.Create(path)

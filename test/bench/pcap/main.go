@@ -1,10 +1,12 @@
-// Command pcap measures how fast a capture file becomes NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd as Debian has them, and an IPFIX stream.
+// Command pcap measures how fast a capture file becomes NetFlow v5 datagrams, beside softflowd,
+// nfpcapd and pmacctd as Debian has them, and an IPFIX stream.
 //
 //	go run ./test/bench/pcap            all of it; exits 1 when a figure is missed
 //	go run ./test/bench/pcap -rounds 1  quickly
 //
-// It makes a trace of 5 million packets, reads it once so that it is in the page cache, and runs all programs by turns. What counts is CPU
-// time, user and system, of the whole process, as the kernel tells it at the process's end.
+// It makes a trace of 5 million packets, reads it once so that it is in the page cache, and runs
+// all programs by turns. What counts is CPU time, user and system, of the whole process, as the
+// kernel tells it at the process's end.
 package main
 
 import (

@@ -13,7 +13,8 @@ import (
 	"ulogd/plugins/input/netlink/mmsg"
 )
 
-// sink is a collector that counts NetFlow v5 records, as cheaply as it can: it shares the processors with what is measured.
+// sink is a collector that counts NetFlow v5 records, as cheaply as it can: it shares the
+// processors with what is measured.
 type sink struct {
 	conn    *net.UDPConn
 	records atomic.Int64

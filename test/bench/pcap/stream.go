@@ -32,7 +32,8 @@ func newStreamSink() (*streamSink, error) {
 	return s, nil
 }
 
-// read takes a session's messages to its end, and returns how many records came before the last one, which is what the last one's sequence number says.
+// read takes a session's messages to its end, and returns how many records came before the last
+// one, which is what the last one's sequence number says.
 func read(c net.Conn) (records int) {
 	defer c.Close()
 	r := bufio.NewReaderSize(c, 1<<20)

@@ -1,5 +1,6 @@
-// Package text measures the outputs of text and packets behind the filters that they need: time and allocations per record. (XML, which names its files
-// itself, and GRAPHITE are measured in their own folders.)
+// Package text measures the outputs of text and packets behind the filters that they need: time and
+// allocations per record. (XML, which names its files itself, and GRAPHITE are measured in their
+// own folders.)
 package text
 
 import (
@@ -70,7 +71,8 @@ func TestNoAllocationPerRecord(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			const least, most = 2_000, 100_000
 			few, many := run(t, s.mode, s.stack, s.output, least), run(t, s.mode, s.stack, s.output, most)
-			// A tick of the engine's ten times a second, and whose buffers grow: far from one for each of 400 batches.
+			// A tick of the engine's ten times a second, and whose buffers grow: far from one for
+			// each of 400 batches.
 			if many > few+200 {
 				t.Errorf("%d allocations for %d records, %d for %d", few, least, many, most)
 			}

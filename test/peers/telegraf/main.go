@@ -1,4 +1,5 @@
-// Command telegraf is Telegraf with one input, its own netflow plugin in its default configuration, and one output: each metric as a line of JSON.
+// Command telegraf is Telegraf with one input, its own netflow plugin in its default configuration,
+// and one output: each metric as a line of JSON.
 package main
 
 import (

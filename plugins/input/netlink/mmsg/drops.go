@@ -15,8 +15,9 @@ const (
 	skMeminfoVars  = 9
 )
 
-// Drops returns the kernel's count of datagrams that the socket had no room for since it was opened. It wraps at 32 bits: take
-// differences as uint32. For netlink multicast each lost message counts once.
+// Drops returns the kernel's count of datagrams that the socket had no room for since it was
+// opened. It wraps at 32 bits: take differences as uint32. For netlink multicast each lost message
+// counts once.
 func (r *Receiver) Drops() (uint32, error) {
 	var info [skMeminfoVars]uint32
 	var errno unix.Errno

@@ -1,4 +1,5 @@
-// Package mmsg receives many datagrams with one system call (recvmmsg(2)), on the runtime's poller, without allocating.
+// Package mmsg receives many datagrams with one system call (recvmmsg(2)), on the runtime's poller,
+// without allocating.
 //
 //	r := mmsg.New(raw)                      // raw: the SyscallConn of a netlink or UDP socket
 //	n, err := r.TryReceive(buf, slot)       // what is there now; n may be 0
@@ -19,8 +20,8 @@ import (
 // Most is how many datagrams a system call returns at most. More saves nothing measurable.
 const Most = 64
 
-// ErrOverrun says that the kernel had datagrams for which the receive buffer was full (ENOBUFS). The socket stays usable, and
-// Drops tells how many there were.
+// ErrOverrun says that the kernel had datagrams for which the receive buffer was full (ENOBUFS).
+// The socket stays usable, and Drops tells how many there were.
 var ErrOverrun = errors.New("receive buffer overrun")
 
 // A Receiver reads datagrams from one socket. It is used from one goroutine at a time.
@@ -39,8 +40,9 @@ type Receiver struct {
 	wait func(fd uintptr) bool
 }
 
-// mmsghdr is struct mmsghdr of recvmmsg(2). It is as long as in C: both pad it to the alignment of its pointers. (A last field of no length, for a
-// padding that 32 bits do not need, would take room.)
+// mmsghdr is struct mmsghdr of recvmmsg(2). It is as long as in C: both pad it to the alignment of
+// its pointers. (A last field of no length, for a padding that 32 bits do not need, would take
+// room.)
 type mmsghdr struct {
 	msg unix.Msghdr
 	len uint32
@@ -61,8 +63,8 @@ func New(raw syscall.RawConn) *Receiver {
 	return r
 }
 
-// TryReceive fills buf, cut into slots of that many octets, with the datagrams that are there, and returns their number. 0 without an
-// error: there were none.
+// TryReceive fills buf, cut into slots of that many octets, with the datagrams that are there, and
+// returns their number. 0 without an error: there were none.
 func (r *Receiver) TryReceive(buf []byte, slot int) (n int, err error) {
 	r.into(buf, slot)
 	if err := r.raw.Control(r.try); err != nil {
@@ -71,7 +73,8 @@ func (r *Receiver) TryReceive(buf []byte, slot int) (n int, err error) {
 	return r.result()
 }
 
-// WaitReceive is TryReceive that waits until there is a datagram or the read deadline has come: then it returns 0 without an error.
+// WaitReceive is TryReceive that waits until there is a datagram or the read deadline has come:
+// then it returns 0 without an error.
 func (r *Receiver) WaitReceive(buf []byte, slot int) (n int, err error) {
 	r.into(buf, slot)
 	r.got, r.errno = 0, unix.EAGAIN
@@ -86,10 +89,11 @@ func (r *Receiver) Datagram(i int) []byte {
 	return r.buf[i*r.slot:][:min(int(r.hdr[i].len), r.slot)]
 }
 
-// Truncated tells whether the i-th datagram was longer than its slot, and so lost its end.
+// Truncated reports whether the i-th datagram was longer than its slot, and so lost its end.
 func (r *Receiver) Truncated(i int) bool { return r.hdr[i].msg.Flags&unix.MSG_TRUNC != 0 }
 
-// into points the kernel's headers at the slots; it does so anew only where the buffer is another one.
+// into points the kernel's headers at the slots; it does so anew only where the buffer is another
+// one.
 func (r *Receiver) into(buf []byte, slot int) {
 	r.got = 0
 	if len(r.buf) == len(buf) && r.slot == slot && unsafe.SliceData(r.buf) == unsafe.SliceData(buf) {
@@ -104,8 +108,9 @@ func (r *Receiver) into(buf []byte, slot int) {
 }
 
 func (r *Receiver) receive(fd uintptr) {
-	// It never blocks, but 64 datagrams take longer than the scheduler's patience with system calls: announced as one, it would move
-	// the goroutine's processor to another thread each time, at several times the cost of the call.
+	// It never blocks, but 64 datagrams take longer than the scheduler's patience with system
+	// calls: announced as one, it would move the goroutine's processor to another thread each time,
+	// at several times the cost of the call.
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdr[0])), uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
 	r.errno = errno
 	if errno == 0 {

@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Socket is a socket whose reader waits for it by itself. The runtime's poller wakes a thread for each datagram that arrives, even while nobody
-// waits; where the kernel hands over records one by one that costs more than all else that is done for them. A reader of a Socket
-// can sleep a moment, and then take many datagrams at once, without being woken in between.
+// A Socket is a socket whose reader waits for it by itself. The runtime's poller wakes a thread for
+// each datagram that arrives, even while nobody waits; where the kernel hands over records one by
+// one that costs more than all else that is done for them. A reader of a Socket can sleep a moment,
+// and then take many datagrams at once, without being woken in between.
 //
 // It implements syscall.RawConn, for [New].
 type Socket struct {
@@ -23,7 +24,8 @@ type Socket struct {
 	poll     [1]unix.PollFd
 }
 
-// Detach makes a Socket of the connection behind raw, which the caller then closes: the socket itself lives on.
+// Detach makes a Socket of the connection behind raw, which the caller then closes: the socket
+// itself lives on.
 func Detach(raw syscall.RawConn) (*Socket, error) {
 	s := &Socket{}
 	var err error
@@ -72,7 +74,8 @@ func (s *Socket) Write(f func(fd uintptr) bool) error {
 // Send sends one datagram to the other end, for netlink the kernel.
 func (s *Socket) Send(b []byte) error { return os.NewSyscallError("send", unix.Send(s.fd, b, 0)) }
 
-// SetReadBuffer asks for a receive buffer of so many octets, beyond the system's limit if the process may (CAP_NET_ADMIN), and returns what was granted.
+// SetReadBuffer asks for a receive buffer of so many octets, beyond the system's limit if the
+// process may (CAP_NET_ADMIN), and returns what was granted.
 func (s *Socket) SetReadBuffer(octets int) (granted int, err error) {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, octets); err != nil {
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, octets); err != nil {
@@ -83,7 +86,8 @@ func (s *Socket) SetReadBuffer(octets int) (granted int, err error) {
 	return got / 2, os.NewSyscallError("getsockopt SO_RCVBUF", err) // the kernel counts twice what was asked for, to cover its bookkeeping
 }
 
-// Wait waits until one of several sockets, at most four, is readable, or until the deadline. It may return false a little early.
+// Wait waits until one of several sockets, at most four, is readable, or until the deadline. It may
+// return false a little early.
 func Wait(deadline time.Time, list ...*Socket) (bool, error) {
 	var room [4]unix.PollFd
 	fds := room[:0]

@@ -1,5 +1,6 @@
-// A namespace that goes away and comes back: `ip netns del` and `ip netns add`, a container that is started anew. Who has a socket in it would read
-// the dead one for ever, and keep it from being freed.
+// A namespace that goes away and comes back: `ip netns del` and `ip netns add`, a container that is
+// started anew. Who has a socket in it would read the dead one for ever, and keep it from being
+// freed.
 
 package netns
 
@@ -23,11 +24,13 @@ const (
 	longestPause = time.Minute
 )
 
-// A Follower keeps its user in the network namespace that a name stands for. All of it runs on the user's goroutine.
+// A Follower keeps its user in the network namespace that a name stands for. All of it runs on the
+// user's goroutine.
 type Follower struct {
 	Path string // "": the daemon's own, which does not go away
 	Wait bool   // the namespace may be missing at the start, too
-	// Quiet is for who stands behind an input in the same namespace, which says and counts all this already.
+	// Quiet is for who stands behind an input in the same namespace, which says and counts all this
+	// already.
 	Quiet bool
 
 	log     *slog.Logger
@@ -44,7 +47,8 @@ type Follower struct {
 	why   string // the last attempt failed
 }
 
-// identity is an inode of nsfs. It stands for one namespace as long as somebody, such as a socket, is in it.
+// identity is an inode of nsfs. It stands for one namespace as long as somebody, such as a socket,
+// is in it.
 type identity struct{ dev, ino uint64 }
 
 // Options declares the settings; read is what is done in the namespace.
@@ -54,7 +58,8 @@ func (f *Follower) Options(o *engine.Options, read string) {
 	o.Bool(&f.Wait, "wait", false, "start although the network namespace is missing, and wait for it")
 }
 
-// Open calls open in the namespace. Where it is missing that is an error or, with Wait, put off until it is there.
+// Open calls open in the namespace. Where it is missing that is an error or, with Wait, put off
+// until it is there.
 func (f *Follower) Open(env *engine.Env, open func() error) error {
 	f.log, f.used, f.leaving = env.Log, identity{}, false
 	if f.Quiet {
@@ -75,8 +80,9 @@ func (f *Follower) Open(env *engine.Env, open func() error) error {
 // Away reports whether there is no namespace to work in.
 func (f *Follower) Away() bool { return f.Path != "" && f.used == identity{} }
 
-// Tick looks whether the name still stands for the same namespace. If not, it calls leave, again at each tick until that has left the old one and returns
-// true; then, once the name stands for another, it calls open in that one.
+// Tick looks whether the name still stands for the same namespace. If not, it calls leave, again at
+// each tick until that has left the old one and returns true; then, once the name stands for
+// another, it calls open in that one.
 func (f *Follower) Tick(now time.Time, leave func() (left bool), open func() error) {
 	if f.Path == "" || now.Before(f.next) {
 		return
@@ -172,7 +178,8 @@ func judge(system *unix.Statfs_t, file *unix.Stat_t, err error) (identity, error
 	return identity{uint64(file.Dev), file.Ino}, nil
 }
 
-// askRights says once, when the daemon has given up what it gives up, that a namespace could not be entered again.
+// askRights says once, when the daemon has given up what it gives up, that a namespace could not be
+// entered again.
 func (f *Follower) askRights() {
 	if f.asked {
 		return

@@ -2,10 +2,12 @@
 
 package netns
 
-// A Place is a network namespace that was entered once. Entering takes rights that a process may give up (ulogd -u); work in a Place goes on.
+// A Place is a network namespace that was entered once. Entering takes rights that a process may
+// give up (ulogd -u); work in a Place goes on.
 type Place struct{ work chan func() }
 
-// Stay enters the namespace that the file path stands for; "" is the daemon's own. A thread stays there until Close.
+// Stay enters the namespace that the file path stands for; "" is the daemon's own. A thread stays
+// there until Close.
 func Stay(path string) (*Place, error) {
 	if path == "" {
 		return &Place{}, nil

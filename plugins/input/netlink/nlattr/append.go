@@ -15,7 +15,8 @@ func Append(b []byte, kind uint16, value []byte) []byte {
 	return b
 }
 
-// Append8 appends an attribute whose value is a number. Append16, Append32 and Append64 do the same, in network order.
+// Append8 appends an attribute whose value is a number. Append16, Append32 and Append64 do the
+// same, in network order.
 func Append8(b []byte, kind uint16, v uint8) []byte { return Append(b, kind, []byte{v}) }
 
 // Append16 is described at Append8.
@@ -33,7 +34,8 @@ func Append64(b []byte, kind uint16, v uint64) []byte {
 	return Append(b, kind, binary.BigEndian.AppendUint64(nil, v))
 }
 
-// AppendNest appends an attribute that holds the attributes which content appends. All that precedes must be padded.
+// AppendNest appends an attribute that holds the attributes which content appends. All that
+// precedes must be padded.
 func AppendNest(b []byte, kind uint16, content func([]byte) []byte) []byte {
 	const nested = 0x8000 // NLA_F_NESTED
 	start := len(b)

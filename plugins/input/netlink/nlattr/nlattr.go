@@ -1,4 +1,5 @@
-// Package nlattr walks netlink messages and their attributes where they lie, without copying and without allocating.
+// Package nlattr walks netlink messages and their attributes where they lie, without copying and
+// without allocating.
 //
 //	for rest := datagram; len(rest) > 0; {
 //		var m nlattr.Message
@@ -10,8 +11,8 @@
 //		}
 //	}
 //
-// Headers of messages and attributes are in the byte order of the machine (linux/netlink.h); values are what the protocol
-// says, which for netfilter is network order.
+// Headers of messages and attributes are in the byte order of the machine (linux/netlink.h); values
+// are what the protocol says, which for netfilter is network order.
 package nlattr
 
 import (
@@ -24,14 +25,16 @@ const (
 	MessageLen = 16
 )
 
-// Malformed is the kind or type returned where a length contradicts the bytes that are there. No real attribute has it, for the
-// two flag bits are taken off, and no netfilter message: its subsystem would be 255.
+// Malformed is the kind or type returned where a length contradicts the bytes that are there. No
+// real attribute has it, for the two flag bits are taken off, and no netfilter message: its
+// subsystem would be 255.
 const Malformed = 0xffff
 
 // typeMask takes NLA_F_NESTED and NLA_F_NET_BYTEORDER off an attribute's type.
 const typeMask = 0x3fff
 
-// Next splits the first attribute off b, which must not be empty. Where b is malformed nothing is left.
+// Next splits the first attribute off b, which must not be empty. Where b is malformed nothing is
+// left.
 func Next(b []byte) (kind uint16, value, rest []byte) {
 	if len(b) >= HeaderLen {
 		if n := int(binary.NativeEndian.Uint16(b)); n >= HeaderLen && n <= len(b) {
@@ -48,8 +51,8 @@ type Message struct {
 	Body        []byte
 }
 
-// NextMessage splits the first message off b, which must not be empty. Where b is malformed, or cut off within the message,
-// the type is Malformed and nothing is left.
+// NextMessage splits the first message off b, which must not be empty. Where b is malformed, or cut
+// off within the message, the type is Malformed and nothing is left.
 func NextMessage(b []byte) (m Message, rest []byte) {
 	if len(b) >= MessageLen {
 		if n := int(binary.NativeEndian.Uint32(b)); n >= MessageLen && n <= len(b) {

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel knows of a packet besides its octets is loaded from offsets behind all octets (linux/filter.h).
+// What the kernel knows of a packet besides its octets is loaded from offsets behind all octets
+// (linux/filter.h).
 const (
 	ancillary        = -0x1000 // SKF_AD_OFF
 	ancillaryType    = 0       // SKF_AD_PROTOCOL
@@ -17,15 +18,17 @@ const (
 	ancillaryTagType = 60      // SKF_AD_VLAN_TPID
 )
 
-// assembly is a program in reverse: all jumps lead forward, so the end is written first, and the distance to what is written is known.
+// assembly is a program in reverse: all jumps lead forward, so the end is written first, and the
+// distance to what is written is known.
 type assembly []unix.SockFilter
 
 func (a *assembly) add(code uint16, k uint32) {
 	*a = append(*a, unix.SockFilter{Code: code, K: k})
 }
 
-// near returns the distance from an instruction in front of all others to target, if need be through a jump that is added. Conditional jumps
-// reach 255 instructions; one more may yet be added between.
+// near returns the distance from an instruction in front of all others to target, if need be
+// through a jump that is added. Conditional jumps reach 255 instructions; one more may yet be added
+// between.
 func (a *assembly) near(target int) uint8 {
 	if far := len(*a) - target - 1; far > 254 {
 		a.add(unix.BPF_JMP|unix.BPF_JA, uint32(far))

@@ -1,10 +1,12 @@
-// Package filter compiles expressions in tcpdump's language to programs of tests. It knows packets from their network layer on, and no
-// format of files.
+// Package filter compiles expressions in tcpdump's language to programs of tests. It knows packets
+// from their network layer on, and no format of files.
 //
-// Each test of a program loads a number from the packet, compares it and says which test is next, so that the program ends at one of two
-// places: the packet is taken or it is not. Like libpcap's it does not take a packet that ends before what a test loads.
+// Each test of a program loads a number from the packet, compares it and says which test is next,
+// so that the program ends at one of two places: the packet is taken or it is not. Like libpcap's
+// it does not take a packet that ends before what a test loads.
 //
-// Packets of files are matched here; for live capture the same program is assembled for the kernel (bpf.go).
+// Packets of files are matched here; for live capture the same program is assembled for the kernel
+// (bpf.go).
 package filter
 
 import "encoding/binary"
@@ -132,8 +134,9 @@ func Compile(expression string) (*Program, error) {
 	return newProgram(expression, tree)
 }
 
-// CompileLive compiles an expression for the kernel. Packets begin with their Ethernet header, or behind the link header if cooked. The kernel
-// takes the outermost VLAN tag off a packet and keeps it aside; the program looks for it there as if it were in its place.
+// CompileLive compiles an expression for the kernel. Packets begin with their Ethernet header, or
+// behind the link header if cooked. The kernel takes the outermost VLAN tag off a packet and keeps
+// it aside; the program looks for it there as if it were in its place.
 func CompileLive(expression string, cooked bool) (*Program, error) {
 	bare := place{etherType: load{from: fromHalf, off: 12, mask: ^uint32(0)}, net: 14}
 	if cooked {

@@ -147,7 +147,8 @@ icmp or arp or icmp6 or sctp
 ip host 10.0.0.1 and ip proto 17 and dst portrange 1000-2000
 `), "\n")
 
-// kernelFilter is a program run by the kernel: a pair of sockets, a datagram on one of which passes the filter on the other.
+// kernelFilter is a program run by the kernel: a pair of sockets, a datagram on one of which passes
+// the filter on the other.
 type kernelFilter struct{ in, out int }
 
 func newKernelFilter(t *testing.T) *kernelFilter {
@@ -318,7 +319,8 @@ func TestFilterAllocatesNothing(t *testing.T) {
 	}
 }
 
-// evaluate answers a tree by itself, without making a program of it; it reports false for ok where the packet is too short.
+// evaluate answers a tree by itself, without making a program of it; it reports false for ok where
+// the packet is too short.
 func evaluate(n *node, packet []byte, etherType uint16, wirelen uint32) (hit, ok bool) {
 	switch n.kind {
 	case notNode:

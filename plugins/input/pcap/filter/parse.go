@@ -1,5 +1,6 @@
-// The grammar of filters: primitives joined by and and or, which bind equally and to the left, and not, which binds tighter.
-// vlan and mpls move the place where all later primitives look, so trees are made in the order of the text.
+// The grammar of filters: primitives joined by and and or, which bind equally and to the left, and
+// not, which binds tighter. vlan and mpls move the place where all later primitives look, so trees
+// are made in the order of the text.
 
 package filter
 
@@ -69,7 +70,8 @@ var kindWords = map[string]kindWord{
 	"host": wordHost, "net": wordNet, "port": wordPort, "portrange": wordPortRange, "proto": wordProto,
 }
 
-// qualifiers are the words in front of an argument. A later argument without words has those of the one before: port 80 or 443.
+// qualifiers are the words in front of an argument. A later argument without words has those of the
+// one before: port 80 or 443.
 type qualifiers struct {
 	proto protocolWord
 	dir   direction
@@ -146,7 +148,7 @@ func (p *parser) take() string {
 	return w
 }
 
-// joiner tells whether a word joins two primitives.
+// joiner reports whether a word joins two primitives.
 func joiner(w string) (isAnd, ok bool) {
 	switch w {
 	case "and", "&&":
@@ -262,7 +264,8 @@ func (p *parser) optional(most uint64) (int, error) {
 	return int(n), nil
 }
 
-// qualified is words of protocol, direction and kind, and an argument; a protocol may stand alone, an argument too.
+// qualified is words of protocol, direction and kind, and an argument; a protocol may stand alone,
+// an argument too.
 func (p *parser) qualified() (*node, error) {
 	var q qualifiers
 	first := p.peek()
@@ -338,7 +341,8 @@ func (p *parser) alone(w protocolWord) (*node, error) {
 	return p.place.protocol(wordNone, w.number())
 }
 
-// argument is what the qualifiers speak of; it may also be denied, port not 80, or be several, port (80 or 443).
+// argument is what the qualifiers speak of; it may also be denied, port not 80, or be several, port
+// (80 or 443).
 func (p *parser) argument(q qualifiers) (*node, error) {
 	p.last = &q
 	word := p.peek()

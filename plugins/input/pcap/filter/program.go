@@ -1,5 +1,6 @@
-// From a tree of tests to a program: the tests in a row, each with the step to go on with for either answer, always a later one. What is
-// known on the way to a test is used: a test whose outcome is known is passed by, a number that is there is not loaded again.
+// From a tree of tests to a program: the tests in a row, each with the step to go on with for
+// either answer, always a later one. What is known on the way to a test is used: a test whose
+// outcome is known is passed by, a number that is there is not loaded again.
 
 package filter
 
@@ -20,7 +21,8 @@ func newProgram(expression string, tree *node) (*Program, error) {
 	return &Program{steps: shorten(f.steps)}, nil
 }
 
-// draft is a program being made. Until all is there, steps name labels, whose place may yet be open.
+// draft is a program being made. Until all is there, steps name labels, whose place may yet be
+// open.
 type draft struct {
 	steps  []step
 	labels []uint16
@@ -66,7 +68,8 @@ type knowledge struct {
 	outcomes []outcome
 }
 
-// maxOutcomes bounds the work for long filters; the tests that repeat are those for protocols, which come first.
+// maxOutcomes bounds the work for long filters; the tests that repeat are those for protocols,
+// which come first.
 const maxOutcomes = 32
 
 // answer tells the answer to t if it follows from what is known.
@@ -120,7 +123,8 @@ func (k *knowledge) meet(way knowledge) {
 	k.outcomes = both
 }
 
-// shorten leads each step's answers past the tests that they answer already and leaves out the steps that none leads to.
+// shorten leads each step's answers past the tests that they answer already and leaves out the
+// steps that none leads to.
 func shorten(steps []step) []step {
 	known := make([]knowledge, len(steps))
 	known[0].reached = true

@@ -1,4 +1,5 @@
-// What the words of a filter mean, as trees of tests. The meanings are libpcap's, seen in what tcpdump counts.
+// What the words of a filter mean, as trees of tests. The meanings are libpcap's, seen in what
+// tcpdump counts.
 
 package filter
 
@@ -31,7 +32,8 @@ func not(a *node) *node    { return &node{kind: notNode, a: a} }
 
 func any3(a, b, c *node) *node { return or(or(a, b), c) }
 
-// place is how far into the packet the words so far have led: vlan and mpls move it for all that follow.
+// place is how far into the packet the words so far have led: vlan and mpls move it for all that
+// follow.
 type place struct {
 	etherType load   // where the type of the network layer is
 	net       uint32 // where the network layer is
@@ -46,7 +48,8 @@ func (p *place) at(off uint32, size origin, mask, value uint32) *node {
 
 func (p *place) byteIs(off, value uint32) *node { return p.at(off, fromByte, ^uint32(0), value) }
 
-// network tests for a network protocol. Nothing tells what is behind MPLS labels but the version of IP itself.
+// network tests for a network protocol. Nothing tells what is behind MPLS labels but the version of
+// IP itself.
 func (p *place) network(etherType uint16) (*node, error) {
 	if p.labels == 0 {
 		return leaf(test{load: p.etherType, value: uint32(etherType)}), nil
@@ -107,7 +110,8 @@ func (p *place) lengthAtLeast(n uint32) *node {
 	return leaf(test{load: load{from: fromLength, mask: ^uint32(0)}, cond: atLeast, value: n})
 }
 
-// protocol tests for a transport protocol over IPv4, IPv6 (also behind a fragment header, but no other) or either.
+// protocol tests for a transport protocol over IPv4, IPv6 (also behind a fragment header, but no
+// other) or either.
 func (p *place) protocol(over protocolWord, number uint32) (*node, error) {
 	var four, six *node
 	if over != wordIP6 {
@@ -199,7 +203,8 @@ func (p *place) host6(d direction, addr, mask [16]byte) (*node, error) {
 	return and(n, either(d, src, dst)), nil
 }
 
-// ports tests for ports from lo to hi, of the transport protocols. Of an IPv4 packet in fragments only the first has ports.
+// ports tests for ports from lo to hi, of the transport protocols. Of an IPv4 packet in fragments
+// only the first has ports.
 func (p *place) ports(protocols []uint32, d direction, lo, hi uint32) (*node, error) {
 	ip, err := p.network(engine.EtherIPv4)
 	if err != nil {

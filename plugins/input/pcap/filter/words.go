@@ -134,7 +134,8 @@ func portNumber(word string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// service compiles a port by its name in /etc/services. A name of only one transport protocol stands for that one.
+// service compiles a port by its name in /etc/services. A name of only one transport protocol
+// stands for that one.
 func (p *parser) service(q qualifiers, word string) (*node, error) {
 	name := strings.TrimPrefix(word, `\`)
 	tcp, noTCP := net.LookupPort("tcp", name)
@@ -156,7 +157,8 @@ func (p *parser) service(q qualifiers, word string) (*node, error) {
 	return p.place.ports(portNumbers, q.dir, uint32(tcp), uint32(tcp))
 }
 
-// protocolNumber reads the argument of proto: a number, or a name behind a backslash, as the name alone is a word of its own.
+// protocolNumber reads the argument of proto: a number, or a name behind a backslash, as the name
+// alone is a word of its own.
 func protocolNumber(word string) (uint32, error) {
 	if n, err := strconv.ParseUint(word, 0, 8); err == nil {
 		return uint32(n), nil

@@ -2,8 +2,8 @@
 
 package collector
 
-// Add copies a message to the end of the queue. Without room its records are dropped and counted, and
-// Add returns false.
+// Add copies a message to the end of the queue. Without room its records are dropped and counted,
+// and Add returns false.
 func (q *Queue) Add(msg []byte, m Mark) bool {
 	switch {
 	case q.disk != nil && q.disk.Records() > 0 && q.spill(msg, m): // behind what is there
@@ -33,7 +33,8 @@ func (q *Queue) drop(msg []byte, m Mark) {
 	}
 }
 
-// open makes sure that the last chunk takes so many octets, and returns false if there is no memory for them.
+// open makes sure that the last chunk takes so many octets, and returns false if there is no memory
+// for them.
 func (q *Queue) open(octets int) bool {
 	if last := len(q.chunks) - 1; last >= 0 && q.chunks[last].fits(octets) {
 		return true
@@ -73,8 +74,8 @@ func (q *Queue) acked() int64 {
 	return q.session.Acked()
 }
 
-// arrived tells whether a chunk that was sent need not be kept because it is not acknowledged yet. What
-// an earlier session was sent is known to have arrived: the rest was sent again.
+// arrived reports whether a chunk that was sent need not be kept because it is not acknowledged
+// yet. What an earlier session was sent is known to have arrived: the rest was sent again.
 func (q *Queue) arrived(c *chunk, acked int64) bool {
 	last := c.last()
 	return q.session == nil || last.session != q.number || last.end <= acked
@@ -97,7 +98,8 @@ func (q *Queue) empty(c *chunk) {
 	c.reset()
 }
 
-// restart reuses the memory of what was sent and need not be kept, while it is still in the processor's cache.
+// restart reuses the memory of what was sent and need not be kept, while it is still in the
+// processor's cache.
 func (q *Queue) restart() {
 	if q.window != (Window{}) || q.chunk != len(q.chunks)-1 {
 		return
@@ -112,7 +114,7 @@ func (q *Queue) restart() {
 	q.message = 0
 }
 
-// Room tells whether so many octets of messages find room for certain.
+// Room reports whether so many octets of messages find room for certain.
 func (q *Queue) Room(octets int64) bool {
 	if q.disk != nil && (q.disk.Room(octets) || q.disk.Records() > 0) {
 		return q.disk.Room(octets)

@@ -1,5 +1,6 @@
-// Package collector brings messages to flow collectors: it finds and connects them off the record path, keeps
-// messages while they are away, writes without ever blocking, and resends what a broken session may have lost.
+// Package collector brings messages to flow collectors: it finds and connects them off the record
+// path, keeps messages while they are away, writes without ever blocking, and resends what a broken
+// session may have lost.
 //
 //	link := collector.NewLink(env, settings.ReconnectInterval, dial)
 //	queue := collector.NewQueue(env, link, protocol, settings.Buffer, window)
@@ -8,7 +9,7 @@
 //	queue.Pump(now)                                  // after adding, and in Tick
 //	collector.Finish(queue)                          // in Flush: until all is out, or the deadline
 //
-// A Link keeps up one session; a Queue holds whole messages in front of it, in memory and in a spool,
-// and writes, at the moment of sending, what is known only then (Protocol.Stamp). Everything but
-// dialing runs on the goroutine of the output.
+// A Link keeps up one session; a Queue holds whole messages in front of it, in memory and in a
+// spool, and writes, at the moment of sending, what is known only then (Protocol.Stamp). Everything
+// but dialing runs on the goroutine of the output.
 package collector

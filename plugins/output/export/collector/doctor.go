@@ -10,7 +10,8 @@ import (
 	"ulogd/engine/doctor"
 )
 
-// Doctor finds collectors whose names have no address. An output that embeds Settings has this method too.
+// Doctor finds collectors whose names have no address. An output that embeds Settings has this
+// method too.
 func (s *Settings) Doctor(d *engine.DoctorReport) {
 	for _, a := range s.Addresses {
 		doctor.Resolves(d, a.Host)

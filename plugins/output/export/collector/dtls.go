@@ -1,4 +1,5 @@
-// Sessions over DTLS 1.2 (RFC 6347), by RFC 7011 section 11: datagrams, encrypted, both sides verified.
+// Sessions over DTLS 1.2 (RFC 6347), by RFC 7011 section 11: datagrams, encrypted, both sides
+// verified.
 
 package collector
 
@@ -17,8 +18,8 @@ import (
 	"ulogd/engine"
 )
 
-// dtlsSuites encrypt and authenticate in one (AEAD), with keys that a certificate's later loss does not
-// give away (RFC 9325 section 4.2).
+// dtlsSuites encrypt and authenticate in one (AEAD), with keys that a certificate's later loss does
+// not give away (RFC 9325 section 4.2).
 var dtlsSuites = []dtls.CipherSuiteID{
 	dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 	dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -110,8 +111,8 @@ func (s *DTLS) listen() {
 	}
 }
 
-// Send implements Session. Unlike with plain UDP a refusal breaks the session: whoever listens there
-// later does not know its keys.
+// Send implements Session. Unlike with plain UDP a refusal breaks the session: whoever listens
+// there later does not know its keys.
 func (s *DTLS) Send(p []byte, pieces []Piece) (int, error) {
 	done := 0
 	for _, m := range pieces {

@@ -47,7 +47,8 @@ type dialed struct {
 	err     error
 }
 
-// NewLink makes a link to one collector, or to the first reachable one of several. It does not connect yet.
+// NewLink makes a link to one collector, or to the first reachable one of several. It does not
+// connect yet.
 func NewLink(env *engine.Env, interval time.Duration, names []string, dials ...Dial) *Link {
 	return &Link{
 		env: env, dials: dials, names: names, interval: interval, result: make(chan dialed, 1),
@@ -55,7 +56,8 @@ func NewLink(env *engine.Env, interval time.Duration, names []string, dials ...D
 	}
 }
 
-// Renew has a session replaced when it is older than d, 0: never. It goes on until the new one is there.
+// Renew has a session replaced when it is older than d, 0: never. It goes on until the new one is
+// there.
 func (l *Link) Renew(d time.Duration) { l.renew = d }
 
 // Name says where the link leads.
@@ -98,13 +100,14 @@ func (l *Link) Better(now time.Time) {
 	}
 }
 
-// Dialing tells whether an attempt is under way.
+// Dialing reports whether an attempt is under way.
 func (l *Link) Dialing() bool { return l.dialing }
 
 // Failing reports whether the last attempt has failed.
 func (l *Link) Failing() bool { return l.failing }
 
-// avoid has the present collector tried last for some time, each time longer: it took a session, and then nothing.
+// avoid has the present collector tried last for some time, each time longer: it took a session,
+// and then nothing.
 func (l *Link) avoid(now time.Time) {
 	s := &l.shunned[l.active]
 	s.pause = min(max(2*s.pause, l.interval), maxShun)

@@ -13,8 +13,8 @@ import (
 type Keeper interface {
 	// Context returns what a later run must know to send a message with this mark.
 	Context(m Mark) []byte
-	// Adopt makes a message from the disk one of this run, in place, and returns its mark. It returns
-	// false if this run cannot send it.
+	// Adopt makes a message from the disk one of this run, in place, and returns its mark. It
+	// returns false if this run cannot send it.
 	Adopt(context, msg []byte) (Mark, bool)
 }
 
@@ -62,7 +62,8 @@ func (o *overflow) message(msg []byte, m Mark) spool.Message {
 // maxMessage is the longest message that a queue takes.
 const maxMessage = 1<<16 - 1
 
-// refill fetches the next messages from the disk, as many as a chunk holds, and tells whether there were any.
+// refill fetches the next messages from the disk, as many as a chunk holds, and reports whether
+// there were any.
 func (q *Queue) refill() bool {
 	if q.disk == nil || q.disk.Records() == 0 {
 		return false
@@ -126,7 +127,8 @@ func (q *Queue) putAway() {
 	q.clear()
 }
 
-// restoring returns how long before a deadline putAway must begin, on a disk that takes 100 MiB a second.
+// restoring returns how long before a deadline putAway must begin, on a disk that takes 100 MiB a
+// second.
 func (q *Queue) restoring() time.Duration {
 	if q.disk == nil {
 		return 0

@@ -1,4 +1,5 @@
-// When a queue's datagrams leave at a measured pace, and what it does about those that could not leave.
+// When a queue's datagrams leave at a measured pace, and what it does about those that could not
+// leave.
 
 package collector
 
@@ -21,8 +22,8 @@ func (q *Queue) wantsPace() bool {
 	return q.pace.Rate > 0 && (q.pace.Always || q.backlog || !q.env.Deadline().IsZero())
 }
 
-// watch sees to what a session of datagrams has met since the last call: what was sent meanwhile, what
-// could not be sent, and refusals.
+// watch sees to what a session of datagrams has met since the last call: what was sent meanwhile,
+// what could not be sent, and refusals.
 func (q *Queue) watch(now time.Time) error {
 	d, ok := q.session.(datagramSession)
 	if !ok {
@@ -65,7 +66,8 @@ func (q *Queue) countPaced(sent paced) {
 	q.stats.Held.Add(-n)
 }
 
-// recall ends the pacing, and makes what the pacer has not sent the next to send. Its templates are lost.
+// recall ends the pacing, and makes what the pacer has not sent the next to send. Its templates are
+// lost.
 func (q *Queue) recall() {
 	p := q.pacer
 	if p == nil {
@@ -119,7 +121,8 @@ func (q *Queue) cannotSend(err error, now time.Time) {
 // canSend notes that it takes messages.
 func (q *Queue) canSend(now time.Time) { q.log.onTime(now) }
 
-// adapt sets the pace: a backlog goes out beside what comes in, and faster if the daemon has to end before.
+// adapt sets the pace: a backlog goes out beside what comes in, and faster if the daemon has to end
+// before.
 func (q *Queue) adapt(now time.Time) {
 	dt := now.Sub(q.adapted).Seconds()
 	if dt < 0.05 {

@@ -1,5 +1,5 @@
-// Datagrams at a measured pace: a collector that reads more slowly than we send loses them, and nobody
-// is told (RFC 7011 section 10.3.3).
+// Datagrams at a measured pace: a collector that reads more slowly than we send loses them, and
+// nobody is told (RFC 7011 section 10.3.3).
 
 package collector
 
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A pacer stands in front of a session of datagrams and sends so many records a second, on a goroutine
-// of the engine's: bursts are short, however seldom the queue is pumped.
+// A pacer stands in front of a session of datagrams and sends so many records a second, on a
+// goroutine of the engine's: bursts are short, however seldom the queue is pumped.
 type pacer struct {
 	session Session
 	base    int64         // octets that the session took before
@@ -38,9 +38,9 @@ type paced struct {
 }
 
 const (
-	// maxBurst is how many datagrams go at once, and burstOctets how much they hold if they are many. A
-	// socket's default receive buffer has room for some ninety of Ethernet's length, or thirteen that
-	// fill a jumbo frame.
+	// maxBurst is how many datagrams go at once, and burstOctets how much they hold if they are
+	// many. A socket's default receive buffer has room for some ninety of Ethernet's length, or
+	// thirteen that fill a jumbo frame.
 	maxBurst    = 8
 	burstOctets = maxBurst * 1500
 	// pacedOctets is how much waits in a pacer: enough for the time between two ticks.
@@ -78,7 +78,8 @@ func (p *pacer) send(data []byte, pieces []Piece) (int, error) {
 	return octets, nil
 }
 
-// state returns what has left, whether nothing waits, and whether the collector's host refused something.
+// state returns what has left, whether nothing waits, and whether the collector's host refused
+// something.
 func (p *pacer) state() (sent paced, idle, refused bool, late, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,8 +175,8 @@ func (p *pacer) run(ctx context.Context) {
 	}
 }
 
-// sendBurst sends datagrams, each when it is time, and returns false when no more may be sent. What was
-// missed is made up for, but not by more than a burst.
+// sendBurst sends datagrams, each when it is time, and returns false when no more may be sent. What
+// was missed is made up for, but not by more than a burst.
 func (p *pacer) sendBurst(ctx context.Context, b *burst, rate float64) bool {
 	takes := func(records float64) time.Duration { return time.Duration(records / rate * float64(time.Second)) }
 	all := 0.0

@@ -9,15 +9,15 @@ import (
 	"ulogd/engine"
 )
 
-// A Protocol knows what of a message depends on the session and the moment it leaves in. Its methods
-// run on the goroutine that pumps.
+// A Protocol knows what of a message depends on the session and the moment it leaves in. Its
+// methods run on the goroutine that pumps.
 type Protocol interface {
 	// Begin is told that a session has come up. Control messages may be sent from here.
 	Begin(q *Queue, now time.Time)
 	// Before may send, with Control, messages that must leave before one with this mark.
 	Before(q *Queue, m Mark, now time.Time)
-	// Doubt is told that the collector may be another one than it was, in the same session: what it was
-	// told has to be told again.
+	// Doubt is told that the collector may be another one than it was, in the same session: what it
+	// was told has to be told again.
 	Doubt(q *Queue, now time.Time)
 	// Stamp writes what is known only when the message leaves. at says what went before it.
 	Stamp(msg []byte, at Position, now time.Time)
@@ -29,7 +29,8 @@ type Position struct {
 	Messages uint32 // control messages included
 }
 
-// Sent counts what a collector has been sent in all sessions together, control messages and their records included.
+// Sent counts what a collector has been sent in all sessions together, control messages and their
+// records included.
 type Sent struct{ Messages, Records, Octets uint64 }
 
 func (s *Sent) add(records, octets int) {
@@ -38,8 +39,8 @@ func (s *Sent) add(records, octets int) {
 	s.Octets += uint64(octets)
 }
 
-// A Queue keeps whole messages for one collector, in bounded memory. For streams it also keeps what was
-// sent lately, and sends it again when a session breaks.
+// A Queue keeps whole messages for one collector, in bounded memory. For streams it also keeps what
+// was sent lately, and sends it again when a session breaks.
 //
 // It counts records: Held while they wait, in memory or in its spool, Out when a session has taken
 // them, Made when they are sent again, dropped as buffer_full.
@@ -97,8 +98,8 @@ type Queue struct {
 	reached  int64         // octets that were acknowledged then
 }
 
-// A Window is what a stream sends again after a break: the last octets, or all of a time, whichever is
-// more. An acknowledgement means that the peer's kernel has it, not its program.
+// A Window is what a stream sends again after a break: the last octets, or all of a time, whichever
+// is more. An acknowledgement means that the peer's kernel has it, not its program.
 type Window struct {
 	Acked  bool // keep at least what is not acknowledged: the session is a stream
 	Octets int64
@@ -125,7 +126,8 @@ func (q *Queue) Waiting() int64 { return q.waiting }
 // Position counts what the present session has been sent.
 func (q *Queue) Position() Position { return q.at }
 
-// Controlled returns how many messages the session will have been sent when the control messages that wait are out.
+// Controlled returns how many messages the session will have been sent when the control messages
+// that wait are out.
 func (q *Queue) Controlled() uint32 { return q.at.Messages + uint32(len(q.controls)-q.stamped) }
 
 // Full counts the records that found a buffer full.
@@ -134,8 +136,9 @@ func (q *Queue) Full() *engine.Drop { return q.full }
 // Sent counts what has been sent.
 func (q *Queue) Sent() Sent { return q.sent }
 
-// Control sends a message of the protocol's own, such as templates, ahead of all that waits. What data
-// records it has count in the session's position and nowhere else. It is lost with the session.
+// Control sends a message of the protocol's own, such as templates, ahead of all that waits. What
+// data records it has count in the session's position and nowhere else. It is lost with the
+// session.
 func (q *Queue) Control(msg []byte, records int) {
 	q.control = append(q.control, msg...)
 	q.controls = append(q.controls, uint16(len(msg)))
@@ -156,8 +159,8 @@ func (q *Queue) Pump(now time.Time) {
 	}
 }
 
-// Tick reads what the peer says, offers a preferred collector its chance, pumps, and lets go of what
-// need not be sent again.
+// Tick reads what the peer says, offers a preferred collector its chance, pumps, and lets go of
+// what need not be sent again.
 func (q *Queue) Tick(now time.Time) {
 	if q.session != nil {
 		if err := q.session.Drain(); err != nil {
@@ -258,7 +261,7 @@ func (q *Queue) write(now time.Time) error {
 	}
 }
 
-// writeControl sends the control messages and tells whether data may follow.
+// writeControl sends the control messages and reports whether data may follow.
 func (q *Queue) writeControl(now time.Time) (bool, error) {
 	if len(q.controls) == 0 || q.part > 0 { // a message that has begun is finished first
 		return true, nil
@@ -308,7 +311,8 @@ func (q *Queue) dropControl() {
 // maxRun bounds the messages stamped at a time, so that their time is that of sending.
 const maxRun = 64
 
-// run stamps the next messages of one chunk and returns their octets that are still to be sent, and their number.
+// run stamps the next messages of one chunk and returns their octets that are still to be sent, and
+// their number.
 func (q *Queue) run(now time.Time) ([]byte, int) {
 	for q.chunk < len(q.chunks)-1 && q.message == len(q.chunks[q.chunk].marks) {
 		q.chunk, q.message = q.chunk+1, 0
@@ -364,10 +368,10 @@ func (q *Queue) took(n int, now time.Time) {
 	}
 }
 
-// pending tells whether messages wait that no session has taken yet.
+// pending reports whether messages wait that no session has taken yet.
 func (q *Queue) pending() bool { return q.waiting > 0 || q.disk != nil && q.disk.Records() > 0 }
 
-// Idle tells whether all that was added is sent, and, as far as the peer says so, received.
+// Idle reports whether all that was added is sent, and, as far as the peer says so, received.
 func (q *Queue) Idle() bool {
 	if q.pending() {
 		return false

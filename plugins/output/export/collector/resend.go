@@ -4,8 +4,8 @@ package collector
 
 import "time"
 
-// unsend makes the messages that the session may have lost the next to send: those not acknowledged,
-// and before them those of the window.
+// unsend makes the messages that the session may have lost the next to send: those not
+// acknowledged, and before them those of the window.
 func (q *Queue) unsend(w Window) {
 	q.part = 0
 	q.dropControl()
@@ -17,8 +17,8 @@ func (q *Queue) unsend(w Window) {
 	}
 }
 
-// takeBack makes messages the next to send, those not acknowledged and those of the window, and returns
-// how many records they have.
+// takeBack makes messages the next to send, those not acknowledged and those of the window, and
+// returns how many records they have.
 func (q *Queue) takeBack(w Window, acked int64) (records int) {
 	since := time.Now().Add(-w.Time).UnixNano()
 	var behind int64 // octets that have arrived, after the message looked at
@@ -74,8 +74,9 @@ func (q *Queue) trim(now time.Time) {
 	}
 }
 
-// Finish pumps queues until everything is sent and received, or until the deadline of the final flush;
-// what is left then stays in their spools, or is dropped and counted. It is called once, at the end.
+// Finish pumps queues until everything is sent and received, or until the deadline of the final
+// flush; what is left then stays in their spools, or is dropped and counted. It is called once, at
+// the end.
 func Finish(queues ...*Queue) {
 	const poll = 2 * time.Millisecond
 	for {
@@ -102,7 +103,7 @@ func Finish(queues ...*Queue) {
 	}
 }
 
-// busy tells whether it is worth while, and still allowed, to go on.
+// busy reports whether it is worth while, and still allowed, to go on.
 func (q *Queue) busy() bool {
 	d := q.env.Deadline()
 	if q.pacer != nil && q.log.lateSince.IsZero() { // it comes to an end by itself
@@ -114,7 +115,7 @@ func (q *Queue) busy() bool {
 	return q.session != nil || q.link.Dialing() || q.retryable()
 }
 
-// retryable tells whether an attempt to connect will come due before the deadline.
+// retryable reports whether an attempt to connect will come due before the deadline.
 func (q *Queue) retryable() bool {
 	d := q.env.Deadline()
 	return q.pending() && (d.IsZero() || q.link.Due().Before(d))

@@ -1,4 +1,5 @@
-// Collectors that move: a name is looked up again while a session of datagrams goes on, which would never notice.
+// Collectors that move: a name is looked up again while a session of datagrams goes on, which would
+// never notice.
 
 package collector
 
@@ -10,7 +11,8 @@ import (
 	"time"
 )
 
-// resolver looks up the name of a link's collector again and again. It has nothing to do for an address.
+// resolver looks up the name of a link's collector again and again. It has nothing to do for an
+// address.
 type resolver struct {
 	host  string // "": nothing is looked up
 	every time.Duration
@@ -21,8 +23,8 @@ type resolver struct {
 	result chan []netip.Addr
 }
 
-// Resolve has the name of the link's only collector looked up every so often, and the session replaced
-// when it does not lead to one of its addresses any more.
+// Resolve has the name of the link's only collector looked up every so often, and the session
+// replaced when it does not lead to one of its addresses any more.
 func (l *Link) Resolve(host string, every time.Duration) {
 	if _, err := netip.ParseAddr(host); err != nil && every > 0 {
 		l.lookup = resolver{host: host, every: every, result: make(chan []netip.Addr, 1)}
@@ -32,8 +34,8 @@ func (l *Link) Resolve(host string, every time.Duration) {
 // look has the name looked up at once, if that was not done a moment ago.
 func (l *Link) look() { l.lookup.soon = true }
 
-// moved reports whether a lookup has ended that tells another address than the session's, and begins
-// one when it is due.
+// moved reports whether a lookup has ended that tells another address than the session's, and
+// begins one when it is due.
 func (r *resolver) moved(l *Link, now time.Time) bool {
 	if r.host == "" {
 		return false

@@ -9,10 +9,12 @@ import (
 	"ulogd/engine"
 )
 
-// A Piece is one message of those that a session is handed together: its octets, and its data records.
+// A Piece is one message of those that a session is handed together: its octets, and its data
+// records.
 type Piece struct{ Length, Records uint16 }
 
-// A LaterError says that a session is whole but cannot send now: the queue keeps the message and tries again.
+// A LaterError says that a session is whole but cannot send now: the queue keeps the message and
+// tries again.
 type LaterError struct{ Err error }
 
 func (e *LaterError) Error() string { return e.Err.Error() }
@@ -27,18 +29,19 @@ var errRefused = errors.New("nobody listens there")
 // A Session is an established way to a collector. Its methods never block and are called from one
 // goroutine at a time.
 type Session interface {
-	// Send takes messages that stand one behind another in p. It returns how many octets were taken,
-	// which is less than all of p, without an error, when the socket's buffer is full. Datagrams are
-	// taken whole, streams cut anywhere. An error means that the session is broken, unless it is a
-	// [LaterError] or errRefused.
+	// Send takes messages that stand one behind another in p. It returns how many octets were
+	// taken, which is less than all of p, without an error, when the socket's buffer is full.
+	// Datagrams are taken whole, streams cut anywhere. An error means that the session is broken,
+	// unless it is a [LaterError] or errRefused.
 	Send(p []byte, pieces []Piece) (int, error)
-	// Drain reads and discards what the peer says. An error means that the session is broken: io.EOF
-	// that the peer has closed it.
+	// Drain reads and discards what the peer says. An error means that the session is broken:
+	// io.EOF that the peer has closed it.
 	Drain() error
-	// Flush writes what the session itself holds, and tells whether nothing is left.
+	// Flush writes what the session itself holds, and reports whether nothing is left.
 	Flush() (bool, error)
-	// Acked returns how many of the octets taken so far the peer's kernel has acknowledged; it works
-	// after a break too. Datagrams are never acknowledged, and count as soon as they are sent.
+	// Acked returns how many of the octets taken so far the peer's kernel has acknowledged; it
+	// works after a break too. Datagrams are never acknowledged, and count as soon as they are
+	// sent.
 	Acked() int64
 	// MaxMessage returns the octets of the largest message that fits the path now; 0 means any.
 	MaxMessage() int

@@ -1,4 +1,5 @@
-// Sessions that are up and take nothing: a firewall drops the packets, or the collector has stopped reading.
+// Sessions that are up and take nothing: a firewall drops the packets, or the collector has stopped
+// reading.
 
 package collector
 
@@ -7,8 +8,8 @@ import (
 	"time"
 )
 
-// Patience has a session given up when nothing of what waits is acknowledged for so long. What was not
-// goes to the next collector.
+// Patience has a session given up when nothing of what waits is acknowledged for so long. What was
+// not goes to the next collector.
 func (q *Queue) Patience(d time.Duration) { q.patience = d }
 
 // stalled reports whether the session has made no progress for too long.

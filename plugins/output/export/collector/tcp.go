@@ -26,7 +26,8 @@ type TCP struct {
 	raw   syscall.RawConn
 	first uint64 // what the kernel counted as acknowledged before anything was sent: the SYN
 
-	// One attempt to write or read, kept here so that the closures that make them are allocated once.
+	// One attempt to write or read, kept here so that the closures that make them are allocated
+	// once.
 	p       []byte
 	n       int
 	err     error

@@ -47,7 +47,8 @@ func (id Identity) load(host string) (*tls.Config, error) {
 	return c, nil
 }
 
-// verify checks that a certificate chain leads to a root and carries one of the names (RFC 7011 section 11.3).
+// verify checks that a certificate chain leads to a root and carries one of the names (RFC 7011
+// section 11.3).
 func verify(chain []*x509.Certificate, roots *x509.CertPool, names []string) error {
 	if len(chain) == 0 {
 		return errors.New("the collector shows no certificate")
@@ -65,8 +66,8 @@ func verify(chain []*x509.Certificate, roots *x509.CertPool, names []string) err
 	return err
 }
 
-// TLS is a TLS connection over a TCP socket that is written without waiting: what the socket does not
-// take at once waits, encrypted, in a buffer.
+// TLS is a TLS connection over a TCP socket that is written without waiting: what the socket does
+// not take at once waits, encrypted, in a buffer.
 type TLS struct {
 	*TCP
 	conn *tls.Conn
@@ -142,7 +143,8 @@ func (s *TLS) Flush() (bool, error) {
 	return len(s.pipe.out) == 0, err
 }
 
-// Drain implements Session: reading also handles what the protocol itself has to say, such as tickets and alerts.
+// Drain implements Session: reading also handles what the protocol itself has to say, such as
+// tickets and alerts.
 func (s *TLS) Drain() error {
 	for range 64 {
 		if _, err := s.conn.Read(s.read[:]); err != nil {
@@ -177,8 +179,8 @@ func (s *TLS) Shutdown() error {
 	return s.TCP.Shutdown()
 }
 
-// pipe is what tls.Conn reads and writes: the socket while the handshake lasts, afterwards a buffer on
-// the way out and, on the way in, what is there.
+// pipe is what tls.Conn reads and writes: the socket while the handshake lasts, afterwards a buffer
+// on the way out and, on the way in, what is there.
 type pipe struct {
 	net.Conn
 	t           *TCP

@@ -35,8 +35,8 @@ type UDP struct {
 	scrap   [2048]byte
 }
 
-// DialUDP returns a Dial for datagrams. refused, if not nil, counts the times that the peer's host said
-// nobody listens.
+// DialUDP returns a Dial for datagrams. refused, if not nil, counts the times that the peer's host
+// said nobody listens.
 func DialUDP(to Address, source netip.Addr, refused *engine.Counter) Dial {
 	return func(ctx context.Context) (Session, error) { return dialUDP(ctx, to, source, refused) }
 }
@@ -71,8 +71,8 @@ func newUDP(conn *net.UDPConn, refused *engine.Counter) (*UDP, error) {
 	return u, nil
 }
 
-// segmentMessage makes the control message that tells the kernel how long each datagram of a write is:
-// a struct cmsghdr, whose length has the size of a pointer, and 16 bits.
+// segmentMessage makes the control message that tells the kernel how long each datagram of a write
+// is: a struct cmsghdr, whose length has the size of a pointer, and 16 bits.
 func segmentMessage() []byte {
 	oob := make([]byte, unix.CmsgSpace(2))
 	h := oob
@@ -88,7 +88,8 @@ func segmentMessage() []byte {
 	return oob
 }
 
-// Limits of one segmented write: the kernel's number of segments, and what one IP packet could hold.
+// Limits of one segmented write: the kernel's number of segments, and what one IP packet could
+// hold.
 const (
 	maxSegments      = 64
 	maxSegmentOctets = 65000
@@ -123,8 +124,8 @@ func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
 	return done, nil
 }
 
-// segments returns how many of the next messages one write can take, and their octets: equal ones, the
-// last may be shorter.
+// segments returns how many of the next messages one write can take, and their octets: equal ones,
+// the last may be shorter.
 func segments(pieces []Piece) (n, octets int) {
 	longest := int(pieces[0].Length)
 	for n < len(pieces) && n < maxSegments {
@@ -141,8 +142,9 @@ func segments(pieces []Piece) (n, octets int) {
 	return n, octets
 }
 
-// passes reports whether an error is of the moment, and the socket none the worse for it: a firewall's
-// rule, a route or an interface that is away, memory. The same datagram is to be sent again.
+// passes reports whether an error is of the moment, and the socket none the worse for it: a
+// firewall's rule, a route or an interface that is away, memory. The same datagram is to be sent
+// again.
 func passes(err error) bool {
 	for _, e := range []unix.Errno{
 		unix.EPERM, unix.EACCES, unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.EHOSTDOWN, unix.ENOBUFS, unix.ENOMEM, unix.ENODEV, unix.ENOPROTOOPT,

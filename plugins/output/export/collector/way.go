@@ -9,12 +9,12 @@ import "time"
 type Way interface {
 	// Name says where the way leads.
 	Name() string
-	// Poll returns the session, nil while there is none, and whether it is new; an older one is then
-	// the caller's to close.
+	// Poll returns the session, nil while there is none, and whether it is new; an older one is
+	// then the caller's to close.
 	Poll(now time.Time) (s Session, fresh bool)
 	// Better looks for a session that is preferred to the present one; Poll then returns it.
 	Better(now time.Time)
-	// Dialing tells whether a session may come up soon.
+	// Dialing reports whether a session may come up soon.
 	Dialing() bool
 	// Failing reports whether the last attempt to bring one up has failed.
 	Failing() bool

@@ -19,8 +19,8 @@ type appender struct {
 	opened func(*segment)
 }
 
-// Append puts a message on disk, behind all others, at the cost of the oldest if there is no room. It
-// returns false if that cannot be done now; the log has the reason, at most once a minute.
+// Append puts a message on disk, behind all others, at the cost of the oldest if there is no room.
+// It returns false if that cannot be done now; the log has the reason, at most once a minute.
 func (s *Spool) Append(m Message) bool {
 	const ends = len(fileMagic) + headLen // of a segment that begins, or that is completed
 	for s.octets+int64(m.size()+ends) > s.Max && len(s.segments) > 0 {
@@ -64,7 +64,8 @@ func (s *Spool) tell(seg *segment) {
 	}
 }
 
-// put writes a message. What was written of it when that fails is cut off, and would be overwritten by the next one.
+// put writes a message. What was written of it when that fails is cut off, and would be overwritten
+// by the next one.
 func (a *appender) put(m *Message) error {
 	if a.file != nil && a.seg.octets+int64(m.size()) > a.s.segmentSize() {
 		a.complete()
@@ -104,8 +105,8 @@ func (a *appender) begin() error {
 	return nil
 }
 
-// complete ends the segment that is being written, if there is one, and has it synchronised beside the
-// flow of records.
+// complete ends the segment that is being written, if there is one, and has it synchronised beside
+// the flow of records.
 func (a *appender) complete() {
 	if a.file == nil {
 		return

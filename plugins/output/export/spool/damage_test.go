@@ -12,8 +12,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestFullDisk fills the disk that the spool is on, and frees it: what could not be written is missing,
-// and nothing else.
+// TestFullDisk fills the disk that the spool is on, and frees it: what could not be written is
+// missing, and nothing else.
 func TestFullDisk(t *testing.T) {
 	nstest.SmallDisk(t, 256<<10, func(dir string) {
 		r := begin(t, dir, MinMax)
@@ -88,8 +88,8 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// TestDamage changes one octet after the other of a segment: each costs the message that it belongs to,
-// and nothing else.
+// TestDamage changes one octet after the other of a segment: each costs the message that it belongs
+// to, and nothing else.
 func TestDamage(t *testing.T) {
 	path := t.TempDir()
 	r := begin(t, path, MinMax)

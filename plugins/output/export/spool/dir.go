@@ -22,9 +22,10 @@ type Dir struct {
 	open []string
 }
 
-// OpenDir makes the directory if need be and locks it. The lock ends with the process, however that ends.
-// What is made in it belongs to the user that the daemon will become; in a directory of somebody else's no
-// link is followed, so that whoever owns it cannot have root empty a file of root's.
+// OpenDir makes the directory if need be and locks it. The lock ends with the process, however that
+// ends. What is made in it belongs to the user that the daemon will become; in a directory of
+// somebody else's no link is followed, so that whoever owns it cannot have root empty a file of
+// root's.
 func OpenDir(path string) (*Dir, error) {
 	if err := safefile.MkdirAll(path, 0o700, safefile.User); err != nil {
 		return nil, fmt.Errorf("make the spool: %w", err)

@@ -30,8 +30,8 @@ func parseName(name string) (number uint64, ok bool) {
 	return number, err == nil
 }
 
-// takeOver returns a segment of an earlier run, nil if it holds nothing. A tail that was not written to
-// its end is cut off.
+// takeOver returns a segment of an earlier run, nil if it holds nothing. A tail that was not
+// written to its end is cut off.
 func (s *Spool) takeOver(number uint64) (*segment, error) {
 	path := filepath.Join(s.path, fileName(number))
 	f, err := safefile.Open(path, os.O_RDWR, 0, safefile.User)

@@ -12,8 +12,8 @@ import (
 )
 
 // FuzzSegment puts any octets where a segment is expected, twice: alone, and behind whole messages.
-// Nothing may be read that no checksum confirms, what stands in front stays readable, and every record
-// is accounted for.
+// Nothing may be read that no checksum confirms, what stands in front stays readable, and every
+// record is accounted for.
 func FuzzSegment(f *testing.F) {
 	whole := []byte(fileMagic)
 	for i := range 5 {

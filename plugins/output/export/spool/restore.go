@@ -10,9 +10,9 @@ import (
 // numbersInFront is more segments than are ever put in front at a time.
 const numbersInFront = 1 << 20
 
-// Restore puts messages that were read, or never appended, in front of those that were not read, and
-// deletes what was read. It is for the end of a run; Max does not bound it. It returns the records that
-// could not be written.
+// Restore puts messages that were read, or never appended, in front of those that were not read,
+// and deletes what was read. It is for the end of a run; Max does not bound it. It returns the
+// records that could not be written.
 func (s *Spool) Restore(messages iter.Seq[Message]) (failed int) {
 	var front []*segment
 	a := appender{s: s, number: s.tail.number, opened: func(seg *segment) { front = append(front, seg) }}

@@ -71,11 +71,12 @@ type cursor struct {
 	off int
 }
 
-// newCursor begins behind the file's magic. Where that is damaged, the messages still speak for themselves.
+// newCursor begins behind the file's magic. Where that is damaged, the messages still speak for
+// themselves.
 func newCursor(p []byte) *cursor { return &cursor{p, min(len(fileMagic), len(p))} }
 
-// next returns what stands at the cursor and moves behind it, except where everything else is torn. The
-// records of a damaged message are known if its head is whole.
+// next returns what stands at the cursor and moves behind it, except where everything else is torn.
+// The records of a damaged message are known if its head is whole.
 func (c *cursor) next() (m Message, s state) {
 	p := c.p[c.off:]
 	mark, ok := headAt(p)
@@ -104,7 +105,7 @@ func (c *cursor) next() (m Message, s state) {
 	return m, whole
 }
 
-// headAt tells whether a head begins p, and its mark.
+// headAt reports whether a head begins p, and its mark.
 func headAt(p []byte) (mark uint32, ok bool) {
 	if len(p) < headLen {
 		return 0, false
@@ -129,8 +130,8 @@ func nextHead(p []byte) int {
 	return -1
 }
 
-// survey returns the records that a segment holds, damaged ones included as far as they are known, and
-// where its end belongs.
+// survey returns the records that a segment holds, damaged ones included as far as they are known,
+// and where its end belongs.
 func survey(p []byte) (records, end int) {
 	for c := newCursor(p); ; {
 		m, s := c.next()

@@ -31,8 +31,8 @@ const MinMax = 1 << 20
 
 // A Spool keeps messages on disk. Its methods are called from one goroutine at a time.
 //
-// It counts records: Made and Held what an earlier run left, and as dropped what it loses of those that
-// are held. What is appended and what is read is the caller's to count.
+// It counts records: Made and Held what an earlier run left, and as dropped what it loses of those
+// that are held. What is appended and what is read is the caller's to count.
 type Spool struct {
 	Config
 	path     string
@@ -118,7 +118,7 @@ func (s *Spool) Records() int { return s.records }
 // Path returns the spool's directory.
 func (s *Spool) Path() string { return s.path }
 
-// Room tells whether so many octets can be appended without dropping others.
+// Room reports whether so many octets can be appended without dropping others.
 func (s *Spool) Room(octets int64) bool {
 	return !s.failing && s.octets+octets+octets/2+s.segmentSize() <= s.Max
 }

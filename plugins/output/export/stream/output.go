@@ -1,4 +1,5 @@
-// The streams of one output: which collectors each has, and its life from the first record to the last.
+// The streams of one output: which collectors each has, and its life from the first record to the
+// last.
 
 package stream
 
@@ -26,7 +27,8 @@ type Limits struct {
 	Unknown int // while no path has said; 0: Most
 }
 
-// UnknownPath is what any path takes (RFC 7011 section 10.3.3): packets of 512 octets, less the larger headers.
+// UnknownPath is what any path takes (RFC 7011 section 10.3.3): packets of 512 octets, less the
+// larger headers.
 const UnknownPath = 512 - 48
 
 // An Output is what an exporter embeds.
@@ -41,8 +43,8 @@ type Output struct {
 	waits  bool // an input waits for room, and so for what is paced
 }
 
-// Make makes the streams, once. It is called when a stack is bound, and returns whether its input is to
-// wait for room.
+// Make makes the streams, once. It is called when a stack is bound, and returns whether its input
+// is to wait for room.
 func (o *Output) Make(p *engine.Binder, f Format) (waits bool) {
 	waits = p.Waits()
 	o.waits = o.waits || waits
@@ -81,7 +83,8 @@ type Transport struct {
 	Retry     time.Duration // at least so long between two attempts to connect
 }
 
-// Connect gives the streams their collectors. It begins to connect with the first Tick, and does not wait for it.
+// Connect gives the streams their collectors. It begins to connect with the first Tick, and does
+// not wait for it.
 func (o *Output) Connect(env *engine.Env, t Transport) (paths []Path) {
 	o.env = env
 	for i, group := range o.groups() {
@@ -147,11 +150,12 @@ func (o *Output) Queues() (all []*collector.Queue) {
 	return all
 }
 
-// batchOctets is more than the records of a batch take, two for each row, unless they hold long strings.
+// batchOctets is more than the records of a batch take, two for each row, unless they hold long
+// strings.
 const batchOctets = 2 * engine.BatchSize * 256
 
-// Wait waits until every queue has room for what a batch may become, or until the daemon is to end, and
-// returns the time.
+// Wait waits until every queue has room for what a batch may become, or until the daemon is to end,
+// and returns the time.
 func (o *Output) Wait(now time.Time) time.Time {
 	for _, s := range o.Streams {
 		if s.room() {

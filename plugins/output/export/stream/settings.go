@@ -21,7 +21,8 @@ const (
 	Failover = "failover"
 )
 
-// Settings say where the collectors are, who of them gets what, and how long a message waits to be filled.
+// Settings say where the collectors are, who of them gets what, and how long a message waits to be
+// filled.
 type Settings struct {
 	collector.Settings
 	Mode            string
@@ -33,10 +34,10 @@ type Settings struct {
 	opts *engine.Options
 }
 
-// DefaultRate is half of what nfcapd 1.7.1 takes without loss as Debian installs it, with the default
-// receive buffer of 212,992 octets. Measured, 200,000 flows over loopback on two cores that twenty
-// other programs wanted, too: none of 40,000 a second was lost in any of the three formats; of 80,000 0
-// to 10 %, of 320,000 5 %, unpaced 92 %.
+// DefaultRate is half of what nfcapd 1.7.1 takes without loss as Debian installs it, with the
+// default receive buffer of 212,992 octets. Measured, 200,000 flows over loopback on two cores that
+// twenty other programs wanted, too: none of 40,000 a second was lost in any of the three formats;
+// of 80,000 0 to 10 %, of 320,000 5 %, unpaced 92 %.
 const DefaultRate = 20_000
 
 // Options declares the options, with the protocol's port. Not every exporter has all modes.

@@ -1,4 +1,5 @@
-// One stream of messages: the one that is being filled, and the queues that the finished ones go to.
+// One stream of messages: the one that is being filled, and the queues that the finished ones go
+// to.
 
 package stream
 
@@ -8,7 +9,8 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// Messages lays records out in messages. How records come into them is between an exporter and its format.
+// Messages lays records out in messages. How records come into them is between an exporter and its
+// format.
 type Messages interface {
 	// SetLimit says how many octets a message may have, from the next one on.
 	SetLimit(octets int)
@@ -51,7 +53,8 @@ func (s *Stream) join(way collector.Way, window collector.Window) *collector.Que
 	return q
 }
 
-// Settle queues the finished messages and counts what waits in the open one. It is called after records were added.
+// Settle queues the finished messages and counts what waits in the open one. It is called after
+// records were added.
 func (s *Stream) Settle(now time.Time) {
 	s.Messages.Take(s.add)
 	if pending := s.Messages.Pending(); pending != s.held {

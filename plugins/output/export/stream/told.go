@@ -10,8 +10,8 @@ import (
 	"ulogd/plugins/output/export/collector"
 )
 
-// Refresh says how often templates are told again where a message may be lost (RFC 7011 section 8.4,
-// RFC 3954 section 7).
+// Refresh says how often templates are told again where a message may be lost (RFC 7011 section
+// 8.4, RFC 3954 section 7).
 type Refresh struct {
 	Every time.Duration // 0: not by time
 	Count int           // messages; 0: not by number

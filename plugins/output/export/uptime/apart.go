@@ -28,8 +28,8 @@ func BindTimes(p *engine.Binder) *Times {
 	}
 }
 
-// Encode has the rows of a batch encoded by a clock: first those that it can tell, then each other one by
-// itself, by a clock of its own.
+// Encode has the rows of a batch encoded by a clock: first those that it can tell, then each other
+// one by itself, by a clock of its own.
 func (t *Times) Encode(c *Clock, b *engine.Batch, rows []engine.Row, now time.Time, encode func([]engine.Row)) {
 	c.set(b, t.packet(b), now)
 	rows, apart := t.split(c, b, rows)
@@ -52,8 +52,8 @@ func (t *Times) packet(b *engine.Batch) engine.Time {
 	return engine.Time(b.Clock())
 }
 
-// split returns the rows that the clock can tell, in the place of all, and those that it cannot. They
-// are valid until the next call.
+// split returns the rows that the clock can tell, in the place of all, and those that it cannot.
+// They are valid until the next call.
 func (t *Times) split(c *Clock, b *engine.Batch, rows []engine.Row) (fit, apart []engine.Row) {
 	fit, apart = rows[:0], t.apart[:0]
 	start, end, replyStart, replyEnd, have := t.start.Of(b), t.end.Of(b), t.reply[0].Of(b), t.reply[1].Of(b), b.Have()

@@ -1,8 +1,8 @@
 // Package uptime is the clock of NetFlow versions 5 and 9: flows have times in milliseconds of
 // uptime, and the header of each datagram tells the time and the uptime of the same moment. A
 // collector computes a flow's time as the header's time less the difference of the header's uptime
-// and the flow's, modulo 2^32 ms (RFC 3954 section 5.1). So both count from one epoch, a whole number
-// of milliseconds: then it finds a flow's times to the millisecond.
+// and the flow's, modulo 2^32 ms (RFC 3954 section 5.1). So both count from one epoch, a whole
+// number of milliseconds: then it finds a flow's times to the millisecond.
 package uptime
 
 import (
@@ -17,8 +17,8 @@ import (
 type Clock struct {
 	Epoch int64         // when uptime was 0, nanoseconds since 1970
 	Unit  time.Duration // of the header's time: a replayed file's epoch is a multiple of it
-	// Finish closes the messages that are under construction, before the epoch that their uptimes count
-	// from moves.
+	// Finish closes the messages that are under construction, before the epoch that their uptimes
+	// count from moves.
 	Finish func()
 
 	replay bool
@@ -28,8 +28,9 @@ type Clock struct {
 const (
 	// reach is how far from its header a flow's time may be: 2^32 ms are 49.7 days.
 	reach = 49 * 24 * time.Hour
-	// before is how long before its first packet a replayed file's uptimes begin. Collectors take an uptime of 0 for
-	// no time at all, and a flow may be older than the packet that was read first.
+	// before is how long before its first packet a replayed file's uptimes begin. Collectors take
+	// an uptime of 0 for no time at all, and a flow may be older than the packet that was read
+	// first.
 	before = 24 * time.Hour
 	// ahead is how far in the future a flow may end, as clocks differ.
 	ahead = time.Hour
@@ -77,8 +78,8 @@ func (c *Clock) live(now time.Time) {
 	c.replay, c.Epoch = false, epoch-epoch%int64(time.Millisecond)
 }
 
-// tells returns the times that a datagram with the present header can tell: after the one, until the
-// other.
+// tells returns the times that a datagram with the present header can tell: after the one, until
+// the other.
 func (c *Clock) tells() (after, until engine.Time) {
 	return engine.Time(max(c.Epoch, c.header-int64(reach))), engine.Time(c.header + int64(ahead))
 }

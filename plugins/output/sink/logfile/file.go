@@ -1,8 +1,9 @@
 // Package logfile appends records to a file: a regular one, a FIFO, a terminal or standard output.
 //
-// Records are gathered in a buffer and written whole, many at a time. A file that cannot take them (full disk, no reader) costs
-// records, which are counted and reported at most once a minute, and never leaves half a record behind. SIGHUP opens the path
-// anew, as logrotate asks; where that fails the old file stays in use.
+// Records are gathered in a buffer and written whole, many at a time. A file that cannot take them
+// (full disk, no reader) costs records, which are counted and reported at most once a minute, and
+// never leaves half a record behind. SIGHUP opens the path anew, as logrotate asks; where that
+// fails the old file stays in use.
 //
 // A [File] is a target of package sink.
 package logfile
@@ -14,7 +15,8 @@ import (
 	"ulogd/plugins/output/sink"
 )
 
-// A File is one output's file. The exported fields are settings and must not change once it is open.
+// A File is one output's file. The exported fields are settings and must not change once it is
+// open.
 type File struct {
 	Path   string // "/dev/stdout" is the daemon's own standard output, whatever that is
 	Sync   bool   // write at the end of each batch instead of when the buffer is full or a tenth of a second has passed
@@ -39,7 +41,8 @@ type File struct {
 }
 
 const (
-	// writeAt is how many octets are gathered before they are written: few system calls, and still in the cache.
+	// writeAt is how many octets are gathered before they are written: few system calls, and still
+	// in the cache.
 	writeAt = 64 << 10
 	// maxStalled is how much waits for a FIFO's slow reader.
 	maxStalled = 1 << 20
@@ -102,7 +105,8 @@ func (f *File) Tick(now time.Time) {
 	}
 }
 
-// Flush writes all records. It waits for a FIFO's slow reader, at most until the shutdown timeout ends.
+// Flush writes all records. It waits for a FIFO's slow reader, at most until the shutdown timeout
+// ends.
 func (f *File) Flush() {
 	f.write()
 	for f.b.Len() > 0 {

@@ -12,7 +12,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestFullDisk fills a small disk, frees it, and wants whole lines only, in order, with every missing one counted.
+// TestFullDisk fills a small disk, frees it, and wants whole lines only, in order, with every
+// missing one counted.
 func TestFullDisk(t *testing.T) {
 	nstest.SmallDisk(t, 256<<10, func(dir string) {
 		f, log := open(t, &File{Path: filepath.Join(dir, "x.log")})
@@ -65,7 +66,8 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// TestHalfRecordIsCompleted has somebody else write behind the half record, so that it cannot be taken back.
+// TestHalfRecordIsCompleted has somebody else write behind the half record, so that it cannot be
+// taken back.
 func TestHalfRecordIsCompleted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.log")
 	f, _ := open(t, &File{Path: path})
@@ -91,8 +93,8 @@ func TestHalfRecordIsCompleted(t *testing.T) {
 	counts(t, f, 3, 1, 0)
 }
 
-// TestHeaderOnFullDisk opens a file while the disk is full. When there is room again it begins with its header, and a format
-// with sections has a new one after every gap.
+// TestHeaderOnFullDisk opens a file while the disk is full. When there is room again it begins with
+// its header, and a format with sections has a new one after every gap.
 func TestHeaderOnFullDisk(t *testing.T) {
 	nstest.SmallDisk(t, 64<<10, func(dir string) {
 		for _, sections := range []bool{false, true} {

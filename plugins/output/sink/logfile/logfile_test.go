@@ -144,7 +144,8 @@ func TestFullDeviceDropsAndComplainsOnce(t *testing.T) {
 	}
 }
 
-// TestFIFO follows a FIFO through no reader, a reader, a reader that does not read, and a reader that goes away.
+// TestFIFO follows a FIFO through no reader, a reader, a reader that does not read, and a reader
+// that goes away.
 func TestFIFO(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
@@ -168,7 +169,8 @@ func TestFIFO(t *testing.T) {
 	}
 	counts(t, f, 1, 1, 0)
 
-	// 4 MiB for a reader that does not read: the pipe and 1 MiB hold some, the rest is dropped, whole.
+	// 4 MiB for a reader that does not read: the pipe and 1 MiB hold some, the rest is dropped,
+	// whole.
 	sent := 1
 	for i := range 4096 {
 		lines(f, fmt.Sprintf("%04d %s\n", i, strings.Repeat("x", 1018)))

@@ -17,7 +17,8 @@ import (
 	"ulogd/engine/zone"
 )
 
-// Rotation says when a file is put aside under a name with the time in it and begun anew. The zero Rotation never does.
+// Rotation says when a file is put aside under a name with the time in it and begun anew. The zero
+// Rotation never does.
 type Rotation struct {
 	Size  int64         // octets; 0: no limit
 	Every time.Duration // 0: no limit
@@ -34,12 +35,12 @@ func (r *Rotation) Declare(o *engine.Options) {
 	engine.Int(o, &r.Keep, "rotate_keep", 0, "how many files put aside are kept; older ones are removed; 0: all")
 }
 
-// full tells whether the file is to be put aside for its size.
+// full reports whether the file is to be put aside for its size.
 func (r *Rotation) full(t *target) bool {
 	return r.Size > 0 && t.regular && t.size >= r.Size && r.retry.IsZero()
 }
 
-// elapsed tells whether the file is to be put aside for its age.
+// elapsed reports whether the file is to be put aside for its age.
 func (r *Rotation) elapsed(now time.Time) bool {
 	return r.Every > 0 && !now.Before(r.next) && r.retry.IsZero()
 }
@@ -87,7 +88,8 @@ func (r *Rotation) RemoveOld(path string) error {
 	return errors.Join(errs...)
 }
 
-// extension is what a path ends with and rotation leaves at its end: .EXTENSION, with .gz or .zst behind it if there is one.
+// extension is what a path ends with and rotation leaves at its end: .EXTENSION, with .gz or .zst
+// behind it if there is one.
 func extension(path string) string {
 	ext := filepath.Ext(path)
 	if ext == ".gz" || ext == ".zst" {
@@ -102,7 +104,8 @@ func dated(path string, now time.Time) string {
 	return strings.TrimSuffix(path, ext) + now.In(zone.Local()).Format("-20060102-150405") + ext
 }
 
-// unused returns the path, or the path with -1, -2 ... in front of its extension if there is such a file.
+// unused returns the path, or the path with -1, -2 ... in front of its extension if there is such a
+// file.
 func unused(path string) string {
 	ext := extension(path)
 	free := path

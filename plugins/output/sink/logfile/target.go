@@ -50,7 +50,8 @@ func (f *File) openTarget(now time.Time) (target, error) {
 func openPath(path string) (target, error) {
 	t := target{fd: -1, path: path}
 	if path == stdout && redirected() {
-		// Opened anew it would have a position of its own, and overwrite what others write to the same file, such as the log.
+		// Opened anew it would have a position of its own, and overwrite what others write to the
+		// same file, such as the log.
 		return t.describe(syscall.Dup(1))
 	}
 	fd, err := openSafely(path)
@@ -65,7 +66,8 @@ func openPath(path string) (target, error) {
 	return t.describe(fd, err)
 }
 
-// openSafely opens as root only what nobody else can have put there. A file that it makes belongs to who will open it again.
+// openSafely opens as root only what nobody else can have put there. A file that it makes belongs
+// to who will open it again.
 func openSafely(path string) (fd int, err error) {
 	const flags = syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_NONBLOCK
 	file, err := safefile.Open(path, flags, 0o666, safefile.User)
@@ -85,7 +87,7 @@ func openSafely(path string) (fd int, err error) {
 
 const stdout = "/dev/stdout"
 
-// redirected tells whether standard output is a regular file.
+// redirected reports whether standard output is a regular file.
 func redirected() bool {
 	var st syscall.Stat_t
 	return syscall.Fstat(1, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG
@@ -179,7 +181,8 @@ func (f *File) finish() {
 	f.out.close()
 }
 
-// cut takes the last n octets, which this process wrote, off a regular file. It fails when somebody else has written behind them.
+// cut takes the last n octets, which this process wrote, off a regular file. It fails when somebody
+// else has written behind them.
 func (t *target) cut(n int) bool {
 	if !t.regular || n == 0 {
 		return n == 0

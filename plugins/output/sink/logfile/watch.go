@@ -1,4 +1,5 @@
-// Noticing that the file is not what it was: cut by logrotate's copytruncate, deleted, or a FIFO with another reader.
+// Noticing that the file is not what it was: cut by logrotate's copytruncate, deleted, or a FIFO
+// with another reader.
 
 package logfile
 
@@ -54,7 +55,8 @@ func (f *File) readerLeft() bool {
 	}
 }
 
-// watch has the kernel note when a reader closes the FIFO. Where it cannot, a reader that is exchanged between two writes goes unnoticed.
+// watch has the kernel note when a reader closes the FIFO. Where it cannot, a reader that is
+// exchanged between two writes goes unnoticed.
 func (t *target) watch() {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -87,7 +89,8 @@ func (f *File) startAgain() {
 	f.setLimit()
 }
 
-// completeNot gives up a record whose beginning is elsewhere: the rest of it would be half a record.
+// completeNot gives up a record whose beginning is elsewhere: the rest of it would be half a
+// record.
 func (f *File) completeNot() {
 	if f.torn {
 		f.torn = false

@@ -18,7 +18,8 @@ import (
 
 func header() []byte { return []byte("HEAD\n") }
 
-// TestCopyTruncate cuts the file as logrotate's copytruncate does: what follows begins with the header.
+// TestCopyTruncate cuts the file as logrotate's copytruncate does: what follows begins with the
+// header.
 func TestCopyTruncate(t *testing.T) {
 	for _, sections := range []bool{false, true} {
 		f, _ := open(t, &File{Path: filepath.Join(t.TempDir(), "x"), Header: header, Sections: sections})
@@ -44,7 +45,8 @@ func TestCopyTruncate(t *testing.T) {
 	}
 }
 
-// TestFIFOReaderExchanged has the next reader open the FIFO before the first has closed it, so that no write fails.
+// TestFIFOReaderExchanged has the next reader open the FIFO before the first has closed it, so that
+// no write fails.
 func TestFIFOReaderExchanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
@@ -143,7 +145,8 @@ func TestRootFollowsNoLinkOfOthers(t *testing.T) {
 	}
 }
 
-// TestFileOfTheUser makes a file as root: it belongs to whom the daemon will become, and what that user cannot open again is said.
+// TestFileOfTheUser makes a file as root: it belongs to whom the daemon will become, and what that
+// user cannot open again is said.
 func TestFileOfTheUser(t *testing.T) {
 	nstest.Need(t, "root")
 	const nobody = 65534

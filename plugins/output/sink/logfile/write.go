@@ -64,7 +64,8 @@ func (f *File) put(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// wait waits for the reader and tells whether the file takes something again, or has another error to say.
+// wait waits for the reader and reports whether the file takes something again, or has another
+// error to say.
 func (f *File) wait() bool {
 	fds := []unix.PollFd{{Fd: int32(f.out.fd), Events: unix.POLLOUT}}
 	for {
@@ -77,7 +78,8 @@ func (f *File) wait() bool {
 	}
 }
 
-// done settles what becomes of the buffer when its first n octets were written and then err happened, or nothing.
+// done settles what becomes of the buffer when its first n octets were written and then err
+// happened, or nothing.
 func (f *File) done(n int, err error) {
 	whole, start := f.b.Whole(n)
 	f.b.Env.Stats.Out.Add(whole)
@@ -128,7 +130,8 @@ func (f *File) fit() int {
 	return i
 }
 
-// drop gives up the records of the buffer from the i-th on. One whose beginning is written stays, so that it can be completed.
+// drop gives up the records of the buffer from the i-th on. One whose beginning is written stays,
+// so that it can be completed.
 func (f *File) drop(why *engine.Drop, i int) {
 	if f.torn {
 		i = max(i, 1)

@@ -1,7 +1,9 @@
-// Package peer sends records to another program over a network connection that is kept up: TCP, TLS, UDP or a Unix socket.
+// Package peer sends records to another program over a network connection that is kept up: TCP,
+// TLS, UDP or a Unix socket.
 //
-// Of what a broken stream took of a record the rest is not sent: on the next connection it begins anew, so that the peer never sees the
-// end of a record alone. An error of a datagram costs that datagram.
+// Of what a broken stream took of a record the rest is not sent: on the next connection it begins
+// anew, so that the peer never sees the end of a record alone. An error of a datagram costs that
+// datagram.
 package peer
 
 import (
@@ -124,7 +126,8 @@ type link struct {
 	dead           atomic.Bool // the peer has closed
 }
 
-// watch reads: the peer has nothing to say, but so it is seen to go before records are written to nobody.
+// watch reads: the peer has nothing to say, but so it is seen to go before records are written to
+// nobody.
 func (l *link) watch(env *engine.Env) {
 	env.Go(func(ctx context.Context) {
 		stop := context.AfterFunc(ctx, func() { l.Conn.Close() })
@@ -163,7 +166,8 @@ func (l *link) Send(_ context.Context, r sink.Records) (n int, err error) {
 	return n, err
 }
 
-// datagram sends one record. The last try is the second: a receiver that was restarted has a new socket.
+// datagram sends one record. The last try is the second: a receiver that was restarted has a new
+// socket.
 func (l *link) datagram(record []byte, last bool) error {
 	n, err := l.Conn.Write(record)
 	switch {
@@ -173,13 +177,15 @@ func (l *link) datagram(record []byte, last bool) error {
 	case errors.Is(err, syscall.EMSGSIZE):
 		return &sink.Refused{Err: err, Drop: l.peer.tooLarge}
 	case l.udp || last:
-		// For UDP an error of the datagram before, such as "connection refused", is reported with this one, which is not sent.
+		// For UDP an error of the datagram before, such as "connection refused", is reported with
+		// this one, which is not sent.
 		return &sink.Refused{Err: err, Drop: l.peer.failed}
 	}
 	return err
 }
 
-// patient is a connection whose writes wait for a peer that does not read, but not beyond the shutdown timeout, and not for one that takes nothing at all.
+// patient is a connection whose writes wait for a peer that does not read, but not beyond the
+// shutdown timeout, and not for one that takes nothing at all.
 type patient struct {
 	net.Conn
 	env *engine.Env

@@ -125,7 +125,8 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
-// TestNoHalfRecord breaks the connection in the middle of a record: the next one begins with a whole record.
+// TestNoHalfRecord breaks the connection in the middle of a record: the next one begins with a
+// whole record.
 func TestNoHalfRecord(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	st := start(t, "tcp", l.Addr().String())
@@ -153,7 +154,8 @@ func TestNoHalfRecord(t *testing.T) {
 	}
 }
 
-// TestNoQueue has no queue, and an input that is not to wait: what comes while there is no peer is dropped and counted.
+// TestNoQueue has no queue, and an input that is not to wait: what comes while there is no peer is
+// dropped and counted.
 func TestNoQueue(t *testing.T) {
 	st := start(t, "unix", filepath.Join(t.TempDir(), "peer"), "queue", "0", "when_full", "drop")
 	st.Send(record("lost\n"), record("lost\n"))
