@@ -57,7 +57,7 @@ func everything(b []byte) []byte {
 }
 
 func TestEveryAttributeBecomesItsKey(t *testing.T) {
-	_, got := record(t, "seq_local = true\nseq_global = true\nnumeric_label = 300", "extra_keys = true", everything(nil))
+	_, got := record(t, "seq_local = true\nseq_global = true\nnumeric_label = 44", "extra_keys = true", everything(nil))
 	want := "raw.mac=01020304 raw.pkt=7061636b6574 raw.pktlen=6 raw.pktcount=1 oob.prefix=IN:  oob.time.sec=1795226048 oob.time.usec=651231 " +
 		"oob.mark=42 oob.ifindex_in=2 oob.ifindex_out=3 oob.hook=2 raw.mac_len=4 oob.seq.local=0 oob.seq.global=8 oob.family=2 oob.protocol=34525 " +
 		"oob.uid=1000 oob.gid=1001 raw.label=44 raw.type=1 raw.mac.saddr=020000000002 raw.mac.addrlen=6 " +

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/zone"
 	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
@@ -143,15 +144,16 @@ func TestShortPacket(t *testing.T) {
 }
 
 func TestTimeZone(t *testing.T) {
-	old := time.Local
-	time.Local = time.FixedZone("test", 3*3600)
-	defer func() { time.Local = old }()
-	if zone := order.Uint32(read(t, write(t, nil, short))[8:]); zone != 0 {
-		t.Errorf("time zone %d, want 0", zone)
+	t.Setenv("TZ", "<+03>-3")
+	if err := zone.Reload(); err != nil {
+		t.Fatal(err)
 	}
-	zone := order.Uint32(read(t, write(t, map[string]string{"compat": "ulogd2"}, short))[8:])
-	if int32(zone) != -3*3600 {
-		t.Errorf("with compat: time zone %d, want %d", int32(zone), -3*3600)
+	if field := order.Uint32(read(t, write(t, nil, short))[8:]); field != 0 {
+		t.Errorf("time zone %d, want 0", field)
+	}
+	field := order.Uint32(read(t, write(t, map[string]string{"compat": "ulogd2"}, short))[8:])
+	if int32(field) != -3*3600 {
+		t.Errorf("with compat: time zone %d, want %d", int32(field), -3*3600)
 	}
 }
 

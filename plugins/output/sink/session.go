@@ -126,10 +126,12 @@ func (s *Session) Write() {
 		if n > 0 {
 			s.tries = 0
 		}
-		var refused *Refused
+		if err == nil && n > 0 {
+			continue
+		}
+		refused, ok := errors.AsType[*Refused](err)
 		switch {
-		case err == nil && n > 0:
-		case errors.As(err, &refused) && s.buf.Len() > 0:
+		case ok && s.buf.Len() > 0:
 			why := refused.Drop
 			if why == nil {
 				why = s.refused
