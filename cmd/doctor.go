@@ -25,13 +25,22 @@ func doctorCommand(o *options) *cobra.Command {
 		Long: `doctor looks at what a configuration needs of this machine: settings of the kernel, sockets,
 files, collectors. It changes nothing. For each thing that will go wrong it says what, why,
 and the command that mends it, and it exits with 1 if there is any.`,
-		Example: "  sudo ulogd doctor -c /etc/ulogd.conf",
+		Example: "  sudo ulogd doctor -c /etc/ulogd.conf\n  sudo ulogd doctor -u ulog",
 	}
+	c.Flags().StringVarP(&o.user, "uid", "u", "", "look at files also as `USER`, whom the daemon becomes with -u")
+	complete(c, "uid", usersFrom)
 	does(c, o, "", runDoctor)
 	return c
 }
 
-func runDoctor(o *options, stdout, _ io.Writer) int {
+func runDoctor(o *options, stdout, stderr io.Writer) int {
+	var who *account
+	if o.user != "" {
+		var err error
+		if who, err = findUser(o.user); err != nil {
+			return report(err, stderr)
+		}
+	}
 	file, problems := conf.Load(o.config)
 	plan, more := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
 	problems = append(problems, more...)
@@ -42,6 +51,16 @@ func runDoctor(o *options, stdout, _ io.Writer) int {
 	d := &engine.DoctorReport{}
 	doctorGlobal(d, &plan.Global)
 	plan.Machine.Doctor(d)
+	if who != nil {
+		d.User = o.user
+		err := who.look(func() {
+			doctorGlobal(d, &plan.Global)
+			plan.Machine.Doctor(d)
+		})
+		if err != nil {
+			return report(fmt.Errorf("-u %s: %w", o.user, err), stderr)
+		}
+	}
 	for _, f := range d.Findings() {
 		fmt.Fprintf(stdout, "%s: %s\n\t%s\n\tmend it: %s\n", strings.Join(f.Where, ", "), f.What, f.Why, f.Mend)
 	}

@@ -258,3 +258,21 @@ func TestControlSocketWithoutDescriptors(t *testing.T) {
 		t.Errorf("it is said %d times", n)
 	}
 }
+
+// What root may write and the user may not is found where the user is named, and what root will make for her is not.
+func TestDoctorLooksAsTheUser(t *testing.T) {
+	dir, _, _ := users(t)
+	base := filepath.Dir(dir)
+	roots, hers := filepath.Join(base, "roots.log"), filepath.Join(dir, "hers.log")
+	write(t, roots, "")
+	path := file(t, "x.toml", fmt.Sprintf("stack = [\"g:GEN,a:GPRINT\", \"g:GEN,b:OPRINT\", \"g:GEN,c:PRINT\"]\n[a]\nfile = %q\n[b]\nfile = %q\n[c]\nfile = %q\n",
+		roots, hers, filepath.Join(base, "new.log")))
+	openForAll(t, filepath.Dir(path))
+	ulogd(t, "doctor", "-c", path).exits(0).says("nothing found")
+	ulogd(t, "doctor", "-u", "nobody", "-c", path).finds("a:GPRINT: "+roots+" is not writable for nobody: permission denied", "chown nobody "+roots)
+	if err := os.Chmod(roots, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	ulogd(t, "doctor", "-u", "nobody", "-c", path).exits(0).says("nothing found")
+	ulogd(t, "doctor", "-u", "no-such-user", "-c", path).exits(1).says("unknown user no-such-user")
+}

@@ -82,3 +82,16 @@ func renounce() error {
 	}
 	return nil
 }
+
+// look runs f with the rights that the daemon will have as the user, on a thread of its own: what cap changes in such a
+// function holds for that thread alone.
+func (a *account) look(f func()) error {
+	_, err := cap.FuncLauncher(func(any) error {
+		if err := a.become(); err != nil {
+			return err
+		}
+		f()
+		return nil
+	}).Launch(nil)
+	return err
+}

@@ -22,6 +22,8 @@ type DoctorReport struct {
 	// Running is the process that runs this configuration now, 0 if none is known: what it holds is
 	// not taken by another.
 	Running int
+	// User is as whom files are looked at, if that is the user whom the daemon will become, which has made them as root before.
+	User string
 
 	where    string
 	findings []DoctorFinding

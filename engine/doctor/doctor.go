@@ -74,6 +74,11 @@ func Writable(d *engine.DoctorReport, path string) {
 	dir := filepath.Dir(path)
 	switch err := access(path, unix.W_OK); {
 	case err == nil:
+	case d.User != "" && errors.Is(err, fs.ErrNotExist): // it is made as root, and given to the user
+	case d.User != "":
+		d.Find(fmt.Sprintf("%s is not writable for %s: %v", path, d.User, err),
+			"the daemon writes it until it is opened again, at SIGHUP or after an error, and then no more",
+			fmt.Sprintf("chown %s %s, and let %s into the directories above it", d.User, path, d.User))
 	case !errors.Is(err, fs.ErrNotExist):
 		d.Find(fmt.Sprintf("%s is not writable: %v", path, err), "what is to be written there is lost", mend(path, err))
 	default:
