@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+	"ulogd/test/nstest"
 )
 
 // The environment that makes the test program a collector: where to listen, and the files of its
@@ -98,6 +99,7 @@ func (l *life) end(seen map[uint32]int) {
 // TestCollectorKilled: of 20,000 flows each arrives in one of six lives of the collector, which is
 // away for a second in between; with ULOGD_STORMS set, of 200,000, and for a minute.
 func TestCollectorKilled(t *testing.T) {
+	nstest.Need(t, "native") // the collector is this program, started anew
 	flows, up, down := 20000, 300*time.Millisecond, time.Second
 	if os.Getenv("ULOGD_STORMS") != "" {
 		flows, up, down = 200000, 5*time.Second, time.Minute

@@ -139,6 +139,7 @@ func ipfixDump(t *testing.T, messages []byte) (ends []time.Time) {
 // TestKilledWhileSpooling: flows that a collector which is away could not take are on disk when the
 // daemon is killed, and arrive although the next one is killed while it sends them.
 func TestKilledWhileSpooling(t *testing.T) {
+	nstest.Need(t, "native") // the daemon is a program of this machine
 	c, dir := closedPort(t), t.TempDir()
 	spool := filepath.Join(dir, "spool")
 	config := func(flows string) string {
