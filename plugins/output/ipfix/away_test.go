@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
 	"ulogd/test/nstest"
 )
 
