@@ -66,30 +66,12 @@ type Stats struct {
 
 // Drop returns the counter of records dropped by a reason, named in snake_case.
 func (s *Stats) Drop(name, doc string) *Drop {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, d := range s.drops {
-		if d.Name == name {
-			return d
-		}
-	}
-	d := &Drop{Counter{Name: name, Doc: doc}}
-	s.drops = append(s.drops, d)
-	return d
+	return named(s, &s.drops, func(d *Drop) *Counter { return &d.Counter }, name, doc)
 }
 
 // Exclusion returns the counter of records filtered by a reason.
 func (s *Stats) Exclusion(name, doc string) *Exclusion {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, x := range s.excls {
-		if x.Name == name {
-			return x
-		}
-	}
-	x := &Exclusion{Counter{Name: name, Doc: doc}}
-	s.excls = append(s.excls, x)
-	return x
+	return named(s, &s.excls, func(x *Exclusion) *Counter { return &x.Counter }, name, doc)
 }
 
 // Lost returns the counter of records that never arrived, by where they were lost.
@@ -99,16 +81,22 @@ func (s *Stats) Lost(name, doc string) *Counter { return s.counter(&s.lost, name
 func (s *Stats) Counter(name, doc string) *Counter { return s.counter(&s.more, name, doc) }
 
 func (s *Stats) counter(list *[]*Counter, name, doc string) *Counter {
+	return named(s, list, func(c *Counter) *Counter { return c }, name, doc)
+}
+
+// named returns the entry of a list with that name, which it makes if there is none.
+func named[T any](s *Stats, list *[]*T, counter func(*T) *Counter, name, doc string) *T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range *list {
-		if c.Name == name {
-			return c
+	for _, x := range *list {
+		if counter(x).Name == name {
+			return x
 		}
 	}
-	c := &Counter{Name: name, Doc: doc}
-	*list = append(*list, c)
-	return c
+	x := new(T)
+	counter(x).Name, counter(x).Doc = name, doc
+	*list = append(*list, x)
+	return x
 }
 
 // A Reading is the value of one named counter.
