@@ -21,10 +21,10 @@ const (
 // original and reply direction, and of ARP.
 type Keys[T any] [len(from)]engine.Key[T]
 
-// A Column is an address and what is given for it, which a record has if it has the address.
-type Column[T any] struct {
-	From engine.Col[engine.Addr]
-	To   engine.Col[T]
+// A column is an address and what is given for it, which a record has if it has the address.
+type column[T any] struct {
+	from engine.Col[engine.Addr]
+	to   engine.Col[T]
 }
 
 // Gaps are what ulogd2 2.0.8 leaves out.
@@ -33,11 +33,20 @@ type Gaps struct {
 	ReplyDaddr bool // it has the key and never sets it
 }
 
-// Bind binds all keys and returns a column for each address that somebody gives.
-func Bind[T any](p *engine.Binder, to Keys[T], gaps Gaps) (columns []Column[T]) {
+// A Stage gives each address of a record again. It is the stage of a filter that does nothing else.
+type Stage[T any] struct {
+	family  engine.Family
+	columns []column[T]
+	convert func(b *engine.Batch, a engine.Addr, is6 bool) T
+}
+
+// Bind binds all keys. The stage calls convert for each address that a record has, where somebody reads what is given
+// for it.
+func Bind[T any](p *engine.Binder, to Keys[T], gaps Gaps, convert func(*engine.Batch, engine.Addr, bool) T) *Stage[T] {
+	s := &Stage[T]{family: p.Family(), convert: convert}
 	for i, k := range to {
-		c := Column[T]{From: engine.Want(p, from[i])}
-		group, give := engine.GroupOf(p, c.From), engine.Give[T]
+		c := column[T]{from: engine.Want(p, from[i])}
+		group, give := engine.GroupOf(p, c.from), engine.Give[T]
 		if gaps.ARP && i >= arpSaddr {
 			give = engine.GiveExtra[T]
 		}
@@ -45,10 +54,26 @@ func Bind[T any](p *engine.Binder, to Keys[T], gaps Gaps) (columns []Column[T]) 
 		if unset {
 			group = p.Group()
 		}
-		c.To = give(p, group, k)
-		if c.From.Given() && !unset {
-			columns = append(columns, c)
+		c.to = give(p, group, k)
+		if c.from.Given() && !unset {
+			s.columns = append(s.columns, c)
 		}
 	}
-	return columns
+	return s
+}
+
+// Consume implements engine.Stage.
+func (s *Stage[T]) Consume(b *engine.Batch) {
+	have := b.Have()
+	for _, c := range s.columns {
+		if !c.to.Wanted() {
+			continue
+		}
+		from, to, m := c.from.Of(b), c.to.Of(b), c.from.Mask()
+		for _, r := range b.Rows() {
+			if have[r]&m != 0 {
+				to[r] = s.convert(b, from[r], s.family.Is6(b, r))
+			}
+		}
+	}
 }

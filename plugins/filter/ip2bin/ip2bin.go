@@ -32,35 +32,16 @@ var literals = addresses.Keys[engine.RawText]{
 
 func (ip2bin) Bind(p *engine.Binder) engine.Stage {
 	gaps := addresses.Gaps{ARP: true, ReplyDaddr: p.Settings().CompatULOGD2()}
-	return &stage{p.Family(), addresses.Bind(p, literals, gaps)}
+	return addresses.Bind(p, literals, gaps, literal)
 }
 
-type stage struct {
-	family  engine.Family
-	columns []addresses.Column[engine.RawText]
-}
-
-func (s *stage) Consume(b *engine.Batch) {
-	text, have := b.Text(), b.Have()
-	var octets [16]byte
-	for _, c := range s.columns {
-		if !c.To.Wanted() {
-			continue
-		}
-		from, to, m := c.From.Of(b), c.To.Of(b), c.From.Mask()
-		for _, r := range b.Rows() {
-			if have[r]&m == 0 {
-				continue
-			}
-			a := from[r]
-			if !s.family.Is6(b, r) {
-				a = engine.Addr4(a.V4())
-			}
-			a.Put16(octets[:])
-			start := len(text)
-			text = append(text, "0x"...)
-			text = hex.AppendEncode(text, octets[:])
-			to[r] = engine.RawText(b.SetText(text, start))
-		}
+// literal is the address as an SQL literal of 16 octets.
+func literal(b *engine.Batch, a engine.Addr, is6 bool) engine.RawText {
+	if !is6 {
+		a = engine.Addr4(a.V4())
 	}
+	var octets [16]byte
+	a.Put16(octets[:])
+	t := b.Text()
+	return engine.RawText(b.SetText(hex.AppendEncode(append(t, "0x"...), octets[:]), len(t)))
 }

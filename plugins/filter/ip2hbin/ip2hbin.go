@@ -32,24 +32,19 @@ var names = addresses.Keys[engine.Addr]{
 }
 
 func (ip2hbin) Bind(p *engine.Binder) engine.Stage {
-	compat := p.Settings().CompatULOGD2()
-	return &stage{p.Family(), compat, addresses.Bind(p, names, addresses.Gaps{ARP: true, ReplyDaddr: compat})}
-}
-
-type stage struct {
-	family  engine.Family
-	reverse bool
-	columns []addresses.Column[engine.Addr]
-}
-
-func (s *stage) Consume(b *engine.Batch) {
-	for _, c := range s.columns {
-		from, to := c.From.Of(b), c.To.Of(b)
-		for _, r := range b.Rows() {
-			to[r] = from[r]
-			if s.reverse && !s.family.Is6(b, r) {
-				to[r] = engine.Addr4(bits.ReverseBytes32(from[r].V4()))
-			}
-		}
+	convert := same
+	if p.Settings().CompatULOGD2() {
+		convert = reversed
 	}
+	return addresses.Bind(p, names, addresses.Gaps{ARP: true, ReplyDaddr: p.Settings().CompatULOGD2()}, convert)
+}
+
+func same(_ *engine.Batch, a engine.Addr, _ bool) engine.Addr { return a }
+
+// reversed is the address with the octets of IPv4 in the order that ulogd2's integer has in memory.
+func reversed(_ *engine.Batch, a engine.Addr, is6 bool) engine.Addr {
+	if is6 {
+		return a
+	}
+	return engine.Addr4(bits.ReverseBytes32(a.V4()))
 }

@@ -26,28 +26,11 @@ var texts = addresses.Keys[engine.String]{
 }
 
 func (ip2str) Bind(p *engine.Binder) engine.Stage {
-	return &stage{p.Family(), addresses.Bind(p, texts, addresses.Gaps{})}
+	return addresses.Bind(p, texts, addresses.Gaps{}, text)
 }
 
-type stage struct {
-	family  engine.Family
-	columns []addresses.Column[engine.String]
-}
-
-func (s *stage) Consume(b *engine.Batch) {
-	text, have := b.Text(), b.Have()
-	for _, c := range s.columns {
-		if !c.To.Wanted() {
-			continue
-		}
-		from, to, m := c.From.Of(b), c.To.Of(b), c.From.Mask()
-		for _, r := range b.Rows() {
-			if have[r]&m == 0 {
-				continue
-			}
-			start := len(text)
-			text = from[r].AppendText(text, s.family.Is6(b, r))
-			to[r] = engine.String(b.SetText(text, start))
-		}
-	}
+// text is the address in inet_ntop(3) form.
+func text(b *engine.Batch, a engine.Addr, is6 bool) engine.String {
+	t := b.Text()
+	return engine.String(b.SetText(a.AppendText(t, is6), len(t)))
 }
