@@ -54,7 +54,7 @@ test-all:
 
 # Every program that is replaced, or that receives or reads what is exported, anew: nothing comes from Go's cache of results.
 test-peers: peers
-	$(GOTEST) -count 1 ./test/decoders ./test/difftest ./test/e2e
+	ULOGD_PEERS=1 $(GOTEST) -count 1 -timeout 40m ./test/decoders ./test/difftest ./test/e2e
 
 test-word: peers
 	.ci/as 386 $(WORD)
