@@ -103,7 +103,7 @@ func told(rec map[string]string) string {
 	if event, ok := rec["cflow.nat_event"]; ok {
 		return fmt.Sprintf("natEvent %s at %s: %s", event, second(rec["cflow.observation_time_milliseconds"]), s)
 	}
-	return fmt.Sprintf("flow: %s, %s packets", s, rec["cflow.permanent_packets"])
+	return fmt.Sprintf("flow: %s, %s packets", s, rec["cflow.packets"])
 }
 
 var (

@@ -127,7 +127,7 @@ func TestEveryStackOfDebiansConfiguration(t *testing.T) {
 	}
 	for _, stack := range stacks {
 		refused := ""
-		for plugin, reason := range map[string]string{"MYSQL": "no output plugin MYSQL", "PGSQL": "no output plugin PGSQL", "SQLITE3": "no output plugin SQLITE3", "ULOG": "NFLOG"} {
+		for plugin, reason := range map[string]string{"MYSQL": "MYSQL: ulogd2's output", "PGSQL": "PGSQL: ulogd2's output", "SQLITE3": "SQLITE3: ulogd2's output", "ULOG": "NFLOG"} {
 			if strings.HasSuffix(stack, ":"+plugin) || strings.Contains(stack, ":"+plugin+",") {
 				refused = reason
 			}
@@ -154,7 +154,7 @@ func TestRoutersConfiguration(t *testing.T) {
 	m.has(t, "/var/log/ulogd.json", `"oob.prefix": "one "`)
 	m.has(t, "/var/log/ulogd.pcap", "hello")
 	for _, plugin := range []string{"MYSQL", "PGSQL", "SQLITE3"} {
-		m.has(t, "/var/log/ulogd.log", "there is no output plugin "+plugin)
+		m.has(t, "/var/log/ulogd.log", plugin+": ulogd2's output")
 	}
 	m.Run(t, "conntrack -D -p udp --orig-port-dst 10")
 	for _, kind := range []string{"pkt", "flow"} {
