@@ -2,7 +2,10 @@
 // are formatted once a second.
 package text
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 const digits = "0123456789abcdef"
 
@@ -12,12 +15,8 @@ const digits = "0123456789abcdef"
 // 0x9f where they are no part of a character in UTF-8. All else stays as it is.
 func AppendClean(dst, s []byte) []byte {
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s); i < len(s); i += plain(s[i:]) {
 		c := s[i]
-		if c >= ' ' && c < 0x7f {
-			i++
-			continue
-		}
 		size := 1
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRune(s[i:])
@@ -35,6 +34,32 @@ func AppendClean(dst, s []byte) []byte {
 		start = i
 	}
 	return append(dst, s[start:]...)
+}
+
+// plain returns how many octets s begins with that are printable ASCII: most lines are nothing else.
+func plain(s []byte) int {
+	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		p := s[i : i+32]
+		if odd(p)|odd(p[8:])|odd(p[16:])|odd(p[24:]) != 0 {
+			break
+		}
+	}
+	for ; i+8 <= len(s) && odd(s[i:]) == 0; i += 8 {
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] < 0x7f {
+		i++
+	}
+	return i
+}
+
+// odd returns 0 if the first eight octets are printable ASCII. The top bit of an octet below 0x20 is
+// set by the first term, of 0x7f by the second, of what is above by the third; a borrow or a carry
+// into the next octet begins only at one that counts.
+func odd(s []byte) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	v := binary.LittleEndian.Uint64(s)
+	return ((v - ' '*ones) | (v + ones) | v) & tops
 }
 
 // IsC1 reports whether what utf8.DecodeRune returned for octets that begin with c is a control

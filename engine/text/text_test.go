@@ -1,6 +1,7 @@
 package text
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,23 @@ func TestAppendClean(t *testing.T) {
 	} {
 		if got := string(AppendClean([]byte("."), []byte(in))); got != "."+want {
 			t.Errorf("%q becomes %q, want .%q", in, got, want)
+		}
+	}
+}
+
+// TestAppendCleanAnywhere has every octet at every place of a line that is looked at eight octets at a time.
+func TestAppendCleanAnywhere(t *testing.T) {
+	const line = "IN=eth0 OUT= SRC=10.0.0.1"
+	for c := range 256 {
+		for at := range line {
+			in := line[:at] + string([]byte{byte(c)}) + line[at:]
+			want := in
+			if c < ' ' || c >= 0x7f && c <= 0x9f {
+				want = line[:at] + fmt.Sprintf(`\x%02x`, c) + line[at:]
+			}
+			if got := string(AppendClean(nil, []byte(in))); got != want {
+				t.Fatalf("%q becomes %q, want %q", in, got, want)
+			}
 		}
 	}
 }
