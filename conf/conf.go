@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ulogd/engine/value"
 )
 
 // File is a configuration file as read.
@@ -49,27 +51,10 @@ type Option struct {
 // Value is what an option was set to. Its Text is always set but for a List: the word, the content of a string, or
 // the literal in its shortest decimal form.
 type Value struct {
-	Kind Kind
+	Kind value.Kind
 	Text string
 	List []Value
 	Pos  Pos
-}
-
-// Kind says how a value was written.
-type Kind uint8
-
-// The kinds of a value. ulogd.conf has Words only, TOML has all but these.
-const (
-	Word Kind = iota // a word of ulogd.conf, in quotes or not: its reader decides what it is
-	String
-	Int
-	Float
-	Bool
-	List
-)
-
-func (k Kind) String() string {
-	return [...]string{"word", "string", "integer", "float", "boolean", "list"}[k]
 }
 
 // Grammar is the language a file is written in.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ulogd/engine/value"
 )
 
 func TestLoadErrors(t *testing.T) {
@@ -133,45 +135,45 @@ func TestNearest(t *testing.T) {
 func TestWordsAsTOML(t *testing.T) {
 	for _, c := range []struct {
 		word string
-		kind Kind
+		kind value.Kind
 		want string
 	}{
-		{"5", Word, "5"},
-		{"-5", Word, "-5"},
-		{"05", Word, `"05"`},
-		{"+5", Word, `"+5"`},
-		{"0x5", Word, `"0x5"`},
-		{"abc", Word, `"abc"`},
-		{"99999999999999999999", Word, `"99999999999999999999"`},
-		{"5", String, `"5"`},
-		{`a\b`, String, `"a\\b"`},
-		{"5", Int, "5"},
-		{"+5", Int, "5"},
-		{"-5", Int, "-5"},
-		{"017", Int, "15"},
-		{"0xFF", Int, "0xff"},
-		{"-0x10", Int, "-16"},
-		{"-0", Int, "0"},
-		{"5abc", Int, `"5abc"`},
-		{"08", Int, `"08"`},
-		{"1_000", Int, `"1_000"`},
-		{"0x", Int, `"0x"`},
-		{"--5", Int, `"--5"`},
-		{"0xffffffffffffffff", Int, `"0xffffffffffffffff"`},
-		{"1", Float, "1.0"},
-		{"0.5", Float, "0.5"},
-		{"1e9", Float, "1e+09"},
-		{"half", Float, `"half"`},
-		{"1", Bool, "true"},
-		{"0", Bool, "false"},
-		{"true", Bool, "true"},
-		{"2", Bool, `"2"`},
-		{"tcp,sctp", List, `["tcp", "sctp"]`},
-		{"tcp", List, `["tcp"]`},
-		{"", List, "[]"},
+		{"5", value.Word, "5"},
+		{"-5", value.Word, "-5"},
+		{"05", value.Word, `"05"`},
+		{"+5", value.Word, `"+5"`},
+		{"0x5", value.Word, `"0x5"`},
+		{"abc", value.Word, `"abc"`},
+		{"99999999999999999999", value.Word, `"99999999999999999999"`},
+		{"5", value.String, `"5"`},
+		{`a\b`, value.String, `"a\\b"`},
+		{"5", value.Int, "5"},
+		{"+5", value.Int, "5"},
+		{"-5", value.Int, "-5"},
+		{"017", value.Int, "15"},
+		{"0xFF", value.Int, "0xff"},
+		{"-0x10", value.Int, "-16"},
+		{"-0", value.Int, "0"},
+		{"5abc", value.Int, `"5abc"`},
+		{"08", value.Int, `"08"`},
+		{"1_000", value.Int, `"1_000"`},
+		{"0x", value.Int, `"0x"`},
+		{"--5", value.Int, `"--5"`},
+		{"0xffffffffffffffff", value.Int, `"0xffffffffffffffff"`},
+		{"1", value.Float, "1.0"},
+		{"0.5", value.Float, "0.5"},
+		{"1e9", value.Float, "1e+09"},
+		{"half", value.Float, `"half"`},
+		{"1", value.Bool, "true"},
+		{"0", value.Bool, "false"},
+		{"true", value.Bool, "true"},
+		{"2", value.Bool, `"2"`},
+		{"tcp,sctp", value.List, `["tcp", "sctp"]`},
+		{"tcp", value.List, `["tcp"]`},
+		{"", value.List, "[]"},
 	} {
 		f := &File{Sections: []Section{{Name: "s", Options: []Option{{Name: "o", Value: Value{Text: c.word}}}}}}
-		got := string(f.TOML(func(section, option string) Kind {
+		got := string(f.TOML(func(section, option string) value.Kind {
 			if section != "s" || option != "o" {
 				t.Errorf("asked for [%s] %s", section, option)
 			}

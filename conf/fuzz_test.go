@@ -11,6 +11,8 @@ import (
 	"testing"
 	"unicode"
 
+	"ulogd/engine/value"
+
 	"github.com/BurntSushi/toml"
 )
 
@@ -169,7 +171,7 @@ func model(f *File) string {
 }
 
 func modelValue(v Value) string {
-	if v.Kind != List {
+	if v.Kind != value.List {
 		return fmt.Sprintf("%q", v.Text)
 	}
 	var items []string

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ulogd/engine/value"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden")
@@ -30,14 +32,14 @@ func TestGolden(t *testing.T) {
 
 // The TOML of ulogd.conf files, with types as an option's reader would give them.
 func TestConvertGolden(t *testing.T) {
-	kinds := map[string]Kind{
-		"sync": Bool, "hash_enable": Bool, "timestamp": Bool,
-		"group": Int, "mask": Int, "port": String, "accept_proto_filter": List,
+	kinds := map[string]value.Kind{
+		"sync": value.Bool, "hash_enable": value.Bool, "timestamp": value.Bool,
+		"group": value.Int, "mask": value.Int, "port": value.String, "accept_proto_filter": value.List,
 	}
 	for _, name := range []string{"everything", "no-header", "tolerated"} {
 		t.Run(name, func(t *testing.T) {
 			f, _ := Load("testdata/" + name + ".conf")
-			text := f.TOML(func(_, option string) Kind { return kinds[option] })
+			text := f.TOML(func(_, option string) value.Kind { return kinds[option] })
 			compareGolden(t, "testdata/"+name+".convert.golden", string(text))
 		})
 	}
@@ -83,7 +85,7 @@ func dump(f *File, problems Problems) string {
 }
 
 func dumpValue(v Value) string {
-	if v.Kind != List {
+	if v.Kind != value.List {
 		return fmt.Sprintf("%s %q", v.Kind, v.Text)
 	}
 	var items []string

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"ulogd/engine/value"
+
 	"github.com/BurntSushi/toml"
 )
 
@@ -113,15 +115,15 @@ func (r *tomlReader) value(decoded any, key *tomlKey) (v Value, complaint string
 	v.Pos = r.at(key.line)
 	switch d := decoded.(type) {
 	case string:
-		v.Kind, v.Text = String, d
+		v.Kind, v.Text = value.String, d
 	case int64:
-		v.Kind, v.Text = Int, strconv.FormatInt(d, 10)
+		v.Kind, v.Text = value.Int, strconv.FormatInt(d, 10)
 	case float64:
-		v.Kind, v.Text = Float, formatFloat(d)
+		v.Kind, v.Text = value.Float, formatFloat(d)
 	case bool:
-		v.Kind, v.Text = Bool, strconv.FormatBool(d)
+		v.Kind, v.Text = value.Bool, strconv.FormatBool(d)
 	case []any:
-		v.Kind = List
+		v.Kind = value.List
 		for i, item := range d {
 			element, complaint := r.value(item, &tomlKey{line: key.itemLine(i)})
 			if complaint != "" {

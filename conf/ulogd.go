@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"ulogd/engine/value"
 )
 
 // Characters that separate words. CR is one, so that files with CRLF line ends work.
@@ -131,23 +133,23 @@ func (r *ulogdReader) assign(key word, rest string, pos Pos) {
 	if r.section == globalName && key.text == "plugin" {
 		return // plugins are built in, there is nothing to load
 	}
-	value, rest := nextWord(rest, optionBlanks)
+	val, rest := nextWord(rest, optionBlanks)
 	if key.text == "stack" {
-		r.assignStack(value, rest, pos)
+		r.assignStack(val, rest, pos)
 		return
 	}
-	if value.open {
+	if val.open {
 		r.warn(pos, r.section, key.text, "has an opening quote without a closing one; its default is kept")
 		return
 	}
-	if !value.quoted && (value.text == "" || value.text == "#") {
+	if !val.quoted && (val.text == "" || val.text == "#") {
 		r.warn(pos, r.section, key.text, `has no value; its default is kept (write "" for an empty value)`)
 		return
 	}
-	r.warnOfRest(r.section, key.text, value, rest, pos)
+	r.warnOfRest(r.section, key.text, val, rest, pos)
 	r.option(r.builder.section(r.section, pos), Option{
 		Name:  key.text,
-		Value: Value{Kind: Word, Text: value.text, Pos: pos},
+		Value: Value{Kind: value.Word, Text: val.text, Pos: pos},
 		Pos:   pos,
 	})
 }

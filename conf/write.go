@@ -9,18 +9,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ulogd/engine/value"
 )
 
 // TOML returns the configuration in TOML, options and sections in their order. The words of ulogd.conf have no type:
 // kind tells the type of an option, so that 1 and "1" are each written as the option's reader expects. Where kind is
 // nil or returns Word, a decimal integer is written as such and all else as a string. A word that cannot be of its
 // type is written as a string: whoever checks the option will point at it.
-func (f *File) TOML(kind func(section, option string) Kind) []byte {
+func (f *File) TOML(kind func(section, option string) value.Kind) []byte {
 	var b bytes.Buffer
 	writeSection := func(s Section) {
 		fmt.Fprintf(&b, "[%s]\n", tomlName(s.Name))
 		for _, o := range s.Options {
-			as := Word
+			as := value.Word
 			if kind != nil {
 				as = kind(s.Name, o.Name)
 			}
@@ -55,16 +57,16 @@ func writeStacks(b *bytes.Buffer, stacks []Stack) {
 }
 
 // tomlValue writes a value; as is the type of its option, which matters to a Word only.
-func tomlValue(v Value, as Kind) string {
+func tomlValue(v Value, as value.Kind) string {
 	switch v.Kind {
-	case Word:
+	case value.Word:
 		return tomlWord(v.Text, as)
-	case String:
+	case value.String:
 		return tomlString(v.Text)
-	case List:
+	case value.List:
 		items := make([]string, len(v.List))
 		for i, item := range v.List {
-			items[i] = tomlValue(item, String)
+			items[i] = tomlValue(item, value.String)
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	}
@@ -73,25 +75,25 @@ func tomlValue(v Value, as Kind) string {
 
 var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]{0,17})$`) // at most 18 digits: fits 64 bits
 
-func tomlWord(text string, as Kind) string {
+func tomlWord(text string, as value.Kind) string {
 	switch as {
-	case Word:
+	case value.Word:
 		if decimal.MatchString(text) {
 			return text
 		}
-	case Int:
+	case value.Int:
 		if literal, ok := tomlInt(text); ok {
 			return literal
 		}
-	case Float:
+	case value.Float:
 		if f, err := strconv.ParseFloat(text, 64); err == nil {
 			return formatFloat(f)
 		}
-	case Bool: // ulogd2 has no booleans, only integers that are used as such
+	case value.Bool: // ulogd2 has no booleans, only integers that are used as such
 		if i := slices.Index([]string{"0", "1", "false", "true"}, text); i >= 0 {
 			return strconv.FormatBool(i%2 == 1)
 		}
-	case List:
+	case value.List:
 		var items []string
 		for item := range strings.SplitSeq(text, ",") {
 			if item = strings.TrimSpace(item); item != "" {

@@ -11,5 +11,5 @@
 // outputs that may block, counts every record and, at the end, drains, flushes and closes in stack
 // order.
 //
-// The package imports nothing but the standard library and knows no plugin.
+// Besides the standard library the package imports the kinds of values alone; it knows no plugin.
 package engine

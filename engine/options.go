@@ -7,28 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ulogd/engine/value"
 )
-
-// ValueKind is how a value was written.
-type ValueKind uint8
-
-// Word is ulogd.conf's untyped word; the others are TOML's.
-const (
-	Word ValueKind = iota
-	StringValue
-	IntValue
-	FloatValue
-	BoolValue
-	ListValue
-)
-
-func (k ValueKind) String() string {
-	return [...]string{"a word", "a string", "a whole number", "a number", "true or false", "a list"}[k]
-}
 
 // A Value is an option's value as the configuration has it.
 type Value struct {
-	Kind ValueKind
+	Kind value.Kind
 	Text string
 	List []Value
 }
@@ -41,12 +26,12 @@ type Option struct {
 	Doc     string
 	Given   bool // the configuration sets it
 
-	kind ValueKind // how a conversion to TOML writes it
+	kind value.Kind // how a conversion to TOML writes it
 	set  func(Value) (warning string, err error)
 }
 
 // Kind returns how the option's value is written in TOML.
-func (o *Option) Kind() ValueKind { return o.kind }
+func (o *Option) Kind() value.Kind { return o.kind }
 
 // Options is the set of settings that an instance declares, after the manner of the flag package:
 // each declaration names the variable, gives it its default and says what it means.
@@ -80,7 +65,7 @@ func (o *Option) Set(v Value) (warning string, err error) {
 	return warning, err
 }
 
-func (o *Options) add(name, typ, def, doc string, kind ValueKind, set func(Value) (string, error)) {
+func (o *Options) add(name, typ, def, doc string, kind value.Kind, set func(Value) (string, error)) {
 	if _, dup := o.Lookup(name); dup {
 		panic("engine: option " + name + " is declared twice")
 	}
@@ -97,7 +82,7 @@ type Integer interface {
 // signed or unsigned.
 func Int[T Integer](o *Options, p *T, name string, def T, doc string) {
 	*p = def
-	o.add(name, "integer", fmt.Sprint(def), doc, IntValue, func(v Value) (string, error) {
+	o.add(name, "integer", fmt.Sprint(def), doc, value.Int, func(v Value) (string, error) {
 		n, warning, err := v.integer()
 		if err != nil {
 			return "", err
@@ -123,7 +108,7 @@ func Int[T Integer](o *Options, p *T, name string, def T, doc string) {
 // Bool declares a switch: true, false, yes, no, on, off, or a number that is not zero.
 func (o *Options) Bool(p *bool, name string, def bool, doc string) {
 	*p = def
-	o.add(name, "boolean", strconv.FormatBool(def), doc, BoolValue, func(v Value) (warning string, err error) {
+	o.add(name, "boolean", strconv.FormatBool(def), doc, value.Bool, func(v Value) (warning string, err error) {
 		switch strings.ToLower(v.Text) {
 		case "true", "yes", "on":
 			*p = true
@@ -144,8 +129,8 @@ func (o *Options) Bool(p *bool, name string, def bool, doc string) {
 // String declares a text.
 func (o *Options) String(p *string, name, def, doc string) {
 	*p = def
-	o.add(name, "string", def, doc, StringValue, func(v Value) (string, error) {
-		if v.Kind == ListValue || v.Kind == BoolValue {
+	o.add(name, "string", def, doc, value.String, func(v Value) (string, error) {
+		if v.Kind == value.List || v.Kind == value.Bool {
 			return "", fmt.Errorf("must be a string, is %s", v.Kind)
 		}
 		*p = v.Text
@@ -156,17 +141,17 @@ func (o *Options) String(p *string, name, def, doc string) {
 // Strings declares a list: a TOML list, or one word split at commas.
 func (o *Options) Strings(p *[]string, name string, def []string, doc string) {
 	*p = def
-	o.add(name, "list", strings.Join(def, ","), doc, ListValue, func(v Value) (string, error) {
+	o.add(name, "list", strings.Join(def, ","), doc, value.List, func(v Value) (string, error) {
 		list := []string{} // not nil, which stands for an option that is not set
 		switch v.Kind {
-		case ListValue:
+		case value.List:
 			for _, e := range v.List {
-				if e.Kind == ListValue || e.Kind == BoolValue {
+				if e.Kind == value.List || e.Kind == value.Bool {
 					return "", fmt.Errorf("must be a list of strings, has %s in it", e.Kind)
 				}
 				list = append(list, e.Text)
 			}
-		case BoolValue:
+		case value.Bool:
 			return "", fmt.Errorf("must be a list of strings, is %s", v.Kind)
 		default:
 			for s := range strings.SplitSeq(v.Text, ",") {
@@ -182,7 +167,7 @@ func (o *Options) Strings(p *[]string, name string, def []string, doc string) {
 
 // Func declares an option whose value set reads; typ says to people what it is, kind how TOML
 // writes it.
-func (o *Options) Func(name, typ, def, doc string, kind ValueKind, set func(Value) (warning string, err error)) {
+func (o *Options) Func(name, typ, def, doc string, kind value.Kind, set func(Value) (warning string, err error)) {
 	o.add(name, typ, def, doc, kind, set)
 }
 
@@ -190,7 +175,7 @@ func (o *Options) Func(name, typ, def, doc string, kind ValueKind, set func(Valu
 // word as declared here.
 func (o *Options) Enum(p *string, name, def string, words []string, doc string) {
 	*p = def
-	o.add(name, strings.Join(words, " | "), def, doc, StringValue, func(v Value) (string, error) {
+	o.add(name, strings.Join(words, " | "), def, doc, value.String, func(v Value) (string, error) {
 		for _, w := range words {
 			if strings.EqualFold(w, v.Text) {
 				*p = w
@@ -204,8 +189,8 @@ func (o *Options) Enum(p *string, name, def string, words []string, doc string) 
 // Seconds declares a duration: a number of seconds, or a Go duration such as "500ms".
 func (o *Options) Seconds(p *time.Duration, name string, def time.Duration, doc string) {
 	*p = def
-	o.add(name, "seconds", strconv.FormatFloat(def.Seconds(), 'f', -1, 64), doc, IntValue, func(v Value) (string, error) {
-		if v.Kind == ListValue || v.Kind == BoolValue {
+	o.add(name, "seconds", strconv.FormatFloat(def.Seconds(), 'f', -1, 64), doc, value.Int, func(v Value) (string, error) {
+		if v.Kind == value.List || v.Kind == value.Bool {
 			return "", fmt.Errorf("must be a number of seconds, is %s", v.Kind)
 		}
 		d, err := time.ParseDuration(v.Text)
@@ -251,7 +236,7 @@ func Ticks[T Integer](o *Options, p *T, name string, tick time.Duration, def T, 
 	opt.set = func(v Value) (warning string, err error) {
 		d, err := time.ParseDuration(v.Text)
 		switch {
-		case err != nil || v.Text == "0" || v.Kind == IntValue:
+		case err != nil || v.Text == "0" || v.Kind == value.Int:
 			return set(v)
 		case d < 0 || int64(T(d/tick)) != int64(d/tick):
 			return "", fmt.Errorf("%s is out of range", v.Text)
@@ -267,7 +252,7 @@ func (o *Options) Size(p *int64, name string, def int64, doc string) { Octets(o,
 // Octets is Size for other whole numbers.
 func Octets[T Integer](o *Options, p *T, name string, def T, doc string) {
 	*p = def
-	o.add(name, "octets", FormatSize(int64(def)), doc, StringValue, func(v Value) (string, error) {
+	o.add(name, "octets", FormatSize(int64(def)), doc, value.String, func(v Value) (string, error) {
 		text, unit := strings.TrimSpace(v.Text), int64(1)
 		for _, u := range []struct {
 			name string
@@ -278,7 +263,7 @@ func Octets[T Integer](o *Options, p *T, name string, def T, doc string) {
 			}
 		}
 		n, err := strconv.ParseInt(text, 0, 64)
-		if err != nil || v.Kind == ListValue || v.Kind == BoolValue {
+		if err != nil || v.Kind == value.List || v.Kind == value.Bool {
 			return "", fmt.Errorf("must be a number of octets such as 65536 or 64MiB, is %q", v.Text)
 		}
 		if n < 0 || n > 1<<62/unit {
@@ -309,13 +294,13 @@ func FormatSize(n int64) string {
 // integer reads the value as C does: in a ulogd.conf the longest number that leads the word counts.
 func (v Value) integer() (n int64, warning string, err error) {
 	switch v.Kind {
-	case IntValue:
+	case value.Int:
 		n, err = strconv.ParseInt(v.Text, 0, 64)
 		if err != nil {
 			err = fmt.Errorf("%s is out of range", v.Text)
 		}
 		return n, "", err
-	case Word:
+	case value.Word:
 		if n, err = strconv.ParseInt(v.Text, 0, 64); err == nil {
 			return n, "", nil
 		}

@@ -265,23 +265,9 @@ func (b *builder) remedy(missing []string) string {
 }
 
 func valueOf(v conf.Value) engine.Value {
-	out := engine.Value{Text: v.Text}
-	switch v.Kind {
-	case conf.Word:
-		out.Kind = engine.Word
-	case conf.String:
-		out.Kind = engine.StringValue
-	case conf.Int:
-		out.Kind = engine.IntValue
-	case conf.Float:
-		out.Kind = engine.FloatValue
-	case conf.Bool:
-		out.Kind = engine.BoolValue
-	case conf.List:
-		out.Kind = engine.ListValue
-		for _, e := range v.List {
-			out.List = append(out.List, valueOf(e))
-		}
+	out := engine.Value{Kind: v.Kind, Text: v.Text}
+	for _, e := range v.List {
+		out.List = append(out.List, valueOf(e))
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"ulogd/conf"
 	"ulogd/engine"
+	"ulogd/engine/value"
 )
 
 // Global is the daemon's own settings.
@@ -24,7 +25,7 @@ type Global struct {
 func (g *Global) Options(o *engine.Options) {
 	o.String(&g.LogFile, "logfile", "", "where the daemon logs: a path, stdout or syslog; unset: standard error in the foreground, syslog with -d")
 	g.LogLevel = 5
-	o.Func("loglevel", "level", "5", "least level that is logged: "+LevelNames, engine.IntValue, g.setLevel)
+	o.Func("loglevel", "level", "5", "least level that is logged: "+LevelNames, value.Int, g.setLevel)
 	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats and ulogd flows; unset: none")
 	o.Seconds(&g.ShutdownTimeout, "shutdown_timeout", 10*time.Second, "how long SIGTERM waits for what was read to go out")
 	o.Enum(&g.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore everywhere the values that ulogd2 2.0.8 gets wrong")
@@ -33,7 +34,7 @@ func (g *Global) Options(o *engine.Options) {
 // setLevel reads the level of the log. In a ulogd.conf what stands behind a number is passed over, as by ulogd2.
 func (g *Global) setLevel(v engine.Value) (warning string, err error) {
 	text := v.Text
-	if end := strings.IndexFunc(text, func(c rune) bool { return c < '0' || c > '9' }); v.Kind == engine.Word && end > 0 {
+	if end := strings.IndexFunc(text, func(c rune) bool { return c < '0' || c > '9' }); v.Kind == value.Word && end > 0 {
 		text, warning = text[:end], fmt.Sprintf("%q is not a number; using %s", text, text[:end])
 	}
 	level, err := ParseLevel(text)
@@ -67,7 +68,7 @@ func (b *builder) global(g *Global) {
 }
 
 // KindOf returns how the options of a file are written in TOML: what [conf.File.TOML] asks.
-func KindOf(f *conf.File, reg *engine.Registry) func(section, option string) conf.Kind {
+func KindOf(f *conf.File, reg *engine.Registry) func(section, option string) value.Kind {
 	options := map[string]*engine.Options{"global": {}}
 	(&Global{}).Options(options["global"])
 	for _, st := range f.Stacks {
@@ -84,12 +85,12 @@ func KindOf(f *conf.File, reg *engine.Registry) func(section, option string) con
 			}
 		}
 	}
-	return func(section, option string) conf.Kind {
+	return func(section, option string) value.Kind {
 		if o, ok := options[section]; ok {
 			if opt, ok := o.Lookup(option); ok {
-				return [...]conf.Kind{conf.Word, conf.String, conf.Int, conf.Float, conf.Bool, conf.List}[opt.Kind()]
+				return opt.Kind()
 			}
 		}
-		return conf.Word
+		return value.Word
 	}
 }

@@ -52,19 +52,24 @@ type room struct {
 
 var rooms = []room{
 	{
-		name: "engine", path: "engine", only: true,
-		why: "the engine itself takes nothing but the standard library: what every record passes is to be read and kept here",
+		name: "engine", path: "engine", only: true, may: []string{"value"},
+		why: "the engine itself takes nothing but the standard library and the kinds of values: " +
+			"what every record passes is to be read and kept here",
 	},
 	{
-		name: "engine/...", path: "engine", may: []string{"engine"}, world: []string{"golang.org/x/sys/unix"},
+		name: "value", path: "engine/value",
+		why: "readers of files and options both speak of the kinds of values, so that these know neither",
+	},
+	{
+		name: "engine/...", path: "engine", may: []string{"engine", "value"}, world: []string{"golang.org/x/sys/unix"},
 		why: "what stands below the engine is for plugins and the command line alike, and knows neither",
 	},
 	{
-		name: "conf", path: "conf", world: []string{"github.com/BurntSushi/toml"},
+		name: "conf", path: "conf", may: []string{"value"}, world: []string{"github.com/BurntSushi/toml"},
 		why: "conf says what a file contains; what it means is for others",
 	},
 	{
-		name: "stacks", path: "stacks", may: []string{"engine", "engine/...", "conf"},
+		name: "stacks", path: "stacks", may: []string{"engine", "engine/...", "value", "conf"},
 		why: "stacks knows plugins by the name they registered, so that a program with others needs no change here",
 	},
 	{
@@ -72,7 +77,7 @@ var rooms = []room{
 		why: "the program joins the command line and the plugins, and does nothing else",
 	},
 	{
-		name: "cmd", path: "cmd", may: []string{"engine", "engine/...", "conf", "stacks"}, world: []string{"*"},
+		name: "cmd", path: "cmd", may: []string{"engine", "engine/...", "value", "conf", "stacks"}, world: []string{"*"},
 		why: "the program's main imports plugins, so that somebody else's main can import others",
 	},
 	{
@@ -99,14 +104,14 @@ var rooms = []room{
 		why:   "files and peers serve every output, and know none",
 	},
 	{
-		name: "plugin", path: "plugins", may: []string{"engine", "engine/...", "netlink", "addresses", "export", "sink"},
+		name: "plugin", path: "plugins", may: []string{"engine", "engine/...", "value", "netlink", "addresses", "export", "sink"},
 		world: []string{"*"},
 		why: "a plugin knows no configuration and no command line: the engine hands it its options; and plugins meet " +
 			"through keys alone, so that each can be left out or replaced: what two of them share stands in a room beside them",
 	},
 	{
 		name: "test", path: "test", world: []string{"*"},
-		may: []string{"engine", "engine/...", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "export", "sink", "plugin"},
+		may: []string{"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "export", "sink", "plugin"},
 		why: "tests may look at everything",
 	},
 }
@@ -192,6 +197,10 @@ func TestImportRulesForbid(t *testing.T) {
 		{"ulogd/plugins/input/pcap/filter", "github.com/klauspost/compress/gzip", false, true},
 		{"ulogd/plugins/input/pcap/filter", "ulogd/engine", false, false},
 		{"ulogd/conf", "ulogd/engine", false, true},
+		{"ulogd/conf", "ulogd/engine/value", false, false},
+		{"ulogd/engine", "ulogd/engine/value", false, false},
+		{"ulogd/engine", "ulogd/engine/key", false, true},
+		{"ulogd/engine/value", "ulogd/engine", false, true},
 		{"ulogd/conf", "github.com/BurntSushi/toml", false, false},
 		{"ulogd/stacks", "ulogd/plugins/input/nfct", false, true},
 		{"ulogd/stacks", "ulogd/cmd", false, true},

@@ -7,18 +7,19 @@ import (
 	"testing"
 
 	"ulogd/engine"
+	"ulogd/engine/value"
 )
 
 // Set sets options of an instance, each written name=value.
 func Set(t testing.TB, inst *engine.Instance, settings ...string) {
 	t.Helper()
 	for _, s := range settings {
-		name, value, _ := strings.Cut(s, "=")
+		name, text, _ := strings.Cut(s, "=")
 		o, ok := inst.Options.Lookup(name)
 		if !ok {
 			t.Fatalf("no option %s", name)
 		}
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
+		if _, err := o.Set(engine.Value{Kind: value.Word, Text: text}); err != nil {
 			t.Fatal(err)
 		}
 	}

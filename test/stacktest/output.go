@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/value"
 )
 
 // A Setup says what is to be run.
@@ -69,7 +70,7 @@ func (s Setup) with(t testing.TB, out *engine.Plugin) (*Stack, string) {
 		if !ok {
 			t.Fatalf("%s has no option %s", s.Output, name)
 		}
-		if _, err := opt.Set(engine.Value{Kind: engine.Word, Text: text}); err != nil {
+		if _, err := opt.Set(engine.Value{Kind: value.Word, Text: text}); err != nil {
 			return nil, name + ": " + err.Error()
 		}
 	}

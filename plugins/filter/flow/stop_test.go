@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/value"
 	. "ulogd/test/packettest"
 	"ulogd/test/stacktest"
 )
@@ -32,7 +33,7 @@ func TestStopInTheMiddleOfAFile(t *testing.T) {
 		in, out := engine.NewInstance(plugin, "p"), &keeper{}
 		o, _ := in.Options.Lookup("file")
 		// The file many times over, so that the end is far away.
-		if _, err := o.Set(engine.Value{Kind: engine.Word, Text: strings.Repeat(path+",", 50)}); err != nil {
+		if _, err := o.Set(engine.Value{Kind: value.Word, Text: strings.Repeat(path+",", 50)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := in.Validate(); err != nil {

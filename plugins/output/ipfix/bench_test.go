@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ulogd/engine"
+	"ulogd/engine/value"
 	"ulogd/plugins/output/export/collector"
 )
 
@@ -41,9 +42,9 @@ func onBatch(t testing.TB, asct bool, flows []flow, set map[string]string, run f
 			set["proto"] = "udp"
 		}
 	}
-	for name, value := range set {
+	for name, text := range set {
 		opt, _ := out.Options.Lookup(name)
-		if _, err := opt.Set(engine.Value{Kind: engine.Word, Text: value}); err != nil {
+		if _, err := opt.Set(engine.Value{Kind: value.Word, Text: text}); err != nil {
 			t.Fatal(name, err)
 		}
 	}

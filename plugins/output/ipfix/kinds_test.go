@@ -7,6 +7,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/engine/value"
 )
 
 func TestNATEvents(t *testing.T) {
@@ -206,10 +207,10 @@ func TestPorts(t *testing.T) {
 		inst := engine.NewInstance(&engine.Plugin{Name: "IPFIX", Output: func() engine.Output { return f }}, "x")
 		for i := 0; i < len(c.set); i += 2 {
 			opt, _ := inst.Options.Lookup(c.set[i])
-			opt.Set(engine.Value{Kind: engine.Word, Text: c.set[i+1]})
+			opt.Set(engine.Value{Kind: value.Word, Text: c.set[i+1]})
 		}
 		opt, _ := inst.Options.Lookup("host")
-		opt.Set(engine.Value{Kind: engine.Word, Text: "collector.example"})
+		opt.Set(engine.Value{Kind: value.Word, Text: "collector.example"})
 		if err := inst.Validate(); err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/engine/value"
 	"ulogd/test/stacktest"
 )
 
@@ -313,7 +314,7 @@ func tryBuild(t testing.TB, f *feed, set ...string) (*rig, []string) {
 		if !ok {
 			t.Fatalf("no option %s", set[i])
 		}
-		if _, err := opt.Set(engine.Value{Kind: engine.Word, Text: set[i+1]}); err != nil {
+		if _, err := opt.Set(engine.Value{Kind: value.Word, Text: set[i+1]}); err != nil {
 			return nil, []string{set[i] + ": " + err.Error()}
 		}
 	}
