@@ -106,12 +106,12 @@ func TestFarFromTheOthers(t *testing.T) {
 	address, datagrams := collect(t)
 	const days = day * int64(time.Millisecond)
 	var flows []told
-	for i, at := range []int64{0, -60 * days, 60 * days, second} {
+	for i, at := range []int64{0, -60 * days, 60 * days, second, 10 * second} { // the last one ends after the packet that is newest
 		f := tcpFlow(i)
 		f.start, f.end = t0+at, t0+at+second
 		flows = append(flows, f)
 	}
-	long := tcpFlow(4)
+	long := tcpFlow(5)
 	long.start, long.end = t0-100*days, t0
 	st := export(t, &feed{flows: append(flows, long), epoch: t0, replay: t0 + 2*second}, "host="+address)
 	var seen []uint16
@@ -122,18 +122,21 @@ func TestFarFromTheOthers(t *testing.T) {
 		}
 		for _, r := range records {
 			want := flows[0]
-			if r.Sport < 4 {
+			if r.Sport < 5 {
 				want = flows[r.Sport]
+			}
+			if r.Last > h.Uptime {
+				t.Errorf("flow %d ends at %d, its header is of %d", r.Sport, r.Last, h.Uptime)
 			}
 			sent := int64(h.Secs)*second + int64(h.Nsecs)
 			end := sent - int64(h.Uptime-r.Last)*int64(time.Millisecond)
-			if r.First == 0 || r.First > r.Last || r.Sport < 4 && (end != want.end || r.Last-r.First != 1000) {
+			if r.First == 0 || r.First > r.Last || r.Sport < 5 && (end != want.end || r.Last-r.First != 1000) {
 				t.Errorf("flow %d: first %d, last %d, ends at %v, want %v", r.Sport, r.First, r.Last, time.Unix(0, end), time.Unix(0, want.end))
 			}
 			seen = append(seen, r.Sport)
 		}
 	}
-	if len(seen) != 5 || reading(st, "clamped") != 1 {
+	if len(seen) != 6 || reading(st, "clamped") != 1 {
 		t.Errorf("flows %v, %d of them clamped", seen, reading(st, "clamped"))
 	}
 }

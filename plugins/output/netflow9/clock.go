@@ -23,9 +23,10 @@ func (o *output) stamp(msg []byte, now time.Time) {
 	}
 }
 
-// putTime writes uptime as of the whole second that the header can tell, so that flows keep their
-// milliseconds.
+// putTime writes uptime as of a whole second, since the header can tell no other and flows are to
+// keep their milliseconds: of the next one, so that no flow ends after its header.
 func (o *output) putTime(msg []byte, wall int64) {
+	wall += int64(time.Second) - 1
 	wall -= wall % int64(time.Second)
 	up, _ := o.clock.Millis(wall)
 	binary.BigEndian.PutUint32(msg[4:], up)

@@ -169,6 +169,9 @@ func TestRecords(t *testing.T) {
 						count += len(fs.Records)
 						for _, r := range fs.Records {
 							seen[summary(p, r.Values)]++
+							if last := uint32(numbers(r.Values)[21]); last > p.SystemUptime {
+								t.Errorf("a flow ends at %d ms, its header is of %d", last, p.SystemUptime)
+							}
 						}
 						records += len(fs.Records)
 					case netflow.TemplateFlowSet:

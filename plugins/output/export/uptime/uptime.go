@@ -32,8 +32,6 @@ const (
 	// an uptime of 0 for no time at all, and a flow may be older than the packet that was read
 	// first.
 	before = 24 * time.Hour
-	// ahead is how far in the future a flow may end, as clocks differ.
-	ahead = time.Hour
 )
 
 // set is called for each batch; first is the first packet's time, where a flow cache says so. Live,
@@ -79,9 +77,10 @@ func (c *Clock) live(now time.Time) {
 }
 
 // tells returns the times that a datagram with the present header can tell: after the one, until
-// the other.
+// the other. No flow ends after its header: nfacctd takes the difference for one without a sign,
+// and so for 49 days.
 func (c *Clock) tells() (after, until engine.Time) {
-	return engine.Time(max(c.Epoch, c.header-int64(reach))), engine.Time(c.header + int64(ahead))
+	return engine.Time(max(c.Epoch, c.header-int64(reach))), engine.Time(c.header)
 }
 
 // around returns the clock of a datagram of its own, for a flow that the present one cannot tell.
