@@ -4,11 +4,14 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,72 +23,61 @@ import (
 
 // An installed collector: how it is started, and what it printed.
 type installed struct {
-	name    string
-	module  string // in test/peers; "": of Debian
-	port    string // its own
-	ready   string // what it prints when it listens; "": its socket tells
-	command func(dir, program string) string
-	flows   func(t *testing.T, dir, output string) []flow
+	name     string
+	module   string // in test/peers; "": of Debian
+	port     string // its own
+	ready    string // what it prints when it listens; "": its socket tells
+	command  func(dir, program, output string) string
+	flows    func(t *testing.T, dir, output string) []shown
+	relative string // the output of ours whose times it shows without what they count from
+	seconds  bool   // it takes uptimes for whole seconds
 }
 
 var collectors = []installed{
 	{
 		name: "nfcapd", port: "9995",
-		command: func(dir, _ string) string { return "nfcapd -w " + dir },
-		flows:   func(t *testing.T, dir, _ string) []flow { return nfdumpFlows(t, dir) },
+		command: func(dir, _, _ string) string { return "nfcapd -w " + dir },
+		flows:   func(t *testing.T, dir, _ string) []shown { return nfdumpShown(t, dir) },
 	},
 	{
-		name: "nfacctd", port: "2100",
-		command: func(string, string) string {
-			return "nfacctd -P print -O json -r 1 -L 127.0.0.1 -l 2100 -c src_host,dst_host,src_port,dst_port,proto,tcpflags"
+		name: "nfacctd", port: "2100", seconds: true,
+		command: func(string, string, string) string {
+			return "env TZ=UTC nfacctd -P print -O json -r 1 -L 127.0.0.1 -l 2100 -c " +
+				"src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end"
 		},
-		flows: func(t *testing.T, _, output string) []flow {
-			return jsonFlows(t, output, "ip_src", "ip_dst", "port_src", "port_dst", "ip_proto", "packets", "bytes")
+		flows: func(t *testing.T, _, output string) []shown {
+			names := members{"ip_src", "ip_dst", "port_src", "port_dst", "ip_proto", "packets", "bytes", "tcp_flags"}
+			return jsonShown(output, names, func(row map[string]any) (first, last time.Time) {
+				return stamp(t, fmt.Sprint(row["timestamp_start"])), stamp(t, fmt.Sprint(row["timestamp_end"]))
+			})
 		},
 	},
 	{
 		name: "goflow2", port: "2055", ready: "starting collection|Listening", module: "github.com/netsampler/goflow2/v2/cmd/goflow2",
-		command: func(_, program string) string { return program },
-		flows: func(t *testing.T, _, output string) []flow {
-			return jsonFlows(t, output, "src_addr", "dst_addr", "src_port", "dst_port", "proto", "packets", "bytes")
+		command: func(_, program, _ string) string { return program },
+		flows: func(_ *testing.T, _, output string) []shown {
+			names := members{"src_addr", "dst_addr", "src_port", "dst_port", "proto", "packets", "bytes", "tcp_flags"}
+			return jsonShown(output, names, func(row map[string]any) (first, last time.Time) {
+				return time.Unix(0, member(row, "time_flow_start_ns")), time.Unix(0, member(row, "time_flow_end_ns"))
+			})
 		},
 	},
 	{
-		name: "telegraf", port: "2055", module: "./telegraf",
-		command: func(_, program string) string { return program + " 127.0.0.1:2055" },
-		flows: func(t *testing.T, _, output string) []flow {
-			return jsonFlows(t, output, "src", "dst", "src_port", "dst_port", "protocol", "in_packets", "in_bytes")
+		name: "telegraf", port: "2055", module: "./telegraf", relative: "NETFLOW9",
+		command: func(_, program, output string) string {
+			return program + " 127.0.0.1:2055 " + map[string]string{"NETFLOW5": "netflow_v5"}[output]
+		},
+		flows: func(_ *testing.T, _, output string) []shown {
+			names := members{"src", "dst", "src_port", "dst_port", "protocol", "in_packets", "in_bytes", "tcp_flags"}
+			return jsonShown(output, names, telegrafTimes)
 		},
 	},
 }
 
-// jsonFlows reads flows, a JSON object on a line each; names are those of its members.
-func jsonFlows(t *testing.T, output string, names ...string) (flows []flow) {
-	t.Helper()
-	for line := range strings.Lines(output) {
-		var row map[string]any
-		d := json.NewDecoder(strings.NewReader(line))
-		d.UseNumber()
-		if d.Decode(&row) != nil || row[names[0]] == nil {
-			continue // of its log
-		}
-		num := func(name string) (n uint64) {
-			fmt.Sscan(fmt.Sprint(row[name]), &n)
-			return n
-		}
-		proto := map[string]int{"tcp": 6, "TCP": 6, "udp": 17, "UDP": 17, "6": 6, "17": 17}[fmt.Sprint(row[names[4]])]
-		flows = append(flows, flow{
-			src: fmt.Sprint(row[names[0]]), dst: fmt.Sprint(row[names[1]]), sport: int(num(names[2])), dport: int(num(names[3])),
-			proto: proto, packets: num(names[5]), bytes: num(names[6]),
-		})
-	}
-	return flows
-}
-
-// TestCollectorsAsInstalled starts each collector untouched and sends it connections of the kernel,
-// then a file's flows: what it prints must be what conntrack and the file have, both directions,
-// IPv4 and IPv6. Those that are not in Debian are built, which takes minutes: ULOGD_PEERS=1 asks
-// for them.
+// TestCollectorsAsInstalled starts each collector untouched and sends it, by each protocol,
+// connections of the kernel and then a file's flows: what it prints must be what conntrack and the
+// file have, both directions, IPv4 and IPv6. Those that are not in Debian are built, which takes
+// minutes: ULOGD_PEERS=1 asks for them.
 func TestCollectorsAsInstalled(t *testing.T) {
 	for _, c := range collectors {
 		t.Run(c.name, func(t *testing.T) {
@@ -104,35 +96,65 @@ func TestCollectorsAsInstalled(t *testing.T) {
 					t.Fatalf("%v\n%s", err, out)
 				}
 			}
-			t.Run("connections", func(t *testing.T) {
-				ns, events := gateway(t)
-				dir := t.TempDir()
-				peer := startInstalled(t, ns, &c, dir, program)
-				p := start(t, ns, write(t, "ulogd.conf", fmt.Sprintf("stack=ct1:NFCT,ipfix1:IPFIX\n[ct1]\naccept_proto_filter=tcp\n[ipfix1]\nhost=\"127.0.0.1:%s\"\nproto=\"udp\"\n", c.port)))
-				traffic(t, ns, 12)
-				want := destroyed(t, ns, events, 12)
-				time.Sleep(1500 * time.Millisecond) // IPFIX sends a second after the first record at the latest
-				p.Stop(syscall.SIGTERM)
-				printed(t, peer, &c, dir, want)
-			})
-			t.Run("file", func(t *testing.T) {
-				ns := nstest.New(t)
-				dir := t.TempDir()
-				peer := startInstalled(t, ns, &c, dir, program)
-				path, want := conversation(t)
-				p := start(t, ns, write(t, "ulogd.toml", fmt.Sprintf("stack = \"in:PCAP,base:BASE,flows:FLOW,out:IPFIX\"\n[in]\nfile = [%q]\n[out]\nhost = \"127.0.0.1:%s\"\nproto = \"udp\"\n", path, c.port)))
-				if state := p.Wait(20 * time.Second); state.ExitCode() != 0 {
-					t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
-				}
-				printed(t, peer, &c, dir, want)
-			})
+			for _, output := range datagramOutputs {
+				t.Run(output.name, func(t *testing.T) {
+					t.Parallel() // it waits for the most part
+					c.test(t, program, output.name, output.options)
+				})
+			}
 		})
 	}
 }
 
-func startInstalled(t *testing.T, ns *nstest.NS, c *installed, dir, program string) *nstest.Proc {
+// test runs the main job and the FLOW job, one after the other, with one output.
+func (c *installed) test(t *testing.T, program, output, options string) {
+	ns, events := gateway(t)
+	// An entry lives on for longer than the end of its flow may be wrong.
+	for _, timeout := range []string{"tcp_timeout_time_wait", "udp_timeout", "udp_timeout_stream"} {
+		ns.Sysctl(t, "net.netfilter.nf_conntrack_"+timeout, "4")
+	}
+	dir := t.TempDir()
+	peer := startInstalled(t, ns, c, dir, program, output)
+	to := fmt.Sprintf("[out]\nhost=\"127.0.0.1:%s\"\n%s", c.port, options)
+
+	p := start(t, ns, write(t, "ulogd.conf", "stack=ct1:NFCT,out:"+output+"\n"+to))
+	want := connections(t, ns, events)
+	time.Sleep(1500 * time.Millisecond) // IPFIX sends a second after the first record at the latest
+	p.Stop(syscall.SIGTERM)
+
+	path, packets := conversation(t)
+	p = start(t, ns, write(t, "ulogd.toml", fmt.Sprintf("stack = \"in:PCAP,base:BASE,flows:FLOW,out:%s\"\n[in]\nfile = [%q]\n%s", output, path, to)))
+	if state := p.Wait(20 * time.Second); state.ExitCode() != 0 && output != "NETFLOW5" { // which cannot tell IPv6
+		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
+	}
+	got := c.printed(t, peer, dir)
+	if t.Failed() {
+		return
+	}
+	var told [2][]shown // by the jobs: each has its own epoch
+	for _, g := range got {
+		job := 1
+		if ip, err := netip.ParseAddr(g.src); err == nil && ip.IsLoopback() {
+			job = 0
+		}
+		told[job] = append(told[job], g)
+	}
+	for job, want := range [2][]expected{want, packets} {
+		if output == "NETFLOW5" {
+			want = only4(want)
+		}
+		if c.seconds && output != "IPFIX" {
+			for i := range want {
+				want[i].slack += time.Second
+			}
+		}
+		compare(t, told[job], want, c.relative == output)
+	}
+}
+
+func startInstalled(t *testing.T, ns *nstest.NS, c *installed, dir, program, output string) *nstest.Proc {
 	t.Helper()
-	peer := ns.Start(t, c.command(dir, program))
+	peer := ns.Start(t, c.command(dir, program, output))
 	if c.ready != "" {
 		peer.WaitOutput(c.ready, 20*time.Second)
 		return peer
@@ -145,8 +167,8 @@ func startInstalled(t *testing.T, ns *nstest.NS, c *installed, dir, program stri
 	return peer
 }
 
-// printed ends the collector and compares what it printed.
-func printed(t *testing.T, peer *nstest.Proc, c *installed, dir string, want []flow) {
+// printed ends the collector and returns the flows that it printed, without those to itself.
+func (c *installed) printed(t *testing.T, peer *nstest.Proc, dir string) []shown {
 	t.Helper()
 	time.Sleep(2500 * time.Millisecond) // nfacctd prints each second
 	stop := syscall.SIGTERM
@@ -154,61 +176,167 @@ func printed(t *testing.T, peer *nstest.Proc, c *installed, dir string, want []f
 		stop = syscall.SIGINT
 	}
 	peer.Stop(stop)
-	got := c.flows(t, dir, peer.Output())
-	if t.Failed() {
-		return
+	return slices.DeleteFunc(c.flows(t, dir, peer.Output()), func(s shown) bool {
+		return fmt.Sprint(s.dport) == c.port || fmt.Sprint(s.sport) == c.port
+	})
+}
+
+// connections makes TCP connections and UDP exchanges, over IPv4 and IPv6, and returns both
+// directions of each with conntrack's counters, when conntrack has told of their ends. Of TCP flags
+// the kernel tells nothing.
+func connections(t *testing.T, ns *nstest.NS, events *nstest.Proc) (want []expected) {
+	t.Helper()
+	type lifetime struct{ before, began, ended time.Time }
+	lives := map[string]lifetime{} // by the ports, in the order of their numbers
+	ports := func(a, b int) string { return fmt.Sprint(min(a, b), " ", max(a, b)) }
+	talk := func(network, address string, n int) {
+		before := time.Now()
+		client, server := pair(t, network, address)
+		began := time.Now()
+		for range 2 {
+			say(t, client, server, 100+37*n)
+			if network[:3] == "udp" {
+				began = time.Now()
+			}
+			say(t, server, client, 10+100*n)
+			time.Sleep(150 * time.Millisecond)
+		}
+		_, a, _ := net.SplitHostPort(client.LocalAddr().String())
+		_, b, _ := net.SplitHostPort(client.RemoteAddr().String())
+		client.Close()
+		if network[:3] == "tcp" {
+			io.Copy(io.Discard, server)
+		}
+		server.Close()
+		lives[ports(int(number(a)), int(number(b)))] = lifetime{before, began, time.Now()}
 	}
-	same(t, got, want)
+	ns.Do(t, func() {
+		for i := range 3 {
+			talk("tcp4", "127.0.0.1:0", i)
+			talk("tcp6", "[::1]:0", i)
+			talk("udp4", "127.0.0.1:0", i)
+			talk("udp6", "[::1]:0", i)
+		}
+	})
+	nstest.Eventually(t, 60*time.Second, func() error {
+		want = nil
+		ns.Run(t, "conntrack -L") // the kernel looks for dead entries when it lists them; by itself it takes its time
+		for line := range strings.Lines(events.Output()) {
+			m := event.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
+			life, ok := lives[ports(int(number(m[5])), int(number(m[6])))]
+			if !ok {
+				continue // the collector's
+			}
+			one := expected{
+				flow: flow{
+					src: m[3], dst: m[4], sport: int(number(m[5])), dport: int(number(m[6])), proto: int(number(m[2])),
+					packets: number(m[7]), bytes: number(m[8]),
+				},
+				first: [2]time.Time{life.before, life.began}, last: life.ended, slack: 2 * time.Second,
+			}
+			back := one
+			back.flow = flow{
+				src: m[9], dst: m[10], sport: int(number(m[11])), dport: int(number(m[12])), proto: one.proto,
+				packets: number(m[13]), bytes: number(m[14]),
+			}
+			want = append(want, one, back)
+		}
+		if len(want) < 2*len(lives) {
+			return fmt.Errorf("conntrack has told of %d of %d connections", len(want)/2, len(lives))
+		}
+		return nil
+	})
+	return want
+}
+
+// pair returns two ends of a connection.
+func pair(t *testing.T, network, address string) (client, server net.Conn) {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if network[:3] == "udp" {
+		l, err := net.ListenPacket(network, address)
+		must(err)
+		client, err = net.Dial(network, l.LocalAddr().String())
+		must(err)
+		port := l.LocalAddr().(*net.UDPAddr)
+		l.Close()
+		server, err = net.DialUDP(network, port, client.LocalAddr().(*net.UDPAddr))
+		must(err)
+		return client, server
+	}
+	l, err := net.Listen(network, address)
+	must(err)
+	defer l.Close()
+	client, err = net.Dial(network, l.Addr().String())
+	must(err)
+	server, err = l.Accept()
+	must(err)
+	return client, server
+}
+
+// say sends octets from one end to the other.
+func say(t *testing.T, from, to net.Conn, n int) {
+	t.Helper()
+	from.Write(make([]byte, n))
+	to.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(to, make([]byte, n)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // conversation writes a file of a TCP connection and a UDP exchange, over IPv4 and IPv6, and
 // returns its flows.
-func conversation(t *testing.T) (path string, want []flow) {
+func conversation(t *testing.T) (path string, want []expected) {
 	t.Helper()
 	var packets []packettest.Packet
 	at := time.Now().Add(-time.Minute).Truncate(time.Second)
+	seen := history{}
 	for i, hosts := range [][2]string{{"192.0.2.1", "198.51.100.1"}, {"2001:db8::1", "2001:db8:1::1"}} {
-		sport := uint16(40000 + i)
-		counts := map[string]*flow{}
-		put := func(back bool, layer packettest.Layer, proto int, a, b uint16, data int) {
-			src, dst := hosts[0], hosts[1]
-			if back {
-				src, dst, a, b = dst, src, b, a
+		put := func(back bool, layer packettest.Layer, f flow, flags uint8, data int) {
+			if f.src, f.dst = hosts[0], hosts[1]; back {
+				f.src, f.dst = f.dst, f.src
 			}
-			var ip packettest.Layer = packettest.IPv4{Src: src, Dst: dst}
+			var ip packettest.Layer = packettest.IPv4{Src: f.src, Dst: f.dst}
 			if i == 1 {
-				ip = packettest.IPv6{Src: src, Dst: dst}
+				ip = packettest.IPv6{Src: f.src, Dst: f.dst}
 			}
-			raw := packettest.Build(ip, layer, packettest.Raw(make([]byte, data)))
 			frame := packettest.Build(packettest.Ethernet{}, ip, layer, packettest.Raw(make([]byte, data)))
-			at = at.Add(10 * time.Millisecond)
+			at = at.Add(11 * time.Millisecond)
 			packets = append(packets, packettest.Packet{Time: at, Data: frame})
-			key := fmt.Sprint(src, a, proto)
-			if counts[key] == nil {
-				counts[key] = &flow{src: src, dst: dst, sport: int(a), dport: int(b), proto: proto}
-			}
-			counts[key].packets++
-			counts[key].bytes += uint64(len(raw))
+			f.bytes = uint64(len(packettest.Build(ip, layer, packettest.Raw(make([]byte, data)))))
+			seen.add(f, at, flags)
 		}
+		sport := uint16(40000 + i)
 		tcp := func(back bool, flags uint8, data int) {
 			h := packettest.TCP{Src: sport, Dst: 80, Flags: flags}
 			if back {
 				h.Src, h.Dst = h.Dst, h.Src
 			}
-			put(back, h, 6, sport, 80, data)
+			put(back, h, flow{sport: int(h.Src), dport: int(h.Dst), proto: 6}, flags, data)
 		}
-		tcp(false, packettest.SYN, 0)
-		tcp(true, packettest.SYN|packettest.ACK, 0)
+		udp := func(back bool, data int) {
+			h := packettest.UDP{Src: sport, Dst: 53}
+			if back {
+				h.Src, h.Dst = h.Dst, h.Src
+			}
+			put(back, h, flow{sport: int(h.Src), dport: int(h.Dst), proto: 17}, 0, data)
+		}
+		tcp(false, packettest.SYN|packettest.ECE|packettest.CWR, 0)
+		tcp(true, packettest.SYN|packettest.ACK|packettest.ECE, 0)
 		tcp(false, packettest.ACK|packettest.PSH, 100)
-		tcp(true, packettest.ACK|packettest.PSH, 1000)
+		udp(false, 40)
+		tcp(true, packettest.ACK, 1000)
 		tcp(true, packettest.ACK|packettest.FIN, 0)
 		tcp(false, packettest.ACK|packettest.FIN, 0)
 		tcp(true, packettest.ACK, 0)
-		put(false, packettest.UDP{Src: sport, Dst: 53}, 17, sport, 53, 40)
-		put(true, packettest.UDP{Src: 53, Dst: sport}, 17, sport, 53, 200)
-		for _, f := range counts {
-			want = append(want, *f)
-		}
+		udp(true, 200)
 	}
 	path = filepath.Join(t.TempDir(), "conversation.pcap")
 	f, err := os.Create(path)
@@ -219,5 +347,5 @@ func conversation(t *testing.T) (path string, want []flow) {
 	if err := packettest.WritePcap(f, 1, packettest.Pcap{}, packets); err != nil {
 		t.Fatal(err)
 	}
-	return path, want
+	return path, seen.flows()
 }

@@ -1,5 +1,6 @@
 // Command telegraf is Telegraf with one input, its own netflow plugin in its default configuration,
-// and one output: each metric as a line of JSON.
+// and one output: each metric as a line of JSON. Arguments are the address, and the protocol if it
+// is not the default.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +21,9 @@ import (
 func main() {
 	conf := config.NewConfig()
 	text := fmt.Sprintf("[[inputs.netflow]]\nservice_address = \"udp://%s\"\n", os.Args[1])
+	if len(os.Args) > 2 {
+		text += fmt.Sprintf("protocol = %q\n", strings.ReplaceAll(os.Args[2], "_", " "))
+	}
 	if err := conf.LoadConfigData([]byte(text), "arguments"); err != nil {
 		fail(err)
 	}
@@ -36,6 +41,7 @@ func main() {
 	for {
 		select {
 		case m := <-metrics:
+			m.AddField("timestamp", m.Time().UnixNano())
 			out.Encode(m.Fields())
 		case <-end:
 			time.Sleep(100 * time.Millisecond)
