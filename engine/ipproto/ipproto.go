@@ -10,19 +10,23 @@ import (
 
 // Numbers of protocols that are treated by name.
 const (
-	ICMP    = 1
-	IPIP    = 4
-	TCP     = 6
-	UDP     = 17
-	DCCP    = 33
-	IPv6    = 41
-	GRE     = 47
-	ESP     = 50
-	AH      = 51
-	ICMPv6  = 58
-	None    = 59 // IPv6: nothing follows
-	SCTP    = 132
-	UDPLite = 136
+	ICMP     = 1
+	IPIP     = 4
+	TCP      = 6
+	UDP      = 17
+	DCCP     = 33
+	IPv6     = 41
+	GRE      = 47
+	ESP      = 50
+	AH       = 51
+	ICMPv6   = 58
+	None     = 59 // IPv6: nothing follows
+	EtherIP  = 97
+	L2TP     = 115
+	SCTP     = 132
+	UDPLite  = 136
+	MPLS     = 137
+	Ethernet = 143 // a frame, in IPv6's segment routing
 )
 
 var numbers = map[string]uint8{
@@ -30,8 +34,8 @@ var numbers = map[string]uint8{
 	"udp": UDP, "hmp": 20, "xns-idp": 22, "rdp": 27, "iso-tp4": 29, "dccp": DCCP, "xtp": 36, "ddp": 37, "idpr-cmtp": 38,
 	"ipv6": IPv6, "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45, "rsvp": 46, "gre": GRE, "esp": ESP, "ah": AH, "skip": 57,
 	"ipv6-icmp": ICMPv6, "icmpv6": ICMPv6, "icmp6": ICMPv6, "ipv6-nonxt": None, "ipv6-opts": 60, "rspf": 73, "vmtp": 81,
-	"eigrp": 88, "ospf": 89, "ax.25": 93, "ipip": 94, "etherip": 97, "encap": 98, "pim": 103, "ipcomp": 108, "vrrp": 112,
-	"l2tp": 115, "isis": 124, "sctp": SCTP, "fc": 133, "mobility-header": 135, "udplite": UDPLite, "mpls-in-ip": 137,
+	"eigrp": 88, "ospf": 89, "ax.25": 93, "ipip": 94, "etherip": EtherIP, "encap": 98, "pim": 103, "ipcomp": 108, "vrrp": 112,
+	"l2tp": L2TP, "isis": 124, "sctp": SCTP, "fc": 133, "mobility-header": 135, "udplite": UDPLite, "mpls-in-ip": MPLS,
 	"manet": 138, "hip": 139, "shim6": 140, "wesp": 141, "rohc": 142,
 }
 

@@ -12,14 +12,19 @@ func init() {
 		Name: "BASE",
 		Doc: `Decodes packets: ARP, IPv4, IPv6 with extension headers, TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6, AH and ESP.
 
-VLAN and QinQ tags, MPLS labels, PPPoE, LLC and SNAP in front of the network header are walked, and so are VN-tag, E-tag, PBB, FabricPath,
-Cisco MetaData, NSH, Arista's time stamps, and MACsec where it does not encrypt. With inner = true what counts is
-the packet inside IPIP, 6in4, GRE, VXLAN and Geneve.
+VLAN and QinQ tags, MPLS labels, PPPoE, LLC and SNAP in front of the network header are walked, and so are
+VN-tag, E-tag, PBB, FabricPath, Cisco MetaData, NSH, Arista's time stamps, and MACsec where it does not encrypt.
 
-A header that is not there as a whole gives no keys; a later fragment has no transport header. With compat = ulogd2 the values
-that ulogd2 2.0.8 gets wrong come back: later fragments are read as transport headers, tcp.offset and tcp.reserved are 0, ICMP
-checksums and icmp.gateway have their octets swapped, a bare IP header is not read, nor are SCTP over IPv6, the SPI of AH and ESP,
-ARP in its own family and packets of the netdev family.`,
+With inner = true what counts is the packet inside IPIP, 6in4, GRE with ERSPAN (I, II, III), PPTP and WCCP, AH,
+EtherIP, L2TP (2 and 3), MPLS over IP, pseudo-wires of Ethernet over MPLS with and without control word, and in
+UDP VXLAN, VXLAN-GPE, Geneve, GTP-U, L2TP, TZSP (Ethernet), MPLS, Teredo and LISP. Pseudo-wires, L2TPv3 and
+frames in GTP-U do not say what they carry: they are opened where a frame with IP or ARP is found in them. A
+tunnel that cannot be read, or a fragment of one, counts as the outer packet.
+
+A header that is not there as a whole gives no keys; a later fragment has no transport header. With
+compat = ulogd2 the values that ulogd2 2.0.8 gets wrong come back: later fragments are read as transport headers,
+tcp.offset and tcp.reserved are 0, ICMP checksums and icmp.gateway have their octets swapped, a bare IP header is
+not read, nor are SCTP over IPv6, the SPI of AH and ESP, ARP in its own family and packets of the netdev family.`,
 		Example: `stack = "capture1:PCAP,base1:BASE,screen1:PRINT"
 
 [capture1]
@@ -35,15 +40,19 @@ inner = true
 
 // base holds the settings; each stack has a stage of its own.
 type base struct {
-	inner bool
+	tunnels tunnels
 }
 
-func (f *base) Options(o *engine.Options) {
-	o.Bool(&f.inner, "inner", false, "read the packet inside IPIP, 6in4, GRE, VXLAN and Geneve tunnels instead of the outer one")
-}
+var _ engine.Validator = (*base)(nil)
+
+func (f *base) Options(o *engine.Options) { f.tunnels.options(o) }
+
+// Validate checks the settings.
+func (f *base) Validate() error { return f.tunnels.validate() }
 
 func (f *base) Bind(p *engine.Binder) engine.Stage {
-	return &stage{keys: bind(p), inner: f.inner, headers: headers{compat: p.Settings().CompatULOGD2()}}
+	byPort, _ := f.tunnels.table() // Validate has seen it
+	return &stage{keys: bind(p), byPort: byPort, headers: headers{compat: p.Settings().CompatULOGD2()}}
 }
 
 // stage decodes one batch at a time in two steps. The first looks at each packet once: it finds the
@@ -51,7 +60,7 @@ func (f *base) Bind(p *engine.Binder) engine.Stage {
 // cache takes. The second goes once through the rows for each header of which somebody reads a key.
 type stage struct {
 	*keys
-	inner   bool
+	byPort  *[1 << 16]opener // what is looked for on UDP ports; nil where tunnels are not opened
 	headers headers
 	now     columns
 
@@ -70,7 +79,7 @@ var _ engine.Opener = (*stage)(nil)
 func (s *stage) Open(*engine.Env) error {
 	s.keys.open()
 	s.extraBits = s.flowBits | s.flagBits | s.fragBits | s.vlanBits | s.cutBits
-	if s.inner {
+	if s.byPort != nil {
 		return nil // any packet may be a tunnel
 	}
 	ip := s.ip.bits | s.ip.protocolBits | s.flowBits
@@ -147,7 +156,7 @@ const maxTunnels = 16
 
 // layers decodes what begins with a header of the EtherType.
 func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
-	l := walk(p, 0, etherType)
+	l := walk(p, 0, etherType, s.byPort != nil)
 	var tags uint64
 	if l.tagged {
 		s.now.vlan[r], tags = l.vlan, s.vlanBits
@@ -156,8 +165,8 @@ func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
 		s.as(r, l.etherType)
 	}
 	bits, inside := s.network(r, p, l.net, l.etherType)
-	for n := 0; s.inner && inside.etherType != 0 && n < maxTunnels; n++ {
-		l = walk(p, inside.net, inside.etherType)
+	for n := 0; inside.etherType != 0 && n < maxTunnels; n++ {
+		l = walk(p, inside.net, inside.etherType, true)
 		tuple, octets, at := s.now.tuple[r], s.now.octets[r], s.headers.at[r]
 		in, next := s.network(r, p, l.net, l.etherType)
 		if in&s.flowBits == 0 { // not readable: the packet is what its outer header says

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"ulogd/engine"
@@ -208,6 +209,9 @@ func FuzzBase(f *testing.F) {
 		f.Add(p.data, p.family, p.protocol, true)
 	}
 	f.Add(Build(VLAN{ID: 1}, MPLS{}, IPv4{}, GRE{}, IPv6{}, HopByHop{}, UDP{Dst: 4789}), uint8(5), uint16(TypeVLAN), true)
+	for _, p := range tunnelled() {
+		f.Add(p.Data[14:], uint8(5), be.Uint16(p.Data[12:]), true)
+	}
 	f.Fuzz(func(t *testing.T, data []byte, family uint8, protocol uint16, inner bool) {
 		in := func() *feed { return &feed{packets: []packet{{data: data, family: family, protocol: protocol}}} }
 		got, general := &record{}, &record{}
@@ -215,7 +219,8 @@ func FuzzBase(f *testing.F) {
 		// Without the short way: tunnels are looked into, and this packet is none.
 		run(t, in(), general, "inner=true")
 		run(t, in(), &record{}, "compat=ulogd2")
-		if p := general.tuples[0].Proto; inner || p == 4 || p == 41 || p == 47 || general.tuples[0] != got.tuples[0] && tunnelPort(got.tuples[0]) {
+		plain := family == engine.FamilyIPv4 || family == engine.FamilyIPv6
+		if inner || !plain || isTunnel(general.tuples[0]) || general.tuples[0] != got.tuples[0] && isTunnel(got.tuples[0]) {
 			return
 		}
 		if !maps.Equal(got.rows[0], general.rows[0]) || got.rows[0]["flow.tuple"] != "" && got.tuples[0] != general.tuples[0] {
@@ -224,8 +229,19 @@ func FuzzBase(f *testing.F) {
 	})
 }
 
-func tunnelPort(t key.Tuple) bool {
-	return t.Proto == 4 || t.Proto == 41 || t.Proto == 47 || t.Proto == 17 && (t.Dport == portVXLAN || t.Dport == portGeneve)
+// isTunnel reports whether inner = true looks into a packet.
+func isTunnel(t key.Tuple) bool {
+	switch t.Proto {
+	case 4, 41, 47, 51, 97, 115, 137, 143:
+		return true
+	case 17:
+		for _, k := range openers {
+			if slices.Contains(k.ports, t.Dport) || slices.Contains(k.ports, t.Sport) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // mixed is a batch of ordinary traffic.

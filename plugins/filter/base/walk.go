@@ -43,9 +43,9 @@ type link struct {
 	tagged    bool
 }
 
-// walk goes from a header of the EtherType at offset net to the network header. It ends with the
-// packet at the latest, as every step takes octets.
-func walk(p []byte, net int, etherType uint16) link {
+// walk goes from a header of the EtherType at offset net to the network header, with inner also over
+// pseudo-wires. It ends with the packet at the latest, as every step takes octets.
+func walk(p []byte, net int, etherType uint16, inner bool) link {
 	l := link{etherType: etherType, net: net}
 	for l.net <= len(p) {
 		rest := p[l.net:]
@@ -61,7 +61,7 @@ func walk(p []byte, net int, etherType uint16) link {
 			}
 			l.etherType, l.net = be.Uint16(rest[2:]), l.net+4
 		case t == etherMPLS || t == etherMPLSm:
-			if l.etherType, rest = labels(rest); l.etherType == 0 {
+			if l.etherType, rest = labels(rest); l.etherType == 0 || l.etherType == etherTEB && !inner {
 				return link{vlan: l.vlan, tagged: l.tagged}
 			}
 			l.net = len(p) - len(rest)
@@ -89,7 +89,7 @@ func walk(p []byte, net int, etherType uint16) link {
 }
 
 // labels skips a stack of MPLS labels. What follows is not announced: IP shows its version in the
-// first four bits (RFC 4928).
+// first four bits (RFC 4928), where it is no frame.
 func labels(p []byte) (etherType uint16, rest []byte) {
 	for len(p) > 4 {
 		bottom := p[2]&1 != 0
@@ -97,13 +97,10 @@ func labels(p []byte) (etherType uint16, rest []byte) {
 		if !bottom {
 			continue
 		}
-		switch p[0] >> 4 {
-		case 4:
-			return engine.EtherIPv4, p
-		case 6:
-			return engine.EtherIPv6, p
+		if offset, ok := pseudowire(p); ok {
+			return etherTEB, p[offset:]
 		}
-		return 0, nil
+		return etherOfVersion(p[0]), p
 	}
 	return 0, nil
 }
@@ -117,8 +114,11 @@ func etherOfPPP(protocol uint16) uint16 {
 	case pppMPLS, pppMPLSm:
 		return etherMPLS
 	}
-	return 0xffff // reserved: nothing that is walked
+	return unknownPPP
 }
+
+// unknownPPP stands for PPP's other protocols: a reserved EtherType, which nothing walks.
+const unknownPPP = 0xffff
 
 // tag reads a header of an EtherType whose length is fixed, or told in it, and returns what follows
 // and the length; 0 where it is not known, encrypted or cut.
@@ -162,8 +162,7 @@ func tag(etherType uint16, p []byte) (next uint16, length int) {
 		if len(p) < 8 || p[1]&0x3f < 2 {
 			return 0, 0
 		}
-		next = [...]uint16{1: engine.EtherIPv4, 2: engine.EtherIPv6, 3: etherTEB, 5: etherMPLS, 255: 0}[p[3]]
-		if next == 0 {
+		if next = nextOfGPE(p[3]); next == 0 {
 			return 0, 0
 		}
 		return next, 4 * int(p[1]&0x3f)
