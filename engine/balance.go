@@ -28,6 +28,7 @@ func newAudit() *audit { return &audit{map[*Instance]int{}, map[*Instance]bool{}
 func (a *audit) look(insts []*Instance, end bool) {
 	for _, inst := range insts {
 		s := inst.Stats.snapshot()
+		inst.pulse.look(&s, time.Now())
 		open := s.Open()
 		if !end && max(open, -open) <= auditSlack {
 			a.strikes[inst] = 0

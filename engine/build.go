@@ -38,7 +38,7 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 		b := &builder{m: m, index: i, name: s.Name}
 		b.stack(s, uses[s.Instances[0]] > 1)
 		problems = append(problems, b.problems...)
-		m.stacks = append(m.stacks, &Stack{Name: s.Name, input: b.in, chain: b.in.chains[len(b.in.chains)-1]})
+		m.stacks = append(m.stacks, &Stack{Name: s.Name, insts: s.Instances, input: b.in, chain: b.in.chains[len(b.in.chains)-1]})
 	}
 	for _, x := range slices.Backward(m.conditional) {
 		x.column.wanted = x.column.wanted || x.needed()
@@ -208,6 +208,7 @@ func (p *Binder) OwnAccounting() { p.step.own = true }
 // Stack is one bound stack, for explanations.
 type Stack struct {
 	Name  string
+	insts []*Instance
 	input *input
 	chain *chain
 }

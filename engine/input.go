@@ -29,6 +29,8 @@ func (in *input) run() {
 	err := in.loop()
 	if err != nil && !errors.Is(err, io.EOF) {
 		in.err = err
+		text := err.Error()
+		in.inst.pulse.failed.Store(&text)
 		in.inst.env.Log.Error("input ends", "error", err)
 	}
 	in.mail.run()
@@ -43,6 +45,7 @@ func (in *input) loop() error {
 	now := time.Now()
 	for {
 		if !now.Before(next) {
+			in.inst.pulse.turned.Store(now.UnixNano())
 			in.tick(now)
 			next = now.Add(tickEvery)
 			select {
@@ -69,6 +72,7 @@ func (in *input) loop() error {
 		in.count(b)
 		if b.n > 0 {
 			in.dispatch(b)
+			in.inst.pulse.batches.add(time.Since(now))
 		}
 		b.release()
 		switch {

@@ -29,6 +29,8 @@ type Instance struct {
 	impl any
 	env  *Env
 	down atomic.Pointer[string] // why a live input does not work just now
+
+	pulse pulse
 }
 
 // NewInstance makes an instance with default settings; its Options take the configured ones.

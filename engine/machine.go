@@ -218,9 +218,7 @@ func (m *Machine) Snapshot() []Snapshot {
 	for i, inst := range m.insts {
 		out[i] = inst.Stats.snapshot()
 		out[i].ID, out[i].Plugin, out[i].Kind = inst.ID, inst.Plugin.Name, inst.Plugin.Kind().String()
-		if down := inst.down.Load(); down != nil {
-			out[i].Down = *down
-		}
+		m.vital(&out[i], inst)
 	}
 	return out
 }

@@ -135,9 +135,11 @@ func (o *output) run() {
 		it, state := o.queue.pop()
 		switch state {
 		case gotItem:
+			began := time.Now()
 			o.mu.Lock()
 			it.port.deliver(it.b)
 			o.mu.Unlock()
+			o.inst.pulse.batches.add(time.Since(began))
 			o.inst.Stats.Held.Add(-it.n)
 			it.b.release()
 		case queueEmpty:
@@ -151,6 +153,7 @@ func (o *output) run() {
 			return
 		}
 		if now := time.Now(); now.Sub(o.ticked) >= tickEvery {
+			o.inst.pulse.turned.Store(now.UnixNano())
 			o.mu.Lock()
 			o.tick(now)
 			o.mu.Unlock()

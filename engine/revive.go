@@ -91,6 +91,7 @@ func (in *input) rest(pause time.Duration) bool {
 				c.tick(now)
 			}
 			in.mail.run()
+			in.inst.pulse.turned.Store(now.UnixNano())
 			if now.After(end) {
 				return true
 			}

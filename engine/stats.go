@@ -5,6 +5,7 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Counter is a number that any goroutine may add to and read.
@@ -12,6 +13,8 @@ type Counter struct {
 	Name string
 	Doc  string
 	n    atomic.Int64
+
+	level bool // it goes up and down
 }
 
 // Add adds n, which may be negative for what is held.
@@ -62,6 +65,9 @@ type Stats struct {
 	excls []*Exclusion
 	lost  []*Counter
 	more  []*Counter
+
+	figures []*Counter // for monitoring alone
+	peers   []*Peer
 }
 
 // Drop returns the counter of records dropped by a reason, named in snake_case.
@@ -110,7 +116,8 @@ type Snapshot struct {
 	ID       string    `json:"id"`
 	Plugin   string    `json:"plugin"`
 	Kind     string    `json:"kind"`
-	Down     string    `json:"down,omitempty"` // why a live input does not work just now
+	Down     string    `json:"down,omitempty"`  // why an input does not work just now
+	Ended    bool      `json:"ended,omitempty"` // it is Down for good
 	In       int64     `json:"in"`
 	Made     int64     `json:"made"`
 	Out      int64     `json:"out"`
@@ -124,6 +131,19 @@ type Snapshot struct {
 	Exclusions []Reading `json:"exclusions,omitempty"`
 	Losses     []Reading `json:"losses,omitempty"`
 	Counters   []Reading `json:"counters,omitempty"`
+	// Figures are for monitoring: what [Stats.Gauge] and [Stats.Total] count.
+	Figures []Reading   `json:"figures,omitempty"`
+	Peers   []PeerState `json:"peers,omitempty"` // whom an output sends to
+	// Queue is how many records wait in front of an output, QueueMax how many may; 0: it has none.
+	Queue    int64     `json:"queue,omitempty"`
+	QueueMax int64     `json:"queue_max,omitempty"`
+	Last     time.Time `json:"last,omitzero"` // when there last were records, to a second
+	// Turned is when the goroutine of an input, or of an output with a queue, last was at its
+	// beginning: long ago where it waits for something.
+	Turned  time.Time          `json:"-"`
+	Batches *BatchTimesReading `json:"-"`
+
+	stats *Stats
 }
 
 // Open returns how far the sum is from closing: 0 when every record is accounted for.
@@ -132,6 +152,7 @@ func (s Snapshot) Open() int64 {
 }
 
 func (s *Stats) snapshot() (o Snapshot) {
+	o.stats = s
 	o.In, o.Made, o.Out = s.In.Load(), s.Made.Load(), s.Out.Load()
 	o.Absorbed, o.Filtered, o.Held = s.Absorbed.Load(), s.Filtered.Load(), s.Held.Load()
 	s.mu.Lock()
@@ -150,6 +171,12 @@ func (s *Stats) snapshot() (o Snapshot) {
 	}
 	for _, c := range s.more {
 		o.Counters = append(o.Counters, Reading{c.Name, c.Load()})
+	}
+	for _, c := range s.figures {
+		o.Figures = append(o.Figures, Reading{c.Name, c.Load()})
+	}
+	for _, p := range s.peers {
+		o.Peers = append(o.Peers, p.State())
 	}
 	return o
 }

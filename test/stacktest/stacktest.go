@@ -143,7 +143,7 @@ func (d *Daemon) Stats(id string) engine.Snapshot {
 func (d *Daemon) Count(id, name string) int64 {
 	d.t.Helper()
 	s := d.Stats(id)
-	for _, list := range [][]engine.Reading{s.Drops, s.Exclusions, s.Losses, s.Counters} {
+	for _, list := range [][]engine.Reading{s.Drops, s.Exclusions, s.Losses, s.Counters, s.Figures} {
 		for _, c := range list {
 			if c.Name == name {
 				return c.Value

@@ -80,7 +80,10 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 func (s *stage) linkWanted() bool { return s.cache.linkWanted() }
 
 // Open takes the memory.
-func (s *stage) Open(*engine.Env) error { return s.cache.open() }
+func (s *stage) Open(*engine.Env) error {
+	s.cache.counts.most.Add(s.cache.slots)
+	return s.cache.open()
+}
 
 // Close gives it back.
 func (s *stage) Close() error { return s.cache.close() }
@@ -210,6 +213,7 @@ func (s *stage) Tick(now time.Time) {
 		c.sweep()
 	}
 	c.settle()
+	c.show()
 	c.out.flush()
 }
 
@@ -221,5 +225,6 @@ func (s *stage) Flush() {
 	s.expire(c.clock, true)
 	c.endAll()
 	c.settle()
+	c.show()
 	c.out.flush()
 }

@@ -54,7 +54,7 @@ var groups = []uint32{
 // Open begins to follow the routes and reads those that exist.
 func (f *follower) Open(env *engine.Env) error {
 	f.env = env
-	f.routes = env.Stats.Counter("routes", "routes known now")
+	f.routes = env.Stats.Level("routes", "routes known now")
 	f.reloads = env.Stats.Counter("reloads", "times that all routes were read again")
 	if f.namespace != "" {
 		var err error

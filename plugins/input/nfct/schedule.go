@@ -32,9 +32,15 @@ func (n *nfct) Tick(now time.Time) {
 	if !n.listening {
 		return
 	}
+	var filled, room int64
 	for _, k := range n.sockets() {
 		n.countLosses(k)
+		if f, r, err := k.receiver.Filled(); err == nil {
+			filled, room = filled+f, room+r
+		}
 	}
+	n.filled.Set(filled)
+	n.room.Set(room)
 	if n.pressure.conn != nil {
 		n.pressure.look(n, now)
 	}
@@ -48,6 +54,9 @@ func (n *nfct) Tick(now time.Time) {
 		n.limit.look(n, now)
 	}
 	n.liveFlows.Set(int64(n.table.live))
+	n.entries.Set(int64(n.table.live))
+	n.most.Set(int64(n.table.most))
+	n.insertions.Set(n.table.inserted)
 	if n.table.silent > 0 {
 		n.want(forCheck, &n.due.check, now, n.resync)
 	}

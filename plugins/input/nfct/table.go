@@ -23,6 +23,8 @@ type table struct {
 
 	most int // entries that there may be
 
+	inserted int64 // entries that there ever were
+
 	free, free6 uint32 // chains of removed entries and IPv6 addresses
 	used, used6 uint32 // entries and addresses ever used
 	live        int
@@ -132,6 +134,7 @@ func (t *table) insert(f *flow, start int64) uint32 {
 		t.entries.reach(i)
 	}
 	t.live++
+	t.inserted++
 	if t.live > int(t.index.size) {
 		t.index.grow(&t.entries)
 	}

@@ -9,6 +9,9 @@ type tally struct {
 	malformed, truncated *engine.Drop
 	ownFlows, duplicates *engine.Counter
 	liveFlows, forgotten *engine.Counter
+	entries, most        *engine.Counter
+	insertions           *engine.Counter
+	filled, room         *engine.Counter
 	recoveredEnds        *engine.Counter
 	failedDumps          *engine.Counter
 	endUnknown           *engine.Counter
@@ -21,8 +24,13 @@ func (c *tally) open(s *engine.Stats, remember bool) {
 	c.duplicates = s.Counter("duplicates", "ends that the kernel told again because another listener had no room")
 	c.endUnknown = s.Counter("end_unknown", "ends whose last packet cannot be dated: no timeout of the kernel fits (ct timeout objects, flow tables), and flow.end is the entry's end")
 	c.failedDumps = s.Counter("failed_dumps", "times that the table could not be read")
+	c.filled = s.Gauge("socket_octets", "octets of the receive buffer that are taken, the kernel's bookkeeping included")
+	c.room = s.Gauge("socket_octets_max", "octets of the receive buffer, the kernel's bookkeeping included")
 	if remember {
-		c.liveFlows = s.Counter("live", "connections that are remembered now")
+		c.liveFlows = s.Level("live", "connections that are remembered now")
+		c.entries = s.Gauge("table_entries", "flows or connections in the table")
+		c.most = s.Gauge("table_entries_max", "flows or connections that the table has room for")
+		c.insertions = s.Total("table_insertions", "flows or connections that were entered into the table")
 		c.forgotten = s.Counter("not_remembered", "times that a connection could not be remembered: hash_max_entries are")
 		c.recoveredEnds = s.Counter("recovered", "ends that no event told of and a dump gave back")
 	}

@@ -64,6 +64,8 @@ type nflog struct {
 	unnumbered *engine.Counter
 	lost       *engine.Counter
 	overruns   *engine.Counter
+	filled     *engine.Counter
+	room       *engine.Counter
 	malformed  *engine.Drop
 }
 
@@ -112,6 +114,8 @@ func (n *nflog) Bind(p *engine.Binder) {
 	st := p.Stats()
 	n.lost = st.Lost("sequence", "packets that the kernel numbered and did not deliver: nobody read the group in time")
 	n.unnumbered = st.Lost("unnumbered", "packets that the kernel threw away and whose number no later packet has told yet: estimated from the datagrams before")
+	n.filled = st.Gauge("socket_octets", "octets of the receive buffer that are taken, the kernel's bookkeeping included")
+	n.room = st.Gauge("socket_octets_max", "octets of the receive buffer, the kernel's bookkeeping included")
 	n.overruns = st.Counter("overruns", "times that the receive buffer was full")
 	n.malformed = st.Drop("malformed", "messages that contradict their own lengths")
 }
@@ -170,6 +174,12 @@ func (n *nflog) receiveFrom(raw syscall.RawConn) (err error) {
 func (n *nflog) Tick(now time.Time) {
 	if !n.stopping {
 		n.place.Tick(now, n.leave, n.listen)
+	}
+	if n.socket != nil {
+		if filled, room, err := n.receiver.Filled(); err == nil {
+			n.filled.Set(filled)
+			n.room.Set(room)
+		}
 	}
 	n.lookForDrops()
 }

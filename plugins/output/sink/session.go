@@ -108,7 +108,7 @@ func (s *Session) Open(b *Buffer) error {
 	s.connects = stats.Counter("connections", "connections made")
 	s.noConnection = stats.Drop("no_connection", "records that came while there was no connection and could not wait: without a queue, or at the end")
 	s.refused = stats.Drop("refused", "records that the other side will never take")
-	s.trouble = Trouble{Env: b.Env, What: "peer", Name: s.Name}
+	s.trouble = Trouble{Env: b.Env, What: "peer", Name: s.Name, Peer: stats.Peer(s.Name)}
 	s.connect()
 	return nil
 }
@@ -139,6 +139,7 @@ func (s *Session) Write() {
 			s.buf.DropFirst(why, 1)
 			s.trouble.Dropped(1)
 			s.trouble.Say("a record cannot be sent", refused.Err)
+			s.trouble.Peer.Up() // it takes the others
 			s.tries = 0
 		default:
 			s.tries++
@@ -237,6 +238,7 @@ func (s *Session) take() bool {
 func (s *Session) use(c Conn) {
 	s.conn, s.asking, s.since = c, false, time.Now()
 	s.connects.Add(1)
+	s.trouble.Peer.Up()
 	if s.trouble.Any() || s.connects.Load() == 1 {
 		s.trouble.Over("connected")
 	}
@@ -260,7 +262,7 @@ func (s *Session) connect() {
 	}
 	env := s.buf.Env
 	env.Go(func(ctx context.Context) {
-		failing := Trouble{Env: env, What: "peer", Name: s.Name}
+		failing := Trouble{Env: env, What: "peer", Name: s.Name, Peer: env.Stats.Peer(s.Name)}
 		for pause, next := firstPause, first; ; pause, next = min(2*pause, longestPause), pause {
 			select {
 			case <-ctx.Done():

@@ -14,6 +14,7 @@ type Trouble struct {
 	Env  *engine.Env
 	What string // what Name is: file, peer
 	Name string
+	Peer *engine.Peer // what monitors are told of it; may be nil
 
 	said    map[string]time.Time // when a complaint was last logged
 	any     bool                 // there was one, and it has not worked since
@@ -30,6 +31,9 @@ func (t *Trouble) Any() bool { return t.any }
 
 // Say complains.
 func (t *Trouble) Say(text string, err error) {
+	if t.Peer != nil {
+		t.Peer.Down(err)
+	}
 	now := time.Now()
 	if now.Sub(t.said[text]) < complainEvery {
 		return
@@ -43,6 +47,9 @@ func (t *Trouble) Say(text string, err error) {
 
 // Over says that it works again.
 func (t *Trouble) Over(text string) {
+	if t.Peer != nil {
+		t.Peer.Up()
+	}
 	t.Env.Log.Info(text, t.What, t.Name, "dropped", t.dropped)
 	t.any, t.dropped = false, 0
 }

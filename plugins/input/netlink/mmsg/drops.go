@@ -1,4 +1,4 @@
-// How many datagrams a socket lost.
+// What a socket holds, and how many datagrams it lost.
 
 package mmsg
 
@@ -11,6 +11,9 @@ import (
 
 // Places in the array that SO_MEMINFO returns (linux/sock_diag.h).
 const (
+	skMeminfoRmemAlloc = 0
+	skMeminfoRcvbuf    = 1
+
 	skMeminfoDrops = 8
 	skMeminfoVars  = 9
 )
@@ -19,9 +22,20 @@ const (
 // opened. It wraps at 32 bits: take differences as uint32. For netlink multicast each lost message
 // counts once.
 func (r *Receiver) Drops() (uint32, error) {
-	var info [skMeminfoVars]uint32
+	info, err := r.memory()
+	return info[skMeminfoDrops], err
+}
+
+// Filled returns how many octets of the receive buffer are taken, and how many there are; the
+// kernel's own bookkeeping counts in both.
+func (r *Receiver) Filled() (octets, most int64, err error) {
+	info, err := r.memory()
+	return int64(info[skMeminfoRmemAlloc]), int64(info[skMeminfoRcvbuf]), err
+}
+
+func (r *Receiver) memory() (info [skMeminfoVars]uint32, err error) {
 	var errno unix.Errno
-	err := r.raw.Control(func(fd uintptr) {
+	err = r.raw.Control(func(fd uintptr) {
 		size := uint32(unsafe.Sizeof(info))
 		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
@@ -29,5 +43,5 @@ func (r *Receiver) Drops() (uint32, error) {
 	if err == nil && errno != 0 {
 		err = os.NewSyscallError("getsockopt SO_MEMINFO", errno)
 	}
-	return info[skMeminfoDrops], err
+	return info, err
 }

@@ -160,6 +160,9 @@ func (l *Link) took(r dialed) (fresh bool) {
 		return false
 	}
 	if r.err != nil {
+		if l.session == nil {
+			l.env.Stats.Peer(l.Name()).Down(r.err)
+		}
 		if !l.failing && l.session == nil {
 			l.failing = true
 			l.env.Limited().Warn("connect to collector "+l.Name()+": retrying", "error", r.err, "interval", l.interval)

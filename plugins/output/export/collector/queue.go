@@ -79,7 +79,8 @@ type Queue struct {
 	stamped        int      // how many of them are numbered
 	begun          int      // octets of control that the session has taken
 
-	log notices
+	log  notices
+	peer *engine.Peer // what monitors are told
 
 	// Datagrams only.
 	pace     Pace
@@ -114,6 +115,7 @@ func NewQueue(env *engine.Env, link Way, p Protocol, octets int64, w Window) *Qu
 		resent: env.Stats.Counter("resent", "records sent again because their session broke; they count as made"),
 	}
 	q.log = notices{log: env.Log, name: link.Name()}
+	q.peer = env.Stats.Peer(link.Name())
 	return q
 }
 
@@ -177,6 +179,24 @@ func (q *Queue) Tick(now time.Time) {
 	if q.disk != nil {
 		q.disk.Tick(now)
 	}
+	q.show()
+}
+
+// show tells monitors how it stands.
+func (q *Queue) show() {
+	switch {
+	case q.session == nil:
+		q.peer.Down(nil) // the link has said why
+	case q.log.refusing:
+		q.peer.Down(errors.New("its host refuses datagrams: nobody listens there"))
+	default:
+		q.peer.Up()
+	}
+	var spooled, most int64
+	if q.disk != nil {
+		spooled, most = q.disk.Octets(), q.disk.Max
+	}
+	q.peer.Waits(q.waiting, q.max, spooled, most)
 }
 
 func (q *Queue) begin(s Session, now time.Time) {
@@ -207,6 +227,7 @@ func (q *Queue) broke(err error, now time.Time) {
 	q.unsend(q.window)
 	q.session = nil
 	q.log.down(now)
+	q.peer.Down(err)
 	q.link.Break(err)
 }
 

@@ -115,6 +115,9 @@ func (s *Spool) find() error {
 // Records returns how many records wait to be read.
 func (s *Spool) Records() int { return s.records }
 
+// Octets returns what the spool takes on disk.
+func (s *Spool) Octets() int64 { return s.octets }
+
 // Path returns the spool's directory.
 func (s *Spool) Path() string { return s.path }
 

@@ -9,6 +9,7 @@
 package logfile
 
 import (
+	"cmp"
 	"time"
 
 	"ulogd/engine"
@@ -71,7 +72,7 @@ func (f *File) Open(b *sink.Buffer) error {
 	f.failed = stats.Drop("write_error", "records that the file could not take, such as when the disk was full")
 	f.noReader = stats.Drop("no_reader", "records that came while nobody read the FIFO")
 	f.slowReader = stats.Drop("slow_reader", "records that came while the FIFO's reader was more than 1 MiB behind")
-	f.trouble = sink.Trouble{Env: b.Env, What: "file"}
+	f.trouble = sink.Trouble{Env: b.Env, What: "file", Peer: stats.Peer(cmp.Or(f.Path, "file"))}
 	f.out.fd = -1
 	t, err := f.openTarget(time.Now())
 	if err != nil {

@@ -140,6 +140,7 @@ func (f *File) begin(t target) {
 		return
 	}
 	f.opened.Add(1)
+	f.trouble.Peer.Up()
 	f.write()
 }
 
