@@ -15,6 +15,7 @@ require (
 	github.com/vmware/go-ipfix v0.11.0
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.50.0
+	golang.org/x/term v0.48.0
 	kernel.org/pub/linux/libs/security/libcap/cap v1.2.78
 )
 

@@ -1,85 +1,97 @@
-// Commands that ask the running daemon.
+// Commands that ask the running daemon: what they share.
 
 package cmd
 
 import (
+	"encoding/csv"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 )
 
-func statsCommand(o *options) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "stats",
-		Short: "counters of the running daemon",
-		Long: `stats prints what each plugin of the running daemon did with the records, or only those whose ids are given.
-It asks the daemon on its control socket, which the configuration names.`,
-		Example: `  ulogd stats
-  ulogd stats ipfix1
-  ulogd stats --json | jq '.[] | {id, dropped, lost}'`,
-		ValidArgsFunction: begun(instancesFrom),
-	}
-	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
-	does(c, o, "[ID ...]", func(o *options, stdout, stderr io.Writer) int {
-		question := []string{"stats"}
-		if o.json {
-			question = append(question, "--json")
-		}
-		return report(ask(o.config, append(question, o.words...), stdout), stderr)
-	})
-	return c
+// askOptions declares what the commands that ask a daemon take.
+func askOptions(c *cobra.Command, o *options, what string) {
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.socket, "socket", "", "ask the daemon behind the control socket `PATH`")
+	f.BoolVar(&o.watch, "watch", false, "repeat, and show how fast it goes")
+	f.DurationVar(&o.interval, "interval", 2*time.Second, "`TIME` between two pictures of --watch")
+	f.BoolVar(&o.json, "json", false, what+" as JSON")
+	f.BoolVar(&o.csv, "csv", false, what+" as CSV")
+	c.MarkFlagsMutuallyExclusive("json", "csv")
+	c.MarkFlagFilename("socket")
 }
 
-func flowsCommand(o *options) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "flows",
-		Short: "live flows and connections of the running daemon",
-		Long: `flows lists the flows that FLOW holds and the connections that NFCT knows. Words choose among them:
-  proto=P             protocol: tcp, udp, icmp, icmpv6, sctp or a number
-  src=A, dst=A        address or network of the source, of the destination
-  addr=A              of either side
-  port=N              of either side
-  sort=O              octets or packets, the most first; for FLOW also end, the latest first
-  limit=N             no more than that many; 1000 where they are sorted`,
-		Example: `  ulogd flows proto=tcp port=443
-  ulogd flows --watch sort=octets limit=20
-  ulogd flows addr=192.0.2.0/24`,
-		ValidArgsFunction: begun(flowWordsFrom),
+// found says which daemon is meant.
+const found = `
+It asks the daemon that runs, on its control socket (root's are in /run/ulogd, others' in $XDG_RUNTIME_DIR). Where several
+run, -c FILE chooses the one with that configuration, and --socket PATH one by its socket.`
+
+// watch calls show once, or again and again with --watch, until it fails.
+func watch(o *options, stdout, stderr io.Writer, show func(s *screen) error) int {
+	s := newScreen(stdout)
+	if !o.watch {
+		err := show(s)
+		s.w.Flush()
+		return report(err, stderr)
 	}
-	c.Flags().BoolVar(&o.watch, "watch", false, "repeat every two seconds")
-	does(c, o, "[WORD ...]", flows)
-	return c
-}
-
-// flowWords is what `ulogd flows` takes.
-var flowWords = []string{"proto=", "src=", "dst=", "addr=", "port=", "sort=", "limit="}
-
-func flowWordsFrom(_ *cobra.Command, words []string, _ string) (left []string, _ cobra.ShellCompDirective) {
-	for _, w := range flowWords {
-		used := false
-		for _, given := range words {
-			used = used || strings.HasPrefix(given, w)
-		}
-		if !used {
-			left = append(left, w)
-		}
+	if o.interval < 100*time.Millisecond {
+		return report(fmt.Errorf("--interval %v: give 100ms or more", o.interval), stderr)
 	}
-	return left, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-}
-
-// flows lists the live flows of a running daemon; --watch repeats that every two seconds, as top does.
-func flows(o *options, stdout, stderr io.Writer) int {
-	question := append([]string{"flows"}, o.words...)
-	for {
-		if o.watch {
-			fmt.Fprint(stdout, "\x1b[H\x1b[2J") // cursor home, clear screen
+	for first := true; ; first = false {
+		if f, ok := stdout.(*os.File); ok && s.terminal() {
+			s.resize(f)
 		}
-		if err := ask(o.config, question, stdout); err != nil || !o.watch {
+		s.home()
+		if !first && !s.terminal() && !o.json && !o.csv {
+			s.line("")
+		}
+		err := show(s)
+		s.end()
+		if err != nil {
 			return report(err, stderr)
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(o.interval)
+	}
+}
+
+// unableTo tells of plugins that did not answer.
+func unableTo(unable []string, stderr io.Writer) {
+	for _, u := range unable {
+		fmt.Fprintln(stderr, "ulogd: "+u)
+	}
+}
+
+// csvLine writes values as a line of CSV.
+func csvLine(w io.Writer, values ...string) error {
+	c := csv.NewWriter(w)
+	c.Write(values)
+	c.Flush()
+	return c.Error()
+}
+
+// wordsFrom completes words NAME=VALUE.
+func wordsFrom(all []string, values map[string][]string) completion {
+	return func(_ *cobra.Command, words []string, typed string) (left []string, _ cobra.ShellCompDirective) {
+		if name, _, ok := strings.Cut(typed, "="); ok {
+			for _, v := range values[name] {
+				left = append(left, name+"="+v)
+			}
+			return left, cobra.ShellCompDirectiveNoFileComp
+		}
+		for _, w := range all {
+			used := false
+			for _, given := range words {
+				used = used || strings.HasPrefix(given, w)
+			}
+			if !used {
+				left = append(left, w)
+			}
+		}
+		return left, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
 }

@@ -1,9 +1,10 @@
-// The control socket, from both ends.
+// The control socket: what the daemon answers.
 
 package cmd
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,46 +14,82 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
-	"ulogd/conf"
 	"ulogd/engine"
+	"ulogd/engine/question"
 	"ulogd/engine/safefile"
-	"ulogd/stacks"
 )
 
-// control answers questions about the running daemon on a unix socket. A question is one line, a JSON list of words; the
-// answer is the line "ok" and text up to the end, or a line that begins with "error ".
+// control answers questions about the running daemon on a unix socket. A question is one line, a JSON list of words. The
+// answer is the line "ok", JSON objects, each on a line, and at the end an object with the member "end"; or a line that
+// begins with "error ".
+//
+// Clients are bounded in number, in the length of their question and in the time that they may take, so that nothing that
+// somebody does to the socket costs the records anything.
 type control struct {
 	l       *safefile.Listener
+	path    string
 	log     *slog.Logger
 	machine *engine.Machine
-	clients chan struct{} // a place for each that is answered
+	about   daemonInfo
+	ctx     context.Context // ends when the socket is closed
+	stop    context.CancelFunc
+	spare   *os.File      // a file descriptor for the time when there is none left
+	places  chan struct{} // a place for each client that is answered
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+	idle  []net.Conn // those that have not asked yet, the oldest first
 }
 
-// maxClients is how many are answered at the same time; others wait.
-const maxClients = 16
+const (
+	// maxClients is how many are answered at the same time; others wait.
+	maxClients = 16
+	// maxIdle is how many may be connected without a question: the oldest has to go.
+	maxIdle = 64
+	// maxConns is how many may be connected at all.
+	maxConns = 192
+	// maxQuestion is how long a question may be.
+	maxQuestion = 1 << 16
+	// questionTimeout bounds how long a client may take to ask, to get a place, and to read a piece of its answer.
+	questionTimeout = 10 * time.Second
+	// answerTimeout bounds an answer as a whole.
+	answerTimeout = 10 * time.Minute
+	// acceptPause is the time between two attempts to take a client when none can be taken.
+	acceptPause = 500 * time.Millisecond
+)
 
-// listen opens the socket with mode 0600. One that a crash left behind is replaced; one that answers belongs to another
-// daemon.
-func listen(path string, log *slog.Logger) (*control, error) {
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("control socket %s: another daemon answers on it; give this one a path of its own", path)
-	} else if fi, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil && fi.Mode().Type() == os.ModeSocket {
-		if err := safefile.Remove(path); err != nil {
-			return nil, fmt.Errorf("control socket: %w", err)
-		}
-	}
-	l, err := safefile.Listen(path, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	return &control{l: l, log: log, clients: make(chan struct{}, maxClients)}, nil
+// daemonInfo is what a daemon says of itself.
+type daemonInfo struct {
+	PID     int       `json:"pid"`
+	Config  string    `json:"config"`
+	Since   time.Time `json:"since"`
+	Version string    `json:"version"`
 }
 
-func (c *control) close() { c.l.Close() }
+func newControl(l *safefile.Listener, path string, log *slog.Logger) *control {
+	c := &control{l: l, path: path, log: log, places: make(chan struct{}, maxClients), conns: map[net.Conn]bool{}}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.save()
+	return c
+}
+
+// save opens the spare file descriptor.
+func (c *control) save() { c.spare, _ = os.Open(os.DevNull) }
+
+// close ends listening and all answers.
+func (c *control) close() {
+	c.stop()
+	c.l.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.conns {
+		conn.Close()
+	}
+}
 
 // give makes the socket a user's.
 func (c *control) give(uid, gid int) error { return c.l.Chown(uid, gid) }
@@ -66,32 +103,79 @@ func (c *control) serve(m *engine.Machine) {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil:
-			if time.Since(said) > time.Minute {
-				said = time.Now()
-				c.log.Error("the control socket takes no client; it is tried again", "error", err)
+		case err == nil:
+			if c.enter(conn) {
+				go c.client(conn)
 			}
-			time.Sleep(acceptPause)
 			continue
 		}
-		c.clients <- struct{}{}
-		go func() {
-			defer func() { <-c.clients }()
-			c.answer(conn)
-		}()
+		if time.Since(said) > time.Minute {
+			said = time.Now()
+			c.log.Error("the control socket takes no client; it is tried again", "error", err,
+				"remedy", "raise the limit of open files (ulimit -n, LimitNOFILE=)")
+		}
+		if !errors.Is(err, syscall.EMFILE) || !c.takeWithSpare() {
+			time.Sleep(acceptPause)
+		}
 	}
 }
 
-// acceptPause is the time between two attempts to take a client when none can be taken.
-const acceptPause = 500 * time.Millisecond
+// takeWithSpare answers one client with the descriptor that was kept for it.
+func (c *control) takeWithSpare() bool {
+	if c.spare == nil {
+		c.save()
+		return false
+	}
+	c.spare.Close()
+	c.spare = nil
+	defer c.save()
+	conn, err := c.l.Accept()
+	if err == nil && c.enter(conn) {
+		c.client(conn)
+	}
+	return err == nil
+}
 
-// questionTimeout bounds how long a client may take to ask or to read a chunk of its answer.
-const questionTimeout = 10 * time.Second
+// enter makes room for a client, or turns it away.
+func (c *control) enter(conn net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.conns) >= maxConns || c.ctx.Err() != nil {
+		conn.SetDeadline(time.Now().Add(time.Second))
+		fmt.Fprintln(conn, "error the daemon has too many clients on its control socket; try again")
+		conn.Close()
+		return false
+	}
+	if len(c.idle) >= maxIdle {
+		c.idle[0].Close()
+		c.idle = slices.Delete(c.idle, 0, 1)
+	}
+	c.conns[conn] = true
+	c.idle = append(c.idle, conn)
+	return true
+}
 
-func (c *control) answer(conn net.Conn) {
-	defer conn.Close()
+// asked notes that a client is idle no longer.
+func (c *control) asked(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.idle, conn); i >= 0 {
+		c.idle = slices.Delete(c.idle, i, i+1)
+	}
+}
+
+// client has one client's question and answers it.
+func (c *control) client(conn net.Conn) {
+	defer func() {
+		conn.Close()
+		c.asked(conn)
+		c.mu.Lock()
+		delete(c.conns, conn)
+		c.mu.Unlock()
+	}()
 	conn.SetDeadline(time.Now().Add(questionTimeout))
-	line, err := bufio.NewReader(io.LimitReader(conn, 1<<16)).ReadBytes('\n')
+	line, err := bufio.NewReader(io.LimitReader(conn, maxQuestion)).ReadBytes('\n')
+	c.asked(conn)
 	if err != nil {
 		return
 	}
@@ -100,33 +184,96 @@ func (c *control) answer(conn net.Conn) {
 		fmt.Fprintln(conn, `error a question is a JSON list of words, such as ["stats"]`)
 		return
 	}
+	select {
+	case c.places <- struct{}{}:
+		defer func() { <-c.places }()
+	case <-time.After(questionTimeout):
+		conn.SetDeadline(time.Now().Add(time.Second))
+		fmt.Fprintln(conn, "error the daemon answers as many others as it may; try again")
+		return
+	case <-c.ctx.Done():
+		return
+	}
+	c.answer(conn, words)
+}
+
+// answer answers a question.
+func (c *control) answer(conn net.Conn, words []string) {
+	ctx, cancel := context.WithTimeout(c.ctx, answerTimeout)
+	defer cancel()
+	a := &answer{conn: conn, w: bufio.NewWriterSize(nil, 32<<10)}
+	a.w.Reset(a)
+	end := map[string]any{"end": true}
+	var err error
 	switch words[0] {
+	case "who":
+		err = a.give(c.about)
 	case "stats":
-		c.stats(conn, words[1:])
+		err = c.stats(a, words[1:])
+	case "flows":
+		err = c.flows(ctx, a, words[1:], end)
 	default:
-		c.query(conn, words)
+		err = fmt.Errorf("there is no question %q; there are who, stats and flows", words[0])
+	}
+	if err == nil {
+		err = a.give(end)
+	}
+	if err != nil && !a.begun {
+		fmt.Fprintln(a.w, "error", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	a.w.Flush()
+}
+
+// An answer is written piece by piece; the client has its time for each.
+type answer struct {
+	conn  net.Conn
+	w     *bufio.Writer
+	begun bool
+	line  []byte
+}
+
+// Write implements io.Writer for the buffer.
+func (a *answer) Write(p []byte) (int, error) {
+	a.conn.SetDeadline(time.Now().Add(questionTimeout))
+	return a.conn.Write(p)
+}
+
+// begin says that there is no error. From then on there is none that can be told: the end is missing then.
+func (a *answer) begin() {
+	if !a.begun {
+		a.begun = true
+		a.w.WriteString("ok\n")
 	}
 }
 
-// stats answers with the counters of all instances, or of those whose ids are asked for.
-func (c *control) stats(conn net.Conn, words []string) {
-	asJSON := len(words) > 0 && words[0] == "--json"
-	if asJSON {
-		words = words[1:]
+// give writes an object.
+func (a *answer) give(v any) error {
+	a.begin()
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
 	}
+	a.w.Write(line)
+	return a.w.WriteByte('\n')
+}
+
+// stats answers with the counters of all instances, or of those whose ids are asked for.
+func (c *control) stats(a *answer, words []string) error {
 	all := c.machine.Snapshot()
-	some := all
-	if len(words) > 0 {
-		some = slices.DeleteFunc(slices.Clone(all), func(s engine.Snapshot) bool { return !slices.Contains(words, s.ID) })
-		for _, w := range words {
-			if !slices.ContainsFunc(some, func(s engine.Snapshot) bool { return s.ID == w }) {
-				fmt.Fprintf(conn, "error there is no instance %q; there are %s\n", w, ids(all))
-				return
+	for _, w := range words {
+		if !slices.ContainsFunc(all, func(s engine.Snapshot) bool { return s.ID == w }) {
+			return fmt.Errorf("there is no instance %q; there are %s", w, ids(all))
+		}
+	}
+	a.begin()
+	for _, s := range all {
+		if len(words) == 0 || slices.Contains(words, s.ID) {
+			if err := a.give(s); err != nil {
+				return err
 			}
 		}
 	}
-	fmt.Fprintln(conn, "ok")
-	writeStats(conn, some, asJSON)
+	return nil
 }
 
 func ids(all []engine.Snapshot) string {
@@ -137,56 +284,20 @@ func ids(all []engine.Snapshot) string {
 	return strings.Join(names, ", ")
 }
 
-// query passes a question to the plugins. What they say is gathered first, so that a slow client does not hold up the records.
-func (c *control) query(conn net.Conn, words []string) {
-	var answer []byte
-	err := c.machine.Query("", words[0], words[1:], func(line []byte) {
-		answer = append(append(answer, line...), '\n')
+// flows answers with live flows.
+func (c *control) flows(ctx context.Context, a *answer, words []string, end map[string]any) error {
+	q, err := question.ParseFlows(words)
+	if err != nil {
+		return err
+	}
+	sum, err := q.Ask(ctx, c.machine, func(f *question.Flow) error {
+		a.begin()
+		a.line = append(f.AppendJSON(a.line[:0]), '\n')
+		_, err := a.w.Write(a.line)
+		return err
 	})
-	if err != nil {
-		fmt.Fprintln(conn, "error", err)
-		return
+	if len(sum.Unable) > 0 {
+		end["unable"] = sum.Unable
 	}
-	conn.SetDeadline(time.Now().Add(questionTimeout))
-	fmt.Fprintln(conn, "ok")
-	conn.Write(answer)
-}
-
-// ask sends a question to the daemon that the configuration describes and copies its answer to w.
-func ask(config string, words []string, w io.Writer) error {
-	file, problems := conf.Load(config)
-	if errs := problems.Errors(); len(errs) > 0 && len(file.Global.Options) == 0 {
-		return errs[0]
-	}
-	var g stacks.Global
-	var opts engine.Options
-	g.Options(&opts)
-	if o, ok := file.Global.Lookup("control"); ok {
-		g.Control = o.Value.Text
-	}
-	if g.Control == "" {
-		return fmt.Errorf("%s has no control socket; set control = \"/run/ulogd.sock\" in [global] and restart the daemon", config)
-	}
-	conn, err := net.Dial("unix", g.Control)
-	if err != nil {
-		return fmt.Errorf("%w; is the daemon running, and may you read its socket?", err)
-	}
-	defer conn.Close()
-	question, err := json.Marshal(words)
-	if err != nil {
-		return err
-	}
-	if _, err := conn.Write(append(question, '\n')); err != nil {
-		return err
-	}
-	r := bufio.NewReader(conn)
-	status, err := r.ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("the daemon did not answer: %w", err)
-	}
-	if status != "ok\n" {
-		return errors.New(status[:len(status)-1])
-	}
-	_, err = io.Copy(w, r)
 	return err
 }

@@ -36,8 +36,10 @@ func TestStats(t *testing.T) {
 	if r := ulogd(t, "stats", "-c", path, "n").exits(0); strings.Contains(r.stdout, "GEN") || !strings.Contains(r.stdout, " n  ") {
 		t.Errorf("stats n prints\n%s", r.stdout)
 	}
-	ulogd(t, "stats", "-c", path, "x").exits(1).says(`error there is no instance "x"; there are g, n`)
-	ulogd(t, "flows", "-c", path).exits(1).says(`no instance answers "flows"`)
+	ulogd(t, "stats", "-c", path, "x").exits(1).says(`ulogd: there is no instance "x"; there are g, n`)
+	if r := ulogd(t, "flows", "-c", path).exits(1).says("no plugin of this daemon holds flows: FLOW and NFCT do"); r.stdout != "" {
+		t.Errorf("flows prints %s", r.stdout)
+	}
 	p.signal(syscall.SIGTERM)
 	p.ends(0)
 	ulogd(t, "stats", "-c", path).exits(1).says(socket, "is the daemon running")
@@ -74,9 +76,12 @@ func TestControlPathThatIsAFile(t *testing.T) {
 }
 
 func TestStatsWithoutASocket(t *testing.T) {
-	path := conf(t, "")
-	ulogd(t, "stats", "-c", path).exits(1).says(path + " has no control socket; set control = ")
+	path := conf(t, "control = \"\"")
+	start(t, "-c", path).up()
+	ulogd(t, "stats", "-c", path).exits(1).says(path + " says control = \"\", so its daemon has no control socket")
 	ulogd(t, "stats", "-c", "/nowhere.toml").exits(1).says("/nowhere.toml: cannot read the configuration")
+	ulogd(t, "stats", "-c", conf(t, "")).exits(1).says("no daemon that runs with /")
+	ulogd(t, "stats", "--socket", "/nowhere").exits(1).says("/nowhere: connect: no such file or directory")
 }
 
 // Whoever may open the socket may still not harm the daemon.
@@ -88,12 +93,12 @@ func TestNonsenseOnTheControlSocket(t *testing.T) {
 		"\n":                          "error a question is a JSON list of words",
 		"[]\n":                        "error a question is a JSON list of words",
 		"[1]\n":                       "error a question is a JSON list of words",
-		"[\"dance\"]\n":               `error no instance answers "dance"`,
+		"[\"dance\"]\n":               `error there is no question "dance"; there are who`,
 		strings.Repeat("x", 1<<17):    "",
 		"[\"stats\"]":                 "", // no end of line, then the end
 		strings.Repeat("[", 60000):    "",
 		"\x00\x01\x02\xff\xfe\n":      "error a question",
-		"[\"flows\", \"a\", \"b\"]\n": "error no instance answers",
+		"[\"flows\", \"a\", \"b\"]\n": "error \"a\": write NAME=VALUE",
 	} {
 		c, err := net.Dial("unix", socket)
 		if err != nil {

@@ -85,6 +85,12 @@ func (p *process) start() (err error) {
 	if err := p.open(file); err != nil {
 		return err
 	}
+	if p.control == nil && !p.plan.Global.ControlSet && p.plan.Machine.Endless() {
+		p.control = listenAnyway(who, p.log)
+	}
+	if p.control != nil {
+		p.control.about = daemonInfo{PID: os.Getpid(), Config: absolute(config), Since: time.Now(), Version: Version()}
+	}
 	if who != nil {
 		if err := p.change(who); err != nil {
 			return fmt.Errorf("-u %s: %w", p.opts.user, err)
@@ -98,6 +104,14 @@ func (p *process) start() (err error) {
 		return ready()
 	}
 	return nil
+}
+
+// absolute is a path as others see it.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // settle takes the pid file and, behind -d, goes to /, where files of the configuration are then relative to, as with ulogd2. Paths of the
@@ -210,7 +224,6 @@ func (p *process) run() int {
 	}
 }
 
-// pass tells the plugins, and the log, of a signal.
 // readZone reads the time zone anew: it may have been changed, and TZ may be no time zone.
 func (p *process) readZone() {
 	if err := zone.Reload(); err != nil {
@@ -218,6 +231,7 @@ func (p *process) readZone() {
 	}
 }
 
+// pass tells the plugins, and the log, of a signal.
 func (p *process) pass(s os.Signal, m *engine.Machine) {
 	switch s {
 	case syscall.SIGHUP:

@@ -68,7 +68,7 @@ func TestOptionErrors(t *testing.T) {
 		"-t words":        "there is no command words;",
 		"help stat":       "there is no command stat; did you mean stats?",
 		"-d stats":        "unknown option `-d'; ulogd stats --help lists",
-		"stats --watch":   "unknown option `--watch'; ulogd stats --help lists",
+		"stats --depth":   "unknown option `--depth'; ulogd stats --help lists",
 		"-l abc":          `"abc" is no level; there are debug (1), info (3), notice (5), error (7), fatal (8)`,
 		"-l 9":            `"9" is no level`,
 		"-l -1":           `"-1" is no level`,

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,10 @@ import (
 // options is what the command line says.
 type options struct {
 	help, version, daemon, verbose, test bool
-	json, watch                          bool
+	json, csv, watch, services           bool
+	interval                             time.Duration
+	socket                               string
+	configGiven                          bool // -c
 	config, pidfile, user, info          string
 	loglevel                             level
 	words                                []string // what is no option
@@ -133,6 +137,7 @@ func does(c *cobra.Command, o *options, usage string, do task) {
 	c.Run = nil
 	c.RunE = func(c *cobra.Command, words []string) error {
 		o.words = words
+		o.configGiven = c.Flags().Changed("configfile")
 		return ended(do(o, c.OutOrStdout(), c.ErrOrStderr()))
 	}
 }

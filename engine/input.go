@@ -33,7 +33,7 @@ func (in *input) run() {
 		in.inst.pulse.failed.Store(&text)
 		in.inst.env.Log.Error("input ends", "error", err)
 	}
-	in.mail.run()
+	in.mail.close()
 	for _, c := range in.chains {
 		c.flush()
 	}
@@ -64,7 +64,7 @@ func (in *input) loop() error {
 		in.mail.run()
 		b := in.seg.pool.get()
 		b.dropped, b.filtered, b.excluded = 0, 0, 0
-		err := in.impl.Read(b, next)
+		err := in.impl.Read(b, in.mail.until(now, next))
 		now = time.Now()
 		if !b.replay {
 			b.clock = now.UnixNano()

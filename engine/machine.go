@@ -85,6 +85,18 @@ func (m *Machine) Open() error {
 	return nil
 }
 
+// Endless reports whether some input has no end of its own: one that is not a file.
+func (m *Machine) Endless() bool {
+	for _, in := range m.inputs {
+		live, _ := in.impl.(Live)
+		file, _ := in.impl.(Backpressured)
+		if live != nil && live.Live() || file == nil || !file.Backpressure() {
+			return true
+		}
+	}
+	return false
+}
+
 // Start starts the goroutines.
 func (m *Machine) Start() {
 	m.stopping, m.ended = make(chan struct{}), make(chan struct{})

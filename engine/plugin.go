@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"context"
 	"time"
 )
 
@@ -135,13 +136,25 @@ type Dealer interface {
 	Hash(b *Batch) *[BatchSize]uint32
 }
 
-// A Querier (input, or filter stage) answers questions of the control socket, such as `ulogd
-// flows`, a chunk at a time so that no answer holds up the records for long. It runs between
-// batches.
+// A Querier (input, or any stage but an output's) answers questions about what it holds, such as
+// its live flows: package engine/question has the questions. It answers a chunk at a time, so that
+// no answer holds up the records for long, and is called between batches.
 type Querier interface {
-	// Query calls yield for each line of the chunk that begins at from, 0 at first, and returns
-	// where the next one begins, or a negative number when there is no more.
-	Query(name string, args []string, from int64, yield func(line []byte)) (next int64, err error)
+	// Query adds to the question, as the question's type says, the chunk of the answer that begins
+	// at from, 0 at first. It returns where the next one begins, or a negative number when there is
+	// no more; ErrNotAsked if the question is not for it.
+	Query(q any, from int64) (next int64, err error)
+}
+
+// An AsideQuerier (input) answers questions beside the records, on the goroutine of whoever asks,
+// such as by asking the kernel. It is called at any time between Open and Close, also by several at
+// once, and shares with the rest of the instance only what is safe to share. Where an instance is a
+// Querier too, this comes first.
+type AsideQuerier interface {
+	// QueryAside adds to the question and calls deliver after each chunk, at least each few thousand
+	// entries, and at the end. An error of deliver ends the answer and is returned. ErrNotAsked: the
+	// question is not for it.
+	QueryAside(ctx context.Context, q any, deliver func() error) error
 }
 
 // A Plugin describes a plugin to the registry. It has one of the three constructors, which says its

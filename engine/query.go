@@ -1,70 +1,161 @@
-// Questions of the control socket, answered by the goroutines that own the instances.
+// Questions to running instances, answered by the goroutines that own them.
 
 package engine
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
 
-// Query asks the instance id, or all that can answer, and hands on the answers line by line. It
-// runs on the goroutines that own the instances, between batches, and returns when all have
-// answered.
-func (m *Machine) Query(id, name string, args []string, yield func(line []byte)) error {
-	asked := 0
-	ask := func(inst *Instance, impl any, mail *mailbox) error {
-		q, ok := impl.(Querier)
-		if !ok || id != "" && inst.ID != id {
-			return nil
-		}
-		asked++
-		for from := int64(0); from >= 0; {
-			var err error
-			done := make(chan struct{})
-			mail.put(func() {
-				defer close(done)
-				if down := inst.down.Load(); down != nil {
-					err = fmt.Errorf("%s is down: %s", inst, *down)
-					return
-				}
-				from, err = q.Query(name, args, from, yield)
-			})
-			select {
-			case <-done:
-			case <-m.ended:
-				return fmt.Errorf("the daemon is stopping")
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, in := range m.inputs {
-		if err := ask(in.inst, in.impl, &in.mail); err != nil {
+// ErrNotAsked is what an instance answers to a question that is not for it.
+var ErrNotAsked = errors.New("the question is not for this plugin")
+
+// busyAfter is how long an instance may take to come to a question: it may wait for an output.
+const busyAfter = 5 * time.Second
+
+// Query asks all instances that answer questions, one after the other. An instance answers in
+// chunks, between two batches of its records; after each, chunk is called on the goroutine that
+// asks, which may take its time: the records do not wait for it. Its error ends the question.
+//
+// An instance whose records have come to their end has nothing to tell. One that cannot answer does
+// not keep the others from it: the error then joins what each of them says. It is ErrNotAsked if
+// nobody knows the question.
+func (m *Machine) Query(ctx context.Context, q any, chunk func(of *Instance) error) error {
+	var troubles []error
+	known := false
+	for _, a := range m.askable() {
+		err, ended := a.ask(ctx, m, q, chunk)
+		switch {
+		case ended:
 			return err
+		case errors.Is(err, ErrNotAsked):
+			continue
+		case err != nil:
+			troubles = append(troubles, fmt.Errorf("%s %w", a.inst, err))
 		}
+		known = true
+	}
+	if !known {
+		return ErrNotAsked
+	}
+	return errors.Join(troubles...)
+}
+
+// askable is an instance, or one of its stages, that answers questions.
+type askable struct {
+	inst *Instance
+	impl any
+	mail *mailbox
+}
+
+// askable lists who answers questions, in the order of the stacks.
+func (m *Machine) askable() (list []askable) {
+	for _, in := range m.inputs {
+		list = addAskable(list, in.inst, in.impl, &in.mail)
 		for _, c := range in.chains {
-			var err error
 			c.each(func(s *step) {
-				if err == nil {
-					err = ask(s.inst, s.stage, &in.mail)
-				}
+				list = addAskable(list, s.inst, s.stage, &in.mail)
 				if s.deal == nil {
 					return
 				}
 				for _, sh := range s.deal.shards {
-					sh.chain.each(func(s *step) {
-						if err == nil {
-							err = ask(s.inst, s.stage, &sh.mail)
-						}
-					})
+					sh.chain.each(func(s *step) { list = addAskable(list, s.inst, s.stage, &sh.mail) })
 				}
 			})
-			if err != nil {
-				return err
-			}
 		}
 	}
-	if asked == 0 {
-		return fmt.Errorf("no instance answers %q", name)
+	return list
+}
+
+func addAskable(list []askable, inst *Instance, impl any, mail *mailbox) []askable {
+	switch impl.(type) {
+	case Querier, AsideQuerier:
+		return append(list, askable{inst, impl, mail})
 	}
-	return nil
+	return list
+}
+
+// ask puts the question to one. ended says that the whole question is over.
+func (a *askable) ask(ctx context.Context, m *Machine, q any, chunk func(*Instance) error) (err error, ended bool) {
+	if x, ok := a.impl.(AsideQuerier); ok {
+		deliver := func() error {
+			if err := chunk(a.inst); err != nil {
+				return &stopped{err}
+			}
+			return ctx.Err()
+		}
+		err := x.QueryAside(ctx, q, deliver)
+		if s, ok := errors.AsType[*stopped](err); ok {
+			return s.error, true
+		}
+		if ctx.Err() != nil {
+			return ctx.Err(), true
+		}
+		return err, false
+	}
+	a.mail.asking.Add(1)
+	defer a.mail.asking.Add(-1)
+	for from := int64(0); from >= 0; {
+		w := &asked{done: make(chan struct{})}
+		if !a.mail.put(func() { w.run(a, q, &from) }) {
+			return nil, false // its records have come to their end
+		}
+		if err, over := w.wait(ctx, m); err != nil {
+			return err, over
+		}
+		if w.err != nil {
+			return w.err, false
+		}
+		if err := chunk(a.inst); err != nil {
+			return err, true
+		}
+	}
+	return nil, false
+}
+
+// stopped is the error with which whoever asks ends a question.
+type stopped struct{ error }
+
+// asked is one chunk of an answer, which its owner makes unless whoever asks has gone.
+type asked struct {
+	taken atomic.Bool // by its owner, or by whoever asks and waits no longer
+	done  chan struct{}
+	err   error
+}
+
+func (w *asked) run(a *askable, q any, from *int64) {
+	if w.taken.Swap(true) {
+		return
+	}
+	defer close(w.done)
+	if down := a.inst.down.Load(); down != nil {
+		w.err = fmt.Errorf("is down: %s", *down)
+		return
+	}
+	*from, w.err = a.impl.(Querier).Query(q, *from)
+}
+
+// wait waits for the chunk. What has begun is waited for: it takes no time, and writes where the
+// question says.
+func (w *asked) wait(ctx context.Context, m *Machine) (err error, over bool) {
+	timer := time.NewTimer(busyAfter)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+		return nil, false
+	case <-ctx.Done():
+		err, over = ctx.Err(), true
+	case <-timer.C:
+		err = errors.New("does not answer: it waits for an output that takes no more records")
+	case <-m.ended:
+		return nil, false // it was the last to run, and has run all that it was sent
+	}
+	if w.taken.Swap(true) {
+		<-w.done
+		return nil, false
+	}
+	return err, over
 }

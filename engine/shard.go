@@ -35,7 +35,9 @@ const (
 )
 
 func newShard(c *chain) *shard {
-	return &shard{chain: c, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), end: make(chan struct{})}
+	s := &shard{chain: c, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), end: make(chan struct{})}
+	s.mail.wake = s.alert
+	return s
 }
 
 // push adds a view; it returns false if there is no room.
@@ -124,10 +126,10 @@ func (s *shard) run() {
 		}
 		if !now.IsZero() {
 			s.chain.tick(now)
-			s.mail.run()
 		}
+		s.mail.run()
 		if ended {
-			s.mail.run()
+			s.mail.close()
 			s.chain.flush()
 		}
 		s.busy.Unlock()

@@ -17,6 +17,7 @@ type Global struct {
 	LogFile         string
 	LogLevel        int
 	Control         string
+	ControlSet      bool // the configuration says something of it, be it that there is none
 	ShutdownTimeout time.Duration
 	Compat          string
 }
@@ -26,7 +27,8 @@ func (g *Global) Options(o *engine.Options) {
 	o.String(&g.LogFile, "logfile", "", "where the daemon logs: a path, stdout or syslog; unset: standard error in the foreground, syslog with -d")
 	g.LogLevel = 5
 	o.Func("loglevel", "level", "5", "least level that is logged: "+LevelNames, value.Int, g.setLevel)
-	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats and ulogd flows; unset: none")
+	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats, flows and top; \"\": none; unset: /run/ulogd/control.sock, "+
+		"without root $XDG_RUNTIME_DIR/ulogd.sock, none if all inputs are files")
 	o.Seconds(&g.ShutdownTimeout, "shutdown_timeout", 10*time.Second, "how long SIGTERM waits for what was read to go out")
 	o.Enum(&g.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore everywhere the values that ulogd2 2.0.8 gets wrong")
 }
@@ -64,6 +66,7 @@ func (b *builder) global(g *Global) {
 			b.warnf(o.Pos, sec.Name, o.Name, "%s", warning)
 		}
 	}
+	_, g.ControlSet = sec.Lookup("control")
 	b.compat = g.Compat
 }
 

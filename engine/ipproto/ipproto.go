@@ -50,3 +50,16 @@ func Number(name string) (uint8, error) {
 	}
 	return uint8(n), nil
 }
+
+// Name returns the usual name of a protocol in lower case, "" if it has none here.
+func Name(number uint8) string { return names[number] }
+
+var names = func() (list [256]string) {
+	for name, n := range numbers {
+		if old := list[n]; old == "" || len(name) < len(old) || len(name) == len(old) && name < old {
+			list[n] = name
+		}
+	}
+	list[ICMPv6] = "icmpv6" // beside icmp6, which nobody writes
+	return list
+}()

@@ -13,7 +13,8 @@ import (
 
 // BuildDaemon builds the program into a folder and returns its path. It carries no version, so that
 // no state of the work tree can stop it. Where tests run under an emulator (ULOGD_TEST_EXEC), so
-// does the program.
+// does the program. Its control sockets are in the folder, unless a configuration says otherwise:
+// tests of several packages, and a daemon of the host, do not meet.
 func BuildDaemon(dir string) (path string, err error) {
 	path = filepath.Join(dir, "ulogd")
 	if emulator := os.Getenv("ULOGD_TEST_EXEC"); emulator != "" {
@@ -24,7 +25,7 @@ func BuildDaemon(dir string) (path string, err error) {
 		}
 		defer func() { path = script }()
 	}
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-X ulogd/cmd.runDir="+filepath.Join(dir, "run"), "-o", path, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}
 	return path, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/question"
 	"ulogd/engine/value"
 	. "ulogd/test/packettest"
 	"ulogd/test/stacktest"
@@ -93,42 +94,47 @@ func TestQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Start()
-	ask := func(words ...string) (lines []string, err error) {
-		err = m.Query("", "flows", words, func(line []byte) { lines = append(lines, string(line)) })
-		return lines, err
+	ask := func(words string) (flows []string) {
+		q, err := question.ParseFlows(strings.Fields(words))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, err := q.Ask(t.Context(), m, func(f *question.Flow) error {
+			flows = append(flows, string(f.AppendJSON(nil)))
+			return nil
+		})
+		if err != nil || len(sum.Unable) > 0 {
+			t.Fatal(err, sum)
+		}
+		return flows
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if lines, _ := ask(); len(lines) == 5002 {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if flows := ask(""); len(flows) == 5002 {
 			break
 		} else if time.Now().After(deadline) {
-			t.Fatalf("%d flows", len(lines))
+			t.Fatalf("%d flows", len(flows))
 		}
 	}
 	for _, c := range []struct {
 		words string
-		lines int
+		flows int
 		first string
 	}{
-		{"proto=tcp", 1, "proto=6 src=192.0.2.1 dst=192.0.2.2 sport=1000 dport=80 packets=2 octets=80 start=2024-05-01T12:00:06.000Z end=2024-05-01T12:00:06.000Z flags=0x12"},
-		{"src=2001:db8::/32", 1, "proto=58 src=2001:db8::1 dst=2001:db8::2 type=128 code=0 packets=1 octets=48 start=2024-05-01T12:00:06.000Z end=2024-05-01T12:00:06.000Z"},
-		{"port=17", 1, "proto=17 src=192.0.2.1 dst=192.0.2.2 sport=17 dport=53 packets=1 octets=44 "},
-		{"addr=192.0.2.2 limit=7", 7, "proto=17 "},
-		{"sort=octets limit=3", 3, "proto=17 src=192.0.2.1 dst=192.0.2.2 sport="},
-		{"sort=packets limit=1", 1, "proto=6 "},
+		{"proto=tcp", 1, `{"id":"f","proto":6,"src":"192.0.2.1","dst":"192.0.2.2","sport":1000,"dport":80,"packets":2,"octets":80,"start":"2024-05-01T12:00:06.000Z","last":"2024-05-01T12:00:06.000Z","tcp_flags":18}`},
+		{"src=2001:db8::/32", 1, `{"id":"f","proto":58,"src":"2001:db8::1","dst":"2001:db8::2","icmp_type":128,"icmp_code":0,"packets":1,"octets":48,"start":"2024-05-01T12:00:06.000Z","last":"2024-05-01T12:00:06.000Z"}`},
+		{"port=17", 1, `{"id":"f","proto":17,"src":"192.0.2.1","dst":"192.0.2.2","sport":17,"dport":53,"packets":1,"octets":44,`},
+		{"addr=192.0.2.2 limit=7", 7, `{"id":"f","proto":17`},
+		{"sort=octets limit=3", 3, `{"id":"f","proto":17,"src":"192.0.2.1","dst":"192.0.2.2","sport":`},
+		{"sort=packets limit=1", 1, `{"id":"f","proto":6,`},
 		{"dst=10.0.0.0/8", 0, ""},
-		{"sort=packets", 1000, "proto=6 "},
+		{"sort=packets", 1000, `{"id":"f","proto":6,`},
 	} {
-		lines, err := ask(strings.Fields(c.words)...)
-		if err != nil || len(lines) != c.lines || c.lines > 0 && !strings.HasPrefix(lines[0], c.first) {
-			t.Errorf("%s: %d lines, error %v, first %s", c.words, len(lines), err, slices.Concat(lines, []string{""})[0])
+		flows := ask(c.words)
+		if len(flows) != c.flows || c.flows > 0 && !strings.HasPrefix(flows[0], c.first) {
+			t.Errorf("%s: %d flows, first %s", c.words, len(flows), slices.Concat(flows, []string{""})[0])
 		}
-		if c.words == "sort=octets limit=3" && !strings.Contains(lines[2], "octets=1027 ") {
-			t.Errorf("%s: %s", c.words, lines)
-		}
-	}
-	for _, words := range []string{"colour=red", "proto=x", "src=1.2.3", "sort=name", "tcp"} {
-		if _, err := ask(words); err == nil || !strings.Contains(err.Error(), words) {
-			t.Errorf("%s: %v", words, err)
+		if c.words == "sort=octets limit=3" && !strings.Contains(flows[2], `"octets":1027,`) {
+			t.Errorf("%s: %s", c.words, flows)
 		}
 	}
 	close(in.done)

@@ -1,13 +1,17 @@
 package nfct
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/engine/question"
 )
 
 func TestLiveConnectionsAreListed(t *testing.T) {
@@ -19,7 +23,14 @@ func TestLiveConnectionsAreListed(t *testing.T) {
 	ping.event = key.EventNew
 	s.send(udp(key.EventDestroy, 4), ping)
 	ask := func(words string) (lines []string, err error) {
-		err = s.machine.Query("", "flows", strings.Fields(words), func(line []byte) { lines = append(lines, string(line)) })
+		q, err := question.ParseFlows(strings.Fields(words))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = q.Ask(t.Context(), s.machine, func(f *question.Flow) error {
+			lines = append(lines, string(f.AppendJSON(nil)))
+			return nil
+		})
 		return lines, err
 	}
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -34,35 +45,47 @@ func TestLiveConnectionsAreListed(t *testing.T) {
 			t.Errorf("%s: %v, %q", words, err, lines)
 		}
 	}
-	if lines, _ := ask("proto=icmpv6"); len(lines) != 1 || !strings.Contains(lines[0], "type=128 code=0") || !strings.Contains(lines[0], "zone=") {
+	if lines, _ := ask("proto=icmpv6"); len(lines) != 1 || !strings.Contains(lines[0], `"icmp_type":128,"icmp_code":0`) ||
+		!strings.Contains(lines[0], `"zone":`) {
 		t.Errorf("%q", lines)
 	}
-	for _, words := range []string{"sort=end", "x"} {
-		if _, err := ask(words); err == nil {
-			t.Errorf("%s: no error", words)
-		}
+	// What the kernel has not told is unknown, not 0.
+	if lines, _ := ask("proto=udp"); len(lines) != 9 || strings.Contains(strings.Join(lines, ""), `"octets":`) {
+		t.Errorf("%q", lines)
 	}
-	if err := s.machine.Query("", "stars", nil, func([]byte) {}); err == nil {
-		t.Error("NFCT knows of stars")
+	if err := s.machine.Query(t.Context(), "stars", func(*engine.Instance) error { return nil }); !errors.Is(err, engine.ErrNotAsked) {
+		t.Errorf("NFCT knows of stars: %v", err)
 	}
 }
 
 func TestManyLiveConnectionsAreListedOnce(t *testing.T) {
-	const n = 3*chunkEntries + 7
+	const n = 3*question.ChunkFlows + 7
 	tab := newTable(n, newHasher())
 	for i := range n {
 		tab.entries.at(tab.insert(some(i), int64(i+1))).sent = counters{uint64(n - i), uint64(i)}
 	}
 	instance := &nfct{table: tab}
+	in := engine.NewInstance(&engine.Plugin{Name: "NFCT", Input: func() engine.Input { return &answering{instance} }}, "ct1")
+	out := engine.NewInstance(&engine.Plugin{Name: "NOTHING", Output: func() engine.Output { return nothing{} }}, "out")
+	m, errs := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Name: "test", Instances: []*engine.Instance{in, out}}})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	m.Start()
+	defer m.Stop(time.Second)
 	for words, want := range map[string]int{"": n, "limit=5000": 5000, "limit=0": 0, "sort=octets limit=9": 9} {
-		var lines []string
-		for from := int64(0); from >= 0; {
-			var err error
-			if from, err = instance.Query("flows", strings.Fields(words), from, func(line []byte) { lines = append(lines, string(line)) }); err != nil {
-				t.Fatal(err)
-			}
+		q, err := question.ParseFlows(strings.Fields(words))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if words == "sort=octets limit=9" && !strings.Contains(lines[1], fmt.Sprintf(" packets=2 octets=%d ", n-2)) {
+		var lines []string
+		if _, err := q.Ask(t.Context(), m, func(f *question.Flow) error {
+			lines = append(lines, string(f.AppendJSON(nil)))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if words == "sort=octets limit=9" && !strings.Contains(lines[1], fmt.Sprintf(`"packets":2,"octets":%d,`, n-2)) {
 			t.Errorf("the second is %q", lines[1])
 		}
 		if slices.Sort(lines); len(lines) != want || len(slices.Compact(lines)) != want {
@@ -70,3 +93,20 @@ func TestManyLiveConnectionsAreListedOnce(t *testing.T) {
 		}
 	}
 }
+
+// answering is an NFCT that hears of no events and answers questions.
+type answering struct{ of *nfct }
+
+func (*answering) Options(*engine.Options) {}
+func (*answering) Bind(*engine.Binder)     {}
+func (*answering) Read(_ *engine.Batch, deadline time.Time) error {
+	time.Sleep(time.Until(deadline))
+	return nil
+}
+func (a *answering) Query(ask any, from int64) (int64, error) { return a.of.Query(ask, from) }
+
+type nothing struct{}
+
+func (nothing) Options(*engine.Options)          {}
+func (nothing) Bind(*engine.Binder) engine.Stage { return nothing{} }
+func (nothing) Consume(*engine.Batch)            {}

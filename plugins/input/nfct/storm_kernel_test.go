@@ -1,6 +1,7 @@
 package nfct_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ulogd/engine/question"
 	_ "ulogd/plugins/output/null"
 	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
@@ -82,13 +84,13 @@ func TestOverrunIsRecovered(t *testing.T) {
 // identifier and zone.
 func remembered(t testing.TB, d *stacktest.Daemon) (list []string) {
 	t.Helper()
-	if err := d.Machine.Query("ct1", "flows", nil, func(line []byte) {
-		m := fields(string(line))
-		var parts []string
-		for _, k := range strings.Fields("proto src dst sport dport reply.src reply.dst reply.sport reply.dport id zone") {
-			parts = append(parts, m[k])
-		}
-		list = append(list, strings.Join(parts, " "))
+	q, err := question.ParseFlows(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Ask(t.Context(), d.Machine, func(f *question.Flow) error {
+		list = append(list, fmt.Sprint(f.Proto, f.Src, f.Dst, f.Sport, f.Dport, f.ReplySrc, f.ReplyDst, f.ReplySport, f.ReplyDport, f.ID, f.Zone))
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
