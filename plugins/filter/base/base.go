@@ -15,6 +15,9 @@ func init() {
 VLAN and QinQ tags, MPLS labels, PPPoE, LLC and SNAP in front of the network header are walked, and so are
 VN-tag, E-tag, PBB, FabricPath, Cisco MetaData, NSH, Arista's time stamps, and MACsec where it does not encrypt.
 
+Packets that are not IP are counted by what they are: not_ip_arp, not_ip_lldp, not_ip_stp ..., by EtherType where
+it has no name here, as not_ip_0x1234, and beyond 32 kinds as not_ip_other.
+
 With inner = true what counts is the packet inside IPIP, 6in4, GRE with ERSPAN (I, II, III), PPTP and WCCP, AH,
 EtherIP, L2TP (2 and 3), MPLS over IP, pseudo-wires of Ethernet over MPLS with and without control word, and in
 UDP VXLAN, VXLAN-GPE, Geneve, GTP-U, L2TP, TZSP (Ethernet), MPLS, Teredo and LISP. Pseudo-wires, L2TPv3 and
@@ -52,7 +55,7 @@ func (f *base) Validate() error { return f.tunnels.validate() }
 
 func (f *base) Bind(p *engine.Binder) engine.Stage {
 	byPort, _ := f.tunnels.table() // Validate has seen it
-	return &stage{keys: bind(p), byPort: byPort, headers: headers{compat: p.Settings().CompatULOGD2()}}
+	return &stage{keys: bind(p), byPort: byPort, others: others{stats: p.Stats()}, headers: headers{compat: p.Settings().CompatULOGD2()}}
 }
 
 // stage decodes one batch at a time in two steps. The first looks at each packet once: it finds the
@@ -63,6 +66,7 @@ type stage struct {
 	byPort  *[1 << 16]opener // what is looked for on UDP ports; nil where tunnels are not opened
 	headers headers
 	now     columns
+	others  others
 
 	// plain4 and plain6 are the presence words of packets that need no closer look, by protocol:
 	// TCP and UDP without options, fragments or tunnels.
@@ -124,6 +128,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	for _, f := range s.fills {
 		f.fill(b, &s.headers)
 	}
+	s.others.settle()
 }
 
 // packet decodes any packet and returns the presence bits of what it has.
@@ -134,6 +139,7 @@ func (s *stage) packet(r engine.Row, p []byte, family uint8) uint64 {
 	case engine.FamilyIPv6:
 		return s.layers(r, p, engine.EtherIPv6)
 	case engine.FamilyARP:
+		s.others.count(engine.EtherARP, nil)
 		if s.headers.compat {
 			return 0
 		}
@@ -163,6 +169,16 @@ func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
 	}
 	if l.net > 0 {
 		s.as(r, l.etherType)
+	}
+	switch l.etherType {
+	case 0:
+		if l.cut {
+			return tags | s.cutBits
+		}
+		s.others.count(l.last, p[l.stop:])
+		return tags
+	case engine.EtherARP:
+		s.others.count(engine.EtherARP, nil)
 	}
 	bits, inside := s.network(r, p, l.net, l.etherType)
 	for n := 0; inside.etherType != 0 && n < maxTunnels; n++ {

@@ -123,7 +123,7 @@ func run(t testing.TB, in *feed, out *record, settings ...string) {
 	runInto(t, in, out, settings...)
 }
 
-func runInto(t testing.TB, in *feed, out engine.Output, settings ...string) {
+func runInto(t testing.TB, in *feed, out engine.Output, settings ...string) *engine.Machine {
 	t.Helper()
 	p, _ := engine.Default.Lookup(engine.FilterKind, "BASE")
 	b := engine.NewInstance(p, "b")
@@ -144,6 +144,7 @@ func runInto(t testing.TB, in *feed, out engine.Output, settings ...string) {
 	if err := m.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	return m
 }
 
 // decode returns the keys of one packet.

@@ -41,6 +41,17 @@ type link struct {
 	net       int
 	vlan      uint16 // outermost VLAN identifier
 	tagged    bool
+
+	// Where there is none: the EtherType that the walk ended at, where what it announces begins, and
+	// whether it ended because the packet does.
+	last uint16
+	stop int
+	cut  bool
+}
+
+// ends is what walk returns where there is no network header.
+func (l link) ends(cut bool) link {
+	return link{vlan: l.vlan, tagged: l.tagged, last: l.etherType, stop: l.net, cut: cut}
 }
 
 // walk goes from a header of the EtherType at offset net to the network header, with inner also over
@@ -54,17 +65,18 @@ func walk(p []byte, net int, etherType uint16, inner bool) link {
 			return l
 		case t == etherVLAN || t == etherQinQ || t == 0x9100 || t == 0x9200 || t == 0x9300:
 			if len(rest) < 4 {
-				return link{vlan: l.vlan, tagged: l.tagged}
+				return l.ends(true)
 			}
 			if !l.tagged {
 				l.vlan, l.tagged = be.Uint16(rest)&0xfff, true
 			}
 			l.etherType, l.net = be.Uint16(rest[2:]), l.net+4
 		case t == etherMPLS || t == etherMPLSm:
-			if l.etherType, rest = labels(rest); l.etherType == 0 || l.etherType == etherTEB && !inner {
-				return link{vlan: l.vlan, tagged: l.tagged}
+			next, behind := labels(rest)
+			if next == 0 || next == etherTEB && !inner {
+				return l.ends(behind == nil)
 			}
-			l.net = len(p) - len(rest)
+			l.etherType, l.net = next, len(p)-len(behind)
 		case t == etherPPPoE && len(rest) >= 8:
 			protocol, length := be.Uint16(rest[6:]), 8
 			if rest[6]&1 != 0 { // the high octet, a zero, was left out (RFC 1661 section 6.5)
@@ -80,16 +92,16 @@ func walk(p []byte, net int, etherType uint16, inner bool) link {
 		default:
 			next, length := tag(t, rest)
 			if length == 0 {
-				return link{vlan: l.vlan, tagged: l.tagged}
+				return l.ends(len(rest) == 0)
 			}
 			l.etherType, l.net = next, l.net+length
 		}
 	}
-	return link{vlan: l.vlan, tagged: l.tagged}
+	return link{vlan: l.vlan, tagged: l.tagged, last: l.etherType, stop: len(p), cut: true}
 }
 
 // labels skips a stack of MPLS labels. What follows is not announced: IP shows its version in the
-// first four bits (RFC 4928), where it is no frame.
+// first four bits (RFC 4928), where it is no frame. There is no rest where the packet ends in them.
 func labels(p []byte) (etherType uint16, rest []byte) {
 	for len(p) > 4 {
 		bottom := p[2]&1 != 0
