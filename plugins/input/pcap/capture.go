@@ -120,7 +120,7 @@ func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
 		if len(c.rings) > 0 {
 			r := c.rings[c.turn]
 			if n := r.next(c.frames[:]); n > 0 {
-				c.columns.fill(b, r.block(), c.ports, c.frames[:n])
+				c.columns.fill(b, r.block(), c.ports, c.frames[:n]) // the ports know no aggregates
 				return nil
 			}
 		}

@@ -30,6 +30,7 @@ type columns struct {
 	ifin     engine.Col[uint32]
 	ifout    engine.Col[uint32]
 
+	within             int             // where in an aggregate the next of its packets begins, 0 at its first
 	filter             *filter.Program // nil takes all
 	linkWanted         bool            // whether anybody reads what Ethernet's header says
 	noNetwork, refused *engine.Drop
@@ -66,27 +67,29 @@ func (k *columns) bind(p *engine.Binder) {
 	k.refused = s.Drop("link_type", "packets of a capture interface whose link type is not supported")
 }
 
-// fill makes rows of frames, which lie in the block, and returns the newest time among them. What
+// fill makes rows of frames, which lie in the block, and returns how many frames it has done with,
+// which is less than all where one of them holds many packets, and the newest time among them. What
 // the filter does not take is counted as filtered.
-func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frames []frame) (newest int64) {
+func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frames []frame) (used int, newest int64) {
 	b.SetData(block)
 	if len(ports) == 1 && ports[0].plain() && k.filter == nil && !k.linkWanted {
-		return k.fillPlain(b, frames)
+		return len(frames), k.fillPlain(b, frames)
 	}
 	have, pkt, length, wire := b.Have(), k.pkt.Of(b), k.length.Of(b), k.wire.Of(b)
 	count, times, family, protocol := k.count.Of(b), k.time.Of(b), k.family.Of(b), k.protocol.Of(b)
 	mac, maclen, mactype, saddr, addrlen := k.mac.Of(b), k.maclen.Of(b), k.mactype.Of(b), k.saddr.Of(b), k.addrlen.Of(b)
 	ifin, ifout, daddr := k.ifin.Of(b), k.ifout.Of(b), k.daddr.Of(b)
 	wanted, ethernet := k.linkWanted, k.all.Mask()|k.hardware.Mask()|k.source.Mask()|k.dest.Mask()
-	row, refused, skipped, other := 0, 0, 0, 0
-	for i := range frames {
-		f := &frames[i]
+	row, refused, skipped, other, without := 0, 0, 0, 0, 0
+	for used < len(frames) && row < engine.BatchSize {
+		f := &frames[used]
+		used++
 		p := &ports[f.port]
 		if p.refused != nil {
 			refused++
 			continue
 		}
-		data := block.Data[f.off : f.off+f.caplen]
+		data, wirelen := block.Data[f.off:f.off+f.caplen], f.wirelen
 		r := engine.Row(row)
 		newest = max(newest, f.time)
 		net, etherType, bits := uint32(etherLength), uint16(0), ethernet
@@ -102,11 +105,22 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 			}
 		} else {
 			h, ok := network(p.link, data)
+			if ok && h.aggregate {
+				end, next := 0, 0
+				if h, end, next, ok = subframe(data, max(int(h.net), k.within)); next > 0 {
+					used-- // this frame once more
+				}
+				k.within = next
+				data, wirelen = data[:min(end, len(data))], uint32(end)
+			}
 			if !ok {
-				if k.filter != nil && !k.filter.Match(data, 0, f.wirelen) {
+				switch {
+				case k.filter != nil && !k.filter.Match(data, 0, wirelen):
 					skipped++
-				} else if h.other {
+				case h.other:
 					other++
+				default:
+					without++
 				}
 				continue
 			}
@@ -124,15 +138,16 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 				bits |= k.dest.Mask()
 			}
 		}
-		if k.filter != nil && !k.filter.Match(data[net:], etherType, f.wirelen) {
+		if k.filter != nil && !k.filter.Match(data[net:], etherType, wirelen) {
 			skipped++
 			continue
 		}
 		if wanted {
 			mac[r], maclen[r], mactype[r] = engine.Raw{Off: f.off, Len: net}, uint16(net), p.hardware
 		}
-		pkt[r] = engine.Raw{Off: f.off + net, Len: f.caplen - net}
-		length[r], wire[r], count[r] = f.caplen-net, max(f.wirelen, f.caplen)-net, 1
+		caplen := uint32(len(data))
+		pkt[r] = engine.Raw{Off: f.off + net, Len: caplen - net}
+		length[r], wire[r], count[r] = caplen-net, max(wirelen, caplen)-net, 1
 		times[r], protocol[r], family[r] = engine.Time(f.time), etherType, familyOf(etherType)
 		have[r] = bits
 		row++
@@ -147,10 +162,10 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 	if other > 0 {
 		k.noPacket.Rows(b, other)
 	}
-	if without := len(frames) - row - refused - skipped - other; without > 0 {
+	if without > 0 {
 		k.noNetwork.Rows(b, without)
 	}
-	return newest
+	return used, newest
 }
 
 // fillPlain is fill for frames of Ethernet of which nobody wants to know more than the packet.

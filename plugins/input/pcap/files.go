@@ -24,6 +24,7 @@ type files struct {
 	blocks   *engine.Blocks
 	block    *engine.Block
 	frames   [engine.BatchSize]frame
+	left     []frame // of frames, those not yet in a batch
 	newest   int64
 	packets  int64
 	stopping bool
@@ -95,10 +96,14 @@ func (f *files) renewBlock() {
 func (f *files) Read(b *engine.Batch, deadline time.Time) error {
 	for !f.stopping {
 		if f.file != nil {
-			if n := f.file.next(f.frames[:]); n > 0 {
-				newest := f.columns.fill(b, f.block, f.file.ports, f.frames[:n])
+			if len(f.left) == 0 {
+				f.left = f.frames[:f.file.next(f.frames[:])]
+			}
+			if len(f.left) > 0 {
+				used, newest := f.columns.fill(b, f.block, f.file.ports, f.left)
+				f.left = f.left[used:]
 				f.newest = max(f.newest, newest)
-				f.packets += int64(n)
+				f.packets += int64(used)
 				if f.src.onDisk || !isNow(newest) {
 					b.SetReplay(f.newest)
 				}

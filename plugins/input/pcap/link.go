@@ -46,6 +46,7 @@ type header struct {
 	etherType   uint16 // of the network layer
 	src, dst    int16  // where the link addresses of six octets are, or -1
 	other       bool   // the frame is whole and carries no packet that is read here
+	aggregate   bool   // net is where the first of several packets with their own headers begins
 }
 
 // noPacket is the header of a frame that is none of a packet: of a link's own protocol, or of
@@ -180,14 +181,28 @@ func sll2(b []byte) (header, bool) {
 }
 
 // null is the BSDs' loopback header: the address family, in the order of the capturing host or, for
-// loop, in network order.
+// loop, in network order. IRIX and UNICOS write it in two octets. Drivers of serial lines put PPP or
+// Cisco HDLC there, and some an EtherType.
 func null(b []byte) (header, bool) {
 	if len(b) < 4 {
 		return header{}, false
 	}
+	switch {
+	case b[0] == 0xff && b[1] == 3:
+		return pppAt(b, 2)
+	case (b[0] == 0x0f || b[0] == 0x8f) && b[1] == 0 && be.Uint16(b[2:]) != 0:
+		return ciscoHDLC(b)
+	}
 	family := binary.LittleEndian.Uint32(b)
 	if family > 0xffff {
 		family = be.Uint32(b)
+	}
+	switch family {
+	case typeIPv4, typeIPv6:
+		return at(4, uint16(family))
+	}
+	if family > 0xff && family&0xff == 0 {
+		family >>= 8
 	}
 	switch family {
 	case 2: // AF_INET everywhere

@@ -64,6 +64,13 @@ func linkCases() []linkCase {
 		add(linkNull, typeIPv6, six, pt.Null{Family: family, BigEndian: true})
 		add(linkLoop, typeIPv6, six, pt.Loop{Family: family})
 	}
+	// What drivers of serial lines and other systems put into the loopback's link type.
+	for _, head := range []string{"\x0f\x00\x08\x00", "\x8f\x00\x08\x00", "\xff\x03\x00\x21", "\x00\x08\x00\x00", "\x00\x00\x08\x00", "\x00\x02\x00\x00"} {
+		add(linkNull, typeIPv4, four, pt.Raw(head))
+	}
+	for _, head := range []string{"\x0f\x00\x86\xdd", "\xff\x03\x00\x57", "\xdd\x86\x00\x00", "\x00\x18\x00\x00"} {
+		add(linkNull, typeIPv6, six, pt.Raw(head))
+	}
 	return cases
 }
 
@@ -144,7 +151,6 @@ func TestFramesWithoutData(t *testing.T) {
 		"acknowledgement":   {linkDot11, []pt.Layer{pt.Dot11{Type: 2, Subtype: 13}}},
 		"null data":         {linkDot11, append([]pt.Layer{pt.Dot11{Subtype: 4}}, packet...)},
 		"encrypted":         {linkDot11, append([]pt.Layer{pt.Dot11{Protected: true}}, packet...)},
-		"aggregate":         {linkDot11, append([]pt.Layer{pt.Dot11{QoS: true, AMSDU: true}}, packet...)},
 		"LCP":               {linkPPP, []pt.Layer{pt.PPP{}, pt.Zeros(8)}},
 		"other family":      {linkNull, []pt.Layer{pt.Null{Family: 16}, pt.Zeros(30)}},
 		"no IP version":     {linkRaw, []pt.Layer{pt.Raw("\x10bc")}},
@@ -157,7 +163,7 @@ func TestFramesWithoutData(t *testing.T) {
 		if ok {
 			t.Errorf("%s has a network layer: %+v", name, h)
 		}
-		loss := name == "aggregate" || name == "nothing" || strings.HasPrefix(name, "NFLOG")
+		loss := name == "nothing" || strings.HasPrefix(name, "NFLOG")
 		if h.other == loss {
 			t.Errorf("%s: told as a loss: %v, want %v", name, !h.other, loss)
 		}
@@ -184,10 +190,20 @@ func FuzzLink(f *testing.F) {
 	for _, c := range linkCases() {
 		f.Add(c.link, c.frame)
 	}
+	for _, p := range aggregates(3) {
+		f.Add(uint16(linkDot11), p.Data)
+	}
 	f.Fuzz(func(t *testing.T, link uint16, frame []byte) {
 		h, ok := network(link, frame)
 		if !ok {
 			return
+		}
+		for pos := int(h.net); h.aggregate && pos > 0; {
+			sub, _, next, ok := subframe(frame, pos)
+			if ok && (int(sub.net) > len(frame) || int(sub.src) < pos || int(sub.dst) < pos) || next > 0 && next <= pos {
+				t.Fatalf("%+v, then %d, in a frame of %d octets", sub, next, len(frame))
+			}
+			pos = next
 		}
 		if supported(link) != nil {
 			t.Fatal("reads a link type that it refuses")

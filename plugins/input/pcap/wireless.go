@@ -15,9 +15,9 @@ const (
 	amsduBit     = 1 << 7 // of the QoS control field
 )
 
-// dot11 reads a data frame at pos up to the EtherType in its SNAP header (RFC 1042). Encrypted
-// frames, aggregates of several packets, management and control frames carry nothing to read.
-// padded says that the header is filled to four octets.
+// dot11 reads a data frame at pos up to the EtherType in its SNAP header (RFC 1042), or up to the
+// first packet of an aggregate. Encrypted frames, management and control frames carry nothing to
+// read. padded says that the header is filled to four octets.
 func dot11(b []byte, pos int, padded bool) (header, bool) {
 	if len(b) < pos+2 {
 		return header{}, false
@@ -40,10 +40,12 @@ func dot11(b []byte, pos int, padded bool) (header, bool) {
 		dst, src = pos+16, pos+24
 		length += 6
 	}
+	aggregate := false
 	if subtype&qosBit != 0 {
-		if len(b) < pos+length+2 || b[pos+length]&amsduBit != 0 {
+		if len(b) < pos+length+2 {
 			return header{}, false
 		}
+		aggregate = b[pos+length]&amsduBit != 0
 		length += 2
 		if flags&orderBit != 0 {
 			length += 4
@@ -53,6 +55,9 @@ func dot11(b []byte, pos int, padded bool) (header, bool) {
 		length = (length + 3) &^ 3
 	}
 	llc := pos + length
+	if aggregate {
+		return header{net: uint32(llc), src: -1, dst: -1, aggregate: true}, len(b) > llc
+	}
 	if len(b) < llc+8 {
 		return header{}, false
 	}
@@ -63,6 +68,32 @@ func dot11(b []byte, pos int, padded bool) (header, bool) {
 		net: uint32(llc + 8), etherType: be.Uint16(b[llc+6:]),
 		src: int16(src), dst: int16(dst),
 	}, true
+}
+
+// subframe reads the packet at pos of an aggregate (IEEE 802.11 section 9.3.2.2): destination,
+// source, a length, LLC and SNAP, filled to four octets. It returns where the packet ends, and where
+// the next one begins, 0 behind the last.
+func subframe(b []byte, pos int) (h header, end, next int, ok bool) {
+	const head, snap, most = 14, 8, 11454 // octets that an aggregate may have
+	if len(b) < pos+head || pos > most {
+		return header{}, len(b), 0, false
+	}
+	length := int(be.Uint16(b[pos+12:]))
+	end = pos + head + length
+	if next = pos + (head+length+3)&^3; next+head > len(b) { // what follows is a check sequence, or nothing
+		next = 0
+	}
+	llc := pos + head
+	if len(b) < llc+snap {
+		return header{}, end, 0, false
+	}
+	if length < snap || b[llc] != 0xaa || b[llc+1] != 0xaa || b[llc+2] != 3 {
+		return noPacket, end, next, false
+	}
+	return header{
+		net: uint32(llc + snap), etherType: be.Uint16(b[llc+6:]),
+		src: int16(pos + 6), dst: int16(pos),
+	}, end, next, true
 }
 
 // radiotap (radiotap.org): a version, a length, words of presence bits, then the fields they
