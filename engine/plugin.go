@@ -107,9 +107,16 @@ type Backpressured interface{ Backpressure() bool }
 // are known.
 type Blocker interface{ Blocks() bool }
 
-// Namespaced is an input that may listen in another network namespace: Namespace returns the file
-// that stands for it, or "". Interface indexes in its records have their names there.
-type Namespaced interface{ Namespace() string }
+// Namespaced is an input that may listen in another network namespace.
+type Namespaced interface {
+	// Namespace returns the file that stands for it, or "" for the daemon's own. Interface indexes
+	// in the input's records have their names there.
+	Namespace() string
+	// Entered returns the inode number of the namespace that the input works in now: another one
+	// when that file's has been deleted and made again, 0 while there is none, and where Namespace
+	// is "". It is called from any goroutine.
+	Entered() uint64
+}
 
 // Timed is a filter that ends flows by time. Timeouts returns the age at which a flow that goes on
 // is reported, and the pause after which it has ended. Outputs tell collectors of them; they are

@@ -14,6 +14,9 @@ type StackInfo struct {
 	// Namespace is the file of the network namespace that the records come from, "" for the
 	// daemon's own. Interface indexes have their names there.
 	Namespace string
+	// Entered is the input's own ([Namespaced]): who works in the namespace too follows by it. It
+	// is nil where Namespace is "".
+	Entered func() uint64
 	// Patient says that the input loses nothing by waiting, such as a file: outputs then make it
 	// wait instead of dropping, unless their when_full says otherwise ([Binder.Waits]).
 	Patient bool
@@ -48,7 +51,9 @@ func (p *Binder) Stack() StackInfo {
 	if in := p.chain.in; in != nil {
 		info.Input = in.inst.Plugin.Name
 		if n, ok := in.impl.(Namespaced); ok {
-			info.Namespace = n.Namespace()
+			if info.Namespace = n.Namespace(); info.Namespace != "" {
+				info.Entered = n.Entered
+			}
 		}
 		if x, ok := in.impl.(Backpressured); ok {
 			info.Patient = x.Backpressure()

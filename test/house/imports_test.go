@@ -94,6 +94,11 @@ var rooms = []room{
 		why: "what the IP2 filters share knows none of them",
 	},
 	{
+		name: "follow", path: "plugins/filter/follow", may: []string{"engine", "engine/...", "netlink"},
+		world: []string{"golang.org/x/sys/unix", "github.com/mdlayher/netlink"},
+		why:   "what follows the kernel's tables for filters knows none of them",
+	},
+	{
 		name: "export", path: "plugins/output/export", may: []string{"engine", "engine/...", "netlink"},
 		world: []string{"golang.org/x/sys/unix", "github.com/pion/dtls/v3", "github.com/klauspost/compress/zstd"},
 		why:   "what exporters share knows none of them; of libraries it takes DTLS, which Go's own lacks",
@@ -104,14 +109,14 @@ var rooms = []room{
 		why:   "files and peers serve every output, and know none",
 	},
 	{
-		name: "plugin", path: "plugins", may: []string{"engine", "engine/...", "value", "netlink", "addresses", "export", "sink"},
+		name: "plugin", path: "plugins", may: []string{"engine", "engine/...", "value", "netlink", "addresses", "follow", "export", "sink"},
 		world: []string{"*"},
 		why: "a plugin knows no configuration and no command line: the engine hands it its options; and plugins meet " +
 			"through keys alone, so that each can be left out or replaced: what two of them share stands in a room beside them",
 	},
 	{
 		name: "test", path: "test", world: []string{"*"},
-		may: []string{"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "export", "sink", "plugin"},
+		may: []string{"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "follow", "export", "sink", "plugin"},
 		why: "tests may look at everything",
 	},
 }
@@ -184,6 +189,8 @@ func TestImportRulesForbid(t *testing.T) {
 		{"ulogd/plugins/output/sink/peer", "ulogd/plugins/output/export", false, true},
 		{"ulogd/plugins/input/nfct", "ulogd/plugins/input/nflog", false, true},
 		{"ulogd/plugins/input/nfct", "ulogd/plugins/input/netlink/mmsg", false, false},
+		{"ulogd/plugins/filter/follow", "ulogd/plugins/input/netlink/netns", false, false},
+		{"ulogd/plugins/filter/follow", "ulogd/plugins/filter/route", false, true},
 		{"ulogd/plugins/input/nfct", "ulogd/stacks", false, true},
 		{"ulogd/plugins/input/nfct", "ulogd/conf", false, true},
 		{"ulogd/plugins/input/nfct", "ulogd/cmd", false, true},

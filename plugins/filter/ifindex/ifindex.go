@@ -2,8 +2,11 @@
 package ifindex
 
 import (
+	"time"
+
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/filter/follow"
 )
 
 func init() {
@@ -29,7 +32,8 @@ func (ifindex) Options(*engine.Options) {}
 
 func (ifindex) Bind(p *engine.Binder) engine.Stage {
 	g := p.Group()
-	s := &stage{group: g, links: &links{namespace: p.Stack().Namespace}, stale: p.Settings().CompatULOGD2()}
+	s := &stage{group: g, stale: p.Settings().CompatULOGD2()}
+	s.follower = follow.New("interfaces", &s.links, p.Stack())
 	in, out := engine.Need(p, key.OOBIfIn), engine.Need(p, key.OOBIfOut)
 	s.names[0] = naming{index: in, name: engine.Give(p, g, key.OOBIn)}
 	s.names[1] = naming{index: out, name: engine.Give(p, g, key.OOBOut)}
@@ -38,11 +42,28 @@ func (ifindex) Bind(p *engine.Binder) engine.Stage {
 
 // stage knows the links of one stack's namespace.
 type stage struct {
-	*links
-	group engine.Group
-	names [2]naming
-	stale bool // ulogd2: an unknown index shows the name of the record before
+	follower *follow.Follower
+	links    links
+	group    engine.Group
+	names    [2]naming
+	stale    bool // ulogd2: an unknown index shows the name of the record before
 }
+
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Opener = (*stage)(nil)
+	_ engine.Ticker = (*stage)(nil)
+	_ engine.Closer = (*stage)(nil)
+)
+
+// Open begins to follow the links.
+func (s *stage) Open(env *engine.Env) error { return s.follower.Open(env) }
+
+// Tick takes up what the kernel has told while no records came.
+func (s *stage) Tick(time.Time) { s.follower.Update() }
+
+// Close stops following.
+func (s *stage) Close() error { return s.follower.Close() }
 
 // naming is one direction.
 type naming struct {
@@ -52,7 +73,7 @@ type naming struct {
 }
 
 func (s *stage) Consume(b *engine.Batch) {
-	s.update()
+	s.follower.Update()
 	have := b.Have()
 	for i := range s.names {
 		s.name(b, &s.names[i])

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"ulogd/engine"
+	"ulogd/plugins/filter/follow"
+	"ulogd/plugins/input/netlink/nlattr"
 	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
@@ -14,15 +16,16 @@ import (
 func TestLinksFollowTheKernel(t *testing.T) {
 	ns := nstest.New(t)
 	nstest.Need(t, "veth")
-	l := links{namespace: ns.Path()}
-	if err := l.Open(&engine.Env{}); err != nil {
+	var l links
+	f := follow.New("interfaces", &l, engine.StackInfo{Namespace: ns.Path()})
+	if err := f.Open(&engine.Env{Stats: &engine.Stats{}}); err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer f.Close()
 	expect := func(index uint32, want string) {
 		t.Helper()
 		nstest.Eventually(t, 5e9, func() error {
-			l.update()
+			f.Update()
 			if name, _ := l.name(index); string(name) != want {
 				return fmt.Errorf("index %d is %q, want %q", index, name, want)
 			}
@@ -38,13 +41,13 @@ func TestLinksFollowTheKernel(t *testing.T) {
 	ns.Run(t, "ip link set second master br0")
 	ns.Run(t, "ip link set second nomaster") // the bridge family says that the link is deleted
 	expect(80, "br0")
-	l.update()
+	f.Update()
 	if at, _ := l.find(70); l.known[at].gone {
 		t.Error("a link that left its bridge counts as removed")
 	}
 	ns.Run(t, "ip link del second")
 	nstest.Eventually(t, 5e9, func() error {
-		l.update()
+		f.Update()
 		if at, _ := l.find(70); !l.known[at].gone {
 			return fmt.Errorf("the removed link is not known to be gone")
 		}
@@ -96,8 +99,8 @@ func FuzzChange(f *testing.F) {
 	f.Add(uint16(17), make([]byte, 16))
 	f.Fuzz(func(t *testing.T, typ uint16, body []byte) {
 		var l links
-		l.change(typ, body)
-		l.change(typ, body)
+		l.Change(nlattr.Message{Type: typ, Body: body})
+		l.Change(nlattr.Message{Type: typ, Body: body})
 		if len(l.known) > 1 {
 			t.Errorf("one message made %d links", len(l.known))
 		}

@@ -1,37 +1,26 @@
-// The links of a network namespace, kept current by what the kernel says of changes.
+// The links of a network namespace: names of interfaces by their index.
 
 package ifindex
 
 import (
 	"cmp"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"os"
 	"slices"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"ulogd/engine"
-	"ulogd/plugins/input/netlink/mmsg"
+	"ulogd/plugins/filter/follow"
 	"ulogd/plugins/input/netlink/nlattr"
 )
 
-// links are the names of interfaces by their index. All of it runs on the stack's goroutine: the
-// changes that the kernel has told of are taken up before each batch, so that packets logged after
-// a change show it.
+// links are what the kernel has told of interfaces.
 type links struct {
-	namespace string
-
-	env      *engine.Env
-	file     *os.File // the namespace
-	monitor  *netlink.Conn
-	receiver *mmsg.Receiver
-	buf      []byte
-	known    []link   // sorted by index
-	gone     []uint32 // indexes of removed links whose names are still known, oldest first
+	known []link   // sorted by index
+	gone  []uint32 // indexes of removed links whose names are still known, oldest first
 }
+
+var _ follow.Subject = (*links)(nil)
 
 type link struct {
 	index uint32
@@ -39,114 +28,37 @@ type link struct {
 	gone  bool
 }
 
-const (
-	// maxGone is how many removed links keep their names: packets that they carried may still wait
-	// to be read.
-	maxGone = 1024
+// maxGone is how many removed links keep their names: packets that they carried may still wait to
+// be read.
+const maxGone = 1024
 
-	slotSize = 32 << 10 // octets for one message about a link; those with many virtual functions are the largest
-	slots    = 4
-)
+// Groups implements follow.Subject.
+func (l *links) Groups() []uint32 { return []uint32{unix.RTNLGRP_LINK} }
 
-// Open begins to follow the links and reads those that exist.
-func (l *links) Open(env *engine.Env) error {
-	l.env = env
-	config := netlink.Config{Groups: 1 << (unix.RTNLGRP_LINK - 1)}
-	if l.namespace != "" {
-		var err error
-		if l.file, err = os.Open(l.namespace); err != nil {
-			return fmt.Errorf("open the input's network namespace: %w", err)
-		}
-		config.NetNS = int(l.file.Fd())
-	}
-	var err error
-	if l.monitor, err = netlink.Dial(unix.NETLINK_ROUTE, &config); err != nil {
-		return fmt.Errorf("follow interfaces: %w", err)
-	}
-	raw, err := l.monitor.SyscallConn()
-	if err != nil {
-		return err
-	}
-	l.receiver, l.buf = mmsg.New(raw), make([]byte, slots*slotSize)
-	return l.load()
+// Requests implements follow.Subject.
+func (l *links) Requests() []netlink.Message {
+	return []netlink.Message{{Header: netlink.Header{Type: unix.RTM_GETLINK}, Data: make([]byte, unix.SizeofIfInfomsg)}}
 }
 
-// Close stops following.
-func (l *links) Close() error {
-	var errs []error
-	if l.monitor != nil {
-		errs = append(errs, l.monitor.Close())
-	}
-	if l.file != nil {
-		errs = append(errs, l.file.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// load reads all links. Changes that happen meanwhile wait in the monitor.
-func (l *links) load() error {
-	config := netlink.Config{}
-	if l.file != nil {
-		config.NetNS = int(l.file.Fd())
-	}
-	c, err := netlink.Dial(unix.NETLINK_ROUTE, &config)
-	if err != nil {
-		return fmt.Errorf("list interfaces: %w", err)
-	}
-	defer c.Close()
-	messages, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
-		Data:   make([]byte, unix.SizeofIfInfomsg),
-	})
-	if err != nil {
-		return fmt.Errorf("list interfaces: %w", err)
-	}
+// Begin implements follow.Subject: a link of which nothing is told now is gone.
+func (l *links) Begin() {
 	for _, k := range slices.Clone(l.known) {
 		l.remove(k.index)
 	}
-	for _, m := range messages {
-		l.change(uint16(m.Header.Type), m.Data)
-	}
-	return nil
 }
 
-// update takes up the changes since the last time.
-func (l *links) update() {
-	for {
-		n, err := l.receiver.TryReceive(l.buf, slotSize)
-		whole := true
-		for i := range n {
-			for rest := l.receiver.Datagram(i); len(rest) > 0; {
-				var m nlattr.Message
-				m, rest = nlattr.NextMessage(rest)
-				l.change(m.Type, m.Body)
-				whole = whole && m.Type != nlattr.Malformed
-			}
-		}
-		if errors.Is(err, mmsg.ErrOverrun) || !whole {
-			err = l.load()
-		}
-		if err != nil {
-			l.env.Limited().Error("cannot follow interfaces; names may be out of date", "error", err)
-		}
-		if n == 0 || err != nil {
-			return
-		}
-	}
-}
-
-// change takes up one message: struct ifinfomsg, in the machine's byte order, and attributes.
-func (l *links) change(typ uint16, body []byte) {
+// Change takes up one message: struct ifinfomsg, in the machine's byte order, and attributes.
+func (l *links) Change(m nlattr.Message) bool {
 	// For the bridge family, a link that is "deleted" has only left its bridge.
-	if len(body) < unix.SizeofIfInfomsg || body[0] == unix.AF_BRIDGE {
-		return
+	if len(m.Body) < unix.SizeofIfInfomsg || m.Body[0] == unix.AF_BRIDGE {
+		return true
 	}
-	index := binary.NativeEndian.Uint32(body[4:])
-	switch typ {
+	index := binary.NativeEndian.Uint32(m.Body[4:])
+	switch m.Type {
 	case unix.RTM_DELLINK:
 		l.remove(index)
 	case unix.RTM_NEWLINK:
-		for attrs := body[unix.SizeofIfInfomsg:]; len(attrs) > 0; {
+		for attrs := m.Body[unix.SizeofIfInfomsg:]; len(attrs) > 0; {
 			var kind uint16
 			var v []byte
 			if kind, v, attrs = nlattr.Next(attrs); kind == unix.IFLA_IFNAME && len(v) > 1 {
@@ -154,6 +66,7 @@ func (l *links) change(typ uint16, body []byte) {
 			}
 		}
 	}
+	return true
 }
 
 func (l *links) name(index uint32) ([]byte, bool) {

@@ -4,9 +4,11 @@ package route
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/filter/follow"
 )
 
 func init() {
@@ -71,22 +73,25 @@ func (f *route) Validate() error {
 
 func (f *route) Bind(p *engine.Binder) engine.Stage {
 	src, dst, out, hop := p.Group(), p.Group(), p.Group(), p.Group()
-	return &stage{
-		follower: &follower{namespace: p.Stack().Namespace, only: f.table},
-		family:   p.Family(),
-		saddr:    engine.Need(p, key.OrigSaddr),
-		daddr:    engine.Need(p, key.OrigDaddr),
-		ifout:    engine.Give(p, out, key.OOBIfOut),
-		nextHop:  engine.Give(p, hop, key.RouteNextHop),
-		srcPlen:  engine.Give(p, src, key.RouteSrcPlen),
-		dstPlen:  engine.Give(p, dst, key.RouteDstPlen),
-		src:      src.Mask(), dst: dst.Mask(), out: out.Mask(), hop: hop.Mask(),
+	s := &stage{
+		routes:  routes{only: f.table},
+		family:  p.Family(),
+		saddr:   engine.Need(p, key.OrigSaddr),
+		daddr:   engine.Need(p, key.OrigDaddr),
+		ifout:   engine.Give(p, out, key.OOBIfOut),
+		nextHop: engine.Give(p, hop, key.RouteNextHop),
+		srcPlen: engine.Give(p, src, key.RouteSrcPlen),
+		dstPlen: engine.Give(p, dst, key.RouteDstPlen),
+		src:     src.Mask(), dst: dst.Mask(), out: out.Mask(), hop: hop.Mask(),
 	}
+	s.follower = follow.New("routes", &s.routes, p.Stack())
+	return s
 }
 
 // stage is ROUTE at one place of one stack.
 type stage struct {
-	*follower
+	follower         *follow.Follower
+	routes           routes
 	family           engine.Family
 	saddr, daddr     engine.Col[engine.Addr]
 	ifout            engine.Col[uint32]
@@ -96,8 +101,27 @@ type stage struct {
 	src, dst, out, hop uint64 // presence bits
 }
 
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Opener = (*stage)(nil)
+	_ engine.Ticker = (*stage)(nil)
+	_ engine.Closer = (*stage)(nil)
+)
+
+// Open begins to follow the routes.
+func (s *stage) Open(env *engine.Env) error {
+	s.routes.count = env.Stats.Level("routes", "routes known now")
+	return s.follower.Open(env)
+}
+
+// Tick takes up what the kernel has told while no records came.
+func (s *stage) Tick(time.Time) { s.follower.Update() }
+
+// Close stops following.
+func (s *stage) Close() error { return s.follower.Close() }
+
 func (s *stage) Consume(b *engine.Batch) {
-	s.update()
+	s.follower.Update()
 	have, saddr, daddr := b.Have(), s.saddr.Of(b), s.daddr.Of(b)
 	ifout, nextHop, srcPlen, dstPlen := s.ifout.Of(b), s.nextHop.Of(b), s.srcPlen.Of(b), s.dstPlen.Of(b)
 	for _, r := range b.Rows() {
@@ -105,7 +129,7 @@ func (s *stage) Consume(b *engine.Batch) {
 		if version == 0 {
 			continue
 		}
-		t := &s.tables[version/6]
+		t := &s.routes.tables[version/6]
 		var bits uint64
 		if n := t.lookup(position(saddr[r], version)); n != nil {
 			srcPlen[r] = n.plen

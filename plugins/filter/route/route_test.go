@@ -13,6 +13,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/filter/follow"
 	"ulogd/plugins/input/netlink/nlattr"
 	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
@@ -33,6 +34,8 @@ type flows struct {
 func (f *flows) Options(*engine.Options) {}
 
 func (f *flows) Namespace() string { return f.namespace }
+
+func (f *flows) Entered() uint64 { return 0 }
 
 func (f *flows) Bind(p *engine.Binder) {
 	f.g = p.Group()
@@ -196,7 +199,7 @@ func TestFollowsChanges(t *testing.T) {
 	}
 	in.before = func(i int) {
 		if steps[i].wait {
-			time.Sleep(settle)
+			time.Sleep(follow.Settle)
 		}
 		ns.Run(t, steps[i].command)
 	}
@@ -239,9 +242,9 @@ func FuzzMessage(f *testing.F) {
 	hops := []byte{16, 0, 0, 0, 3, 0, 0, 0, 8, 0, 5, 0, 10, 0, 0, 1}
 	f.Add(nlattr.Append(body, 9, hops), uint16(25))
 	f.Fuzz(func(t *testing.T, body []byte, typ uint16) {
-		fl := &follower{routes: &engine.Counter{}}
-		fl.change(typ, 0, body)
-		fl.change(24, 0x100, body)
+		fl := &routes{count: &engine.Counter{}}
+		fl.Change(nlattr.Message{Type: typ, Body: body})
+		fl.Change(nlattr.Message{Type: 24, Flags: 0x100, Body: body})
 		if m, ok := readRoute(body); ok && fl.tables[m.version/6].lookup(masked(m.addr, m.plen)) == nil {
 			t.Errorf("a route is not found again: %+v", m)
 		}

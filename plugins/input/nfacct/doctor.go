@@ -5,10 +5,12 @@ package nfacct
 import (
 	"errors"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
 	"ulogd/engine/doctor"
+	"ulogd/plugins/input/netlink/netns"
 )
 
 // addCommand makes a counter and a rule that counts.
@@ -17,15 +19,19 @@ const addCommand = "nfacct add all && iptables -A INPUT -m nfacct --nfacct-name 
 // Doctor reads the counters as they are, without setting them to zero.
 func (n *nfacct) Doctor(d *engine.DoctorReport) {
 	doctor.NetAdmin(d, "reading counters")
-	conn, err := dial(n.namespace)
+	var conn *netlink.Conn
+	err := netns.Do(n.place.Path, func() (err error) { conn, err = dial(); return err })
+	if n.place.Wait && netns.IsMissing(err) {
+		return
+	}
 	if err != nil {
 		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
 		return
 	}
 	defer conn.Close()
 	there := ""
-	if n.namespace != "" {
-		there = "nsenter --net=" + n.namespace + " "
+	if n.place.Path != "" {
+		there = "nsenter --net=" + n.place.Path + " "
 	}
 	counters, err := conn.Execute(request(msgGet))
 	switch {

@@ -22,11 +22,16 @@ func counted(t testing.TB) *nstest.NS {
 	t.Helper()
 	nstest.Need(t, "root", "tool:nfacct", "tool:iptables")
 	ns := nstest.New(t)
+	count(t, ns)
+	return ns
+}
+
+func count(t testing.TB, ns *nstest.NS) {
+	t.Helper()
 	for i, name := range []string{"one", "two", "none"} {
 		ns.Run(t, "nfacct add "+name)
 		ns.Run(t, fmt.Sprintf("iptables -A INPUT -p udp --dport %d -m nfacct --nfacct-name %s", 1001+i, name))
 	}
-	return ns
 }
 
 // send sends n datagrams of 72 octets, 100 with their headers.
@@ -153,6 +158,50 @@ func TestEqualsULOGD2(t *testing.T) {
 	})
 	if got, want := strings.Join(ours, "\n"), strings.Join(theirs, "\n"); got != want {
 		t.Errorf("got\n%s\nulogd2 wrote\n%s", got, want)
+	}
+}
+
+// TestNamespaceReturns: the namespace is deleted and made again under its name. What was counted
+// since the last poll is read before it is left.
+func TestNamespaceReturns(t *testing.T) {
+	ns := counted(t)
+	d := start(t, ns, "pollinterval = 3600")
+	send(t, ns, 1001, 5)
+	ns.Remove(t)
+	d.Eventually("it is seen to be gone, and the time is counted", func() bool { return d.Count("acct1", "namespace_absent_seconds") > 0 })
+	if lines := poll(t, d, 3); lines[0] != "sum.name=one sum.pkts=5 sum.bytes=500" {
+		t.Errorf("the last poll: %q", lines)
+	}
+	ns.Make(t)
+	count(t, ns)
+	d.Eventually("it is read", func() bool { return d.Log.Has("the network namespace is there again") })
+	send(t, ns, 1002, 4)
+	d.Machine.Signal(engine.Dump)
+	if lines := poll(t, d, 3); lines[0] != "sum.name=one sum.pkts=0 sum.bytes=0" || lines[1] != "sum.name=two sum.pkts=4 sum.bytes=400" {
+		t.Errorf("the other namespace: %q", lines)
+	}
+	if !d.Log.Has("the network namespace has gone away") || d.Count("acct1", "failed_polls") != 0 {
+		t.Errorf("%d polls failed:\n%s", d.Count("acct1", "failed_polls"), d.Log)
+	}
+	d.Stop()
+}
+
+// TestMissingNamespace at the start is an error, unless it is to be waited for.
+func TestMissingNamespace(t *testing.T) {
+	ns := counted(t)
+	ns.Remove(t)
+	text := fmt.Sprintf("stack = [\"acct1:NFACCT,out:RECORD\"]\n[acct1]\npollinterval = 1\nnetwork_namespace_path = %q", ns.Path())
+	if err := stacktest.Plan(t, "test.toml", text, &stacktest.Log{}).Machine.Open(); err == nil || !strings.Contains(err.Error(), ns.Path()) {
+		t.Errorf("got %v", err)
+	}
+	d := start(t, ns, "pollinterval = 3600\nwait = true")
+	ns.Make(t)
+	count(t, ns)
+	d.Eventually("it is read", func() bool { return d.Log.Has("the network namespace is there again") })
+	send(t, ns, 1001, 2)
+	d.Machine.Signal(engine.Dump)
+	if lines := poll(t, d, 3); lines[0] != "sum.name=one sum.pkts=2 sum.bytes=200" {
+		t.Errorf("got %q", lines)
 	}
 }
 

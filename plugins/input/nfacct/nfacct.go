@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -13,6 +12,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/input/netlink/netns"
 )
 
 const doc = `Reads the named counters of the kernel (nfacct) at intervals: one record for each counter and poll, also where nothing was counted.
@@ -36,11 +36,11 @@ type nfacct struct {
 	pollInterval time.Duration
 	zero         bool
 	timestamp    bool
-	namespace    string
+	place        netns.Follower
 
 	columns columns
 	env     *engine.Env
-	conn    *netlink.Conn
+	conn    *netlink.Conn // nil while the namespace is away
 	blocks  *engine.Blocks
 
 	due       time.Time         // of the next poll
@@ -56,6 +56,7 @@ type nfacct struct {
 var (
 	_ engine.Validator     = (*nfacct)(nil)
 	_ engine.Opener        = (*nfacct)(nil)
+	_ engine.Ticker        = (*nfacct)(nil)
 	_ engine.Closer        = (*nfacct)(nil)
 	_ engine.Stopper       = (*nfacct)(nil)
 	_ engine.Signaler      = (*nfacct)(nil)
@@ -69,7 +70,7 @@ func (n *nfacct) Options(o *engine.Options) {
 	o.Seconds(&n.pollInterval, "pollinterval", 0, "time between polls; it must be set")
 	o.Bool(&n.zero, "zerocounter", true, "set the counters to zero when reading them, so that each record holds what came since the one before; off: totals")
 	o.Bool(&n.timestamp, "timestamp", false, "give oob.time, the time of the poll")
-	o.String(&n.namespace, "network_namespace_path", "", "file of the network namespace to read, such as /run/netns/NAME; unset: the daemon's own")
+	n.place.Options(o, "read")
 }
 
 // Validate checks the settings.
@@ -111,26 +112,42 @@ func (n *nfacct) Open(env *engine.Env) error {
 	n.malformed = env.Stats.Drop("malformed", "messages that do not describe a counter")
 	n.failed = env.Stats.Counter("failed_polls", "times that the counters could not be read")
 	n.overs = env.Stats.Counter("late_polls", "polls left out because the records of the one before were not taken")
-	var err error
-	if n.conn, err = dial(n.namespace); err != nil {
-		return err
-	}
-	n.due = time.Now().Add(n.pollInterval)
-	return nil
+	return n.place.Open(env, n.begin)
 }
 
-// dial opens a socket in the namespace of that file.
-func dial(namespace string) (*netlink.Conn, error) {
-	config := &netlink.Config{}
-	if namespace != "" {
-		f, err := os.Open(namespace)
-		if err != nil {
-			return nil, fmt.Errorf("network_namespace_path: %w", err)
-		}
-		defer f.Close() // the socket stays where it was opened
-		config.NetNS = int(f.Fd())
+// begin opens the socket in the namespace that it is called in.
+func (n *nfacct) begin() (err error) {
+	n.due = time.Now().Add(n.pollInterval)
+	n.conn, err = dial()
+	return err
+}
+
+// leave reads a last time what was counted in a namespace that is no more, and returns true when
+// that is done.
+func (n *nfacct) leave() bool {
+	if n.conn == nil {
+		return true
 	}
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, config)
+	if len(n.pending) > 0 { // of the poll before
+		return false
+	}
+	n.poll(time.Now())
+	if err := n.Close(); err != nil {
+		n.env.Log.Warn("leave the network namespace", "error", err)
+	}
+	return true
+}
+
+// Tick follows the namespace.
+func (n *nfacct) Tick(now time.Time) {
+	if !n.stopping {
+		n.place.Tick(now, n.leave, n.begin)
+	}
+}
+
+// dial opens a socket.
+func dial() (*netlink.Conn, error) {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open an nfacct socket: %w", err)
 	}
@@ -144,6 +161,10 @@ func (n *nfacct) Read(b *engine.Batch, deadline time.Time) error {
 			return io.EOF
 		}
 		now := time.Now()
+		if n.conn == nil {
+			time.Sleep(deadline.Sub(now))
+			return nil
+		}
 		if now.Before(n.due) {
 			time.Sleep(min(n.due.Sub(now), deadline.Sub(now)))
 			return nil
@@ -173,5 +194,7 @@ func (n *nfacct) Close() error {
 	if n.conn == nil {
 		return nil
 	}
-	return n.conn.Close()
+	err := n.conn.Close()
+	n.conn = nil
+	return err
 }

@@ -103,6 +103,7 @@ var (
 	_ engine.Signaler      = (*nfct)(nil)
 	_ engine.Live          = (*nfct)(nil)
 	_ engine.Backpressured = (*nfct)(nil)
+	_ engine.Namespaced    = (*nfct)(nil)
 	_ engine.Counting      = (*nfct)(nil)
 	_ engine.Querier       = (*nfct)(nil)
 	_ engine.Doctored      = (*nfct)(nil)
@@ -122,6 +123,12 @@ func (n *nfct) Counts() engine.Counts {
 	}
 	return engine.CountsDelta
 }
+
+// Namespace tells ROUTE and exporters whose routes and interfaces the connections take.
+func (n *nfct) Namespace() string { return n.place.Path }
+
+// Entered implements engine.Namespaced.
+func (n *nfct) Entered() uint64 { return n.place.Entered() }
 
 // Backpressure tells that the kernel keeps what is not read.
 func (n *nfct) Backpressure() bool { return n.reliable }

@@ -123,6 +123,9 @@ func (n *nflog) Bind(p *engine.Binder) {
 // Namespace tells filters behind this input where interface indexes have their names.
 func (n *nflog) Namespace() string { return n.place.Path }
 
+// Entered implements engine.Namespaced.
+func (n *nflog) Entered() uint64 { return n.place.Entered() }
+
 // Open opens the socket and binds the group.
 func (n *nflog) Open(env *engine.Env) error {
 	n.env = env

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,22 +22,25 @@ type capture struct {
 	log     *slog.Logger
 	limited *engine.LimitedLog
 	options liveOptions
-	space   string // network namespace
+	place   *netns.Follower
 	fanout  int
 
-	rings  []*ring
-	fds    []unix.PollFd
-	ports  []port
-	turn   int // the ring that is read
-	frames [engine.BatchSize]frame
+	rings   []*ring
+	retired []*ring // to be given back
+	fds     []unix.PollFd
+	ports   []port
+	turn    int // the ring that is read
+	frames  [engine.BatchSize]frame
 
 	down     bool
 	stopping bool
+	leaving  bool      // the namespace is gone, and what was captured there is still to come
 	end      time.Time // of the capture, if nothing comes any more
 	lost     *engine.Counter
 
 	// An interface that is not there.
 	follower *follower
+	wait     bool // for one that is not there when a namespace is entered
 	gone     bool
 	since    time.Time
 	counted  int
@@ -47,30 +51,54 @@ type capture struct {
 
 // openCapture opens the interface.
 func openCapture(s *settings, columns *columns, env *engine.Env) (reader, error) {
-	c := &capture{columns: columns, log: env.Log, limited: env.Limited(), space: s.namespace, fanout: s.fanout}
+	c := &capture{columns: columns, log: env.Log, limited: env.Limited(), place: &s.place, fanout: s.fanout, wait: s.place.Wait}
 	c.lost = env.Stats.Lost("ring", "packets that found the ring full")
 	c.removals = env.Stats.Counter("removed", "times that the interface went away")
 	c.without = env.Stats.Counter("seconds_without", "seconds in which the interface was not there")
 	c.options = liveOptions{iface: s.iface, filter: s.expression, snaplen: s.snaplen, promisc: s.promisc}
-	err := netns.Do(s.namespace, func() (err error) {
-		if c.follower, err = openFollower(); err != nil {
-			return err
-		}
-		if err = c.open(); s.wait && errors.Is(err, unix.ENODEV) {
-			return c.await()
-		}
-		return err
-	})
-	if err != nil {
-		c.Close()
-		return nil, err
+	if err := c.place.Open(env, c.begin); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
-	if c.gone {
-		c.log.Warn("the interface is not there; capturing begins when it is", "interface", s.iface)
-		return c, nil
-	}
-	c.log.Info("capturing", "interface", s.iface, "rings", len(c.rings), "octets", len(c.rings)*ringBlocks*ringBlock)
+	c.wait = true // a namespace that returns has no interfaces yet
 	return c, nil
+}
+
+// begin opens the interface in the namespace that it is called in. What an error leaves open is
+// closed.
+func (c *capture) begin() (err error) {
+	c.down, c.gone = false, false
+	if c.follower, err = openFollower(); err == nil {
+		if err = c.open(); c.wait && errors.Is(err, unix.ENODEV) {
+			err = c.await()
+		}
+	}
+	switch {
+	case err != nil:
+		return errors.Join(err, c.quit())
+	case c.gone:
+		c.log.Warn("the interface is not there; capturing begins when it is", "interface", c.options.iface)
+	default:
+		c.log.Info("capturing", "interface", c.options.iface, "rings", len(c.rings), "octets", len(c.rings)*ringBlocks*ringBlock)
+	}
+	return nil
+}
+
+// leave ends the work in a namespace that is no more; it returns true when what was captured there
+// is read.
+func (c *capture) leave() bool {
+	if c.follower != nil && !c.leaving {
+		c.leaving = true
+		c.refuse()
+	}
+	return c.follower == nil
+}
+
+// quit closes all that belongs to a namespace.
+func (c *capture) quit() error {
+	c.follower.close()
+	c.follower, c.leaving = nil, false
+	c.closeSpare()
+	return c.retire()
 }
 
 // open makes the rings.
@@ -116,6 +144,13 @@ func (c *capture) await() error {
 
 // Read fills a batch with packets of one block.
 func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
+	if c.follower == nil { // the namespace is away
+		if c.stopping {
+			return io.EOF
+		}
+		time.Sleep(time.Until(deadline))
+		return nil
+	}
 	for woken := false; ; {
 		if len(c.rings) > 0 {
 			r := c.rings[c.turn]
@@ -132,13 +167,16 @@ func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
 		case c.stopping && now.After(c.end) && !c.full():
 			c.countLost()
 			return io.EOF
+		case c.leaving && now.After(c.end) && !c.full():
+			c.countLost()
+			return c.quit()
 		case !now.Before(deadline):
 			return c.followed()
 		case woken: // poll also tells of blocks that wait to be given back
 			time.Sleep(time.Millisecond)
 		}
 		var err error
-		if woken, err = c.wait(deadline); err != nil {
+		if woken, err = c.poll(deadline); err != nil {
 			return err
 		}
 	}
@@ -170,8 +208,8 @@ func (c *capture) full() bool {
 	return false
 }
 
-// wait waits until a ring has something to tell.
-func (c *capture) wait(deadline time.Time) (woken bool, err error) {
+// poll waits until a ring has something to tell.
+func (c *capture) poll(deadline time.Time) (woken bool, err error) {
 	if c.gone {
 		_, err := poll([]unix.PollFd{{Fd: int32(c.follower.fd), Events: unix.POLLIN}}, deadline)
 		if err == nil {
@@ -205,7 +243,7 @@ func (c *capture) trouble(r *ring) error {
 // followed notes that the interface is gone. The kernel tells that it is down, before the last
 // packets, and then no more.
 func (c *capture) followed() error {
-	if c.gone || c.stopping || !c.rings[0].removed() {
+	if c.gone || c.stopping || c.leaving || !c.rings[0].removed() {
 		return nil
 	}
 	c.log.Warn("the interface is removed; capturing goes on when there is one of its name", "interface", c.options.iface)
@@ -219,7 +257,7 @@ func (c *capture) followed() error {
 
 // lookAgain captures from the interface if it is there again.
 func (c *capture) lookAgain() error {
-	if c.stopping {
+	if c.stopping || c.leaving {
 		return nil
 	}
 	c.follower.drain()
@@ -268,15 +306,15 @@ func (c *capture) reopen(f found) error {
 		c.ports = c.rings[0].ports()
 		return nil
 	}
-	old := c.rings
 	c.countLost()
+	old := c.rings
 	c.rings = nil
-	if err := netns.Do(c.space, c.open); err != nil {
-		closeRings(c.rings)
-		c.rings = old
-		return err
+	err := netns.Do(c.place.Path, c.open)
+	if err != nil {
+		old, c.rings = c.rings, old
 	}
-	return closeRings(old)
+	c.retired = append(c.retired, old...)
+	return errors.Join(err, c.sweep())
 }
 
 // countAway counts the whole seconds without the interface.
@@ -288,10 +326,16 @@ func (c *capture) countAway() {
 	}
 }
 
-// Tick counts what was lost.
-func (c *capture) Tick(time.Time) {
+// Tick counts what was lost, and follows the namespace.
+func (c *capture) Tick(now time.Time) {
 	c.countLost()
 	c.countAway()
+	if err := c.sweep(); err != nil {
+		c.limited.Error("give a ring back", "error", err)
+	}
+	if !c.stopping {
+		c.place.Tick(now, c.leave, c.begin)
+	}
 }
 
 func (c *capture) countLost() {
@@ -306,19 +350,46 @@ func (c *capture) countLost() {
 
 // Stop ends the capture; what it has is still read.
 func (c *capture) Stop() {
+	c.refuse()
+	c.stopping = true
+}
+
+// refuse makes the kernel capture no more.
+func (c *capture) refuse() {
 	for _, r := range c.rings {
 		if err := r.refuse(); err != nil {
 			c.log.Error("stop capturing", "interface", r.name, "error", err)
 		}
 	}
-	c.stopping, c.end = true, time.Now().Add(settled)
+	c.end = time.Now().Add(settled)
 }
 
 // Close gives the rings back.
 func (c *capture) Close() error {
-	c.follower.close()
-	c.closeSpare()
-	return closeRings(c.rings)
+	err := c.quit()
+	for _, r := range c.retired {
+		err = errors.Join(err, r.close())
+	}
+	c.retired = nil
+	return err
+}
+
+// retire gives the rings back as soon as no batch refers to them.
+func (c *capture) retire() error {
+	c.retired, c.rings = append(c.retired, c.rings...), nil
+	return c.sweep()
+}
+
+// sweep gives back retired rings.
+func (c *capture) sweep() (err error) {
+	c.retired = slices.DeleteFunc(c.retired, func(r *ring) bool {
+		idle := r.idle()
+		if idle {
+			err = errors.Join(err, r.close())
+		}
+		return idle
+	})
+	return err
 }
 
 func (c *capture) closeSpare() {
@@ -328,12 +399,4 @@ func (c *capture) closeSpare() {
 		}
 		c.spare[i] = nil
 	}
-}
-
-func closeRings(rings []*ring) error {
-	var all []error
-	for _, r := range rings {
-		all = append(all, r.close())
-	}
-	return errors.Join(all...)
 }

@@ -255,6 +255,70 @@ func TestTunnelIsRemovedAndMadeAgain(t *testing.T) {
 	}
 }
 
+// TestNamespaceReturns: the namespace is deleted and made again under its name, with the interface
+// or, for a while, without. What was captured in the old one is read, also by rings in a group.
+func TestNamespaceReturns(t *testing.T) {
+	for _, settings := range []string{"fanout = 1", "fanout = 3", "wait = true"} {
+		t.Run(settings, func(t *testing.T) {
+			a, b := cable(t)
+			waits := strings.HasPrefix(settings, "wait")
+			if waits {
+				b.Remove(t)
+			}
+			d := stacktest.Start(t, fmt.Sprintf(`
+[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = "vb"
+filter = "udp port 9999"
+%s
+`, b.Path(), settings))
+			packet := pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{Dst: 9999}, pt.Zeros(40))
+			for round := range 3 {
+				if waits || round > 0 {
+					sent := int64(0)
+					if !waits {
+						send := wire(t, a, "va")
+						sent = d.Stats("in").Out + 5
+						for range 5 {
+							send(packet)
+						}
+						b.Remove(t)
+					}
+					if round < 2 {
+						absent := d.Count("in", "namespace_absent_seconds")
+						d.Eventually("it is seen to be gone, and the time is counted", func() bool { return d.Count("in", "namespace_absent_seconds") > absent })
+						if out := d.Stats("in").Out; out < sent {
+							t.Errorf("%d packets, %d were sent before it went", out, sent)
+						}
+					}
+					waits = false
+					b.Make(t)
+					if round < 2 {
+						d.Eventually("it waits for the interface", func() bool { return strings.Contains(d.Log.String(), "WARN the interface is not there") })
+					}
+					// The cable goes with the old namespace, which the daemon keeps until it looks.
+					d.Eventually("the old namespace is left", func() bool { return a.Cmd("ip link show va").Run() != nil })
+					nstest.Veth(t, a, b, "va", "192.0.2.1/24", "vb", "192.0.2.2/24")
+				}
+				send := wire(t, a, "va")
+				before := d.Stats("in").Out
+				d.Eventually("packets come", func() bool {
+					send(packet)
+					return d.Stats("in").Out > before
+				})
+			}
+			if log := d.Log.String(); !strings.Contains(log, "the network namespace is there again") || !strings.Contains(log, b.Path()) {
+				t.Errorf("the log does not say so:\n%s", log)
+			}
+			if waits := strings.HasPrefix(settings, "wait"); !waits && !d.Log.Has("the network namespace has gone away") {
+				t.Errorf("the log does not say that it has gone:\n%s", d.Log)
+			}
+		})
+	}
+}
+
 // A name that is not there is most likely wrong.
 func TestInterfaceIsNotThere(t *testing.T) {
 	nstest.Need(t, "root")

@@ -44,11 +44,12 @@ func (in *input) Doctor(d *engine.DoctorReport) {
 }
 
 func (in *input) doctorInterface() error {
-	return netns.Do(in.namespace, func() error {
+	err := netns.Do(in.place.Path, func() error {
 		_, err := find(in.iface)
-		if in.wait && errors.Is(err, unix.ENODEV) {
-			return nil
-		}
 		return err
 	})
+	if in.place.Wait && (errors.Is(err, unix.ENODEV) || netns.IsMissing(err)) {
+		return nil
+	}
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/input/netlink/netns"
 	"ulogd/plugins/input/pcap/filter"
 )
 
@@ -65,8 +66,7 @@ type settings struct {
 	snaplen    uint32
 	promisc    bool
 	fanout     int
-	namespace  string
-	wait       bool
+	place      netns.Follower
 }
 
 // reader is where the packets come from.
@@ -80,12 +80,12 @@ type reader interface {
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
 	o.String(&in.iface, "interface", "", "interface to capture from, instead of files")
-	o.Bool(&in.wait, "wait", false, "start although the interface is not there, and wait for it; without, a name that is not there is an error. One that goes away later is always waited for")
+	o.Bool(&in.place.Wait, "wait", false, "start although the interface or its network namespace is not there, and wait for it; without, a name that is not there is an error. One that goes away later is always waited for")
 	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
 	engine.Octets(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
 	o.Bool(&in.promisc, "promisc", true, "have the interface receive what is addressed to others")
 	engine.Int(o, &in.fanout, "fanout", 1, "rings among which the kernel spreads an interface's packets by flow, so that processors that receive at the same time do not wait for each other; each ring takes 32 MiB, all are read by one thread")
-	o.String(&in.namespace, "network_namespace_path", "", "file of the network namespace that has the interface, such as /run/netns/NAME; unset: the daemon's own")
+	in.place.Option(o, "capture in")
 }
 
 // maxFanout bounds the memory of rings; the kernel takes 256 in a group.
@@ -121,7 +121,10 @@ func (in *input) Validate() error {
 func (in *input) Backpressure() bool { return in.iface == "" }
 
 // Namespace tells filters behind this input where interface indexes have their names.
-func (in *input) Namespace() string { return in.namespace }
+func (in *input) Namespace() string { return in.place.Path }
+
+// Entered implements engine.Namespaced.
+func (in *input) Entered() uint64 { return in.place.Entered() }
 
 // Bind declares the keys and the counters.
 func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }

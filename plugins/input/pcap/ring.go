@@ -225,11 +225,19 @@ func (r *ring) refuse() error {
 	return unix.SetsockoptSockFprog(r.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &none})
 }
 
+// idle reports whether no batch refers to the ring.
+func (r *ring) idle() bool {
+	if r.mem == nil {
+		return true
+	}
+	r.giveBack()
+	return r.held == 0 && !(r.walking && r.block().Shared())
+}
+
 // close ends the capture. The memory stays where a batch still refers to it, as behind an output
 // that hangs when the daemon ends.
 func (r *ring) close() error {
-	r.giveBack()
-	if r.mem != nil && r.held == 0 && !(r.walking && r.block().Shared()) {
+	if r.idle() && r.mem != nil {
 		unix.Munmap(r.mem)
 	}
 	return unix.Close(r.fd)

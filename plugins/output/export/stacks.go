@@ -13,9 +13,16 @@ import (
 
 // Stacks gathers it while they are bound.
 type Stacks struct {
-	meters     []meter
-	namespaces []string // where the records' interfaces are
-	places     []*netns.Place
+	meters []meter
+	homes  []*home
+	log    *engine.LimitedLog
+}
+
+// A home is the namespace of inputs, where the records' interfaces are.
+type home struct {
+	path string
+	netns.Companion
+	place *netns.Place // nil while there is none
 }
 
 // A meter is a flow cache that ends flows by time.
@@ -27,9 +34,28 @@ func (s *Stacks) Add(p *engine.Binder) {
 	if m := (meter{info.Active, info.Idle}); info.Timed && !slices.Contains(s.meters, m) {
 		s.meters = append(s.meters, m)
 	}
-	if !slices.Contains(s.namespaces, info.Namespace) {
-		s.namespaces = append(s.namespaces, info.Namespace)
+	if slices.ContainsFunc(s.homes, func(h *home) bool { return h.path == info.Namespace }) {
+		return
 	}
+	h := &home{path: info.Namespace}
+	h.Enter, h.Leave = h.enter, h.leave
+	h.Behind(info)
+	s.homes = append(s.homes, h)
+}
+
+func (h *home) enter(path string) (id uint64, err error) {
+	if h.place, err = netns.Stay(path); err != nil {
+		return 0, err
+	}
+	return h.place.ID(), nil
+}
+
+func (h *home) leave() error {
+	if h.place != nil {
+		h.place.Close()
+	}
+	h.place = nil
+	return nil
 }
 
 // Timeouts tells those of the flow caches.
@@ -42,26 +68,30 @@ func (o *Options) Timeouts(domain uint32, s *Stacks) (records []OptionsRecord) {
 
 // Open enters the namespaces, as long as the process may. One that cannot be entered has no
 // interfaces; its input says why.
-func (s *Stacks) Open() {
-	for _, ns := range s.namespaces {
-		if place, err := netns.Stay(ns); err == nil {
-			s.places = append(s.places, place)
-		}
+func (s *Stacks) Open(env *engine.Env) {
+	s.log = env.Limited()
+	for _, h := range s.homes {
+		h.Open()
 	}
 }
 
 // Close leaves them.
 func (s *Stacks) Close() {
-	for _, place := range s.places {
-		place.Close()
+	for _, h := range s.homes {
+		h.leave()
 	}
-	s.places = nil
 }
 
 // Interfaces names those of the inputs' namespaces.
 func (o *Options) Interfaces(s *Stacks) (records []OptionsRecord) {
-	for _, place := range s.places {
-		place.Do(func() {
+	for _, h := range s.homes {
+		if err := h.Follow(); err != nil {
+			s.log.Warn("cannot tell collectors the names of interfaces", "error", err)
+		}
+		if h.place == nil {
+			continue
+		}
+		h.place.Do(func() {
 			list, _ := net.Interfaces() // the kernel gives the list or, without memory, none
 			for _, i := range list {
 				records = append(records, o.interfaceOf(uint32(i.Index), i.Name))

@@ -121,7 +121,7 @@ func (o *output) Open(env *engine.Env) error {
 		return err
 	}
 	if o.reporter != nil {
-		o.reporter.stacks.Open()
+		o.reporter.stacks.Open(env)
 	}
 	if err := o.connect(env); err != nil {
 		return err

@@ -128,7 +128,7 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 // Open implements engine.Opener: it begins to connect, and does not wait for it.
 func (o *output) Open(env *engine.Env) error {
 	if o.reporter != nil {
-		o.reporter.stacks.Open()
+		o.reporter.stacks.Open(env)
 	}
 	o.ConnectUDP(env)
 	return nil

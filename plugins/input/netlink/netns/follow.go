@@ -6,10 +6,8 @@ package netns
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,13 +27,11 @@ const (
 type Follower struct {
 	Path string // "": the daemon's own, which does not go away
 	Wait bool   // the namespace may be missing at the start, too
-	// Quiet is for who stands behind an input in the same namespace, which says and counts all this
-	// already.
-	Quiet bool
 
 	log     *slog.Logger
 	absent  *engine.Counter
 	used    identity // the namespace that is worked in; none while it is away
+	entered uint32   // its inode number, which nsfs has 32 bits for; accessed atomically
 	leaving bool
 	asked   bool // whether namespaces can be entered
 
@@ -47,26 +43,25 @@ type Follower struct {
 	why   string // the last attempt failed
 }
 
-// identity is an inode of nsfs. It stands for one namespace as long as somebody, such as a socket,
-// is in it.
-type identity struct{ dev, ino uint64 }
-
 // Options declares the settings; read is what is done in the namespace.
 func (f *Follower) Options(o *engine.Options, read string) {
+	f.Option(o, read)
+	o.Bool(&f.Wait, "wait", false, "start although the network namespace is missing, and wait for it")
+}
+
+// Option declares network_namespace_path alone, for who has more to wait for.
+func (f *Follower) Option(o *engine.Options, read string) {
 	o.String(&f.Path, "network_namespace_path", "", "file of the network namespace to "+read+
 		", such as /run/netns/NAME; unset: the daemon's own. One that is deleted and made again is followed, which takes CAP_SYS_ADMIN: not with -u")
-	o.Bool(&f.Wait, "wait", false, "start although the network namespace is missing, and wait for it")
 }
 
 // Open calls open in the namespace. Where it is missing that is an error or, with Wait, put off
 // until it is there.
 func (f *Follower) Open(env *engine.Env, open func() error) error {
-	f.log, f.used, f.leaving = env.Log, identity{}, false
-	if f.Quiet {
-		f.log = slog.New(slog.DiscardHandler)
-	}
+	f.log, f.leaving = env.Log, false
+	f.use(identity{})
 	now := time.Now()
-	if f.absent = (&engine.Counter{}); f.Path != "" && !f.Quiet {
+	if f.Path != "" {
 		f.absent = env.Stats.Counter("namespace_absent_seconds", "time without the network namespace of network_namespace_path: what happened in it is not known")
 	}
 	err := f.enter(open)
@@ -76,6 +71,16 @@ func (f *Follower) Open(env *engine.Env, open func() error) error {
 	}
 	return err
 }
+
+// use notes the namespace that is worked in.
+func (f *Follower) use(it identity) {
+	f.used = it
+	atomic.StoreUint32(&f.entered, uint32(it.ino))
+}
+
+// Entered returns the inode number of the namespace that is worked in; 0 while there is none, and
+// where it is the daemon's own. Any goroutine may call it.
+func (f *Follower) Entered() uint64 { return uint64(atomic.LoadUint32(&f.entered)) }
 
 // Away reports whether there is no namespace to work in.
 func (f *Follower) Away() bool { return f.Path != "" && f.used == identity{} }
@@ -101,7 +106,8 @@ func (f *Follower) Tick(now time.Time, leave func() (left bool), open func() err
 			f.next = now
 			return
 		}
-		f.leaving, f.used, f.retry, f.pause, f.why = false, identity{}, now, lookEvery, ""
+		f.use(identity{})
+		f.leaving, f.retry, f.pause, f.why = false, now, lookEvery, ""
 	default:
 		f.seen = now
 		return
@@ -123,59 +129,18 @@ func (f *Follower) Tick(now time.Time, leave func() (left bool), open func() err
 	f.seen = now
 }
 
-// errMissing says that the name stands for no namespace.
-var errMissing = errors.New("there is no network namespace")
-
 // enter calls open in the namespace that the name stands for now.
 func (f *Follower) enter(open func() error) error {
 	if f.Path == "" {
 		return open()
 	}
-	ns, err := os.OpenFile(f.Path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("network_namespace_path: %w: %w", err, errMissing)
-	} else if err != nil {
-		return fmt.Errorf("network_namespace_path: %w", err)
-	}
-	there, err := identityOf(int(ns.Fd()))
+	there, err := enter(f.Path, open)
 	if err != nil {
-		ns.Close()
-		return fmt.Errorf("network_namespace_path: %s: %w", f.Path, err)
-	}
-	if err := within(ns, open); err != nil {
 		return err
 	}
-	f.used, f.seen = there, time.Now()
+	f.use(there)
+	f.seen = time.Now()
 	return nil
-}
-
-// identify returns the namespace that a name stands for.
-func identify(path string) (identity, error) {
-	var system unix.Statfs_t
-	var file unix.Stat_t
-	if err := unix.Statfs(path, &system); err != nil {
-		return identity{}, err
-	}
-	return judge(&system, &file, unix.Stat(path, &file))
-}
-
-func identityOf(fd int) (identity, error) {
-	var system unix.Statfs_t
-	var file unix.Stat_t
-	if err := unix.Fstatfs(fd, &system); err != nil {
-		return identity{}, err
-	}
-	return judge(&system, &file, unix.Fstat(fd, &file))
-}
-
-func judge(system *unix.Statfs_t, file *unix.Stat_t, err error) (identity, error) {
-	if err != nil {
-		return identity{}, err
-	}
-	if int64(system.Type) != unix.NSFS_MAGIC { // `ip netns add` first makes an empty file
-		return identity{}, errMissing
-	}
-	return identity{uint64(file.Dev), file.Ino}, nil
 }
 
 // askRights says once, when the daemon has given up what it gives up, that a namespace could not be

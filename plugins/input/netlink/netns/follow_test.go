@@ -1,15 +1,13 @@
 package netns_test
 
 import (
-	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
 	"ulogd/plugins/input/netlink/netns"
@@ -21,15 +19,13 @@ func TestFollower(t *testing.T) {
 	nstest.Need(t, "root")
 	name := filepath.Join(t.TempDir(), "name")
 	names := func(ns *nstest.NS) {
-		if err := os.WriteFile(name, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Mount(ns.Path(), name, "", unix.MS_BIND, ""); err != nil {
+		os.Remove(name) // the empty file
+		if err := os.Symlink(ns.Path(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
 	unnamed := func() {
-		if err := errors.Join(unix.Unmount(name, 0), os.Remove(name)); err != nil {
+		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -37,7 +33,7 @@ func TestFollower(t *testing.T) {
 	first.Run(t, "ip tuntap add dev first mode tun")
 	second.Run(t, "ip tuntap add dev second mode tun")
 
-	f := netns.Follower{Path: name, Quiet: true}
+	f := netns.Follower{Path: name}
 	want, opened := "first", 0
 	open := func() error {
 		_, err := net.InterfaceByName(want)
@@ -46,7 +42,7 @@ func TestFollower(t *testing.T) {
 		}
 		return err
 	}
-	env := &engine.Env{}
+	env := &engine.Env{Log: slog.New(slog.DiscardHandler), Stats: &engine.Stats{}}
 	if err := f.Open(env, open); err == nil || !strings.Contains(err.Error(), name) {
 		t.Errorf("a missing namespace: %v", err)
 	}
@@ -64,6 +60,9 @@ func TestFollower(t *testing.T) {
 	}
 	expect := func(when string, away bool, times int) {
 		t.Helper()
+		if (f.Entered() == 0) != away {
+			t.Errorf("%s: it is in namespace %d", when, f.Entered())
+		}
 		if f.Away() != away || opened != times {
 			t.Fatalf("%s: away %v, opened %d times; want %v, %d", when, f.Away(), opened, away, times)
 		}
@@ -76,7 +75,6 @@ func TestFollower(t *testing.T) {
 	tick(1)
 	expect("an empty file", true, 0)
 	names(first)
-	defer func() { unix.Unmount(name, 0) }()
 	tick(1)
 	expect("the first", false, 1)
 	tick(3)

@@ -17,11 +17,8 @@ func Do(path string, f func() error) error {
 	if path == "" {
 		return f()
 	}
-	ns, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("network_namespace_path: %w", err)
-	}
-	return within(ns, f)
+	_, err := enter(path, f)
+	return err
 }
 
 // within is Do for a namespace whose file is open. It closes the file before it calls f: an open

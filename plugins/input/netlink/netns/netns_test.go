@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ulogd/plugins/input/netlink/netns"
 	"ulogd/test/nstest"
 )
@@ -36,17 +34,11 @@ func TestPlace(t *testing.T) {
 	nstest.Need(t, "root")
 	ns := nstest.New(t)
 	ns.Run(t, "ip tuntap add dev only-here mode tun")
-	name := filepath.Join(t.TempDir(), "name")
-	if err := os.WriteFile(name, nil, 0o600); err != nil {
+	place, err := netns.Stay(ns.Path())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount(ns.Path(), name, "", unix.MS_BIND, ""); err != nil {
-		t.Fatal(err)
-	}
-	place, err := netns.Stay(name)
-	if e := unix.Unmount(name, 0); err != nil || e != nil {
-		t.Fatal(err, e)
-	}
+	ns.Remove(t)
 	defer place.Close()
 	for range 3 {
 		place.Do(func() { _, err = net.InterfaceByName("only-here") })
@@ -54,9 +46,15 @@ func TestPlace(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := netns.Stay(name); err == nil {
-		t.Error("a file that is no namespace was entered")
+	var here uint64
+	place.Do(func() { here = netns.Here() })
+	if here == 0 || here != place.ID() || here == netns.Here() {
+		t.Errorf("the place is %d, there it is %d, here %d", place.ID(), here, netns.Here())
 	}
+	if _, err := netns.Stay(ns.Path()); !netns.IsMissing(err) {
+		t.Errorf("a namespace that is gone: %v", err)
+	}
+	ns.Make(t)
 	home, err := netns.Stay("")
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +72,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		plain:             "enter the network namespace " + plain,
+		plain:             plain + ": there is no network namespace",
 		plain + "-not-so": "network_namespace_path: open " + plain,
 	} {
 		err := netns.Do(path, func() error { t.Error("called outside"); return nil })

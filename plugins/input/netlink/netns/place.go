@@ -4,7 +4,13 @@ package netns
 
 // A Place is a network namespace that was entered once. Entering takes rights that a process may
 // give up (ulogd -u); work in a Place goes on.
-type Place struct{ work chan func() }
+type Place struct {
+	id   uint64
+	work chan func()
+}
+
+// ID returns the namespace's inode number, 0 for the daemon's own.
+func (p *Place) ID() uint64 { return p.id }
 
 // Stay enters the namespace that the file path stands for; "" is the daemon's own. A thread stays
 // there until Close.
@@ -12,10 +18,11 @@ func Stay(path string) (*Place, error) {
 	if path == "" {
 		return &Place{}, nil
 	}
-	p := &Place{make(chan func())}
+	p := &Place{work: make(chan func())}
 	entered := make(chan error, 1)
 	go func() {
 		err := Do(path, func() error {
+			p.id = Here()
 			entered <- nil
 			for f := range p.work {
 				f()
