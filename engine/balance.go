@@ -2,7 +2,10 @@
 
 package engine
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // auditEvery is how often the sums are looked at while the daemon runs.
 const auditEvery = time.Second
@@ -17,15 +20,18 @@ const (
 // An audit finds instances that lose count of their records. It is the engine's own check of what
 // plugins that do their own accounting (Binder.OwnAccounting) promise.
 type audit struct {
+	mu      sync.Mutex
 	strikes map[*Instance]int
 	told    map[*Instance]bool
 }
 
-func newAudit() *audit { return &audit{map[*Instance]int{}, map[*Instance]bool{}} }
+func newAudit() *audit { return &audit{strikes: map[*Instance]int{}, told: map[*Instance]bool{}} }
 
 // look checks all instances. At the end nothing moves any more, and a sum that is off by one is a
 // fault.
 func (a *audit) look(insts []*Instance, end bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, inst := range insts {
 		s := inst.Stats.snapshot()
 		inst.pulse.look(&s, time.Now())
@@ -45,6 +51,16 @@ func (a *audit) look(insts []*Instance, end bool) {
 	}
 }
 
+// forget is told of instances that are no more.
+func (a *audit) forget(insts []*Instance) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, inst := range insts {
+		delete(a.strikes, inst)
+		delete(a.told, inst)
+	}
+}
+
 // Unbalanced is what the log says of a plugin whose records are not all accounted for.
 const Unbalanced = "the plugin's sum does not close, which is a fault of the plugin"
 
@@ -57,7 +73,7 @@ func (m *Machine) watch() {
 		case <-m.ended:
 			return
 		case <-ticker.C:
-			m.audit.look(m.insts, false)
+			m.audit.look(m.instances(), false)
 		}
 	}
 }

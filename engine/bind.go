@@ -211,7 +211,7 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 // read notes that the plugin reads a column.
 func (p *Binder) read(c *column) {
 	if p.needed != nil {
-		p.chain.m.conditional = append(p.chain.m.conditional, conditional{c, p.needed})
+		p.chain.d.conditional = append(p.chain.d.conditional, conditional{c, p.needed})
 	} else {
 		c.wanted = true
 	}

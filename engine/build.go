@@ -23,33 +23,66 @@ func (e *BuildError) Error() string { return e.Text }
 // returned at once.
 func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 	m := &Machine{Patience: 10 * time.Second, log: log, own: &OwnTraffic{}, audit: newAudit()}
+	d := newDraft(m, specs)
 	uses := map[*Instance]int{}
 	for _, s := range specs {
 		uses[s.Instances[0]]++
+	}
+	for i, s := range specs {
+		st := d.stack(i, s, uses[s.Instances[0]] > 1)
+		st.input.chains = append(st.input.chains, st.chain)
+	}
+	d.want()
+	for _, in := range d.inputs {
+		in.seg.layout()
+	}
+	for _, seg := range d.segs {
+		seg.layout()
+	}
+	m.parts = d.parts
+	return m, d.problems
+}
+
+// A draft is what is being bound for a machine: for a new one all, for one that runs what is to be
+// added.
+type draft struct {
+	m     *Machine
+	there parts // what runs already
+	parts
+	segs        []*segment
+	conditional []conditional
+	problems    []*BuildError
+}
+
+// newDraft begins with the instances of the stacks that m does not have yet.
+func newDraft(m *Machine, specs []StackSpec) *draft {
+	d := &draft{m: m, there: m.now()}
+	for _, s := range specs {
 		for _, inst := range s.Instances {
-			if !slices.Contains(m.insts, inst) {
+			if !slices.Contains(d.there.insts, inst) && !slices.Contains(d.insts, inst) {
 				inst.env = newEnv(m, inst)
-				m.insts = append(m.insts, inst)
+				d.insts = append(d.insts, inst)
 			}
 		}
 	}
-	var problems []*BuildError
-	for i, s := range specs {
-		b := &builder{m: m, index: i, name: s.Name}
-		b.stack(s, uses[s.Instances[0]] > 1)
-		problems = append(problems, b.problems...)
-		m.stacks = append(m.stacks, &Stack{Name: s.Name, insts: s.Instances, input: b.in, chain: b.in.chains[len(b.in.chains)-1]})
-	}
-	for _, x := range slices.Backward(m.conditional) {
+	return d
+}
+
+// stack binds one stack. shared says that others begin with its input, too.
+func (d *draft) stack(index int, s StackSpec, shared bool) *Stack {
+	b := &builder{d: d, index: index, name: s.Name}
+	st := &Stack{Name: s.Name, insts: s.Instances, chain: b.stack(s, shared), input: b.in}
+	d.problems = append(d.problems, b.problems...)
+	d.stacks = append(d.stacks, st)
+	return st
+}
+
+// want decides which of the conditional columns are wanted, now that all is bound.
+func (d *draft) want() {
+	for _, x := range slices.Backward(d.conditional) {
 		x.column.wanted = x.column.wanted || x.needed()
 	}
-	for _, in := range m.inputs {
-		in.seg.layout()
-	}
-	for _, seg := range m.segs {
-		seg.layout()
-	}
-	return m, problems
+	d.conditional = nil
 }
 
 // A conditional column is wanted if something behind it is.
@@ -60,7 +93,7 @@ type conditional struct {
 
 // builder binds one stack, plugin by plugin.
 type builder struct {
-	m        *Machine
+	d        *draft
 	index    int
 	in       *input
 	seg      *segment
@@ -73,9 +106,8 @@ type builder struct {
 	problems []*BuildError
 }
 
-func (b *builder) stack(s StackSpec, shared bool) {
-	b.in = b.m.input(s.Instances[0], b)
-	b.in.shared = shared
+func (b *builder) stack(s StackSpec, shared bool) *chain {
+	b.in = b.d.input(s.Instances[0], b)
 	b.counted(b.in.impl, true)
 	b.seg, b.given = b.in.seg, slices.Clone(b.in.given)
 	if shared {
@@ -83,14 +115,14 @@ func (b *builder) stack(s StackSpec, shared bool) {
 		b.given = slices.Clone(b.in.given)
 	}
 	c := &chain{seg: b.seg}
-	b.in.chains = append(b.in.chains, c)
 	b.rest(c, s.Instances[1:])
+	return c
 }
 
 // segment begins a part of the stack with batches of its own.
 func (b *builder) segment(s *segment) {
 	b.seg, b.given = s, nil
-	b.m.segs = append(b.m.segs, s)
+	b.d.segs = append(b.d.segs, s)
 }
 
 // rest binds the plugins behind the input, or behind a filter that makes new records, into chain c.
@@ -137,10 +169,15 @@ func (b *builder) deal(c *chain, insts []*Instance, sh Sharder) {
 }
 
 func (b *builder) output(s *step, inst *Instance) {
-	out := b.m.output(inst)
+	out := b.d.output(inst)
 	out.feeders.Add(1)
 	p := b.binder(inst, s)
-	s.stage = inst.impl.(Output).Bind(p)
+	if out.lock() { // it may be running
+		s.stage = inst.impl.(Output).Bind(p)
+		out.mu.Unlock()
+	} else {
+		p.Problem("is busy with what it writes to, and cannot be given another stack now")
+	}
 	b.collect(p)
 	s.port = &port{
 		out: out, seg: b.seg, stage: s.stage, reads: given(s.reads),
@@ -170,14 +207,14 @@ func (b *builder) collect(p *Binder) {
 }
 
 // input returns the running side of an input instance, binding it at its first use.
-func (m *Machine) input(inst *Instance, b *builder) *input {
-	for _, in := range m.inputs {
+func (d *draft) input(inst *Instance, b *builder) *input {
+	for _, in := range append(slices.Clone(d.there.inputs), d.inputs...) {
 		if in.inst == inst {
 			return in
 		}
 	}
-	in := &input{m: m, inst: inst, impl: inst.impl.(Input), seg: &segment{}}
-	m.inputs = append(m.inputs, in)
+	in := &input{m: d.m, inst: inst, impl: inst.impl.(Input), seg: &segment{}}
+	d.inputs = append(d.inputs, in)
 	b.seg, b.given = in.seg, nil
 	s := &step{inst: inst}
 	p := b.binder(inst, s)
@@ -187,17 +224,17 @@ func (m *Machine) input(inst *Instance, b *builder) *input {
 	return in
 }
 
-func (m *Machine) output(inst *Instance) *output {
-	for _, o := range m.outputs {
+func (d *draft) output(inst *Instance) *output {
+	for _, o := range append(slices.Clone(d.there.outputs), d.outputs...) {
 		if o.inst == inst {
 			return o
 		}
 	}
-	o := &output{m: m, inst: inst}
+	o := &output{m: d.m, inst: inst}
 	if n := inst.Settings.Queue; n > 0 {
 		o.queue = newQueue(n, inst.Stats)
 	}
-	m.outputs = append(m.outputs, o)
+	d.outputs = append(d.outputs, o)
 	return o
 }
 

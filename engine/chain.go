@@ -22,6 +22,7 @@ type step struct {
 type chain struct {
 	seg   *segment
 	steps []*step
+	gone  bool // taken out of a running daemon; known to the input's goroutine
 }
 
 // run takes a batch through the chain to its end.
@@ -66,6 +67,30 @@ func (c *chain) each(f func(*step)) {
 			s.emitter.rest.each(f)
 		}
 	}
+}
+
+// layout lays out the batches of all its parts.
+func (c *chain) layout() {
+	c.seg.layout()
+	for _, s := range c.steps {
+		if s.emitter != nil {
+			s.emitter.rest.layout()
+		}
+		if s.deal != nil {
+			for _, sh := range s.deal.shards {
+				sh.chain.layout()
+			}
+		}
+	}
+}
+
+// start starts the goroutines of the chain's copies.
+func (c *chain) start() {
+	c.each(func(s *step) {
+		if s.deal != nil {
+			s.deal.start()
+		}
+	})
 }
 
 func (c *chain) tick(now time.Time) {

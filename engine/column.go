@@ -21,7 +21,8 @@ type column struct {
 	wanted bool
 	inner  bool // made by the engine (a conversion): not shown by outputs that take every key
 	group  *group
-	slot   int // set when the segment is laid out
+	slot   int  // set when the segment is laid out
+	alone  bool // no other column has the slot
 	make   func() any
 	poison func(col any)
 	copy   func(dst *Batch, first int, src *Batch) // the rows of src, to those of dst from first on

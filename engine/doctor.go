@@ -50,7 +50,7 @@ func (d *DoctorReport) Of(where string) { d.where = where }
 
 // Doctor has every instance look for what will go wrong.
 func (m *Machine) Doctor(d *DoctorReport) {
-	for _, inst := range m.insts {
+	for _, inst := range m.instances() {
 		if x, ok := inst.impl.(Doctored); ok {
 			d.Of(inst.String())
 			x.Doctor(d)

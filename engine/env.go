@@ -26,14 +26,17 @@ type Env struct {
 		once sync.Once
 		log  *LimitedLog
 	}
-	flushBy atomic.Int64 // nanoseconds since 1970, once the instance flushes
+	stopBy  atomic.Int64 // nanoseconds since 1970, once the instance is taken out of a running daemon
+	flushBy atomic.Int64 // once it flushes
 	until   context.Context
 	expire  context.CancelFunc // ends until
+	tasks   tasks
 }
 
 func newEnv(m *Machine, inst *Instance) *Env {
 	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}}
 	e.until, e.expire = context.WithCancel(context.Background())
+	e.tasks.ctx, e.tasks.cancel = context.WithCancel(context.Background())
 	if m != nil {
 		e.m, e.Log, e.Own = m, m.log.With("id", inst.ID, "plugin", inst.Plugin.Name), m.own
 	}
@@ -47,9 +50,9 @@ func (e *Env) Limited() *LimitedLog {
 }
 
 // Go runs f on a goroutine of the engine's, for what may take long and must not stop the records,
-// such as connecting. The context ends when the daemon closes; f must then return. f shares nothing
-// with the instance but channels or atomics.
-func (e *Env) Go(f func(ctx context.Context)) { e.m.tasks.run(f) }
+// such as connecting. The context ends when the instance is closed; f must then return. f shares
+// nothing with the instance but channels or atomics.
+func (e *Env) Go(f func(ctx context.Context)) { e.tasks.run(f) }
 
 // Until returns a context that ends at the Deadline, whenever that is set.
 func (e *Env) Until() context.Context {
@@ -65,7 +68,7 @@ func (e *Env) Deadline() time.Time {
 	if e.m == nil {
 		return time.Time{}
 	}
-	for _, at := range []int64{e.m.deadline.Load(), e.flushBy.Load()} {
+	for _, at := range []int64{e.m.deadline.Load(), e.stopBy.Load(), e.flushBy.Load()} {
 		if at != 0 {
 			return time.Unix(0, at)
 		}
@@ -73,12 +76,14 @@ func (e *Env) Deadline() time.Time {
 	return time.Time{}
 }
 
-// StopBy returns the time by which an operator who has asked the daemon to end wants it over; zero
-// while nobody has. Inputs that come to their end by themselves set none.
+// StopBy returns the time by which an operator who has asked the daemon, or this instance, to end
+// wants it over; zero while nobody has. Inputs that come to their end by themselves set none.
 func (e *Env) StopBy() time.Time {
 	if e.m != nil {
-		if at := e.m.deadline.Load(); at != 0 {
-			return time.Unix(0, at)
+		for _, at := range []int64{e.m.deadline.Load(), e.stopBy.Load()} {
+			if at != 0 {
+				return time.Unix(0, at)
+			}
 		}
 	}
 	return time.Time{}
@@ -87,7 +92,7 @@ func (e *Env) StopBy() time.Time {
 // Lost returns what never arrived, as far as all instances of the daemon know: records that the
 // kernel or a device could not deliver.
 func (e *Env) Lost() (n int64) {
-	for _, inst := range e.m.insts {
+	for _, inst := range e.m.instances() {
 		n += inst.Stats.snapshot().Lost
 	}
 	return n

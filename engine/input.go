@@ -15,11 +15,11 @@ type input struct {
 	inst   *Instance
 	impl   Input
 	seg    *segment
-	shared bool // several stacks: each gets a fork of the batch
-	chains []*chain
+	chains []*chain // of which one at most runs on the input's own batches; the others get forks
 	given  []*column
 	manual Manual
 	mail   mailbox
+	quit   chan struct{} // closed when the input is taken out of a running daemon
 	done   chan struct{}
 	err    error
 }
@@ -37,6 +37,18 @@ func (in *input) run() {
 	for _, c := range in.chains {
 		c.flush()
 	}
+	in.m.left()
+}
+
+// asked reports whether the input is to end.
+func (in *input) asked() bool {
+	select {
+	case <-in.m.stopping:
+	case <-in.quit:
+	default:
+		return false
+	}
+	return true
 }
 
 func (in *input) loop() error {
@@ -48,17 +60,15 @@ func (in *input) loop() error {
 			in.inst.pulse.turned.Store(now.UnixNano())
 			in.tick(now)
 			next = now.Add(tickEvery)
-			select {
-			case <-in.m.stopping:
-				if s, ok := in.impl.(Stopper); ok && now.UnixNano() < in.m.deadline.Load() {
-					if !stopping {
-						s.Stop()
-					}
-					stopping = true
-				} else {
+			if in.asked() {
+				s, ok := in.impl.(Stopper)
+				if !ok || !now.Before(in.inst.env.StopBy()) {
 					return nil
 				}
-			default:
+				if !stopping {
+					s.Stop()
+				}
+				stopping = true
 			}
 		}
 		in.mail.run()
@@ -99,14 +109,18 @@ func (in *input) count(b *Batch) {
 }
 
 func (in *input) dispatch(b *Batch) {
-	if !in.shared {
-		in.chains[0].run(b)
-		return
-	}
+	var own *chain
 	for _, c := range in.chains {
+		if c.seg == in.seg {
+			own = c
+			continue
+		}
 		f := c.seg.fork(b)
 		c.run(f)
 		f.release()
+	}
+	if own != nil { // last, since its filters write into the batch
+		own.run(b)
 	}
 }
 

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 )
 
@@ -63,6 +64,12 @@ func NewInstance(p *Plugin, id string) *Instance {
 		inst.Options.Enum(&inst.Settings.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore the values that ulogd2 2.0.8 gets wrong (see the table of differences)")
 	}
 	return inst
+}
+
+// Same reports whether an instance is the same as another: plugin, id and settings.
+func (i *Instance) Same(j *Instance) bool {
+	return i.Plugin == j.Plugin && i.ID == j.ID && i.Settings == j.Settings &&
+		slices.EqualFunc(i.Options.list, j.Options.list, (*Option).same)
 }
 
 // Validate checks the settings without any I/O.

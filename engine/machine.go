@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -23,17 +22,14 @@ type Machine struct {
 	// by themselves; Stop sets its own.
 	Patience time.Duration
 
-	log         *slog.Logger
-	own         *OwnTraffic
-	audit       *audit
-	tasks       tasks
-	inputs      []*input
-	outputs     []*output
-	insts       []*Instance // in the order of the stacks, each once
-	opened      []*Instance
-	stacks      []*Stack
-	segs        []*segment
-	conditional []conditional
+	log   *slog.Logger
+	own   *OwnTraffic
+	audit *audit
+
+	changing sync.Mutex // held by whoever exchanges stacks
+	mu       sync.Mutex // guards parts and running
+	parts
+	running int // inputs that have not ended and outputs that have not flushed
 
 	deadline atomic.Int64 // by when a stop must be over, nanoseconds since 1970; 0 while running
 	sigSeq   atomic.Int64
@@ -42,6 +38,26 @@ type Machine struct {
 	ended    chan struct{} // closed when every output has flushed
 	watching sync.WaitGroup
 }
+
+// parts are what a machine consists of. The slices are exchanged as a whole, so that whoever has
+// taken one under the lock may go through it.
+type parts struct {
+	inputs  []*input
+	outputs []*output
+	insts   []*Instance // in the order of the stacks, each once
+	opened  []*Instance
+	stacks  []*Stack
+}
+
+// now returns the parts as they are.
+func (m *Machine) now() parts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.parts
+}
+
+// instances returns those of all stacks.
+func (m *Machine) instances() []*Instance { return m.now().insts }
 
 // An OpenError says which instance could not be opened, and why.
 type OpenError struct {
@@ -56,38 +72,62 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // Open opens all instances: outputs, then filters, then inputs. If one fails, those already open
 // are closed again, and the error is an OpenError.
 func (m *Machine) Open() error {
-	m.tasks.ctx, m.tasks.cancel = context.WithCancel(context.Background())
+	opened, err := open(m.insts, m.chains())
+	m.opened = opened
+	if err != nil {
+		m.close()
+	}
+	return err
+}
+
+// chainsOf returns the beginnings of the stacks behind an input.
+func (m *Machine) chainsOf(in *input) []*chain {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return in.chains
+}
+
+// chains returns the beginnings of all stacks behind their inputs.
+func (m *Machine) chains() (all []*chain) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, in := range m.inputs {
+		all = append(all, in.chains...)
+	}
+	return all
+}
+
+// open opens instances and the filters' stages in chains. It returns those that must be closed.
+func open(insts []*Instance, chains []*chain) (opened []*Instance, err error) {
 	for _, kind := range []Kind{OutputKind, FilterKind, InputKind} {
-		for _, inst := range m.insts {
+		for _, inst := range insts {
 			if inst.Plugin.Kind() != kind {
 				continue
 			}
-			m.opened = append(m.opened, inst)
+			opened = append(opened, inst)
 			if o, ok := inst.impl.(Opener); ok {
 				if err := o.Open(inst.env); err != nil {
-					m.close()
-					return &OpenError{inst, err}
+					return opened, &OpenError{inst, err}
 				}
 			}
 		}
 		if kind != FilterKind {
 			continue
 		}
-		for _, st := range m.stages() {
+		for _, st := range stages(chains) {
 			if o, ok := st.stage.(Opener); ok && st.inst.Plugin.Kind() == FilterKind {
 				if err := o.Open(st.inst.env); err != nil {
-					m.close()
-					return &OpenError{st.inst, err}
+					return opened, &OpenError{st.inst, err}
 				}
 			}
 		}
 	}
-	return nil
+	return opened, nil
 }
 
 // Endless reports whether some input has no end of its own: one that is not a file.
 func (m *Machine) Endless() bool {
-	for _, in := range m.inputs {
+	for _, in := range m.now().inputs {
 		live, _ := in.impl.(Live)
 		file, _ := in.impl.(Backpressured)
 		if live != nil && live.Live() || file == nil || !file.Backpressure() {
@@ -100,33 +140,37 @@ func (m *Machine) Endless() bool {
 // Start starts the goroutines.
 func (m *Machine) Start() {
 	m.stopping, m.ended = make(chan struct{}), make(chan struct{})
-	for _, o := range m.outputs {
+	m.start(m.inputs, m.outputs)
+	m.watching.Go(m.watch)
+}
+
+// start starts the goroutines of inputs and outputs.
+func (m *Machine) start(inputs []*input, outputs []*output) {
+	m.mu.Lock()
+	m.running += len(inputs) + len(outputs)
+	m.mu.Unlock()
+	for _, o := range outputs {
 		o.done = make(chan struct{})
 		if o.queue != nil {
 			go o.run()
 		}
 	}
-	for _, in := range m.inputs {
-		in.done = make(chan struct{})
+	for _, in := range inputs {
+		in.done, in.quit = make(chan struct{}), make(chan struct{})
 		for _, c := range in.chains {
-			c.each(func(s *step) {
-				if s.deal != nil {
-					s.deal.start()
-				}
-			})
+			c.start()
 		}
 		go in.run()
 	}
-	go func() {
-		for _, in := range m.inputs {
-			<-in.done
-		}
-		for _, o := range m.outputs {
-			<-o.done
-		}
+}
+
+// left is told of each input that has ended and each output that has flushed.
+func (m *Machine) left() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running--; m.running == 0 {
 		close(m.ended)
-	}()
-	m.watching.Go(m.watch)
+	}
 }
 
 // Ended is closed when all inputs have come to their end and all outputs have flushed.
@@ -145,10 +189,15 @@ func (m *Machine) Stop(timeout time.Duration) {
 // giveUp counts what still waits in queues when the time is over, and ends what instances still
 // try.
 func (m *Machine) giveUp() {
-	for _, inst := range m.insts {
+	all := m.now()
+	giveUp(all.insts, all.outputs)
+}
+
+func giveUp(insts []*Instance, outputs []*output) {
+	for _, inst := range insts {
 		inst.env.expire()
 	}
-	for _, o := range m.outputs {
+	for _, o := range outputs {
 		if o.queue != nil {
 			o.queue.giveUp(o.inst.Stats.Drop("shutdown_timeout", "records still queued when the shutdown timeout ended"))
 		}
@@ -169,6 +218,8 @@ func (m *Machine) Wait() error {
 			return fmt.Errorf("shutdown timed out")
 		}
 	}
+	m.changing.Lock() // a change that is under way sees the end, and does not begin another
+	defer m.changing.Unlock()
 	m.close()
 	m.watching.Wait()
 	m.audit.look(m.insts, true)
@@ -185,9 +236,17 @@ const grace = 500 * time.Millisecond
 
 // close closes what was opened, from input to output.
 func (m *Machine) close() {
-	m.tasks.cancel()
+	closeAll(m.opened, m.chains())
+	m.opened = nil
+}
+
+// closeAll closes instances and the filters' stages in chains.
+func closeAll(insts []*Instance, chains []*chain) {
+	for _, inst := range insts {
+		inst.env.tasks.cancel()
+	}
 	for _, kind := range []Kind{InputKind, FilterKind, OutputKind} {
-		for _, inst := range m.opened {
+		for _, inst := range insts {
 			if c, ok := inst.impl.(Closer); ok && inst.Plugin.Kind() == kind && inst.down.Load() == nil {
 				if err := c.Close(); err != nil {
 					inst.env.Log.Error("close", "error", err)
@@ -195,7 +254,7 @@ func (m *Machine) close() {
 			}
 		}
 		if kind == FilterKind {
-			for _, st := range m.stages() {
+			for _, st := range stages(chains) {
 				if c, ok := st.stage.(Closer); ok && st.inst.Plugin.Kind() == kind {
 					if err := c.Close(); err != nil {
 						st.inst.env.Log.Error("close", "error", err)
@@ -204,20 +263,19 @@ func (m *Machine) close() {
 			}
 		}
 	}
-	m.opened = nil
-	m.tasks.wg.Wait()
-	for _, inst := range m.insts {
+	for _, inst := range insts {
+		inst.env.tasks.wg.Wait()
 		inst.env.Limited().end()
 	}
 }
 
 // Signal tells every instance of a signal, each between two batches.
 func (m *Machine) Signal(sig Signal) {
-	seq := m.sigSeq.Add(1)
-	for _, in := range m.inputs {
+	seq, all := m.sigSeq.Add(1), m.now()
+	for _, in := range all.inputs {
 		in.mail.put(func() { in.signal(sig, seq) })
 	}
-	for _, o := range m.outputs {
+	for _, o := range all.outputs {
 		if o.queue != nil {
 			o.mail.put(func() { o.signal(sig, seq) })
 		}
@@ -226,17 +284,23 @@ func (m *Machine) Signal(sig Signal) {
 
 // Snapshot reads all counters, without stopping anything.
 func (m *Machine) Snapshot() []Snapshot {
-	out := make([]Snapshot, len(m.insts))
-	for i, inst := range m.insts {
-		out[i] = inst.Stats.snapshot()
-		out[i].ID, out[i].Plugin, out[i].Kind = inst.ID, inst.Plugin.Name, inst.Plugin.Kind().String()
-		m.vital(&out[i], inst)
+	all := m.now()
+	out := make([]Snapshot, len(all.insts))
+	for i, inst := range all.insts {
+		out[i] = inst.snapshot(all.outputs)
 	}
 	return out
 }
 
-// stages returns every step of every stack that has a stage, copies included.
-func (m *Machine) stages() []*step {
+func (i *Instance) snapshot(outputs []*output) Snapshot {
+	s := i.Stats.snapshot()
+	s.ID, s.Plugin, s.Kind = i.ID, i.Plugin.Name, i.Plugin.Kind().String()
+	i.vital(&s, outputs)
+	return s
+}
+
+// stages returns every step of the chains that has a stage, copies included.
+func stages(chains []*chain) []*step {
 	var out []*step
 	var walk func(*step)
 	walk = func(s *step) {
@@ -249,10 +313,8 @@ func (m *Machine) stages() []*step {
 			}
 		}
 	}
-	for _, in := range m.inputs {
-		for _, c := range in.chains {
-			c.each(walk)
-		}
+	for _, c := range chains {
+		c.each(walk)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +27,9 @@ type Option struct {
 	Doc     string
 	Given   bool // the configuration sets it
 
-	kind value.Kind // how a conversion to TOML writes it
-	set  func(Value) (warning string, err error)
+	value Value      // that the configuration gives it
+	kind  value.Kind // how a conversion to TOML writes it
+	set   func(Value) (warning string, err error)
 }
 
 // Kind returns how the option's value is written in TOML.
@@ -60,9 +62,14 @@ func (o *Options) Given(name string) bool {
 func (o *Option) Set(v Value) (warning string, err error) {
 	warning, err = o.set(v)
 	if err == nil {
-		o.Given = true
+		o.Given, o.value = true, v
 	}
 	return warning, err
+}
+
+// same reports whether an option has the same value, written in the same way.
+func (o *Option) same(p *Option) bool {
+	return o.Name == p.Name && o.Given == p.Given && reflect.DeepEqual(o.value, p.value)
 }
 
 func (o *Options) add(name, typ, def, doc string, kind value.Kind, set func(Value) (string, error)) {

@@ -81,6 +81,19 @@ func (p *port) tick(now time.Time) {
 	}
 }
 
+// lock takes the instance's mutex, unless it is held for long by a write that does not end.
+func (o *output) lock() bool {
+	for end := time.Now().Add(bindPatience); !o.mu.TryLock(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// bindPatience is how long binding a stack waits for an output that is busy. Its input waits, too.
+const bindPatience = 2 * time.Second
+
 func (o *output) tick(now time.Time) {
 	o.ticked = now
 	if t, ok := o.inst.impl.(Ticker); ok {
@@ -125,6 +138,7 @@ func (o *output) finish() {
 		f.Flush()
 	}
 	close(o.done)
+	o.m.left()
 }
 
 // run feeds the instance from its queue until the queue is closed and empty.

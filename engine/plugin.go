@@ -107,6 +107,10 @@ type Backpressured interface{ Backpressure() bool }
 // are known.
 type Blocker interface{ Blocks() bool }
 
+// A Widener (input) is told, between two batches, that more of its keys are wanted than when it was
+// opened: a stack was added while it runs.
+type Widener interface{ Widen() }
+
 // Namespaced is an input that may listen in another network namespace.
 type Namespaced interface {
 	// Namespace returns the file that stands for it, or "" for the daemon's own. Interface indexes

@@ -46,23 +46,24 @@ func (m *Machine) Query(ctx context.Context, q any, chunk func(of *Instance) err
 
 // askable is an instance, or one of its stages, that answers questions.
 type askable struct {
-	inst *Instance
-	impl any
-	mail *mailbox
+	inst  *Instance
+	impl  any
+	mail  *mailbox
+	chain *chain // that a stage is in
 }
 
 // askable lists who answers questions, in the order of the stacks.
 func (m *Machine) askable() (list []askable) {
-	for _, in := range m.inputs {
-		list = addAskable(list, in.inst, in.impl, &in.mail)
-		for _, c := range in.chains {
+	for _, in := range m.now().inputs {
+		list = addAskable(list, in.inst, in.impl, &in.mail, nil)
+		for _, c := range m.chainsOf(in) {
 			c.each(func(s *step) {
-				list = addAskable(list, s.inst, s.stage, &in.mail)
+				list = addAskable(list, s.inst, s.stage, &in.mail, c)
 				if s.deal == nil {
 					return
 				}
 				for _, sh := range s.deal.shards {
-					sh.chain.each(func(s *step) { list = addAskable(list, s.inst, s.stage, &sh.mail) })
+					sh.chain.each(func(s *step) { list = addAskable(list, s.inst, s.stage, &sh.mail, nil) })
 				}
 			})
 		}
@@ -70,10 +71,10 @@ func (m *Machine) askable() (list []askable) {
 	return list
 }
 
-func addAskable(list []askable, inst *Instance, impl any, mail *mailbox) []askable {
+func addAskable(list []askable, inst *Instance, impl any, mail *mailbox, c *chain) []askable {
 	switch impl.(type) {
 	case Querier, AsideQuerier:
-		return append(list, askable{inst, impl, mail})
+		return append(list, askable{inst, impl, mail, c})
 	}
 	return list
 }
@@ -133,6 +134,10 @@ func (w *asked) run(a *askable, q any, from *int64) {
 	defer close(w.done)
 	if down := a.inst.down.Load(); down != nil {
 		w.err = fmt.Errorf("is down: %s", *down)
+		return
+	}
+	if a.chain != nil && a.chain.gone {
+		*from = -1 // it was taken out since
 		return
 	}
 	*from, w.err = a.impl.(Querier).Query(q, *from)

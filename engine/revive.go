@@ -86,6 +86,8 @@ func (in *input) rest(pause time.Duration) bool {
 		select {
 		case <-in.m.stopping:
 			return false
+		case <-in.quit:
+			return false
 		case now := <-ticker.C:
 			for _, c := range in.chains {
 				c.tick(now)

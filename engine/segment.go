@@ -13,9 +13,9 @@ type segment struct {
 	base   int       // slots that alias the parent's
 	laid   bool
 
-	pool    pool // batches to fill, or to fork into
-	views   pool // row lists over the columns of another batch
-	compact pool // batches with storage of their own for every column
+	pool    *pool // batches to fill, or to fork into
+	views   pool  // row lists over the columns of another batch
+	compact pool  // batches with storage of their own for every column
 }
 
 func (s *segment) group() *group {
@@ -39,7 +39,7 @@ func (s *segment) layout() {
 	shared := map[sharing]int{}
 	for _, c := range s.cols {
 		if c.wanted && c.group != nil {
-			c.slot = s.add(c)
+			c.slot, c.alone = s.add(c), true
 			continue
 		}
 		k := sharing{typ: c.key.Type, missing: c.group == nil}
@@ -51,9 +51,28 @@ func (s *segment) layout() {
 		}
 		c.slot = shared[k]
 	}
-	s.pool.make = func() *Batch { return s.newBatch(s.base) }
+	s.pool = s.batches()
 	s.compact.make = func() *Batch { return s.newBatch(0) }
 	s.views.make = func() *Batch { return &Batch{} }
+}
+
+// batches returns an empty pool of batches of the present layout.
+func (s *segment) batches() *pool {
+	return &pool{make: func() *Batch { return s.newBatch(s.base) }}
+}
+
+// extend gives a slot to each column that is wanted only since the layout: a stack was added. The
+// slots of before stay. It is called between two batches.
+func (s *segment) extend() (grown bool) {
+	for _, c := range s.cols {
+		if c.wanted && c.group != nil && !c.alone {
+			c.slot, c.alone, grown = s.add(c), true, true
+		}
+	}
+	if grown {
+		s.pool = s.batches() // what is out comes home to the old one, and goes with it
+	}
+	return grown
 }
 
 // sharing is which columns can be one: those of a type (structs differ in shape: of a key), but

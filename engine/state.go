@@ -183,10 +183,11 @@ type Path struct {
 
 // Paths returns the stacks.
 func (m *Machine) Paths() (list []Path) {
-	for _, st := range m.stacks {
+	all := m.now()
+	for _, st := range all.stacks {
 		p := Path{Name: st.Name}
 		for _, inst := range st.insts {
-			p.Instances = append(p.Instances, slices.Index(m.insts, inst))
+			p.Instances = append(p.Instances, slices.Index(all.insts, inst))
 		}
 		list = append(list, p)
 	}
@@ -194,21 +195,21 @@ func (m *Machine) Paths() (list []Path) {
 }
 
 // vital adds what is known of an instance's life to its snapshot.
-func (m *Machine) vital(s *Snapshot, inst *Instance) {
-	if down := inst.down.Load(); down != nil {
+func (i *Instance) vital(s *Snapshot, outputs []*output) {
+	if down := i.down.Load(); down != nil {
 		s.Down = *down
-	} else if failed := inst.pulse.failed.Load(); failed != nil {
+	} else if failed := i.pulse.failed.Load(); failed != nil {
 		s.Down, s.Ended = *failed, true
 	}
-	if t := inst.pulse.turned.Load(); t != 0 {
+	if t := i.pulse.turned.Load(); t != 0 {
 		s.Turned = time.Unix(0, t)
 	}
-	if t := inst.pulse.records.Load(); t != 0 {
+	if t := i.pulse.records.Load(); t != 0 {
 		s.Last = time.Unix(0, t)
 	}
-	s.Batches = inst.pulse.batches.read()
-	for _, o := range m.outputs {
-		if o.inst == inst && o.queue != nil {
+	s.Batches = i.pulse.batches.read()
+	for _, o := range outputs {
+		if o.inst == i && o.queue != nil {
 			s.QueueMax = int64(o.queue.max)
 			o.queue.mu.Lock()
 			s.Queue = int64(o.queue.rows)

@@ -30,6 +30,17 @@ func (b *builder) warnf(pos conf.Pos, section, option, format string, args ...an
 	b.problems = append(b.problems, conf.Problem{Pos: pos, Section: section, Option: option, Text: fmt.Sprintf(format, args...), Warning: true})
 }
 
+// specs finds or makes the instances of all stacks, and returns those that have all they name.
+func (b *builder) specs() (specs []engine.StackSpec, built []conf.Stack) {
+	for _, st := range b.file.Stacks {
+		if insts, ok := b.stack(st); ok {
+			specs = append(specs, engine.StackSpec{Name: st.Text, Instances: insts})
+			built = append(built, st)
+		}
+	}
+	return specs, built
+}
+
 // stack finds or makes the instances of one stack.
 func (b *builder) stack(st conf.Stack) (insts []*engine.Instance, ok bool) {
 	if len(st.Elements) < 2 {

@@ -15,21 +15,19 @@ type Plan struct {
 	Global  Global
 	Machine *engine.Machine
 	Stacks  []conf.Stack // those that are built, in the machine's order
+
+	specs  []engine.StackSpec
+	global []conf.Option
 }
 
 // Build reads the stacks of a file. It does no I/O. All problems are returned at once; in a ulogd.conf a stack with an error is left out, as
 // ulogd2 does, and the plan holds the others.
 func Build(f *conf.File, reg *engine.Registry, log *slog.Logger) (*Plan, conf.Problems) {
 	b := &builder{file: f, reg: reg, instances: map[string]*engine.Instance{}, broken: map[conf.Element]bool{}}
-	p := &Plan{}
+	p := &Plan{global: f.Global.Options}
 	b.global(&p.Global)
 	var specs []engine.StackSpec
-	for _, st := range f.Stacks {
-		if insts, ok := b.stack(st); ok {
-			specs = append(specs, engine.StackSpec{Name: st.Text, Instances: insts})
-			p.Stacks = append(p.Stacks, st)
-		}
-	}
+	specs, p.Stacks = b.specs()
 	b.unused()
 	m, broken := b.bind(log, specs, p.Stacks)
 	if len(broken) > 0 && f.Grammar == conf.Ulogd {
@@ -38,7 +36,7 @@ func Build(f *conf.File, reg *engine.Registry, log *slog.Logger) (*Plan, conf.Pr
 		m, _ = engine.Build(log, specs)
 	}
 	m.Patience = p.Global.ShutdownTimeout
-	p.Machine = m
+	p.Machine, p.specs = m, specs
 	b.problems.Sort()
 	return p, b.problems
 }

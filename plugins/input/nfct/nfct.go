@@ -102,6 +102,7 @@ var (
 	_ engine.Stopper       = (*nfct)(nil)
 	_ engine.Signaler      = (*nfct)(nil)
 	_ engine.Live          = (*nfct)(nil)
+	_ engine.Widener       = (*nfct)(nil)
 	_ engine.Backpressured = (*nfct)(nil)
 	_ engine.Namespaced    = (*nfct)(nil)
 	_ engine.Counting      = (*nfct)(nil)
@@ -138,11 +139,16 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 	n.env, n.blocks = env, newBlocks()
 	n.tally.open(env.Stats, n.hash)
 	n.losses.open(env.Stats, n.hash)
-	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
+	n.Widen()
 	if n.labels, err = readLabels(n.connLabels); err != nil {
 		return err
 	}
 	return n.place.Open(env, n.listen)
+}
+
+// Widen implements engine.Widener.
+func (n *nfct) Widen() {
+	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
 }
 
 // listen opens all that belongs to one namespace, the one that it is called in. What an error

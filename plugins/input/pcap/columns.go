@@ -40,6 +40,11 @@ type columns struct {
 
 func (k *columns) open(env *engine.Env) {
 	k.log = env.Log
+	k.Widen()
+}
+
+// Widen implements engine.Widener.
+func (k *columns) Widen() {
 	k.linkWanted = k.hardware.Wanted() || k.source.Wanted() || k.dest.Wanted()
 }
 

@@ -55,6 +55,7 @@ var (
 	_ engine.Live          = (*input)(nil)
 	_ engine.Backpressured = (*input)(nil)
 	_ engine.Namespaced    = (*input)(nil)
+	_ engine.Widener       = (*input)(nil)
 	_ engine.Doctored      = (*input)(nil)
 )
 

@@ -55,7 +55,14 @@ type Target interface {
 // same target share it.
 func (s *Sink) Bind(p *engine.Binder, t Target) *Writer {
 	p.OwnAccounting()
-	return s.Add(t, p.Settings().Queue > 0 || p.Waits())
+	w := s.Add(t, p.Settings().Queue > 0 || p.Waits())
+	if s.env != nil && w.buf.Env == nil { // a stack that is added while the output runs
+		w.buf.Env = s.env
+		if err := t.Open(&w.buf); err != nil {
+			p.Problem("%v", err)
+		}
+	}
+	return w
 }
 
 // Add is Bind without a stack. waits says whether records may wait for the other side.
