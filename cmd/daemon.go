@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"ulogd/cmd/web"
 	"ulogd/conf"
 	"ulogd/engine"
 	"ulogd/engine/safefile"
@@ -32,7 +33,10 @@ type process struct {
 	logFile *logFile
 	pid     *pidFile
 	plan    *stacks.Plan
+	file    *conf.File // that the plan was made of
 	control *control
+	web     *web.Server
+	tail    tail // of the log, for the page
 	signals signals
 }
 
@@ -81,6 +85,10 @@ func (p *process) start() (err error) {
 		if p.control, err = listen(path, p.log); err != nil {
 			return err
 		}
+	}
+	p.file = file
+	if err := p.listenHTTP(); err != nil {
+		return err
 	}
 	if err := p.open(file); err != nil {
 		return err
@@ -136,6 +144,11 @@ func (p *process) change(who *account) error {
 	if p.control != nil {
 		if err := p.control.give(who.uid, who.gid); err != nil {
 			return fmt.Errorf("control socket: %w", err)
+		}
+	}
+	if p.web != nil {
+		if err := p.web.Give(who.uid, who.gid); err != nil {
+			return fmt.Errorf("http: %w", err)
 		}
 	}
 	return who.become()
@@ -196,6 +209,7 @@ func (p *process) run() int {
 	if p.control != nil {
 		go p.control.serve(m)
 	}
+	p.serveHTTP(m)
 	p.log.Info("initialization finished, entering main loop")
 	var stopped time.Time // zero while running
 	done := make(chan error, 1)
@@ -237,6 +251,9 @@ func (p *process) pass(s os.Signal, m *engine.Machine) {
 	case syscall.SIGHUP:
 		p.readZone()
 		p.reopenLog()
+		if p.web != nil {
+			p.web.Reload()
+		}
 		m.Signal(engine.Reopen)
 	case syscall.SIGUSR2:
 		m.Signal(engine.Dump)
@@ -260,6 +277,9 @@ func (p *process) end(err error, stopped bool, took time.Duration) int {
 func (p *process) cleanUp() {
 	if p.control != nil {
 		p.control.close()
+	}
+	if p.web != nil {
+		p.web.Close()
 	}
 	if p.pid != nil {
 		if err := p.pid.remove(); err != nil {

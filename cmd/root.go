@@ -104,7 +104,7 @@ Exit codes:
 		return daemon(o, stderr)
 	})
 	root.AddCommand(
-		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), versionCommand(o),
+		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), pageCommand(o), versionCommand(o),
 		manualsCommand(o),
 	)
 	root.SetHelpCommand(helpCommand(o))

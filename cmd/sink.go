@@ -53,6 +53,10 @@ func (p *process) openLog() error {
 	default:
 		first = append(slices.Clip(p.sinks), newQueue(&stream{w: p.stderr, least: 7}))
 	}
+	if g.HTTP.Address != "" {
+		last := newQueue(&p.tail)
+		p.sinks, first = append(p.sinks, last), append(slices.Clip(first), last)
+	}
 	p.journal.to(first...)
 	p.log.Info("ulogd Version " + Version() + " (re-)starting")
 	if p.opts.verbose && p.opts.daemon {

@@ -13,7 +13,11 @@ import (
 
 // Level is a [Stats.Counter] that goes up and down, such as how many routes are known.
 func (s *Stats) Level(name, doc string) *Counter {
-	c := s.Counter(name, doc)
+	return s.Counter(name, doc).Falling()
+}
+
+// Falling says that the value also goes down.
+func (c *Counter) Falling() *Counter {
 	c.level = true
 	return c
 }
@@ -21,9 +25,7 @@ func (s *Stats) Level(name, doc string) *Counter {
 // Gauge returns a value that goes up and down and is for monitoring alone: it stands in no summary.
 // Its unit is the end of its name: octets, seconds, or none for a number.
 func (s *Stats) Gauge(name, doc string) *Counter {
-	c := s.counter(&s.figures, name, doc)
-	c.level = true
-	return c
+	return s.counter(&s.figures, name, doc).Falling()
 }
 
 // Total is a Gauge that only grows.

@@ -20,6 +20,7 @@ type Global struct {
 	ControlSet      bool // the configuration says something of it, be it that there is none
 	ShutdownTimeout time.Duration
 	Compat          string
+	HTTP            HTTP
 }
 
 // Options declares the options of [global].
@@ -30,6 +31,7 @@ func (g *Global) Options(o *engine.Options) {
 	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats, flows and top; \"\": none; unset: /run/ulogd/control.sock, "+
 		"without root $XDG_RUNTIME_DIR/ulogd.sock, none if all inputs are files")
 	o.Seconds(&g.ShutdownTimeout, "shutdown_timeout", 10*time.Second, "how long SIGTERM waits for what was read to go out")
+	g.HTTP.Options(o)
 	o.Enum(&g.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore everywhere the values that ulogd2 2.0.8 gets wrong")
 }
 
@@ -68,6 +70,14 @@ func (b *builder) global(g *Global) {
 	}
 	_, g.ControlSet = sec.Lookup("control")
 	b.compat = g.Compat
+	for _, err := range split(g.HTTP.Validate()) {
+		name, text, _ := strings.Cut(err.Error(), ": ")
+		o, set := sec.Lookup(name)
+		if !set {
+			o, _ = sec.Lookup("http")
+		}
+		b.errorf(o.Pos, sec.Name, name, "%s", text)
+	}
 }
 
 // KindOf returns how the options of a file are written in TOML: what [conf.File.TOML] asks.

@@ -77,7 +77,24 @@ var rooms = []room{
 		why: "the program joins the command line and the plugins, and does nothing else",
 	},
 	{
-		name: "cmd", path: "cmd", may: []string{"engine", "engine/...", "value", "conf", "stacks"}, world: []string{"*"},
+		name: "metrics", path: "cmd/web/metrics", may: []string{"engine"},
+		world: []string{
+			"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/collectors",
+			"github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/client_model/go",
+		},
+		why: "metrics are made of the engine's snapshot alone, so that no plugin has to know of them",
+	},
+	{
+		name: "page", path: "cmd/web/page", may: []string{"engine", "engine/..."},
+		why: "the page shows what any stack can be asked; the standard library serves it",
+	},
+	{
+		name: "web", path: "cmd/web", may: []string{"engine", "engine/...", "metrics", "page"},
+		world: []string{"golang.org/x/net/netutil"},
+		why:   "the listener decides who may see what, and knows neither configuration nor plugins",
+	},
+	{
+		name: "cmd", path: "cmd", may: []string{"engine", "engine/...", "value", "conf", "stacks", "web"}, world: []string{"*"},
 		why: "the program's main imports plugins, so that somebody else's main can import others",
 	},
 	{
@@ -116,7 +133,7 @@ var rooms = []room{
 	},
 	{
 		name: "test", path: "test", world: []string{"*"},
-		may: []string{"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "follow", "export", "sink", "plugin"},
+		may: []string{"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "follow", "export", "sink", "plugin", "web", "metrics", "page"},
 		why: "tests may look at everything",
 	},
 }
@@ -212,6 +229,11 @@ func TestImportRulesForbid(t *testing.T) {
 		{"ulogd/stacks", "ulogd/plugins/input/nfct", false, true},
 		{"ulogd/stacks", "ulogd/cmd", false, true},
 		{"ulogd/cmd", "ulogd/plugins", false, true},
+		{"ulogd/cmd/web", "ulogd/stacks", false, true},
+		{"ulogd/cmd/web/page", "ulogd/cmd/web", false, true},
+		{"ulogd/cmd/web/page", "github.com/prometheus/client_golang/prometheus", false, true},
+		{"ulogd/cmd/web/metrics", "ulogd/engine/key", false, true},
+		{"ulogd/cmd/web", "ulogd/cmd/web/metrics", false, false},
 		{"ulogd/cmd", "ulogd/stacks", false, false},
 		{"ulogd/cmd/ulogd", "ulogd/plugins", false, false},
 	} {
