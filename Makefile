@@ -15,10 +15,10 @@ RACE = ./engine/... ./stacks ./plugins/filter/flow ./plugins/output/json
 # Machines that the daemon is built and vetted for.
 ARCHES = 386 arm mips mipsle arm64 riscv64 s390x
 # What reads the kernel and what encodes: tested once more with 32 bits.
-WORD = ./engine/... ./conf/... ./plugins/input/netlink/... ./plugins/input/nfct ./plugins/input/nflog ./plugins/filter/flow \
+WORD = ./engine/... ./conf/... ./plugins/input/netlink/... ./plugins/input/nfct/... ./plugins/input/nflog ./plugins/filter/flow \
 	./plugins/output/export/... ./plugins/output/ipfix ./plugins/output/netflow5 ./plugins/output/netflow9
 # Encoders and decoders: tested in the other byte order.
-ORDER = ./engine/... ./conf/... ./plugins/filter/base ./plugins/filter/flow ./plugins/output/export/... ./plugins/output/ipfix \
+ORDER = ./engine/... ./conf/... ./plugins/input/nfct/ctnetlink ./plugins/filter/base ./plugins/filter/flow ./plugins/output/export/... ./plugins/output/ipfix \
 	./plugins/output/netflow5 ./plugins/output/netflow9 ./plugins/output/json ./test/decoders
 
 FUZZTIME = 10s

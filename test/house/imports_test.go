@@ -138,11 +138,33 @@ var rooms = []room{
 	},
 }
 
-// walls stand within plugins: a folder of one may import what is listed, and nothing else of ours.
+// walls stand within plugins: a folder of one may import what is listed, rooms and other walls' folders,
+// and nothing else of ours.
 var walls = []room{
 	{
 		name: "filter compiler", path: "plugins/input/pcap/filter", may: []string{"engine"}, world: []string{"golang.org/x/sys/unix"},
 		why: "the filter compiler knows packets and no format of files, so that each can be read alone",
+	},
+	{
+		name: "ctnetlink", path: "plugins/input/nfct/ctnetlink", may: []string{"engine", "engine/...", "netlink"},
+		world: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf", "github.com/mdlayher/netlink"},
+		why: "reading conntrack's messages knows what the kernel says and nothing of what is remembered or reported, " +
+			"so that a format can be checked against the kernel's alone",
+	},
+	{
+		name: "connection table", path: "plugins/input/nfct/table", may: []string{"engine", "ctnetlink"},
+		world: []string{"golang.org/x/sys/unix"},
+		why:   "the table remembers and is asked: it opens nothing, logs nothing and makes no row, so that it can be tested as a map",
+	},
+	{
+		name: "connection rows", path: "plugins/input/nfct/rows", may: []string{"engine", "engine/...", "ctnetlink"},
+		world: []string{"golang.org/x/sys/unix"},
+		why:   "rows writes a connection into a batch as it is handed over: it keeps none, and knows no table and no socket",
+	},
+	{
+		name: "last packet", path: "plugins/input/nfct/lastpacket", may: []string{"engine/...", "ctnetlink"},
+		world: []string{"golang.org/x/sys/unix"},
+		why:   "dating a last packet is arithmetic over the kernel's timeouts, and knows neither table nor rows",
 	},
 }
 
@@ -158,10 +180,13 @@ func roomOf(path string) room {
 
 // banned says why a package may not import another; "" if it may.
 func banned(from, imp string, standard bool) string {
-	r := roomOf(from)
+	r, behind := roomOf(from), ""
 	for _, w := range walls {
-		if from == "ulogd/"+w.path {
+		switch "ulogd/" + w.path {
+		case from:
 			r = w
+		case imp:
+			behind = w.name
 		}
 	}
 	if !strings.HasPrefix(imp, "ulogd/") {
@@ -174,7 +199,7 @@ func banned(from, imp string, standard bool) string {
 	switch {
 	case r.name == "plugin" && to.name == "plugin" && pluginOf(from) != pluginOf(imp):
 		return r.why
-	case r.name == to.name || slices.Contains(r.may, to.name):
+	case r.name == to.name || slices.Contains(r.may, to.name) || behind != "" && slices.Contains(r.may, behind):
 		return ""
 	}
 	return r.why
@@ -220,6 +245,15 @@ func TestImportRulesForbid(t *testing.T) {
 		{"ulogd/plugins/input/pcap/filter", "ulogd/engine/key", false, true},
 		{"ulogd/plugins/input/pcap/filter", "github.com/klauspost/compress/gzip", false, true},
 		{"ulogd/plugins/input/pcap/filter", "ulogd/engine", false, false},
+		{"ulogd/plugins/input/nfct", "ulogd/plugins/input/nfct/table", false, false},
+		{"ulogd/plugins/input/nfct/table", "ulogd/plugins/input/nfct/ctnetlink", false, false},
+		{"ulogd/plugins/input/nfct/table", "ulogd/plugins/input/nfct/rows", false, true},
+		{"ulogd/plugins/input/nfct/table", "ulogd/plugins/input/netlink/mmsg", false, true},
+		{"ulogd/plugins/input/nfct/rows", "ulogd/plugins/input/nfct/table", false, true},
+		{"ulogd/plugins/input/nfct/ctnetlink", "ulogd/plugins/input/nfct/table", false, true},
+		{"ulogd/plugins/input/nfct/ctnetlink", "ulogd/plugins/input/nfct", false, true},
+		{"ulogd/plugins/input/nfct/lastpacket", "ulogd/plugins/input/nfct/rows", false, true},
+		{"ulogd/plugins/input/nflog", "ulogd/plugins/input/nfct/ctnetlink", false, true},
 		{"ulogd/conf", "ulogd/engine", false, true},
 		{"ulogd/conf", "ulogd/engine/value", false, false},
 		{"ulogd/engine", "ulogd/engine/value", false, false},

@@ -10,6 +10,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/plugins/input/netlink/nlattr"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
 // maxProgram is the kernel's limit, BPF_MAXINSNS.
@@ -24,7 +25,7 @@ func (p *program) add(in ...bpf.Instruction) { p.code = append(p.code, in...) }
 // attr makes A the offset of the attribute of that kind behind the message's headers, 0 if there is
 // none.
 func (p *program) attr(kind uint32) {
-	p.add(bpf.LoadConstant{Dst: bpf.RegA, Val: nlattr.MessageLen + nfgenLen},
+	p.add(bpf.LoadConstant{Dst: bpf.RegA, Val: nlattr.MessageLen + ctnetlink.HeaderLen},
 		bpf.LoadConstant{Dst: bpf.RegX, Val: kind},
 		bpf.LoadExtension{Num: bpf.ExtNetlinkAttr})
 }
@@ -75,11 +76,11 @@ func (p *program) differs(off, size int, mask, value uint32) {
 func (f *filter) bpf(remember bool) ([]bpf.RawInstruction, bool) {
 	p := &program{}
 	if len(f.protos) > 0 {
-		p.attr(ctaTupleOrig)
+		p.attr(ctnetlink.CTATupleOrig)
 		p.orAccept()
-		p.nested(ctaTupleProto)
+		p.nested(ctnetlink.CTATupleProto)
 		p.orAccept()
-		p.nested(ctaProtoNum)
+		p.nested(ctnetlink.CTAProtoNum)
 		p.orAccept()
 		p.add(bpf.TAX{})
 		var tests []func()
@@ -88,10 +89,10 @@ func (f *filter) bpf(remember bool) ([]bpf.RawInstruction, bool) {
 		}
 		p.oneOf(tests...)
 	}
-	p.networks(f.src, ctaIPv4Src, ctaIPv6Src)
-	p.networks(f.dst, ctaIPv4Dst, ctaIPv6Dst)
+	p.networks(f.src, ctnetlink.CTAIPv4Src, ctnetlink.CTAIPv6Src)
+	p.networks(f.dst, ctnetlink.CTAIPv4Dst, ctnetlink.CTAIPv6Dst)
 	if len(f.marks) > 0 && !remember {
-		p.number(ctaMark, 4)
+		p.number(ctnetlink.CTAMark, 4)
 		var tests []func()
 		for _, m := range f.marks {
 			tests = append(tests, func() {
@@ -125,9 +126,9 @@ func (p *program) networks(nets []network, kind4, kind6 uint32) {
 	if len(nets) == 0 {
 		return
 	}
-	p.attr(ctaTupleOrig)
+	p.attr(ctnetlink.CTATupleOrig)
 	p.orAccept()
-	p.nested(ctaTupleIP)
+	p.nested(ctnetlink.CTATupleIP)
 	p.orAccept()
 	p.add(bpf.StoreScratch{Src: bpf.RegA, N: 1})
 	var tests []func()

@@ -42,13 +42,18 @@ func (n *nfct) doctorKernel(d *engine.DoctorReport) {
 		return
 	}
 	for _, s := range needed {
-		if value, err := readSysctl(s.name); err != nil || value != 0 || n.fixSysctl || n.pollInterval > 0 && s.name == "nf_conntrack_events" {
+		if value, err := readSysctl(s.name); err != nil || value != 0 || n.fixSysctl ||
+			n.pollInterval > 0 && s.name == "nf_conntrack_events" {
 			continue
 		}
 		d.Find("net.netfilter."+s.name+" is 0", s.effect, n.there("sysctl -w net.netfilter."+s.name+"=1"))
 	}
 	if tracked, err := tracksAnything(); err == nil && !tracked {
-		d.Find("nothing is tracked: no rule asks for the state of connections", "there are no connections to report", n.there(trackCommand))
+		d.Find(
+			"nothing is tracked: no rule asks for the state of connections",
+			"there are no connections to report",
+			n.there(trackCommand),
+		)
 	}
 	n.doctorRoom(d)
 }
@@ -63,7 +68,12 @@ func (n *nfct) doctorRoom(d *engine.DoctorReport) {
 	if err != nil || err2 != nil || most == 0 || entries < most/10*9 { // 0: no limit
 		return
 	}
-	d.Find(fmt.Sprintf("%d of at most %d connections are tracked", entries, most),
+	d.Find(
+		fmt.Sprintf("%d of at most %d connections are tracked", entries, most),
 		"when the table is full the kernel drops the packets of new connections, and no record tells of them",
-		fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*most)) // one limit for all namespaces, kept by the first
+		fmt.Sprintf(
+			"sysctl -w net.netfilter.nf_conntrack_max=%d",
+			2*most,
+		),
+	) // one limit for all namespaces, kept by the first
 }

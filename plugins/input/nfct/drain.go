@@ -6,18 +6,14 @@ package nfct
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ulogd/plugins/input/netlink/mmsg"
 	"ulogd/plugins/input/netlink/nlattr"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
-
-// msgGetDying asks for the entries that have ended and of which a listener has not been told
-// (IPCTNL_MSG_CT_GET_DYING).
-const msgGetDying = unix.NFNL_SUBSYS_CTNETLINK<<8 | 6
 
 // drain is the wait for what the kernel has still to send.
 type drain struct {
@@ -35,7 +31,7 @@ const drainEvery = 50 * time.Millisecond
 func (n *nfct) openDrain() (err error) {
 	n.drain = drain{}
 	if n.reliable && n.ends != nil {
-		n.drain.socket, err = dumpSocket(n.place.Path)
+		n.drain.socket, err = ctnetlink.Open(n.place.Path)
 	}
 	return err
 }
@@ -61,30 +57,39 @@ func (n *nfct) drainStep(quiet bool) (over bool) {
 	began := time.Now()
 	left, err := n.dying()
 	if err != nil {
-		n.env.Log.Error("read the kernel's list of connections that have ended; what it keeps is not counted", "error", err)
+		n.env.Log.Error(
+			"read the kernel's list of connections that have ended; what it keeps is not counted",
+			"error",
+			err,
+		)
 	}
 	if len(left) > 0 && began.Before(d.until) {
 		d.next = time.Now().Add(max(drainEvery, 4*time.Since(began)))
 		return false
 	}
 	d.left = left
-	if err := n.ends.leave(); err != nil {
+	if err := n.ends.Leave(); err != nil {
 		n.env.Log.Warn("leave the conntrack events", "error", err)
 	}
 	if len(left) > 0 {
 		n.losses.ends.Add(len(left))
-		n.env.Log.Error("the shutdown timeout ended before the kernel had sent all ends of connections; those left are counted as lost",
-			"lost", len(left), "remedy", "raise shutdown_timeout or netlink_socket_buffer_maxsize, or give the output a faster receiver")
+		n.env.Log.Error(
+			"the shutdown timeout ended before the kernel had sent all ends of connections; those left are counted as lost",
+			"lost",
+			len(left),
+			"remedy",
+			"raise shutdown_timeout or netlink_socket_buffer_maxsize, or give the output a faster receiver",
+		)
 	}
 	return false
 }
 
 // arrived notes an end that was counted as lost, and came after all.
-func (d *drain) arrived(n *nfct, f *flow) {
+func (d *drain) arrived(n *nfct, f *ctnetlink.Flow) {
 	if len(d.left) == 0 {
 		return
 	}
-	key := n.ended.name(f)
+	key := n.ended.Name(f)
 	if _, counted := d.left[key]; counted {
 		delete(d.left, key)
 		n.losses.ends.Add(-1)
@@ -95,44 +100,24 @@ func (d *drain) arrived(n *nfct, f *flow) {
 // have not been received.
 func (n *nfct) dying() (map[uint64]struct{}, error) {
 	left := map[uint64]struct{}{}
-	s := n.drain.socket
-	if err := s.Send(nlattr.AppendMessage(nil, msgGetDying, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
-		return append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0)
-	})); err != nil {
-		return left, err
-	}
-	r, buf := mmsg.New(s), make([]byte, dumpSlot)
-	s.SetReadDeadline(time.Now().Add(5 * time.Second))
-	var f flow
-	for {
-		got, err := r.WaitReceive(buf, dumpSlot)
-		if err != nil {
-			return left, err
-		}
-		if got == 0 {
-			return left, os.ErrDeadlineExceeded
-		}
-		for rest := r.Datagram(0); len(rest) > 0; {
-			var m nlattr.Message
-			m, rest = nlattr.NextMessage(rest)
-			switch {
-			case m.Type == unix.NLMSG_DONE:
-				return left, nil
-			case m.Type == unix.NLMSG_ERROR:
-				return left, errno(m.Body)
-			case m.Type == nlattr.Malformed:
-				return left, errors.New("an answer that is cut off")
-			case m.Type == msgNew && f.decode(&m) && f.stop <= n.drain.stopped && n.wanted(&f) && !n.ended.has(n.ended.fingerprint(&f)):
-				left[n.ended.name(&f)] = struct{}{}
+	var f ctnetlink.Flow
+	err := ctnetlink.Dump(
+		n.drain.socket,
+		ctnetlink.MsgGetDying,
+		unix.AF_UNSPEC,
+		time.Now().Add(5*time.Second),
+		func(m *nlattr.Message) {
+			if f.Decode(m) && f.Stop <= n.drain.stopped && n.wanted(&f) && !n.ended.Has(n.ended.Fingerprint(&f)) {
+				left[n.ended.Name(&f)] = struct{}{}
 			}
-		}
-	}
+		},
+	)
+	return left, err
 }
 
 // wanted reports whether the connection passes the filters and is not the daemon's own.
-func (n *nfct) wanted(f *flow) bool {
-	r := reader{nfct: n}
-	return n.filter.tracks(f) && n.filter.acceptsMark(f.mark) && !r.isOwn(f)
+func (n *nfct) wanted(f *ctnetlink.Flow) bool {
+	return n.filter.tracks(f) && n.filter.acceptsMark(f.Mark) && !n.isOwn(f)
 }
 
 // countUnread counts the ends that the sockets hold and that nobody will read any more.
@@ -142,14 +127,14 @@ func (n *nfct) countUnread() {
 		return
 	}
 	for unread := 0; ; {
-		if !k.pending() {
-			if err := k.receive(); err != nil && !errors.Is(err, mmsg.ErrOverrun) || !k.pending() {
+		if !k.Pending() {
+			if err := k.Receive(); err != nil && !errors.Is(err, mmsg.ErrOverrun) || !k.Pending() {
 				n.losses.ends.Add(unread)
 				return
 			}
 		}
-		m, ok := k.message()
-		if ok && m.Type == msgDelete && f.decode(&m) && n.wanted(f) {
+		m, ok := k.Message()
+		if ok && m.Type == ctnetlink.MsgDelete && f.Decode(&m) && n.wanted(f) {
 			n.drain.arrived(n, f) // it is counted here
 			unread++
 		}

@@ -3,14 +3,13 @@
 package nfct
 
 import (
-	"encoding/binary"
 	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"ulogd/plugins/input/netlink/mmsg"
 	"ulogd/plugins/input/netlink/nlattr"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
 // purpose is why the table is read. Purposes that wait are served in this order, one dump each.
@@ -29,13 +28,9 @@ const (
 	idle = purposes
 )
 
-// dumpSlot takes the largest part: the kernel fills up to 32 KiB where the reader has room for
-// them.
-const dumpSlot = 32 << 10
-
 // dump is the reading of the table that runs, and those that wait.
 type dump struct {
-	socket
+	*ctnetlink.Socket
 	why      purpose
 	wanted   [purposes]bool
 	nextPart time.Time
@@ -83,49 +78,32 @@ func (n *nfct) nextDump() {
 // open opens the socket that dumps come by, in place of the one that there may be. It is opened
 // before the daemon gives up what it needs to enter another namespace (-u).
 func (d *dump) open(namespace string) error {
-	s, err := dumpSocket(namespace)
+	s, err := ctnetlink.OpenSocket(namespace)
 	if err != nil {
 		return err
 	}
-	if d.socket.socket != nil {
-		d.socket.close()
+	if d.Socket != nil {
+		d.Socket.Close()
 	}
-	d.socket = socket{socket: s, receiver: mmsg.New(s), buf: make([]byte, dumpSlot), slot: dumpSlot}
+	d.Socket = s
 	return nil
 }
 
-// dumpSocket opens a socket that dumps may come by.
-func dumpSocket(namespace string) (*mmsg.Socket, error) {
-	conn, err := dial(namespace)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close() // the detached socket stays
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	return mmsg.Detach(raw)
-}
-
 func (n *nfct) beginDump(why purpose) error {
-	typ := uint16(msgGet)
+	typ := uint16(ctnetlink.MsgGet)
 	if why == forReset {
-		typ = msgReset
+		typ = ctnetlink.MsgReset
 	}
-	request := nlattr.AppendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
-		return append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0)
-	})
 	d, now := &n.dump, time.Now()
 	d.before, d.began, d.filling = d.began, now.UnixNano(), now.UnixNano()
-	if err := d.socket.socket.Send(request); err != nil {
+	if err := ctnetlink.Request(d.Socket.Conn, typ, unix.AF_UNSPEC); err != nil {
 		return err
 	}
 	d.why, d.sweeping, d.drained, d.failed = why, false, false, false
 	d.cost, d.entries = time.Since(now), 0
-	n.timeouts.look(now)
+	n.timeouts.Look(now)
 	if n.table != nil {
-		n.table.round++
+		n.table.Round++
 	}
 	return nil
 }
@@ -133,7 +111,7 @@ func (n *nfct) beginDump(why purpose) error {
 // endDump ends the reading. Where the dump tells what is gone, the sweep follows.
 func (n *nfct) endDump() {
 	d := &n.dump
-	d.rest, d.next, d.received = nil, 0, 0
+	d.Forget()
 	switch d.why {
 	case forRecovery, forPoll, forCheck:
 		if !d.failed {
@@ -149,16 +127,16 @@ func (n *nfct) endDump() {
 // dumpStep takes one part of the dump that runs, or a stretch of its sweep, and reports whether it
 // did. quiet tells that no end of a connection waits to be read.
 func (r *reader) dumpStep(quiet bool) (progress bool) {
-	d := &r.dump
+	d := &r.in.dump
 	switch {
 	case d.why == idle:
-		r.nextDump()
+		r.in.nextDump()
 	case d.sweeping:
 		d.drained = d.drained || quiet
 		if d.drained && r.sweep() {
 			d.why, d.sweeping = idle, false
 		}
-	case !d.pending() && !r.mayRead():
+	case !d.Pending() && !r.in.mayRead():
 		return false
 	default:
 		r.dumpPart()
@@ -171,31 +149,31 @@ func (r *reader) dumpStep(quiet bool) (progress bool) {
 // connections that the waiting part still shows: handled first, the dump would bring them back to
 // life.
 func (r *reader) dumpAhead() (ready bool) {
-	d := &r.dump
-	if d.why == idle || d.sweeping || d.why == forReset && !d.pending() && !r.hub.ready(r.nfct) {
+	d := &r.in.dump
+	if d.why == idle || d.sweeping || d.why == forReset && !d.Pending() && !r.in.hub.ready(r.in) {
 		return true
 	}
 	r.dumpPart()
-	return !d.pending()
+	return !d.Pending()
 }
 
 // dumpPart reads the next part, unless there is one in hand, and handles it.
 func (r *reader) dumpPart() {
-	d, now := &r.dump, time.Now()
+	d, now := &r.in.dump, time.Now()
 	defer func() { d.cost += time.Since(now) }()
-	if !d.pending() {
+	if !d.Pending() {
 		d.filled, d.filling = d.filling, now.UnixNano()
-		if err := d.receive(); err != nil { // such as no memory for the next part: the kernel does not go on
-			r.dumpFailed(errors.Join(err, d.open(r.place.Path)))
-			r.endDump()
+		if err := d.Receive(); err != nil { // such as no memory for the next part: the kernel does not go on
+			r.in.dumpFailed(errors.Join(err, d.open(r.in.place.Path)))
+			r.in.endDump()
 			return
 		}
-		if d.why == forReset && d.received > 0 {
-			r.hub.share(r.nfct, d.receiver.Datagram(0))
+		if d.why == forReset && d.Received > 0 {
+			r.in.hub.share(r.in, d.Datagram())
 		}
 	}
-	if r.takeDump(&d.socket, d.why) {
-		r.endDump()
+	if r.takeDump(d.Socket, d.why) {
+		r.in.endDump()
 	}
 }
 
@@ -222,29 +200,29 @@ const dumpPace = time.Millisecond
 
 // takeDump handles the messages of a part as long as there is room for rows, and reports whether
 // the dump's end was among them.
-func (r *reader) takeDump(k *socket, why purpose) (done bool) {
+func (r *reader) takeDump(k *ctnetlink.Socket, why purpose) (done bool) {
 	now := time.Now().UnixNano()
-	if k == &r.dump.socket {
-		now = r.dump.filled
+	if k == r.in.dump.Socket {
+		now = r.in.dump.filled
 	}
-	for !r.full() {
-		m, ok := k.message()
+	for !r.Full() {
+		m, ok := k.Message()
 		if !ok {
 			return false
 		}
-		r.dump.entries++
+		r.in.dump.entries++
 		switch {
 		case m.Type == unix.NLMSG_DONE:
 			return true
 		case m.Type == unix.NLMSG_ERROR:
-			r.dumpFailed(errno(m.Body))
+			r.in.dumpFailed(ctnetlink.Errno(m.Body))
 			return true
-		case m.Type != msgNew && m.Type != nlattr.Malformed:
-		case m.Type == nlattr.Malformed || !r.flow.decode(&m):
+		case m.Type != ctnetlink.MsgNew && m.Type != nlattr.Malformed:
+		case m.Type == nlattr.Malformed || !r.in.flow.Decode(&m):
 			r.malformedRows++
-		case r.flow.status&statusDying != 0: // its end has been told, or is about to be
-		case r.filter.tracks(&r.flow) && !r.isOwn(&r.flow):
-			r.dumped(&r.flow, why, now)
+		case r.in.flow.Status&ctnetlink.StatusDying != 0: // its end has been told, or is about to be
+		case r.in.filter.tracks(&r.in.flow) && !r.in.isOwn(&r.in.flow):
+			r.dumped(&r.in.flow, why, now)
 		}
 	}
 	return false
@@ -255,12 +233,4 @@ func (n *nfct) dumpFailed(err error) {
 	n.env.Limited().Error("read the conntrack table", "error", err, "remedy", "run with CAP_NET_ADMIN")
 	n.failedDumps.Add(1)
 	n.dump.failed = true
-}
-
-// errno reads struct nlmsgerr, whose number is in the machine's byte order.
-func errno(body []byte) error {
-	if len(body) < 4 {
-		return errors.New("an answer that is cut off")
-	}
-	return unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
 }

@@ -9,19 +9,30 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/plugins/input/netlink/mmsg"
+	"ulogd/plugins/input/nfct/ctnetlink"
+	"ulogd/plugins/input/nfct/lastpacket"
+	"ulogd/test/cttest"
 	"ulogd/test/nstest"
 )
 
 // TestBeginningsOfTranslations: where somebody asks for them, each translated connection has one
 // record of its beginning, also if its event comes twice or not at all.
 func TestBeginningsOfTranslations(t *testing.T) {
-	translated := func(event uint8, id uint32) crafted {
+	translated := func(event uint8, id uint32) cttest.Message {
 		c := udp(event, id)
-		c.rdst, c.status = "203.0.113.9", 1<<4
+		c.Rdst, c.Status = "203.0.113.9", 1<<4
 		return c
 	}
 	s := playWith(t, nil, func(s *script) { s.n.begun = true })
-	s.send(udp(key.EventNew, 1), translated(key.EventNew, 2), translated(key.EventNew, 2), translated(key.EventUpdate, 2), translated(key.EventUpdate, 3), udp(key.EventDestroy, 1), translated(key.EventDestroy, 2))
+	s.send(
+		udp(key.EventNew, 1),
+		translated(key.EventNew, 2),
+		translated(key.EventNew, 2),
+		translated(key.EventUpdate, 2),
+		translated(key.EventUpdate, 3),
+		udp(key.EventDestroy, 1),
+		translated(key.EventDestroy, 2),
+	)
 	lines := s.stop()
 	if len(lines) != 3 {
 		t.Fatalf("records %q", lines)
@@ -33,16 +44,16 @@ func TestBeginningsOfTranslations(t *testing.T) {
 
 // TestBeginningsThatADumpFinds: a dump shows those whose event was lost.
 func TestBeginningsThatADumpFinds(t *testing.T) {
-	found := func(id uint32, start uint64, status uint32) flow {
+	found := func(id uint32, start uint64, status uint32) ctnetlink.Flow {
 		c := udp(key.EventNew, id)
-		c.dumped, c.start, c.status = true, start, status
-		return decoded(t, c.message())
+		c.Dumped, c.Start, c.Status = true, start, status
+		return cttest.Decoded(t, c.Bytes())
 	}
 	begun := func(n *nfct) { n.begun, n.joined = true, 100 }
 	inDump(t, begun, func(r *reader) {
 		for _, c := range []struct {
 			why  purpose
-			conn flow
+			conn ctnetlink.Flow
 			rows int // so far
 		}{
 			{forStart, found(1, 99, 1<<4), 0},    // older than this instance
@@ -54,8 +65,8 @@ func TestBeginningsThatADumpFinds(t *testing.T) {
 			{forPoll, found(5, 101, 0), 3},
 		} {
 			r.dumped(&c.conn, c.why, 1000)
-			if r.rows != c.rows {
-				t.Errorf("%+v: %d rows, want %d", c, r.rows, c.rows)
+			if r.Count != c.rows {
+				t.Errorf("%+v: %d rows, want %d", c, r.Count, c.rows)
 			}
 		}
 	})
@@ -70,10 +81,21 @@ func TestReportsAfterTheClockWasSetBack(t *testing.T) {
 			at   int64 // seconds
 			rows int   // so far
 		}{{1000, 0}, {1061, 1}, {1100, 1}, {1122, 2}, {500, 3}, {520, 3}, {561, 4}} {
-			f := decoded(t, crafted{event: key.EventUpdate, dumped: true, src: "192.0.2.1", dst: "192.0.2.2", proto: 6, id: 1, start: 1000 * second}.message())
-			r.dumped(&f, forReport, step.at*second)
-			if r.rows != step.rows {
-				t.Errorf("at %d: %d rows, want %d", step.at, r.rows, step.rows)
+			f := cttest.Decoded(
+				t,
+				cttest.Message{
+					Event:  key.EventUpdate,
+					Dumped: true,
+					Src:    "192.0.2.1",
+					Dst:    "192.0.2.2",
+					Proto:  6,
+					ID:     1,
+					Start:  1000 * lastpacket.Second,
+				}.Bytes(),
+			)
+			r.dumped(&f, forReport, step.at*lastpacket.Second)
+			if r.Count != step.rows {
+				t.Errorf("at %d: %d rows, want %d", step.at, r.Count, step.rows)
 			}
 		}
 	})
@@ -86,7 +108,7 @@ func inDump(t *testing.T, change func(*nfct), steps func(r *reader)) {
 	playWith(t, nil, func(s *script) {
 		change(s.n)
 		s.played.read = func(b *engine.Batch, _ time.Time) error {
-			r := reader{nfct: s.n, w: s.n.columns.of(b), b: b}
+			r := reader{in: s.n, Filler: s.n.rows.Fill(b)}
 			steps(&r)
 			r.finish()
 			ran = true
@@ -111,10 +133,10 @@ func TestDumpThatBreaksOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	inDump(t, func(n *nfct) {}, func(r *reader) {
-		r.dump.socket = socket{socket: broken, receiver: mmsg.New(broken), buf: make([]byte, dumpSlot), slot: dumpSlot}
-		r.dump.why = forRecovery
-		if r.dumpPart(); r.dump.why != idle || r.dump.socket.socket == broken || r.failedDumps.Load() != 1 {
-			t.Errorf("state %d, %d failed dumps", r.dump.why, r.failedDumps.Load())
+		r.in.dump.Socket = ctnetlink.NewSocket(broken, 1, ctnetlink.PartSize)
+		r.in.dump.why = forRecovery
+		if r.dumpPart(); r.in.dump.why != idle || r.in.dump.Socket.Conn == broken || r.in.failedDumps.Load() != 1 {
+			t.Errorf("state %d, %d failed dumps", r.in.dump.why, r.in.failedDumps.Load())
 		}
 	})
 }

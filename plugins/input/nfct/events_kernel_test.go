@@ -73,13 +73,25 @@ func TestFiltersOfTheKernel(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			ns := tracked(t)
-			d := start(t, ns, t.Name(), "event_mask = 4\n"+c.settings, "keys = [\"orig.ip.protocol\", \"orig.ip.saddr\", \"ct.mark\", \"ct.zone\"]")
+			d := start(
+				t,
+				ns,
+				t.Name(),
+				"event_mask = 4\n"+c.settings,
+				"keys = [\"orig.ip.protocol\", \"orig.ip.saddr\", \"ct.mark\", \"ct.zone\"]",
+			)
 			enter(t, ns, mixed...)
 			ns.Run(t, "conntrack -F")
 			got := ""
 			for _, line := range collect(t, d, t.Name(), len(c.want)) {
 				for i, e := range mixed {
-					if line == fmt.Sprintf("orig.ip.protocol=%d orig.ip.saddr=%s ct.mark=%d ct.zone=%d", e.proto, e.src, e.mark, e.zone) {
+					if line == fmt.Sprintf(
+						"orig.ip.protocol=%d orig.ip.saddr=%s ct.mark=%d ct.zone=%d",
+						e.proto,
+						e.src,
+						e.mark,
+						e.zone,
+					) {
 						got += fmt.Sprint(i)
 					}
 				}
@@ -111,7 +123,13 @@ func TestEachEvent(t *testing.T) {
 	udpPing(t, ns, "127.0.0.1:0", 1, 1)
 	events := ns.Start(t, "conntrack -E -e ALL -p tcp -o id,timestamp")
 	events.WaitSubscribed(5 * time.Second)
-	d := start(t, ns, t.Name(), "hash_enable = false\nevent_mask = 7\naccept_proto_filter = \"tcp\"", "extra_keys = true")
+	d := start(
+		t,
+		ns,
+		t.Name(),
+		"hash_enable = false\nevent_mask = 7\naccept_proto_filter = \"tcp\"",
+		"extra_keys = true",
+	)
 	before := time.Now().Unix()
 	tcpEcho(t, ns, "127.0.0.1:0", 100)
 	lines(t, ns, events, "[DESTROY]", 1)
@@ -128,7 +146,8 @@ func TestEachEvent(t *testing.T) {
 			if m["ct.event"] != event {
 				t.Errorf("record %d %q, conntrack says %q", n, ours[n], line)
 			}
-			if start := m["flow.start.sec"]; event == "1" && (start < fmt.Sprint(before) || start > fmt.Sprint(time.Now().Unix())) {
+			if start := m["flow.start.sec"]; event == "1" &&
+				(start < fmt.Sprint(before) || start > fmt.Sprint(time.Now().Unix())) {
 				t.Errorf("a beginning at %s, before %d", start, before)
 			}
 			if _, ended := m["flow.end.sec"]; ended != (event == "4") {

@@ -47,7 +47,10 @@ func TestExpectedConnections(t *testing.T) {
 			}
 			for _, m := range told {
 				_, port, _ := net.SplitHostPort(control.String())
-				if m["ct.master.saddr"] != "127.0.0.1" || m["ct.master.daddr"] != "127.0.0.1" || m["ct.master.protocol"] != "6" || m["ct.master.sport"] != port || m["ct.master.dport"] != "21" {
+				if m["ct.master.saddr"] != "127.0.0.1" || m["ct.master.daddr"] != "127.0.0.1" ||
+					m["ct.master.protocol"] != "6" ||
+					m["ct.master.sport"] != port ||
+					m["ct.master.dport"] != "21" {
 					t.Errorf("the data connection of %s is %v", port, m)
 				}
 			}

@@ -5,8 +5,6 @@ package nfct
 
 import (
 	"context"
-	"errors"
-	"os"
 	"runtime"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 
 	"ulogd/plugins/input/netlink/mmsg"
 	"ulogd/plugins/input/netlink/nlattr"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
 // expirer asks for the connections of a family that none is of: the kernel goes through its table,
@@ -35,7 +34,7 @@ func (n *nfct) expire() error {
 		return nil
 	}
 	n.finished = make(chan struct{})
-	s, err := dumpSocket(n.place.Path)
+	s, err := ctnetlink.Open(n.place.Path)
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,6 @@ func (n *nfct) expire() error {
 // run looks until the daemon ends.
 func (x *expirer) run(ctx context.Context) {
 	defer x.socket.Close()
-	r, buf := mmsg.New(x.socket), make([]byte, dumpSlot)
 	wait := x.interval
 	for {
 		select {
@@ -61,7 +59,7 @@ func (x *expirer) run(ctx context.Context) {
 		if !x.mine() {
 			continue
 		}
-		cost, err := x.look(r, buf)
+		cost, err := x.look()
 		if err != nil {
 			wait = time.Minute // such as no right any more: ends are told when the kernel finds them
 		}
@@ -70,38 +68,18 @@ func (x *expirer) run(ctx context.Context) {
 }
 
 // look goes through the table once and returns the time of the processor that it took.
-func (x *expirer) look(r *mmsg.Receiver, buf []byte) (time.Duration, error) {
+func (x *expirer) look() (time.Duration, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before := threadTime()
-	request := nlattr.AppendMessage(nil, msgGet, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
-		return append(b, unix.AF_UNIX, unix.NFNETLINK_V0, 0, 0)
-	})
-	if err := x.socket.Send(request); err != nil {
-		return 0, err
-	}
-	x.socket.SetReadDeadline(time.Now().Add(10 * time.Second))
-	for {
-		n, err := r.WaitReceive(buf, dumpSlot)
-		if err != nil {
-			return 0, err
-		}
-		if n == 0 {
-			return 0, os.ErrDeadlineExceeded
-		}
-		for rest := r.Datagram(0); len(rest) > 0; {
-			var m nlattr.Message
-			m, rest = nlattr.NextMessage(rest)
-			switch m.Type {
-			case unix.NLMSG_DONE:
-				return threadTime() - before, nil
-			case unix.NLMSG_ERROR:
-				return 0, errno(m.Body)
-			case nlattr.Malformed:
-				return 0, errors.New("an answer that is cut off")
-			}
-		}
-	}
+	err := ctnetlink.Dump(
+		x.socket,
+		ctnetlink.MsgGet,
+		unix.AF_UNIX,
+		time.Now().Add(10*time.Second),
+		func(*nlattr.Message) {},
+	)
+	return threadTime() - before, err
 }
 
 // threadTime is what the calling thread has used of a processor.

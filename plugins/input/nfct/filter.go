@@ -13,6 +13,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/ipproto"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
 // filter holds alternatives of each kind. A kind without any accepts everything.
@@ -111,9 +112,9 @@ func parseMark(text string) (mark, error) {
 }
 
 // tracks reports whether the connection is wanted as far as what never changes of it says.
-func (f *filter) tracks(c *flow) bool {
-	return !f.any || f.proto[c.orig.proto] &&
-		inside(f.src, c.family, c.orig.src) && inside(f.dst, c.family, c.orig.dst) && f.acceptsZone(c)
+func (f *filter) tracks(c *ctnetlink.Flow) bool {
+	return !f.any || f.proto[c.Orig.Proto] &&
+		inside(f.src, c.Family, c.Orig.Src) && inside(f.dst, c.Family, c.Orig.Dst) && f.acceptsZone(c)
 }
 
 // acceptsMark reports whether the connection is wanted by the mark that it has now.
@@ -137,9 +138,10 @@ func inside(nets []network, family uint8, a engine.Addr) bool {
 }
 
 // acceptsZone takes a connection whose zone, of either direction where they differ, is listed.
-func (f *filter) acceptsZone(c *flow) bool {
+func (f *filter) acceptsZone(c *ctnetlink.Flow) bool {
 	for _, z := range f.zones {
-		if c.zone == z || c.orig.has&hasZone != 0 && c.orig.zone == z || c.reply.has&hasZone != 0 && c.reply.zone == z {
+		if c.Zone == z || c.Orig.Has&ctnetlink.HasZone != 0 && c.Orig.Zone == z ||
+			c.Reply.Has&ctnetlink.HasZone != 0 && c.Reply.Zone == z {
 			return true
 		}
 	}

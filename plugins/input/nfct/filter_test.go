@@ -8,16 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
 func TestFilter(t *testing.T) {
-	conn := func(proto uint8, src, dst string, mark uint32, zone uint16) *flow {
+	conn := func(proto uint8, src, dst string, mark uint32, zone uint16) *ctnetlink.Flow {
 		s, d := netip.MustParseAddr(src), netip.MustParseAddr(dst)
-		f := &flow{family: unix.AF_INET, mark: mark, zone: zone}
+		f := &ctnetlink.Flow{Family: unix.AF_INET, Mark: mark, Zone: zone}
 		if s.Is6() {
-			f.family = unix.AF_INET6
+			f.Family = unix.AF_INET6
 		}
-		f.orig = tuple{src: engine.AddrFrom(s), dst: engine.AddrFrom(d), proto: proto}
+		f.Orig = ctnetlink.Tuple{Src: engine.AddrFrom(s), Dst: engine.AddrFrom(d), Proto: proto}
 		return f
 	}
 	tcp4 := conn(6, "192.0.2.5", "198.51.100.1", 0x12, 0)
@@ -48,11 +49,11 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		for _, x := range []struct {
-			flow *flow
+			flow *ctnetlink.Flow
 			want bool
 		}{{tcp4, c.tcp4}, {udp6, c.udp6}} {
-			if got := f.tracks(x.flow) && f.acceptsMark(x.flow.mark); got != x.want {
-				t.Errorf("%s: protocol %d is accepted: %v", c.name, x.flow.orig.proto, got)
+			if got := f.tracks(x.flow) && f.acceptsMark(x.flow.Mark); got != x.want {
+				t.Errorf("%s: protocol %d is accepted: %v", c.name, x.flow.Orig.Proto, got)
 			}
 		}
 	}

@@ -143,7 +143,9 @@ func ping(t testing.TB, ns *nstest.NS, network, addr string, kind byte) {
 	})
 }
 
-var direction = regexp.MustCompile(`src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?(?: type=(\d+) code=(\d+) id=\d+)? packets=(\d+) bytes=(\d+)`)
+var direction = regexp.MustCompile(
+	`src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?(?: type=(\d+) code=(\d+) id=\d+)? packets=(\d+) bytes=(\d+)`,
+)
 
 // peer reads a line of `conntrack -E -o ktimestamp,id` into the names that NFCT uses.
 func peer(t testing.TB, line string) map[string]string {
@@ -241,7 +243,10 @@ func lines(t testing.TB, ns *nstest.NS, p *nstest.Proc, what string, n int) (fou
 
 func TestEndsEqualConntrack(t *testing.T) {
 	ns := tracked(t)
-	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
+	ns.Nft(
+		t,
+		"table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }",
+	)
 	d := start(t, ns, t.Name(), `compat = "ulogd2"`, "extra_keys = true") // conntrack shows the ends of entries
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)

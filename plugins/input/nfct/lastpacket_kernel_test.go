@@ -68,7 +68,11 @@ func (s *stage) udp(from int, answered bool) {
 			return
 		}
 		defer l.Close()
-		c, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: from}, l.LocalAddr().(*net.UDPAddr))
+		c, err := net.DialUDP(
+			"udp4",
+			&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: from},
+			l.LocalAddr().(*net.UDPAddr),
+		)
 		if err != nil {
 			s.t.Error(err)
 			return
@@ -86,7 +90,14 @@ func (s *stage) udp(from int, answered bool) {
 
 // silence drops packets before the kernel tracks them.
 func (s *stage) silence(which string) {
-	s.ns.Nft(s.t, fmt.Sprintf("table inet silence { chain o { type filter hook output priority -400; }; }; add rule inet silence o tcp %s %d drop", which, s.port))
+	s.ns.Nft(
+		s.t,
+		fmt.Sprintf(
+			"table inet silence { chain o { type filter hook output priority -400; }; }; add rule inet silence o tcp %s %d drop",
+			which,
+			s.port,
+		),
+	)
 }
 
 var scenes = []scene{

@@ -64,16 +64,31 @@ func (l *limit) look(n *nfct, now time.Time) {
 		return
 	}
 	if l.most != 0 {
-		n.env.Log.Info("the kernel's limit on connections has changed", "remembered_at_most", most, "nf_conntrack_max", kernel)
+		n.env.Log.Info(
+			"the kernel's limit on connections has changed",
+			"remembered_at_most",
+			most,
+			"nf_conntrack_max",
+			kernel,
+		)
 	}
 	l.most = most
 	if limited {
-		n.env.Log.Warn("the kernel may track more connections than memory has room for; those beyond are reported without what only memory knows",
-			"remembered_at_most", most, "nf_conntrack_max", kernel, "memory", l.memory,
-			"remedy", "set hash_max_entries, lower net.netfilter.nf_conntrack_max, or give the daemon more memory")
+		n.env.Log.Warn(
+			"the kernel may track more connections than memory has room for; those beyond are "+
+				"reported without what only memory knows",
+			"remembered_at_most",
+			most,
+			"nf_conntrack_max",
+			kernel,
+			"memory",
+			l.memory,
+			"remedy",
+			"set hash_max_entries, lower net.netfilter.nf_conntrack_max, or give the daemon more memory",
+		)
 	}
 	if n.table != nil {
-		n.table.most = most
+		n.table.Most = most
 	}
 }
 

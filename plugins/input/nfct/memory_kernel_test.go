@@ -78,7 +78,8 @@ func TestOlderConnections(t *testing.T) {
 	ns.Run(t, "conntrack -F")
 	line := collect(t, d, t.Name(), 1)[0]
 	m := fields(line)
-	if m["orig.raw.pktlen"] != "128" || m["ct.recovered"] != "1" || m["flow.end.reason"] != "5" || m["ct.event"] != "4" {
+	if m["orig.raw.pktlen"] != "128" || m["ct.recovered"] != "1" || m["flow.end.reason"] != "5" ||
+		m["ct.event"] != "4" {
 		t.Errorf("record %q", line)
 	}
 	if start, _ := strconv.ParseInt(m["flow.start.sec"], 10, 64); start > before || start < before-5 {
@@ -97,7 +98,9 @@ func TestPolling(t *testing.T) {
 	time.Sleep(500 * time.Millisecond) // two polls
 	ns.Run(t, "conntrack -F")
 	line := collect(t, d, t.Name(), 1)[0]
-	if m := fields(line); octets(line) != 128+928 || m["ct.event"] != "4" || m["flow.end.reason"] != "1" || m["ct.recovered"] != "" || m["flow.end.sec"] == "" {
+	if m := fields(line); octets(line) != 128+928 || m["ct.event"] != "4" || m["flow.end.reason"] != "1" ||
+		m["ct.recovered"] != "" ||
+		m["flow.end.sec"] == "" {
 		t.Errorf("record %q", line)
 	}
 	d.Stop()
@@ -126,7 +129,8 @@ func TestInterimReports(t *testing.T) {
 			sum, largest := 0, 0
 			for i, line := range lines {
 				m := fields(line)
-				if last := i == len(lines)-1; !last && (m["ct.event"] != "2" || m["flow.end.reason"] != "2" || m["flow.end.sec"] == "") {
+				if last := i == len(lines)-1; !last &&
+					(m["ct.event"] != "2" || m["flow.end.reason"] != "2" || m["flow.end.sec"] == "") {
 					t.Errorf("record %q", line)
 				}
 				sum += octets(line)
@@ -196,7 +200,8 @@ name = "usr2-d"
 		t.Helper()
 		for i, s := range stacks {
 			line := collect(t, d, s, 1)[0]
-			if got := octets(line); got != want[i] || fields(line)["ct.event"] != event || fields(line)["flow.end.sec"] == "" {
+			if got := octets(line); got != want[i] || fields(line)["ct.event"] != event ||
+				fields(line)["flow.end.sec"] == "" {
 				t.Errorf("%s: %d octets, want %d, in %q", s, got, want[i], line)
 			}
 		}
@@ -223,8 +228,14 @@ func TestDuplicatesAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	conf := dir + "/ulogd.conf"
 	const plugins = "/usr/lib/x86_64-linux-gnu/ulogd/"
-	os.WriteFile(conf, []byte("[global]\nlogfile=\"stdout\"\nplugin=\""+plugins+"ulogd_inpflow_NFCT.so\"\nplugin=\""+plugins+"ulogd_output_GPRINT.so\"\n"+
-		"stack=ct1:NFCT,g:GPRINT\n[ct1]\nreliable=1\nhash_enable=0\nevent_mask=4\nnetlink_socket_buffer_size=4096\n[g]\nfile=\""+dir+"/g\"\n"), 0o644)
+	os.WriteFile(
+		conf,
+		[]byte(
+			"[global]\nlogfile=\"stdout\"\nplugin=\""+plugins+"ulogd_inpflow_NFCT.so\"\nplugin=\""+plugins+"ulogd_output_GPRINT.so\"\n"+
+				"stack=ct1:NFCT,g:GPRINT\n[ct1]\nreliable=1\nhash_enable=0\nevent_mask=4\nnetlink_socket_buffer_size=4096\n[g]\nfile=\""+dir+"/g\"\n",
+		),
+		0o644,
+	)
 	other := ns.Start(t, "ulogd -c "+conf)
 	other.WaitSubscribed(5 * time.Second)
 	d := start(t, ns, t.Name(), "", "keys = [\"orig.ip.saddr\"]")
@@ -232,7 +243,10 @@ func TestDuplicatesAreRemoved(t *testing.T) {
 	d.Eventually("all are remembered", func() bool { return d.Count("ct1", "live") == n })
 	other.Signal(syscall.SIGSTOP)
 	ns.Run(t, "conntrack -F")
-	d.Eventually("ends are told again", func() bool { return d.Count("ct1", "duplicates") > 0 && d.Stats("ct1").Out >= n })
+	d.Eventually(
+		"ends are told again",
+		func() bool { return d.Count("ct1", "duplicates") > 0 && d.Stats("ct1").Out >= n },
+	)
 	other.Signal(syscall.SIGCONT)
 	d.Stop()
 	got := stacktest.Recorded(t.Name())
@@ -272,7 +286,8 @@ func TestZonesLabelsAndHelpers(t *testing.T) {
 		m := fields(line)
 		byPort[m["orig.l4.dport"]] = m
 	}
-	if m := byPort["7777"]; m["ct.zone"] != "5" || m["ct.mark"] != "119" || m["ct.labels.str"] != "seen" || !strings.HasPrefix(m["ct.labels"], "08") {
+	if m := byPort["7777"]; m["ct.zone"] != "5" || m["ct.mark"] != "119" || m["ct.labels.str"] != "seen" ||
+		!strings.HasPrefix(m["ct.labels"], "08") {
 		t.Errorf("record %v\n%s", m, list)
 	}
 	if m := byPort["7778"]; m["ct.zone.orig"] != "6" || m["ct.zone.reply"] != "0" {

@@ -1,64 +1,14 @@
 package nfct
 
 import (
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
 
 	"ulogd/test/nstest"
 )
-
-// TestTableGrowsWithUse: room for a million connections costs nothing before they are there.
-func TestTableGrowsWithUse(t *testing.T) {
-	heap := func() int {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
-	before := heap()
-	tab := newTable(1<<20, newHasher())
-	if took := heap() - before; took > 64<<10 {
-		t.Errorf("an empty table takes %d octets", took)
-	}
-	const n = 100_000
-	for i := range n {
-		if tab.insert(some(i), 1) == 0 {
-			t.Fatalf("full with %d entries", i)
-		}
-	}
-	if took, most := heap()-before, n*(84+24+72/3)*5/4; took > most {
-		t.Errorf("%d connections take %d octets, more than %d", n, took, most)
-	}
-	if tab.index.size < n || tab.index.size > n+partSize {
-		t.Errorf("%d chains for %d entries", tab.index.size, n)
-	}
-	runtime.KeepAlive(tab)
-}
-
-// TestIndexWhileItGrows finds every entry at every size.
-func TestIndexWhileItGrows(t *testing.T) {
-	tab, rnd := newTable(1<<20, newHasher()), rand.New(rand.NewPCG(1, 2))
-	const n = 5 * partSize
-	for i := range n {
-		tab.insert(some(i), 1)
-		if j := rnd.IntN(i + 1); tab.find(some(j)) == 0 {
-			t.Fatalf("with %d entries number %d is lost", i+1, j)
-		}
-	}
-	for i := range n {
-		tab.remove(tab.find(some(i)))
-	}
-	for c := range tab.index.size {
-		if *tab.index.head(c) != 0 {
-			t.Fatalf("chain %d of an empty table is not empty", c)
-		}
-	}
-}
 
 func TestRoomForConnections(t *testing.T) {
 	for _, c := range []struct {
@@ -120,15 +70,15 @@ func TestKernelsLimitIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.limit.close()
-	if n.table.most != before {
-		t.Errorf("%d connections, the kernel has a limit of %d", n.table.most, before)
+	if n.table.Most != before {
+		t.Errorf("%d connections, the kernel has a limit of %d", n.table.Most, before)
 	}
 	now := time.Now()
 	nstest.ConntrackMax(t, before+1000)
-	if n.limit.look(n, now); n.table.most != before {
+	if n.limit.look(n, now); n.table.Most != before {
 		t.Error("the kernel is asked all the time")
 	}
-	if n.limit.look(n, now.Add(limitEvery)); n.table.most != before+1000 {
-		t.Errorf("%d connections, the kernel's limit is now %d", n.table.most, before+1000)
+	if n.limit.look(n, now.Add(limitEvery)); n.table.Most != before+1000 {
+		t.Errorf("%d connections, the kernel's limit is now %d", n.table.Most, before+1000)
 	}
 }

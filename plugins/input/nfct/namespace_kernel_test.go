@@ -39,7 +39,10 @@ func TestNamespaceReturns(t *testing.T) {
 			d.Machine.Signal(engine.Dump) // one reader of each namespace's counters
 			stacktest.Recorded(t.Name())
 			ns.Remove(t)
-			d.Eventually("it is seen to be gone, and the time is counted", func() bool { return d.Count("ct1", "namespace_absent_seconds") > 0 })
+			d.Eventually(
+				"it is seen to be gone, and the time is counted",
+				func() bool { return d.Count("ct1", "namespace_absent_seconds") > 0 },
+			)
 			d.Machine.Signal(engine.Dump)
 			ended := 0
 			for _, line := range stacktest.Recorded(t.Name()) {
@@ -52,7 +55,10 @@ func TestNamespaceReturns(t *testing.T) {
 			}
 			ns.Make(t)
 			alive(t, ns)
-			d.Eventually("the other one is read", func() bool { return d.Log.Has("the network namespace is there again") })
+			d.Eventually(
+				"the other one is read",
+				func() bool { return d.Log.Has("the network namespace is there again") },
+			)
 			udpPing(t, ns, "127.0.0.1:0", 300, 300)
 			if c.reported {
 				d.Eventually("its connection is known", func() bool { return d.Count("ct1", "live") == 1 })
@@ -61,7 +67,8 @@ func TestNamespaceReturns(t *testing.T) {
 			if line := collect(t, d, t.Name(), 1)[0]; octets(line) != 328 || fields(line)["ct.event"] != "4" {
 				t.Errorf("record %q", line)
 			}
-			if log := d.Log.String(); !strings.Contains(log, "the network namespace has gone away") || !strings.Contains(log, ns.Path()) {
+			if log := d.Log.String(); !strings.Contains(log, "the network namespace has gone away") ||
+				!strings.Contains(log, ns.Path()) {
 				t.Errorf("the log does not say so:\n%s", log)
 			}
 			d.Stop()

@@ -4,12 +4,14 @@ package nfct
 
 import (
 	"errors"
-	"io"
 	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
-	"ulogd/plugins/input/netlink/mmsg"
+	"ulogd/plugins/input/nfct/ctnetlink"
+	"ulogd/plugins/input/nfct/lastpacket"
+	"ulogd/plugins/input/nfct/rows"
+	"ulogd/plugins/input/nfct/table"
 )
 
 const doc = `Reads connections from the kernel's connection tracking (conntrack).
@@ -52,12 +54,12 @@ func init() {
 // nfct is one instance.
 type nfct struct {
 	settings
-	filter  filter
-	columns columns
-	env     *engine.Env
+	filter filter
+	rows   rows.Maker
+	env    *engine.Env
 
-	begins, ends *socket // NEW and UPDATE events; DESTROY events. Either may be missing
-	before       int     // messages of begins still to be read before those of ends are
+	begins, ends *ctnetlink.Socket // NEW and UPDATE events; DESTROY events. Either may be missing
+	before       int               // messages of begins still to be read before those of ends are
 	stopping     bool
 	listening    bool // there is a namespace to read
 	leaving      bool // it is gone, and what was read of it is still to come
@@ -65,29 +67,26 @@ type nfct struct {
 	gather       time.Duration // how long events gather in a stream of them
 	few, many    bool          // in the last round a system call brought less than it can; as much as it can
 
-	table  *table // nil: nothing is remembered
-	ended  *ended
+	table  *table.Table // nil: nothing is remembered
+	ended  *table.Ended
 	dump   dump
 	hub    *hub
 	member *member
-	shared socket // a part of the table that another instance has read
+	shared ctnetlink.Socket // a part of the table that another instance has read
 	due    schedule
 	joined int64 // when this instance began to listen, nanoseconds since 1970
 	begun  bool  // somebody wants to know of translated connections that begin
 	// Even connections that no listener saw begin end with an event (nf_conntrack_events = 1).
 	eventsAlways bool
 
-	own     []engine.OwnTuple
-	flow    flow
-	blocks  *engine.Blocks
-	labels  *labelNames
-	scratch []byte
+	own  []engine.OwnTuple
+	flow ctnetlink.Flow
 
 	tally
 	losses   losses
 	pressure pressure
 	limit    limit
-	timeouts timeoutFiles
+	timeouts lastpacket.Timeouts
 	drain    drain
 	finished chan struct{} // closed at the end: for what runs beside
 	compat   bool          // flow.end is the entry's end, as ulogd2 has it
@@ -112,7 +111,7 @@ var (
 
 // Bind declares the keys.
 func (n *nfct) Bind(p *engine.Binder) {
-	n.columns.bind(p)
+	n.rows.Columns.Bind(p)
 	n.compat = p.Settings().CompatULOGD2()
 }
 
@@ -136,11 +135,11 @@ func (n *nfct) Backpressure() bool { return n.reliable }
 
 // Open opens the sockets and subscribes.
 func (n *nfct) Open(env *engine.Env) (err error) {
-	n.env, n.blocks = env, newBlocks()
+	n.env = env
 	n.tally.open(env.Stats, n.hash)
 	n.losses.open(env.Stats, n.hash)
 	n.Widen()
-	if n.labels, err = readLabels(n.connLabels); err != nil {
+	if err := n.rows.Open(n.connLabels); err != nil {
 		return err
 	}
 	return n.place.Open(env, n.listen)
@@ -148,7 +147,7 @@ func (n *nfct) Open(env *engine.Env) (err error) {
 
 // Widen implements engine.Widener.
 func (n *nfct) Widen() {
-	n.begun = n.hash && n.columns.translations.Wanted() // without memory every beginning is reported
+	n.begun = n.hash && n.rows.Columns.Translations.Wanted() // without memory every beginning is reported
 }
 
 // listen opens all that belongs to one namespace, the one that it is called in. What an error
@@ -172,10 +171,10 @@ func (n *nfct) enter() (err error) {
 	if err := n.limit.open(n); err != nil {
 		return err
 	}
-	h := newHasher()
-	n.ended = newEnded(h, n.limit.most)
+	h := table.NewHasher()
+	n.ended = table.NewEnded(h, n.limit.most)
 	if n.hash {
-		n.table = newTable(n.limit.most, h)
+		n.table = table.New(n.limit.most, h)
 	}
 	if err := n.pressure.open(n); err != nil {
 		return err
@@ -204,215 +203,64 @@ func (n *nfct) subscribe() (err error) {
 	defer func() { n.joined = time.Now().UnixNano() }()
 	var groups []uint32
 	if n.eventMask&key.EventNew != 0 || n.begun {
-		groups = append(groups, groupNew)
+		groups = append(groups, ctnetlink.GroupNew)
 	}
 	if n.eventMask&key.EventUpdate != 0 {
-		groups = append(groups, groupUpdate)
+		groups = append(groups, ctnetlink.GroupUpdate)
 	}
 	if len(groups) > 0 {
-		if n.begins, err = openSocket(&n.settings, &n.filter, groups); err != nil {
+		if n.begins, err = ctnetlink.Subscribe(n.subscription(groups...)); err != nil {
 			return err
 		}
 	}
 	if n.eventMask&key.EventDestroy != 0 {
-		if n.ends, err = openSocket(&n.settings, &n.filter, []uint32{groupDestroy}); err != nil {
+		if n.ends, err = ctnetlink.Subscribe(n.subscription(ctnetlink.GroupDestroy)); err != nil {
 			return err
 		}
 	}
 	for _, k := range n.sockets() {
-		n.gather = min(longestGather, time.Duration(k.granted/mostMessage)*time.Microsecond)
+		n.gather = min(longestGather, time.Duration(k.Granted/mostMessage)*time.Microsecond)
 	}
 	k := n.sockets()[0]
-	n.env.Log.Info("listening to conntrack events", "mask", n.eventMask, "receive_buffer", k.granted, "reliable", n.reliable)
-	if k.granted < 2*n.buffer() { // the kernel doubles what it is asked for
-		n.env.Log.Warn("the receive buffer is smaller than asked for", "asked", n.buffer(), "granted", k.granted/2, "remedy", "run with CAP_NET_ADMIN, or raise net.core.rmem_max")
+	n.env.Log.Info(
+		"listening to conntrack events",
+		"mask",
+		n.eventMask,
+		"receive_buffer",
+		k.Granted,
+		"reliable",
+		n.reliable,
+	)
+	if k.Granted < 2*n.buffer() { // the kernel doubles what it is asked for
+		n.env.Log.Warn(
+			"the receive buffer is smaller than asked for",
+			"asked",
+			n.buffer(),
+			"granted",
+			k.Granted/2,
+			"remedy",
+			"run with CAP_NET_ADMIN, or raise net.core.rmem_max",
+		)
 	}
 	return nil
 }
 
-func (n *nfct) sockets() (list []*socket) {
-	for _, k := range []*socket{n.begins, n.ends} {
+func (n *nfct) subscription(groups ...uint32) *ctnetlink.Subscription {
+	s := &ctnetlink.Subscription{Namespace: n.place.Path, Groups: groups, Buffer: n.buffer(), Reliable: n.reliable}
+	if program, ok := n.filter.bpf(n.hash); ok && n.filter.any {
+		s.Program = program
+	}
+	return s
+}
+
+func (n *nfct) sockets() (list []*ctnetlink.Socket) {
+	for _, k := range []*ctnetlink.Socket{n.begins, n.ends} {
 		if k != nil {
 			list = append(list, k)
 		}
 	}
 	return list
 }
-
-// Read turns the messages that are there into rows, and waits for some if there are none.
-func (n *nfct) Read(b *engine.Batch, deadline time.Time) error {
-	if !n.listening {
-		if n.stopping {
-			return io.EOF
-		}
-		time.Sleep(time.Until(deadline))
-		return nil
-	}
-	n.own = n.own[:0]
-	if n.excludeSelf {
-		n.own = n.env.Own.Tuples()
-	}
-	if n.drain.active && n.drain.left == nil && time.Now().After(n.drain.until) {
-		n.drainStep(false)
-	}
-	r := reader{nfct: n, w: n.columns.of(b), b: b, text: text{blocks: n.blocks}}
-	err := n.read(&r, deadline)
-	r.finish()
-	return err
-}
-
-func (n *nfct) read(r *reader, deadline time.Time) error {
-	for range maxRounds {
-		quiet, err := n.round(r)
-		if err == nil && !r.full() {
-			r.background(&quiet)
-		}
-		switch {
-		case err != nil:
-			return err
-		case r.full(), r.rows > 0 && quiet:
-			return nil
-		case n.stopping && !n.dump.busy() && n.drainStep(quiet):
-			n.Tick(time.Now()) // the last losses
-			if !n.dump.busy() {
-				return io.EOF
-			}
-		case !quiet:
-		case n.leaving && !n.dump.busy():
-			return n.shut()
-		default:
-			ready, err := n.wait(deadline)
-			if err != nil || !ready && (!n.dump.busy() || !time.Now().Before(deadline)) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// maxRounds bounds how long Read goes on while events make no rows.
-const maxRounds = 64
-
-// background reads the table, if somebody wants it, and what other instances have read of it. quiet
-// becomes false where more is there at once.
-func (r *reader) background(quiet *bool) {
-	if len(r.shared.rest) == 0 {
-		select {
-		case r.shared.rest = <-r.member.parts:
-		default:
-		}
-	}
-	if len(r.shared.rest) > 0 {
-		r.takeDump(&r.shared, forReset)
-		*quiet = false
-	}
-	if r.full() || !r.dump.busy() {
-		return
-	}
-	progress := r.dumpStep(*quiet)
-	*quiet = *quiet && !progress
-}
-
-// round takes what is there once. The order matters: a connection's end must not be seen before its
-// beginning. So ends are received first, then all beginnings that may have been there by then are
-// handled, then the part of a dump that was made before, then the ends.
-func (n *nfct) round(r *reader) (quiet bool, err error) {
-	n.pace()
-	if n.ends != nil && !n.ends.pending() {
-		if err := n.receive(n.ends); err != nil {
-			return false, err
-		}
-		if n.begins != nil && n.ends.pending() {
-			n.before = n.begins.granted / leastMessage
-		}
-	}
-	quiet = true
-	if n.begins != nil {
-		if err := n.receive(n.begins); err != nil {
-			return false, err
-		}
-		if n.begins.pending() {
-			quiet = false
-			n.before -= r.take(n.begins)
-		} else {
-			n.before = 0
-		}
-	}
-	if n.ends != nil && n.ends.pending() && n.before <= 0 {
-		quiet = false
-		if !r.dumpAhead() {
-			return false, nil
-		}
-		r.take(n.ends)
-	}
-	return quiet && (n.ends == nil || !n.ends.pending()), nil
-}
-
-// leastMessage is what an event takes of the receive buffer at least: its skb's bookkeeping and 512
-// octets of data.
-const leastMessage = 512
-
-// pace lets events gather where the last round brought few: in a stream of them a system call for
-// each handful costs more than all that is done with it.
-func (n *nfct) pace() {
-	if n.few && !n.many && n.gather == longestGather && !n.stopping && !n.dump.busy() {
-		time.Sleep(n.gather)
-	}
-	n.few, n.many = false, false
-}
-
-// receive reads from a socket; an overrun is ordinary.
-func (n *nfct) receive(k *socket) error {
-	fresh := !k.pending()
-	err := k.receive()
-	if fresh {
-		n.few = n.few || k.received > 0 && k.received < mmsg.Most
-		n.many = n.many || k.received == mmsg.Most
-	}
-	if errors.Is(err, mmsg.ErrOverrun) {
-		n.overrun(k)
-		return nil
-	}
-	return err
-}
-
-// wait waits until a socket is readable and reports whether one is. In a stream of events each
-// would wake the daemon by itself, which costs more than all the rest; then it lets some gather.
-func (n *nfct) wait(deadline time.Time) (bool, error) {
-	if soon := time.Now().Add(dumpPace); n.dump.busy() && soon.Before(deadline) {
-		deadline = soon
-	}
-	var list [2]*mmsg.Socket
-	ready, err := mmsg.Wait(deadline, n.waitable(list[:0])...)
-	if err != nil || !ready {
-		return false, err
-	}
-	now := time.Now()
-	if now.Sub(n.woken) < stream {
-		time.Sleep(n.gather)
-		now = time.Now()
-	}
-	n.woken = now
-	return true, nil
-}
-
-func (n *nfct) waitable(list []*mmsg.Socket) []*mmsg.Socket {
-	for _, k := range [2]*socket{n.begins, n.ends} {
-		if k != nil {
-			list = append(list, k.socket)
-		}
-	}
-	return list
-}
-
-// Wake-ups closer than stream are one stream; longestGather is how long events then gather, less
-// where the buffer might be full by then: the kernel makes less than one event a microsecond, each
-// taking mostMessage octets of the buffer at most.
-const (
-	stream        = 10 * time.Millisecond
-	longestGather = 2 * time.Millisecond
-	mostMessage   = 1536
-)
 
 // Signal reads the counters of all connections and zeroes them, on SIGUSR2.
 func (n *nfct) Signal(s engine.Signal) {
@@ -439,7 +287,7 @@ func (n *nfct) unsubscribe() {
 		if k == n.ends && n.drain.active {
 			continue
 		}
-		if err := k.leave(); err != nil {
+		if err := k.Leave(); err != nil {
 			n.env.Log.Warn("leave the conntrack events", "error", err)
 		}
 	}
@@ -477,24 +325,24 @@ func (n *nfct) shut() error {
 		n.finished = nil
 	}
 	for _, k := range n.sockets() {
-		errs = append(errs, k.close())
+		errs = append(errs, k.Close())
 	}
 	n.begins, n.ends, n.before = nil, nil, 0
 	if n.drain.socket != nil {
 		errs = append(errs, n.drain.socket.Close())
 		n.drain.socket = nil
 	}
-	if n.dump.socket.socket != nil {
-		errs = append(errs, n.dump.socket.close())
-		n.dump.socket.socket = nil
+	if n.dump.Socket != nil {
+		errs = append(errs, n.dump.Close())
+		n.dump.Socket = nil
 	}
 	errs = append(errs, n.pressure.close())
 	n.limit.close()
-	n.timeouts.close()
+	n.timeouts.Close()
 	if n.hub != nil {
 		n.hub.leave(n)
 		n.hub = nil
 	}
-	n.shared = socket{}
+	n.shared = ctnetlink.Socket{}
 	return errors.Join(errs...)
 }

@@ -16,7 +16,10 @@ import (
 // can hold.
 func TestHundredsEqualConntrack(t *testing.T) {
 	ns := tracked(t)
-	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
+	ns.Nft(
+		t,
+		"table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }",
+	)
 	d := start(t, ns, t.Name(), `compat = "ulogd2"`, "extra_keys = true") // conntrack shows the ends of entries
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
 	events.WaitSubscribed(5 * time.Second)
@@ -104,7 +107,11 @@ func TestOctetsEqualTheWire(t *testing.T) {
 			c.Close()
 			// A port of its own: of those that the kernel chooses two may be the same, and then
 			// both are one connection.
-			u, err := net.DialUDP("udp", &net.UDPAddr{Port: 20000 + i}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9})
+			u, err := net.DialUDP(
+				"udp",
+				&net.UDPAddr{Port: 20000 + i},
+				&net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +166,13 @@ func wireOctets(t testing.TB, file string) map[string]carried {
 			continue
 		}
 		ip := packet[14:]
-		k := fmt.Sprintf("%s:%d>%s:%d", net.IP(ip[12:16]), binary.BigEndian.Uint16(ip[20:]), net.IP(ip[16:20]), binary.BigEndian.Uint16(ip[22:]))
+		k := fmt.Sprintf(
+			"%s:%d>%s:%d",
+			net.IP(ip[12:16]),
+			binary.BigEndian.Uint16(ip[20:]),
+			net.IP(ip[16:20]),
+			binary.BigEndian.Uint16(ip[22:]),
+		)
 		c := sum[k]
 		sum[k] = carried{c.octets + int(binary.BigEndian.Uint16(ip[2:])), c.packets + 1}
 	}

@@ -26,7 +26,10 @@ type pressure struct {
 
 // open connects and notes where the counts stand.
 func (p *pressure) open(n *nfct) (err error) {
-	p.lost = n.env.Stats.Counter("table_full", "packets that the kernel dropped because its table had no room for their connections (nf_conntrack_max)")
+	p.lost = n.env.Stats.Counter(
+		"table_full",
+		"packets that the kernel dropped because its table had no room for their connections (nf_conntrack_max)",
+	)
 	p.evicted = n.env.Stats.Counter("early_drop", "connections that the kernel removed to make room for others")
 	if err = netns.Do(n.place.Path, func() (err error) { p.conn, err = conntrack.Dial(nil); return err }); err != nil {
 		return err
@@ -54,8 +57,9 @@ func (p *pressure) look(n *nfct, now time.Time) {
 		p.lost.Add(int(dropped - p.dropped))
 		p.evicted.Add(int(early - p.early))
 		if dropped > p.dropped {
-			n.env.Limited().Warn("the kernel's connection table is full: packets of new connections are dropped", "packets", dropped-p.dropped,
-				"remedy", "raise net.netfilter.nf_conntrack_max")
+			n.env.Limited().
+				Warn("the kernel's connection table is full: packets of new connections are dropped", "packets", dropped-p.dropped,
+					"remedy", "raise net.netfilter.nf_conntrack_max")
 		}
 	}
 	p.known, p.dropped, p.early = true, dropped, early

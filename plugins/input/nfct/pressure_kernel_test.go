@@ -15,7 +15,10 @@ func TestKernelStatisticsAreRead(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack")
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
-	n := &nfct{settings: settings{place: netns.Follower{Path: ns.Path()}}, env: &engine.Env{Log: slog.New(slog.DiscardHandler), Stats: &engine.Stats{}}}
+	n := &nfct{
+		settings: settings{place: netns.Follower{Path: ns.Path()}},
+		env:      &engine.Env{Log: slog.New(slog.DiscardHandler), Stats: &engine.Stats{}},
+	}
 	if err := n.pressure.open(n); err != nil {
 		t.Fatal(err)
 	}

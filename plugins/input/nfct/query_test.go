@@ -12,6 +12,9 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/engine/question"
+	"ulogd/plugins/input/nfct/ctnetlink"
+	"ulogd/plugins/input/nfct/table"
+	"ulogd/test/cttest"
 )
 
 func TestLiveConnectionsAreListed(t *testing.T) {
@@ -19,8 +22,8 @@ func TestLiveConnectionsAreListed(t *testing.T) {
 	for i := range uint32(10) {
 		s.send(udp(key.EventNew, i))
 	}
-	ping := samples[3]
-	ping.event = key.EventNew
+	ping := cttest.Samples[3]
+	ping.Event = key.EventNew
 	s.send(udp(key.EventDestroy, 4), ping)
 	ask := func(words string) (lines []string, err error) {
 		q, err := question.ParseFlows(strings.Fields(words))
@@ -60,9 +63,9 @@ func TestLiveConnectionsAreListed(t *testing.T) {
 
 func TestManyLiveConnectionsAreListedOnce(t *testing.T) {
 	const n = 3*question.ChunkFlows + 7
-	tab := newTable(n, newHasher())
+	tab := table.New(n, table.NewHasher())
 	for i := range n {
-		tab.entries.at(tab.insert(some(i), int64(i+1))).sent = counters{uint64(n - i), uint64(i)}
+		tab.Entry(tab.Insert(cttest.Some(i), int64(i+1))).Sent = ctnetlink.Counters{Packets: uint64(n - i), Octets: uint64(i)}
 	}
 	instance := &nfct{table: tab}
 	in := engine.NewInstance(&engine.Plugin{Name: "NFCT", Input: func() engine.Input { return &answering{instance} }}, "ct1")

@@ -35,7 +35,7 @@ func (n *nfct) Tick(now time.Time) {
 	var filled, room int64
 	for _, k := range n.sockets() {
 		n.countLosses(k)
-		if f, r, err := k.receiver.Filled(); err == nil {
+		if f, r, err := k.Filled(); err == nil {
 			filled, room = filled+f, room+r
 		}
 	}
@@ -45,7 +45,7 @@ func (n *nfct) Tick(now time.Time) {
 		n.pressure.look(n, now)
 	}
 	n.want(forPoll, &n.due.poll, now, n.pollInterval)
-	n.timeouts.look(now)
+	n.timeouts.Look(now)
 	n.want(forReport, &n.due.report, now, n.activeTimeout)
 	if n.table == nil {
 		return
@@ -53,11 +53,11 @@ func (n *nfct) Tick(now time.Time) {
 	if n.limit.place != nil {
 		n.limit.look(n, now)
 	}
-	n.liveFlows.Set(int64(n.table.live))
-	n.entries.Set(int64(n.table.live))
-	n.most.Set(int64(n.table.most))
-	n.insertions.Set(n.table.inserted)
-	if n.table.silent > 0 {
+	n.liveFlows.Set(int64(n.table.Live))
+	n.entries.Set(int64(n.table.Live))
+	n.most.Set(int64(n.table.Most))
+	n.insertions.Set(n.table.Inserted)
+	if n.table.Silent > 0 {
 		n.want(forCheck, &n.due.check, now, n.resync)
 	}
 	n.want(forDates, &n.due.dates, now, n.datesEvery())
@@ -70,7 +70,7 @@ func (n *nfct) Tick(now time.Time) {
 // datesEvery is the time between dumps that date connections: expire_interval, and longer where a
 // dump costs more than its share of a core. What a dump of a table of another size cost is scaled.
 func (n *nfct) datesEvery() time.Duration {
-	size := float64(n.table.live+1) / float64(n.dump.entries+1)
+	size := float64(n.table.Live+1) / float64(n.dump.entries+1)
 	return max(n.expireInterval, time.Duration(share*float64(n.dump.cost)*max(size, 1)))
 }
 

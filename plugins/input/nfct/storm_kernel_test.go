@@ -66,7 +66,13 @@ func TestOverrunIsRecovered(t *testing.T) {
 		return s.Out+s.Lost == int64(n) && d.Count("ct1", "live") == left
 	})
 	if ours, theirs := remembered(t, d), inKernel(t, ns); !slices.Equal(ours, theirs) {
-		t.Errorf("%d connections are remembered, conntrack -L has %d:\n%s\n\n%s", len(ours), len(theirs), strings.Join(ours, "\n"), strings.Join(theirs, "\n"))
+		t.Errorf(
+			"%d connections are remembered, conntrack -L has %d:\n%s\n\n%s",
+			len(ours),
+			len(theirs),
+			strings.Join(ours, "\n"),
+			strings.Join(theirs, "\n"),
+		)
 	}
 	d.Stop()
 	s := d.Stats("ct1")
@@ -99,7 +105,9 @@ func remembered(t testing.TB, d *stacktest.Daemon) (list []string) {
 }
 
 var (
-	listed   = regexp.MustCompile(`^\w+ +(\d+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) .*id=(\d+)`)
+	listed = regexp.MustCompile(
+		`^\w+ +(\d+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) .*id=(\d+)`,
+	)
 	withZone = regexp.MustCompile(` zone=(\d+)`)
 )
 
@@ -126,9 +134,20 @@ func inKernel(t testing.TB, ns *nstest.NS) (list []string) {
 func TestStormWhileDumping(t *testing.T) {
 	const n = 30_000
 	ns := tracked(t)
-	d := start(t, ns, t.Name(), "active_timeout = \"20ms\"\nnetlink_socket_buffer_maxsize = 268435456", "keys = [\"orig.ip.saddr\", \"ct.event\"]")
+	d := start(
+		t,
+		ns,
+		t.Name(),
+		"active_timeout = \"20ms\"\nnetlink_socket_buffer_maxsize = 268435456",
+		"keys = [\"orig.ip.saddr\", \"ct.event\"]",
+	)
 	nstest.FillConntrack(t, ns, n)
-	eventually(t, d, "the table to be known and reported", func() bool { return d.Count("ct1", "live") == n && d.Stats("ct1").Out > n/2 })
+	eventually(
+		t,
+		d,
+		"the table to be known and reported",
+		func() bool { return d.Count("ct1", "live") == n && d.Stats("ct1").Out > n/2 },
+	)
 	ns.Run(t, "conntrack -F")
 	eventually(t, d, "all ends", func() bool { return d.Count("ct1", "live") == 0 })
 	time.Sleep(200 * time.Millisecond) // more dumps
@@ -180,7 +199,13 @@ func TestReliableStopWaitsForTheKernel(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ns := tracked(t)
-			d := start(t, ns, t.Name(), "reliable = true\nnetlink_socket_buffer_size = 212992\nexpire_interval = 0", c.keys)
+			d := start(
+				t,
+				ns,
+				t.Name(),
+				"reliable = true\nnetlink_socket_buffer_size = 212992\nexpire_interval = 0",
+				c.keys,
+			)
 			nstest.FillConntrack(t, ns, n)
 			ns.Run(t, "conntrack -F")
 			d.Machine.Stop(c.timeout)

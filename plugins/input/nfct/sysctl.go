@@ -23,7 +23,10 @@ const sysctlDir = "/proc/sys/net/netfilter/"
 // needed are the settings that must not be 0, and what happens if they are.
 var needed = []struct{ name, effect string }{
 	{"nf_conntrack_acct", "packets and octets of all connections will be 0"},
-	{"nf_conntrack_timestamp", "start and end of connections will be guessed from when their events are read, and duplicates cannot be told"},
+	{
+		"nf_conntrack_timestamp",
+		"start and end of connections will be guessed from when their events are read, and duplicates cannot be told",
+	},
 	{"nf_conntrack_events", "no event will come"},
 }
 
@@ -35,7 +38,7 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 				return err
 			}
 		}
-		n.timeouts.open()
+		n.timeouts.Open(sysctlDir)
 		always, err := readSysctl("nf_conntrack_events")
 		n.eventsAlways = err == nil && always == 1
 		if n.hub.others(n) {
@@ -43,8 +46,12 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 		}
 		tracked, err := tracksAnything()
 		if err == nil && !tracked {
-			log.Warn("nothing is tracked here: no rule asks for the state of connections", "remedy",
-				"add one, such as: nft add table inet track; nft 'add chain inet track c { type filter hook input priority 0; }'; nft add rule inet track c ct state new accept")
+			log.Warn(
+				"nothing is tracked here: no rule asks for the state of connections",
+				"remedy",
+				"add one, such as: nft add table inet track; nft 'add chain inet track c { type "+
+					"filter hook input priority 0; }'; nft add rule inet track c ct state new accept",
+			)
 		}
 		return nil
 	})
@@ -60,7 +67,11 @@ func (n *nfct) checkSysctl(log *slog.Logger, name, effect string) error {
 		return nil
 	}
 	if !n.fixSysctl {
-		log.Warn("net.netfilter."+name+" is 0: "+effect, "remedy", "sysctl -w net.netfilter."+name+"=1, or fix_sysctl = true")
+		log.Warn(
+			"net.netfilter."+name+" is 0: "+effect,
+			"remedy",
+			"sysctl -w net.netfilter."+name+"=1, or fix_sysctl = true",
+		)
 		return nil
 	}
 	if err := os.WriteFile(sysctlDir+name, []byte("1"), 0); err != nil {
@@ -99,7 +110,9 @@ func forget(a netip.AddrPort) error {
 		return err
 	}
 	defer c.Close()
-	return c.Delete(conntrack.NewFlow(unix.IPPROTO_UDP, conntrack.StatusConfirmed, a.Addr(), a.Addr(), a.Port(), a.Port(), 0, 0))
+	return c.Delete(
+		conntrack.NewFlow(unix.IPPROTO_UDP, conntrack.StatusConfirmed, a.Addr(), a.Addr(), a.Port(), a.Port(), 0, 0),
+	)
 }
 
 // readSysctl reads a number of the namespace that the thread is in.

@@ -22,7 +22,11 @@ func (c *tally) open(s *engine.Stats, remember bool) {
 	c.truncated = s.Drop("truncated", "messages longer than the receive buffer's slots")
 	c.ownFlows = s.Counter("own_traffic", "connections left out because the daemon's own export made them")
 	c.duplicates = s.Counter("duplicates", "ends that the kernel told again because another listener had no room")
-	c.endUnknown = s.Counter("end_unknown", "ends whose last packet cannot be dated: no timeout of the kernel fits (ct timeout objects, flow tables), and flow.end is the entry's end")
+	c.endUnknown = s.Counter(
+		"end_unknown",
+		"ends whose last packet cannot be dated: no timeout of the kernel fits (ct timeout objects, "+
+			"flow tables), and flow.end is the entry's end",
+	)
 	c.failedDumps = s.Counter("failed_dumps", "times that the table could not be read")
 	c.filled = s.Gauge("socket_octets", "octets of the receive buffer that are taken, the kernel's bookkeeping included")
 	c.room = s.Gauge("socket_octets_max", "octets of the receive buffer, the kernel's bookkeeping included")

@@ -44,7 +44,10 @@ func TestEqualsULOGD2(t *testing.T) {
 	for _, s := range []string{"tcp_timeout_time_wait", "tcp_timeout_close", "icmp_timeout", "icmpv6_timeout"} {
 		ns.Sysctl(t, "net.netfilter.nf_conntrack_"+s, "100")
 	}
-	ns.Nft(t, "table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
+	ns.Nft(
+		t,
+		"table inet nat { chain o { type nat hook output priority -100; tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }",
+	)
 	theirs, ours := t.TempDir(), t.TempDir()
 	plugins, _ := filepath.Glob("/usr/lib/*/ulogd")
 	load := ""
@@ -84,7 +87,13 @@ func inEachMode(dir, global, input string) string {
 		for _, o := range []string{"GPRINT", "OPRINT"} {
 			id := m.name + "-" + o
 			global += fmt.Sprintf("stack=ct-%[1]s:NFCT,%[1]s:%[2]s\n", id, o)
-			sections += fmt.Sprintf("[ct-%[1]s]\n%[2]s\n%[3]s\n[%[1]s]\nfile=%[4]s/%[1]s\nsync=1\n", id, m.settings, input, dir)
+			sections += fmt.Sprintf(
+				"[ct-%[1]s]\n%[2]s\n%[3]s\n[%[1]s]\nfile=%[4]s/%[1]s\nsync=1\n",
+				id,
+				m.settings,
+				input,
+				dir,
+			)
 		}
 	}
 	return "[global]\n" + global + sections

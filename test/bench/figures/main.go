@@ -24,7 +24,7 @@ type figure struct {
 var figures = []figure{
 	{"./stacks", "BenchmarkEngine/GEN-NULL", 10, 0, "engine alone, GEN to a null output"},
 	{"./stacks", "BenchmarkEngine/three-filters", 10, 0, "engine with three filters"},
-	{"./plugins/input/nfct", "BenchmarkDecode", 100, 0, "a conntrack event decoded"},
+	{"./plugins/input/nfct/ctnetlink", "BenchmarkDecode", 100, 0, "a conntrack event decoded"},
 	{"./plugins/input/nfct", "BenchmarkReceive/stateless", 710, 10_000, "250,000 conntrack events, kernel to columns"},
 	{"./plugins/output/ipfix", "BenchmarkEncode/uniflow", 40, 0, "an IPFIX record of a connection encoded"},
 	{"./plugins/output/ipfix", "BenchmarkEncode/flow", 40, 0, "an IPFIX record of a packet flow encoded"},

@@ -2,7 +2,7 @@
 // with each entry that finds it full, so that no event waits for all the others to be sorted in
 // anew.
 
-package nfct
+package table
 
 // index is the heads of the chains. Their number is between half of mask+1 and all of it: those
 // that are not there yet share the chains of the lower half.

@@ -1,6 +1,6 @@
 // Names of connection labels, from connlabel.conf: lines of a number and a name, with # comments.
 
-package nfct
+package rows
 
 import (
 	"errors"
@@ -36,7 +36,12 @@ func readLabels(path string) (*labelNames, error) {
 		}
 		n, err := strconv.ParseUint(f[0], 0, 8)
 		if len(f) != 2 || err != nil || n > 127 {
-			return nil, fmt.Errorf("connlabel_conf: %s:%d: %q is not a number from 0 to 127 and a name", path, line, strings.TrimSpace(s))
+			return nil, fmt.Errorf(
+				"connlabel_conf: %s:%d: %q is not a number from 0 to 127 and a name",
+				path,
+				line,
+				strings.TrimSpace(s),
+			)
 		}
 		names[n] = f[1]
 	}

@@ -1,6 +1,6 @@
 // Names that many connections share, as small numbers.
 
-package nfct
+package table
 
 // names numbers up to 255 names from 1; 0 is none, and what every name beyond gets.
 type names struct{ list [][]byte }

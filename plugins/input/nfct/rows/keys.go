@@ -1,17 +1,19 @@
 // The keys of a connection, in ulogd2's order, and writing them.
 
-package nfct
+package rows
 
 import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
 // columns are the keys. A group of keys comes and goes together.
 type columns struct {
-	all, ports, icmp, icmp6, start, end, reason, state, labels, labelText, helper, secctx, zones, master, masterPorts, recovered, left, gone engine.Group
+	all, ports, icmp, icmp6, start, end, reason, state, labels, labelText engine.Group
+	helper, secctx, zones, master, masterPorts, recovered, left, gone     engine.Group
 
 	saddr, daddr, rsaddr, rdaddr       engine.Col[engine.Addr]
 	proto, rproto                      engine.Col[uint8]
@@ -33,10 +35,10 @@ type columns struct {
 	masterProto                        engine.Col[uint8]
 	masterSport, masterDport           engine.Col[uint16]
 	isRecovered                        engine.Col[bool]
-	translations                       engine.Col[struct{}]
+	Translations                       engine.Col[struct{}]
 }
 
-func (c *columns) bind(p *engine.Binder) {
+func (c *columns) Bind(p *engine.Binder) {
 	for _, g := range []*engine.Group{
 		&c.all, &c.ports, &c.icmp, &c.icmp6, &c.start, &c.end, &c.reason, &c.state, &c.labels, &c.labelText,
 		&c.helper, &c.secctx, &c.zones, &c.master, &c.masterPorts, &c.recovered, &c.left, &c.gone,
@@ -88,7 +90,7 @@ func (c *columns) bind(p *engine.Binder) {
 	c.masterSport = engine.GiveExtra(p, c.masterPorts, key.CTMasterSport)
 	c.masterDport = engine.GiveExtra(p, c.masterPorts, key.CTMasterDport)
 	c.isRecovered = engine.GiveExtra(p, c.recovered, key.CTRecovered)
-	c.translations = engine.GiveExtra(p, c.all, key.CTTranslations)
+	c.Translations = engine.GiveExtra(p, c.all, key.CTTranslations)
 }
 
 // writer is the columns of one batch.
@@ -111,38 +113,41 @@ type writer struct {
 // of finds the columns in b, once per batch.
 func (c *columns) of(b *engine.Batch) writer {
 	return writer{
-		c, b.Have(),
-		c.saddr.Of(b), c.daddr.Of(b), c.rsaddr.Of(b), c.rdaddr.Of(b),
-		c.proto.Of(b), c.rproto.Of(b), c.family.Of(b),
-		c.sport.Of(b), c.dport.Of(b), c.rsport.Of(b), c.rdport.Of(b),
-		c.octets.Of(b), c.packets.Of(b), c.roctets.Of(b), c.rpackets.Of(b),
-		c.mark.Of(b), c.id.Of(b), c.event.Of(b), c.status.Of(b), c.timeout.Of(b),
-		c.flowStart.Of(b), c.flowEnd.Of(b), c.entryEnd.Of(b),
-		c.endReason.Of(b), c.tcpState.Of(b),
-		c.etherType.Of(b), c.zone.Of(b),
-		c.offload.Of(b),
-		c.all.Mask(), c.ports.Mask(), c.start.Mask(), c.end.Mask(), c.reason.Mask(), c.state.Mask(), c.left.Mask(), c.gone.Mask(),
+		columns: c, have: b.Have(),
+		saddr: c.saddr.Of(b), daddr: c.daddr.Of(b), rsaddr: c.rsaddr.Of(b), rdaddr: c.rdaddr.Of(b),
+		proto: c.proto.Of(b), rproto: c.rproto.Of(b), family: c.family.Of(b),
+		sport: c.sport.Of(b), dport: c.dport.Of(b), rsport: c.rsport.Of(b), rdport: c.rdport.Of(b),
+		octets: c.octets.Of(b), packets: c.packets.Of(b), roctets: c.roctets.Of(b), rpackets: c.rpackets.Of(b),
+		mark: c.mark.Of(b), id: c.id.Of(b), event: c.event.Of(b), status: c.status.Of(b), timeout: c.timeout.Of(b),
+		start: c.flowStart.Of(b), end: c.flowEnd.Of(b), gone: c.entryEnd.Of(b),
+		reason: c.endReason.Of(b), tcpState: c.tcpState.Of(b),
+		etherType: c.etherType.Of(b), zone: c.zone.Of(b),
+		offload: c.offload.Of(b),
+
+		maskAll: c.all.Mask(), maskPorts: c.ports.Mask(), maskStart: c.start.Mask(), maskEnd: c.end.Mask(),
+		maskReason: c.reason.Mask(), maskState: c.state.Mask(), maskLeft: c.left.Mask(), maskGone: c.gone.Mask(),
 	}
 }
 
 // put writes a connection into row r. reason is 0 for a record that is not an end; start and end
 // are 0 where they are not known.
-func (w *writer) put(b *engine.Batch, r engine.Row, f *flow, reason uint8, start, end int64) {
-	w.saddr[r], w.daddr[r] = f.orig.src, f.orig.dst
-	w.rsaddr[r], w.rdaddr[r] = f.reply.src, f.reply.dst
-	w.proto[r], w.rproto[r], w.family[r] = f.orig.proto, f.reply.proto, f.family
-	w.sport[r], w.dport[r] = f.orig.sport, f.orig.dport
-	w.rsport[r], w.rdport[r] = f.reply.sport, f.reply.dport
-	w.octets[r], w.packets[r] = f.sent.octets, f.sent.packets
-	w.roctets[r], w.rpackets[r] = f.answered.octets, f.answered.packets
-	w.mark[r], w.id[r], w.event[r], w.status[r], w.timeout[r] = f.mark, f.id, uint32(f.event), f.status, f.timeout
-	w.start[r], w.end[r], w.gone[r] = engine.Time(start), engine.Time(end), engine.Time(f.ended)
-	w.reason[r], w.tcpState[r] = reason, f.tcpState
-	w.etherType[r], w.zone[r] = 0, f.zone
-	w.offload[r] = f.status&statusOffload != 0
+func (w *writer) put(b *engine.Batch, r engine.Row, f *ctnetlink.Flow, reason uint8, start, end int64) {
+	w.saddr[r], w.daddr[r] = f.Orig.Src, f.Orig.Dst
+	w.rsaddr[r], w.rdaddr[r] = f.Reply.Src, f.Reply.Dst
+	w.proto[r], w.rproto[r], w.family[r] = f.Orig.Proto, f.Reply.Proto, f.Family
+	w.sport[r], w.dport[r] = f.Orig.Sport, f.Orig.Dport
+	w.rsport[r], w.rdport[r] = f.Reply.Sport, f.Reply.Dport
+	w.octets[r], w.packets[r] = f.Sent.Octets, f.Sent.Packets
+	w.roctets[r], w.rpackets[r] = f.Answered.Octets, f.Answered.Packets
+	w.mark[r], w.id[r], w.event[r], w.status[r], w.timeout[r] = f.Mark, f.ID, uint32(f.Event), f.Status, f.Timeout
+	w.start[r], w.end[r], w.gone[r] = engine.Time(start), engine.Time(end), engine.Time(f.Ended)
+	w.reason[r], w.tcpState[r] = reason, f.TCPState
+	w.etherType[r], w.zone[r] = 0, f.Zone
+	w.offload[r] = f.Status&ctnetlink.StatusOffload != 0
 
 	have := w.maskAll
-	if f.orig.has&hasPorts != 0 && f.orig.proto != unix.IPPROTO_GRE { // GRE's attributes of that name hold its keys
+	if f.Orig.Has&ctnetlink.HasPorts != 0 &&
+		f.Orig.Proto != unix.IPPROTO_GRE { // GRE's attributes of that name hold its keys
 		have |= w.maskPorts
 	}
 	if start != 0 {
@@ -154,55 +159,55 @@ func (w *writer) put(b *engine.Batch, r engine.Row, f *flow, reason uint8, start
 	if reason != 0 {
 		have |= w.maskReason
 	}
-	if f.has&hasTCP != 0 {
+	if f.Has&ctnetlink.HasTCP != 0 {
 		have |= w.maskState
 	}
-	if f.ended != 0 {
+	if f.Ended != 0 {
 		have |= w.maskGone
 	}
-	if f.timeout != 0 {
+	if f.Timeout != 0 {
 		have |= w.maskLeft
 	}
 	w.have[r] = have
-	const rare = hasLabels | hasHelper | hasSecCtx | hasMaster
-	if (f.orig.has|f.reply.has)&(hasICMP|hasZone) != 0 || f.has&rare != 0 {
+	const rare = ctnetlink.HasLabels | ctnetlink.HasHelper | ctnetlink.HasSecCtx | ctnetlink.HasMaster
+	if (f.Orig.Has|f.Reply.Has)&(ctnetlink.HasICMP|ctnetlink.HasZone) != 0 || f.Has&rare != 0 {
 		w.putRare(b, r, f)
 	}
 }
 
 // putRare writes what few connections have.
-func (w *writer) putRare(b *engine.Batch, r engine.Row, f *flow) {
+func (w *writer) putRare(b *engine.Batch, r engine.Row, f *ctnetlink.Flow) {
 	have := uint64(0)
-	if f.orig.has&hasICMP != 0 {
-		if f.family == unix.AF_INET6 {
-			w.type6.Of(b)[r], w.code6.Of(b)[r] = f.orig.icmpType, f.orig.icmpCode
+	if f.Orig.Has&ctnetlink.HasICMP != 0 {
+		if f.Family == unix.AF_INET6 {
+			w.type6.Of(b)[r], w.code6.Of(b)[r] = f.Orig.ICMPType, f.Orig.ICMPCode
 			have |= w.icmp6.Mask()
 		} else {
-			w.icmpType.Of(b)[r], w.icmpCode.Of(b)[r] = f.orig.icmpType, f.orig.icmpCode
+			w.icmpType.Of(b)[r], w.icmpCode.Of(b)[r] = f.Orig.ICMPType, f.Orig.ICMPCode
 			have |= w.icmp.Mask()
 		}
 	}
-	if (f.orig.has|f.reply.has)&hasZone != 0 {
+	if (f.Orig.Has|f.Reply.Has)&ctnetlink.HasZone != 0 {
 		orig, reply := &w.zoneOrig.Of(b)[r], &w.zoneReply.Of(b)[r]
 		*orig, *reply = 0, 0
-		if f.orig.has&hasZone != 0 {
-			*orig = f.orig.zone
+		if f.Orig.Has&ctnetlink.HasZone != 0 {
+			*orig = f.Orig.Zone
 		}
-		if f.reply.has&hasZone != 0 {
-			*reply = f.reply.zone
+		if f.Reply.Has&ctnetlink.HasZone != 0 {
+			*reply = f.Reply.Zone
 		}
 		have |= w.zones.Mask()
 	}
-	if f.has&hasLabels != 0 {
-		w.label.Of(b)[r] = f.labels
+	if f.Has&ctnetlink.HasLabels != 0 {
+		w.label.Of(b)[r] = f.Labels
 		have |= w.labels.Mask()
 	}
-	if f.has&hasMaster != 0 {
-		w.masterSaddr.Of(b)[r], w.masterDaddr.Of(b)[r] = f.master.src, f.master.dst
-		w.masterProto.Of(b)[r] = f.master.proto
-		w.masterSport.Of(b)[r], w.masterDport.Of(b)[r] = f.master.sport, f.master.dport
+	if f.Has&ctnetlink.HasMaster != 0 {
+		w.masterSaddr.Of(b)[r], w.masterDaddr.Of(b)[r] = f.Master.Src, f.Master.Dst
+		w.masterProto.Of(b)[r] = f.Master.Proto
+		w.masterSport.Of(b)[r], w.masterDport.Of(b)[r] = f.Master.Sport, f.Master.Dport
 		have |= w.master.Mask()
-		if f.master.has&hasPorts != 0 {
+		if f.Master.Has&ctnetlink.HasPorts != 0 {
 			have |= w.masterPorts.Mask()
 		}
 	}

@@ -1,11 +1,9 @@
 // Text of records: names of helpers, security contexts and labels. Few connections have any, so it
 // lies in a block of its own that is there only when needed.
 
-package nfct
+package rows
 
-import (
-	"ulogd/engine"
-)
+import "ulogd/engine"
 
 // text gathers the strings of one batch.
 type text struct {
@@ -39,23 +37,5 @@ func (x *text) finish(b *engine.Batch) {
 	if x.block != nil {
 		b.SetData(x.block)
 		x.block.Release()
-	}
-}
-
-// putText writes the strings that somebody reads.
-func (r *reader) putText(row engine.Row, f *flow) {
-	w := &r.w
-	if f.has&hasHelper != 0 && w.helperName.Wanted() {
-		w.helperName.Of(r.b)[row] = r.text.add(f.helper)
-		w.have[row] |= w.helper.Mask()
-	}
-	if f.has&hasSecCtx != 0 && w.secctxName.Wanted() {
-		w.secctxName.Of(r.b)[row] = r.text.add(f.secctx)
-		w.have[row] |= w.secctx.Mask()
-	}
-	if f.has&hasLabels != 0 && w.labelNames.Wanted() {
-		r.scratch = r.labels.appendNames(r.scratch[:0], &f.labels)
-		w.labelNames.Of(r.b)[row] = r.text.add(r.scratch)
-		w.have[row] |= w.labelText.Mask()
 	}
 }

@@ -2,16 +2,17 @@
 // its last packet as the timeout that then began to run; an entry that was deleted also tells what
 // was left of it.
 
-package nfct
+package lastpacket
 
 import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine/key"
+	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
-// timeouts are what the kernel's entries live after a packet, in nanoseconds; 0 is not known.
-type timeouts struct {
+// timeoutSet are what the kernel's entries live after a packet, in nanoseconds; 0 is not known.
+type timeoutSet struct {
 	tcp                           [key.TCPStates]int64 // by state
 	sctp                          [9]int64             // by state
 	tcpUnacknowledged, tcpRetrans int64
@@ -22,7 +23,7 @@ type timeouts struct {
 }
 
 // sysctls says where the kernel keeps each timeout.
-func (t *timeouts) sysctls() map[string]*int64 {
+func (t *timeoutSet) sysctls() map[string]*int64 {
 	return map[string]*int64{
 		"tcp_timeout_syn_sent": &t.tcp[key.TCPSynSent], "tcp_timeout_syn_recv": &t.tcp[key.TCPSynRecv], "tcp_timeout_established": &t.tcp[key.TCPEstablished],
 		"tcp_timeout_fin_wait": &t.tcp[key.TCPFinWait], "tcp_timeout_close_wait": &t.tcp[key.TCPCloseWait], "tcp_timeout_last_ack": &t.tcp[key.TCPLastAck],
@@ -41,22 +42,22 @@ func (t *timeouts) sysctls() map[string]*int64 {
 
 // of returns the timeouts that may run after a packet of the connection, the one of its state
 // first; 0: none.
-func (t *timeouts) of(f *flow) (list [3]int64) {
-	assured := f.status&statusAssured != 0
+func (t *timeoutSet) of(f *ctnetlink.Flow) (list [3]int64) {
+	assured := f.Status&ctnetlink.StatusAssured != 0
 	either := func(plain, stream int64) int64 {
 		if assured {
 			return stream
 		}
 		return plain
 	}
-	switch f.orig.proto {
+	switch f.Orig.Proto {
 	case unix.IPPROTO_TCP:
-		if f.has&hasTCP == 0 || int(f.tcpState) >= len(t.tcp) {
+		if f.Has&ctnetlink.HasTCP == 0 || int(f.TCPState) >= len(t.tcp) {
 			return list
 		}
-		own := t.tcp[f.tcpState]
-		if f.tcpState == key.TCPSynSent2 {
-			own = 120 * second // no setting changes it
+		own := t.tcp[f.TCPState]
+		if f.TCPState == key.TCPSynSent2 {
+			own = 120 * Second // no setting changes it
 		}
 		list[0] = own
 		// The kernel takes these only where they are shorter: data that nobody acknowledged, and
@@ -67,8 +68,8 @@ func (t *timeouts) of(f *flow) (list [3]int64) {
 			}
 		}
 	case unix.IPPROTO_SCTP:
-		if int(f.sctpState) < len(t.sctp) {
-			list[0] = t.sctp[f.sctpState]
+		if int(f.SCTPState) < len(t.sctp) {
+			list[0] = t.sctp[f.SCTPState]
 		}
 	case unix.IPPROTO_UDP, unix.IPPROTO_UDPLITE:
 		list[0] = either(t.udp, t.udpStream)
@@ -85,19 +86,19 @@ func (t *timeouts) of(f *flow) (list [3]int64) {
 	return list
 }
 
-const second = 1_000_000_000
+const Second = 1_000_000_000
 
-// slack is how far a packet may seem to be before what is known to have been before it: remaining
+// Slack is how far a packet may seem to be before what is known to have been before it: remaining
 // times are told in whole seconds, and the kernel dates an entry when its first packet has passed.
-const slack = 3 * second / 2
+const Slack = 3 * Second / 2
 
-// lifetimes are the timeouts of a namespace, the newest last. Entries whose last packet came before
+// Lifetimes are the timeouts of a namespace, the newest last. Entries whose last packet came before
 // they were changed live by the old ones.
-type lifetimes []era
+type Lifetimes []era
 
 // era is timeouts and since when they hold, in nanoseconds since 1970.
 type era struct {
-	timeouts
+	timeoutSet
 	from int64
 }
 
@@ -105,42 +106,36 @@ type era struct {
 const mostEras = 8
 
 // change notes the timeouts that hold from now on.
-func (l lifetimes) change(t timeouts, now int64) lifetimes {
+func (l Lifetimes) change(t timeoutSet, now int64) Lifetimes {
 	if len(l) == mostEras {
 		l = l[:copy(l, l[1:])]
 	}
 	return append(l, era{t, now})
 }
 
-// last returns when the last packet of a connection came whose entry had f.timeout seconds left at
+// Last returns when the last packet of a connection came whose entry had f.timeout seconds left at
 // the time at, or ended then where that is 0. It is not before since, when something of the
 // connection was seen. It is not known where no timeout of the kernel's fits: those of an object
 // (nft ct timeout), of a flow table, or set by hand.
-func (l lifetimes) last(f *flow, at, since int64) (when int64, known bool) {
-	if f.status&(statusOffload|statusFixedTimeout) != 0 {
+func (l Lifetimes) Last(f *ctnetlink.Flow, at, since int64) (when int64, known bool) {
+	if f.Status&(ctnetlink.StatusOffload|ctnetlink.StatusFixedTimeout) != 0 {
 		return 0, false
 	}
-	left := int64(f.timeout) * second
+	left := int64(f.Timeout) * Second
 	var from int64
 	to := at
 	for i := len(l) - 1; i >= 0; i-- {
 		from = 0 // nobody knows since when the first ones hold
 		if i > 0 {
-			from = l[i].from - slack
+			from = l[i].from - Slack
 		}
 		for _, timeout := range l[i].of(f) {
 			w := at - timeout + left
-			if timeout != 0 && left <= timeout && w >= since-slack && w >= from && w <= to && (!known || w < when) {
+			if timeout != 0 && left <= timeout && w >= since-Slack && w >= from && w <= to && (!known || w < when) {
 				when, known = w, true
 			}
 		}
-		to = l[i].from + slack
+		to = l[i].from + Slack
 	}
 	return min(max(when, since), at), known
-}
-
-// refused reports whether an entry ended with its last packet: the kernel removes that of a TCP
-// connection whose only answer is a reset.
-func (f *flow) refused() bool {
-	return f.has&hasTCP != 0 && f.tcpState == key.TCPClose && f.status&statusSeenReply == 0
 }

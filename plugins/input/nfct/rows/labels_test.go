@@ -1,4 +1,4 @@
-package nfct
+package rows
 
 import (
 	"os"

@@ -1,7 +1,7 @@
 // Memory that grows in parts and never moves: what lies in it keeps its place, and growing copies
 // nothing and stops nobody for long.
 
-package nfct
+package table
 
 // slab is an array in parts. Parts are made when they are first needed.
 type slab[T any] struct{ parts []*[partSize]T }

@@ -1,0 +1,90 @@
+// Asking for parts of the kernel's table.
+
+package ctnetlink
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ulogd/plugins/input/netlink/mmsg"
+	"ulogd/plugins/input/netlink/nlattr"
+)
+
+// PartSize takes the largest part of an answer: the kernel fills up to 32 KiB where the reader has
+// room for them.
+const PartSize = 32 << 10
+
+// Open opens a socket that a table may be asked for by, in the namespace at the path.
+func Open(namespace string) (*mmsg.Socket, error) {
+	conn, err := dial(namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close() // the detached socket stays
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return mmsg.Detach(raw)
+}
+
+// OpenSocket returns a socket whose answers are read a part at a time, as events are.
+func OpenSocket(namespace string) (*Socket, error) {
+	s, err := Open(namespace)
+	if err != nil {
+		return nil, err
+	}
+	return NewSocket(s, 1, PartSize), nil
+}
+
+// Request sends a request for the connections of a family, or of all of them (AF_UNSPEC).
+func Request(s *mmsg.Socket, typ uint16, family byte) error {
+	return s.Send(nlattr.AppendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, 1, func(b []byte) []byte {
+		return append(b, family, unix.NFNETLINK_V0, 0, 0)
+	}))
+}
+
+// Dump is Request that waits for the whole answer, until the deadline at the most, and calls take with
+// each connection in it.
+func Dump(s *mmsg.Socket, typ uint16, family byte, deadline time.Time, take func(*nlattr.Message)) error {
+	if err := Request(s, typ, family); err != nil {
+		return err
+	}
+	s.SetReadDeadline(deadline)
+	r, buf := mmsg.New(s), make([]byte, PartSize)
+	for {
+		n, err := r.WaitReceive(buf, PartSize)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return os.ErrDeadlineExceeded
+		}
+		for rest := r.Datagram(0); len(rest) > 0; {
+			var m nlattr.Message
+			m, rest = nlattr.NextMessage(rest)
+			switch m.Type {
+			case unix.NLMSG_DONE:
+				return nil
+			case unix.NLMSG_ERROR:
+				return Errno(m.Body)
+			case nlattr.Malformed:
+				return errors.New("an answer that is cut off")
+			case MsgNew:
+				take(&m)
+			}
+		}
+	}
+}
+
+// Errno reads struct nlmsgerr, whose number is in the machine's byte order.
+func Errno(body []byte) error {
+	if len(body) < 4 {
+		return errors.New("an answer that is cut off")
+	}
+	return unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
+}
