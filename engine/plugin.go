@@ -122,6 +122,10 @@ type Namespaced interface {
 	Entered() uint64
 }
 
+// Foreign is an input whose records may come from another machine, as those of a file do: interface
+// indexes in them have no names here. It is asked when the settings are known.
+type Foreign interface{ Foreign() bool }
+
 // Timed is a filter that ends flows by time. Timeouts returns the age at which a flow that goes on
 // is reported, and the pause after which it has ended. Outputs tell collectors of them; they are
 // asked when the settings are known.

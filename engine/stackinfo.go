@@ -17,6 +17,9 @@ type StackInfo struct {
 	// Entered is the input's own ([Namespaced]): who works in the namespace too follows by it. It
 	// is nil where Namespace is "".
 	Entered func() uint64
+	// Foreign says that they come from another machine, as far as is known: interface indexes have
+	// no names here.
+	Foreign bool
 	// Patient says that the input loses nothing by waiting, such as a file: outputs then make it
 	// wait instead of dropping, unless their when_full says otherwise ([Binder.Waits]).
 	Patient bool
@@ -54,6 +57,9 @@ func (p *Binder) Stack() StackInfo {
 			if info.Namespace = n.Namespace(); info.Namespace != "" {
 				info.Entered = n.Entered
 			}
+		}
+		if x, ok := in.impl.(Foreign); ok {
+			info.Foreign = x.Foreign()
 		}
 		if x, ok := in.impl.(Backpressured); ok {
 			info.Patient = x.Backpressure()

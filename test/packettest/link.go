@@ -186,8 +186,15 @@ func (h SLL2) wrap(payload []byte, _, inner []Layer) []byte {
 // NFLOG is the header that libpcap writes for netfilter's log: attributes in the order of the
 // capturing host.
 type NFLOG struct {
-	In, Out   uint32 // interface indexes; 0 leaves the attribute out
+	In, Out   uint32 // interface indexes; 0 leaves the attribute out, as everywhere below
 	Prefix    string
+	Hook      uint8
+	Mark      uint32
+	UID, GID  uint32
+	Seq       uint32
+	HWType    uint16
+	HWHeader  []byte
+	HWAddr    []byte
 	BigEndian bool
 }
 
@@ -205,7 +212,21 @@ func (h NFLOG) wrap(payload []byte, _, inner []Layer) []byte {
 			b = append(b, 0)
 		}
 	}
-	attribute(1, append(be.AppendUint16(nil, etherType(inner)), 1, 0)) // NFULA_PACKET_HDR
+	attribute(1, append(be.AppendUint16(nil, etherType(inner)), or(h.Hook, 1), 0)) // NFULA_PACKET_HDR
+	if h.HWType != 0 {
+		attribute(15, be.AppendUint16(nil, h.HWType))                // NFULA_HWTYPE
+		attribute(16, h.HWHeader)                                    // NFULA_HWHEADER
+		attribute(17, be.AppendUint16(nil, uint16(len(h.HWHeader)))) // NFULA_HWLEN
+	}
+	if h.HWAddr != nil {
+		value := append(be.AppendUint16(nil, uint16(len(h.HWAddr))), 0, 0)
+		attribute(8, append(append(value, h.HWAddr...), make([]byte, 8-len(h.HWAddr))...)) // NFULA_HWADDR
+	}
+	for kind, v := range map[uint16]uint32{2: h.Mark, 11: h.UID, 14: h.GID, 12: h.Seq} {
+		if v != 0 {
+			attribute(kind, be.AppendUint32(nil, v))
+		}
+	}
 	if h.Prefix != "" {
 		attribute(10, append([]byte(h.Prefix), 0)) // NFULA_PREFIX
 	}

@@ -14,8 +14,9 @@ func init() {
 		Name: "IFINDEX",
 		Doc: `Gives the names of the interfaces that a packet came in by and leaves by.
 
-The names are those of the network namespace that the input listens in, and follow interfaces that are made, renamed and removed. Where there is no
-interface, or nobody knows its name, the name is empty.`,
+The names are those of the network namespace that the input listens in, and follow interfaces that are made,
+renamed and removed. Where there is no interface, or nobody knows its name, the name is empty, as with a capture
+file, whose indexes are those of the machine that captured.`,
 		Example: `stack = "log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,json1:JSON"
 
 [log1]
@@ -33,7 +34,9 @@ func (ifindex) Options(*engine.Options) {}
 func (ifindex) Bind(p *engine.Binder) engine.Stage {
 	g := p.Group()
 	s := &stage{group: g, stale: p.Settings().CompatULOGD2()}
-	s.follower = follow.New("interfaces", &s.links, p.Stack())
+	if info := p.Stack(); !info.Foreign {
+		s.follower = follow.New("interfaces", &s.links, info)
+	}
 	in, out := engine.Need(p, key.OOBIfIn), engine.Need(p, key.OOBIfOut)
 	s.names[0] = naming{index: in, name: engine.Give(p, g, key.OOBIn)}
 	s.names[1] = naming{index: out, name: engine.Give(p, g, key.OOBOut)}
@@ -42,7 +45,7 @@ func (ifindex) Bind(p *engine.Binder) engine.Stage {
 
 // stage knows the links of one stack's namespace.
 type stage struct {
-	follower *follow.Follower
+	follower *follow.Follower // nil where indexes are another machine's: nothing is known of them
 	links    links
 	group    engine.Group
 	names    [2]naming
@@ -57,13 +60,29 @@ var (
 )
 
 // Open begins to follow the links.
-func (s *stage) Open(env *engine.Env) error { return s.follower.Open(env) }
+func (s *stage) Open(env *engine.Env) error {
+	if s.follower == nil {
+		return nil
+	}
+	return s.follower.Open(env)
+}
 
 // Tick takes up what the kernel has told while no records came.
-func (s *stage) Tick(time.Time) { s.follower.Update() }
+func (s *stage) Tick(time.Time) { s.update() }
 
 // Close stops following.
-func (s *stage) Close() error { return s.follower.Close() }
+func (s *stage) Close() error {
+	if s.follower == nil {
+		return nil
+	}
+	return s.follower.Close()
+}
+
+func (s *stage) update() {
+	if s.follower != nil {
+		s.follower.Update()
+	}
+}
 
 // naming is one direction.
 type naming struct {
@@ -73,7 +92,7 @@ type naming struct {
 }
 
 func (s *stage) Consume(b *engine.Batch) {
-	s.follower.Update()
+	s.update()
 	have := b.Have()
 	for i := range s.names {
 		s.name(b, &s.names[i])

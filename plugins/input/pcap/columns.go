@@ -29,17 +29,18 @@ type columns struct {
 	daddr    engine.Col[engine.Raw]
 	ifin     engine.Col[uint32]
 	ifout    engine.Col[uint32]
+	log      logColumns
 
 	within             int             // where in an aggregate the next of its packets begins, 0 at its first
 	filter             *filter.Program // nil takes all
 	linkWanted         bool            // whether anybody reads what Ethernet's header says
 	noNetwork, refused *engine.Drop
 	noPacket           *engine.Exclusion
-	log                *slog.Logger
+	logger             *slog.Logger
 }
 
 func (k *columns) open(env *engine.Env) {
-	k.log = env.Log
+	k.logger = env.Log
 	k.Widen()
 }
 
@@ -65,6 +66,7 @@ func (k *columns) bind(p *engine.Binder) {
 	k.daddr = engine.GiveExtra(p, k.dest, key.RawMACDaddr)
 	k.ifin = engine.Give(p, k.in, key.OOBIfIn)
 	k.ifout = engine.Give(p, k.out, key.OOBIfOut)
+	k.log.bind(p)
 
 	s := p.Stats()
 	k.noNetwork = s.Drop("no_network_header", "frames that end in their link header, or whose header is not known")
@@ -105,6 +107,7 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 				bits |= k.interfaces(p.ifin, p.ifout)
 			}
 			if wanted {
+				mac[r], maclen[r], mactype[r] = engine.Raw{Off: f.off, Len: etherLength}, etherLength, p.hardware
 				saddr[r], addrlen[r] = engine.Raw{Off: f.off + 6, Len: 6}, 6
 				daddr[r] = engine.Raw{Off: f.off, Len: 6}
 			}
@@ -131,8 +134,12 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 			}
 			net, etherType, bits = h.net, h.etherType, k.all.Mask()|k.interfaces(h.ifin, h.ifout)
 			ifin[r], ifout[r] = h.ifin, h.ifout
-			if h.net > 0 {
+			switch {
+			case p.link == linkNFLOG:
+				bits |= k.logged(b, r, data, f.off)
+			case h.net > 0:
 				bits |= k.hardware.Mask()
+				mac[r], maclen[r], mactype[r] = engine.Raw{Off: f.off, Len: h.net}, uint16(h.net), p.hardware
 			}
 			if h.src >= 0 {
 				saddr[r], addrlen[r] = engine.Raw{Off: f.off + uint32(h.src), Len: 6}, 6
@@ -146,9 +153,6 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 		if k.filter != nil && !k.filter.Match(data[net:], etherType, wirelen) {
 			skipped++
 			continue
-		}
-		if wanted {
-			mac[r], maclen[r], mactype[r] = engine.Raw{Off: f.off, Len: net}, uint16(net), p.hardware
 		}
 		caplen := uint32(len(data))
 		pkt[r] = engine.Raw{Off: f.off + net, Len: caplen - net}
@@ -215,7 +219,7 @@ func (k *columns) refuse(b *engine.Batch, ports []port, n int) {
 	if k.refused.Load() == 0 {
 		for _, p := range ports {
 			if p.refused != nil {
-				k.log.Error("packets are left out", "error", p.refused)
+				k.logger.Error("packets are left out", "error", p.refused)
 			}
 		}
 	}

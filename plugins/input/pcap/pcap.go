@@ -56,6 +56,7 @@ var (
 	_ engine.Backpressured = (*input)(nil)
 	_ engine.Namespaced    = (*input)(nil)
 	_ engine.Widener       = (*input)(nil)
+	_ engine.Foreign       = (*input)(nil)
 	_ engine.Doctored      = (*input)(nil)
 )
 
@@ -126,6 +127,9 @@ func (in *input) Namespace() string { return in.place.Path }
 
 // Entered implements engine.Namespaced.
 func (in *input) Entered() uint64 { return in.place.Entered() }
+
+// Foreign tells that a file may be of another machine.
+func (in *input) Foreign() bool { return in.iface == "" }
 
 // Bind declares the keys and the counters.
 func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }

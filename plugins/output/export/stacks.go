@@ -34,7 +34,7 @@ func (s *Stacks) Add(p *engine.Binder) {
 	if m := (meter{info.Active, info.Idle}); info.Timed && !slices.Contains(s.meters, m) {
 		s.meters = append(s.meters, m)
 	}
-	if slices.ContainsFunc(s.homes, func(h *home) bool { return h.path == info.Namespace }) {
+	if info.Foreign || slices.ContainsFunc(s.homes, func(h *home) bool { return h.path == info.Namespace }) {
 		return
 	}
 	h := &home{path: info.Namespace}

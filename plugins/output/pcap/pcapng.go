@@ -4,11 +4,14 @@
 package pcap
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/engine/text"
 )
 
 // Block types, and the codes of their options.
@@ -20,6 +23,7 @@ const (
 	byteOrderMagic = 0x1a2b3c4d
 
 	optEnd        = 0
+	optComment    = 1
 	optName       = 2 // of an interface
 	optFlags      = 2 // of a packet
 	optUserAppl   = 4
@@ -40,6 +44,7 @@ func (s *stage) bindInterfaces(p *engine.Binder) {
 	s.in, s.out = engine.Want(p, key.OOBIfIn), engine.Want(p, key.OOBIfOut)
 	s.inName, s.outName = engine.Want(p, key.OOBIn), engine.Want(p, key.OOBOut)
 	s.mac, s.hwType = engine.Want(p, key.RawMAC), engine.Want(p, key.RawType)
+	s.prefix = engine.Want(p, key.OOBPrefix)
 }
 
 // appendNG appends a packet, and before it its interface if that is new. It returns false for what
@@ -81,12 +86,34 @@ func (s *stage) appendNG(dst []byte, b *engine.Batch, r engine.Row, packet []byt
 	dst = order.AppendUint32(dst, uint32(len(mac)+len(packet)))
 	dst = order.AppendUint32(dst, uint32(len(mac))+original)
 	dst = pad(append(append(dst, mac...), packet...), start)
+	var prefix []byte
+	if s.prefix.Has(b, r) {
+		prefix = b.Bytes(engine.Span(s.prefix.Of(b)[r]))
+	}
+	dst = appendComment(dst, start, prefix)
 	if flags != 0 {
 		dst = order.AppendUint16(order.AppendUint16(dst, optFlags), 4)
 		dst = order.AppendUint32(dst, flags)
+	}
+	if flags != 0 || len(prefix) > 0 {
 		dst = order.AppendUint32(dst, optEnd)
 	}
 	return endBlock(dst, start), true
+}
+
+// appendComment appends the prefix of the rule that logged a packet as the packet's comment, which
+// is UTF-8: octets that are none become U+FFFD, control characters \x and two digits.
+func appendComment(dst []byte, start int, prefix []byte) []byte {
+	if len(prefix) == 0 {
+		return dst
+	}
+	if !utf8.Valid(prefix) {
+		prefix = bytes.ToValidUTF8(prefix, []byte("\ufffd"))
+	}
+	at := len(dst)
+	dst = text.AppendClean(order.AppendUint16(order.AppendUint16(dst, optComment), 0), prefix)
+	order.PutUint16(dst[at+2:], uint16(len(dst)-at-4))
+	return pad(dst, start)
 }
 
 // ethernet returns the row's Ethernet header, nil if there is none.

@@ -13,9 +13,10 @@ func init() {
 		Name: "PCAP",
 		Doc: `Writes packets to a capture file, classic pcap or pcapng (format), from their network header on: link type 101, raw IP.
 
-The length on the wire is the IP header's where BASE has decoded it. Classic files have times in microseconds. pcapng has nanoseconds, the interface of
-each packet by name (IFINDEX) and its direction, and packets other than IP where their Ethernet header is known. What the file cannot hold
-is dropped and counted as not_ip.
+The length on the wire is the IP header's where BASE has decoded it. Classic files have times in microseconds.
+pcapng has nanoseconds, the interface of each packet by name (IFINDEX) and its direction, the prefix of the rule
+that logged it as the packet's comment, and packets other than IP where their Ethernet header is known. What the
+file cannot hold is dropped and counted as not_ip.
 
 With compat = "ulogd2" the classic file's time zone field, the original length of packets that BASE could not decode, the time of
 packets without one, and packets that are no IP are written as ulogd2 2.0.8 did.`,
@@ -86,6 +87,7 @@ type stage struct {
 
 	in, out         engine.Col[uint32]
 	inName, outName engine.Col[engine.String]
+	prefix          engine.Col[engine.String]
 	mac             engine.Col[engine.Raw]
 	hwType          engine.Col[uint16]
 }

@@ -192,6 +192,17 @@ func TestPcapng(t *testing.T) {
 	}
 }
 
+// The prefix of the rule that logged a packet is its comment, beside its direction or alone.
+func TestPrefixIsTheComment(t *testing.T) {
+	prefix := func(r stacktest.Record, p string) stacktest.Record { return r.With("oob.prefix", p) }
+	alone := short.Without("oob.ifindex_in").Without("oob.in").Without("oob.ifindex_out").Without("oob.out")
+	path := write(t, map[string]string{"format": "pcapng"}, prefix(short, "dropped: "), prefix(alone, "Zürich"), prefix(short, "a\nb\xff"), short, prefix(short, ""))
+	got := tshark(t, path, "frame.comment")
+	if want := "dropped: \nZürich\na\\x0ab\ufffd\n\n\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestAppend runs twice into one file, with a SIGHUP that changes nothing and one after a rename.
 func TestAppend(t *testing.T) {
 	for _, format := range []string{"pcap", "pcapng"} {
