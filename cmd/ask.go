@@ -49,7 +49,7 @@ func ask(socket string, words []string, each func(line []byte) error) (unable []
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), 16<<20)
 	for n := 0; lines.Scan(); n++ {
-		if n%256 == 0 {
+		if n < 256 || n%256 == 0 {
 			conn.SetDeadline(time.Now().Add(answerPatience))
 		}
 		line := lines.Bytes()

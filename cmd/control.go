@@ -35,7 +35,8 @@ type control struct {
 	log     *slog.Logger
 	machine *engine.Machine
 	about   daemonInfo
-	ctx     context.Context // ends when the socket is closed
+	again   func(dry bool) reloaded // reads the configuration again
+	ctx     context.Context         // ends when the socket is closed
 	stop    context.CancelFunc
 	spare   *os.File      // a file descriptor for the time when there is none left
 	places  chan struct{} // a place for each client that is answered
@@ -212,8 +213,10 @@ func (c *control) answer(conn net.Conn, words []string) {
 		err = c.stats(a, words[1:])
 	case "flows":
 		err = c.flows(ctx, a, words[1:], end)
+	case "reload":
+		err = c.reload(a, words[1:])
 	default:
-		err = fmt.Errorf("there is no question %q; there are who, stats and flows", words[0])
+		err = fmt.Errorf("there is no question %q; there are who, stats, flows and reload", words[0])
 	}
 	if err == nil {
 		err = a.give(end)

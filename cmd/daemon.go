@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +40,10 @@ type process struct {
 	web     *web.Server
 	tail    tail // of the log, for the page
 	signals signals
+
+	config    string       // the file's path, absolute
+	timeout   atomic.Int64 // shutdown_timeout, which a reload may change
+	reloading sync.Mutex
 }
 
 // daemon runs the stacks of the configuration until their inputs end or a signal comes.
@@ -179,6 +185,9 @@ func (p *process) open(file *conf.File) error {
 // configure reads the configuration and builds the machine. In a ulogd.conf, stacks that do not work are left out if
 // others do.
 func (p *process) configure(path string) (*conf.File, error) {
+	if abs, err := filepath.Abs(path); err == nil {
+		p.config = abs
+	}
 	file, problems := conf.Load(path)
 	plan, more := stacks.Build(file, &engine.Default, p.log)
 	p.plan = plan
@@ -206,7 +215,9 @@ func (p *process) run() int {
 	m := p.plan.Machine
 	began := time.Now()
 	m.Start()
+	p.timeout.Store(int64(p.plan.Global.ShutdownTimeout))
 	if p.control != nil {
+		p.control.again = p.reload
 		go p.control.serve(m)
 	}
 	p.serveHTTP(m)
@@ -221,7 +232,7 @@ func (p *process) run() int {
 			case stopped.IsZero():
 				p.log.Warn("Terminal signal received, exiting")
 				stopped = time.Now()
-				m.Stop(p.plan.Global.ShutdownTimeout)
+				m.Stop(time.Duration(p.timeout.Load()))
 			case time.Since(stopped) < secondSignal:
 				p.log.Info("a second signal so soon is taken for the same")
 			default:

@@ -123,15 +123,15 @@ func TestEachCommandHasItsHelp(t *testing.T) {
 			}
 		}
 	}
-	if n != 8 {
-		t.Errorf("%d commands have a help, want 8:\n%s", n, list)
+	if n != 10 {
+		t.Errorf("%d commands have a help, want 10:\n%s", n, list)
 	}
 }
 
 // A word that is no command must not start a daemon, whatever else stands on the line.
 func TestAWordThatIsNoCommandStartsNoDaemon(t *testing.T) {
 	conf := file(t, "good.toml", good)
-	for _, word := range []string{"start", "stop", "reload", "restart", "status", "-", "x", "\x1b[2J"} {
+	for _, word := range []string{"start", "stop", "reread", "restart", "status", "-", "x", "\x1b[2J"} {
 		ulogd(t, "-c", conf, word).exits(1).says("there is no command ")
 	}
 }

@@ -20,7 +20,7 @@ import (
 // options is what the command line says.
 type options struct {
 	help, version, daemon, verbose, test bool
-	json, csv, watch, services           bool
+	json, csv, watch, services, dryRun   bool
 	interval                             time.Duration
 	socket                               string
 	configGiven                          bool // -c
@@ -104,7 +104,8 @@ Exit codes:
 		return daemon(o, stderr)
 	})
 	root.AddCommand(
-		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), pageCommand(o), versionCommand(o),
+		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), reloadCommand(o), pageCommand(o),
+		versionCommand(o),
 		manualsCommand(o),
 	)
 	root.SetHelpCommand(helpCommand(o))

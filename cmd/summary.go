@@ -12,20 +12,20 @@ import (
 func (p *process) summary(took time.Duration) (dropped int64) {
 	for _, s := range p.plan.Machine.Snapshot() {
 		dropped += s.Dropped
-		args := []any{"id", s.ID, "plugin", s.Plugin}
-		for _, c := range sums(s) {
+		p.summarize("summary", s, "after", took.Round(time.Millisecond))
+	}
+	return dropped
+}
+
+// summarize logs the counters of one instance.
+func (p *process) summarize(what string, s engine.Snapshot, more ...any) {
+	args := []any{"id", s.ID, "plugin", s.Plugin}
+	for _, list := range [][]engine.Reading{sums(s), s.Exclusions, s.Drops, s.Losses, s.Counters} {
+		for _, c := range list {
 			if c.Value != 0 {
 				args = append(args, c.Name, c.Value)
 			}
 		}
-		for _, list := range [][]engine.Reading{s.Exclusions, s.Drops, s.Losses, s.Counters} {
-			for _, c := range list {
-				if c.Value != 0 {
-					args = append(args, c.Name, c.Value)
-				}
-			}
-		}
-		p.log.Warn("summary", append(args, "after", took.Round(time.Millisecond))...)
 	}
-	return dropped
+	p.log.Warn(what, append(args, more...)...)
 }
