@@ -55,15 +55,12 @@ func (n *nfct) drainStep(quiet bool) (over bool) {
 		return false
 	}
 	began := time.Now()
-	left, err := n.dying()
-	if err != nil {
-		n.env.Log.Error(
-			"read the kernel's list of connections that have ended; what it keeps is not counted",
-			"error",
-			err,
-		)
+	by := d.until
+	if !began.Before(by) { // this is the last look; outputs need time, too
+		by = began.Add(time.Until(n.env.Deadline()) / 2)
 	}
-	if len(left) > 0 && began.Before(d.until) {
+	left, err := n.dying(by)
+	if len(left) > 0 && err == nil && began.Before(d.until) {
 		d.next = time.Now().Add(max(drainEvery, 4*time.Since(began)))
 		return false
 	}
@@ -71,15 +68,15 @@ func (n *nfct) drainStep(quiet bool) (over bool) {
 	if err := n.ends.Leave(); err != nil {
 		n.env.Log.Warn("leave the conntrack events", "error", err)
 	}
-	if len(left) > 0 {
-		n.losses.ends.Add(len(left))
-		n.env.Log.Error(
-			"the shutdown timeout ended before the kernel had sent all ends of connections; those left are counted as lost",
-			"lost",
-			len(left),
-			"remedy",
-			"raise shutdown_timeout or netlink_socket_buffer_maxsize, or give the output a faster receiver",
-		)
+	n.losses.ends.Add(len(left))
+	const remedy = "raise shutdown_timeout or netlink_socket_buffer_maxsize, or give the output a faster receiver"
+	switch {
+	case err != nil: // its socket cannot be asked again: the rest of an answer may come yet
+		n.env.Log.Error("the kernel's list of connections that have ended could not be read to its end; "+
+			"what it keeps beyond is lost and not counted", "error", err, "lost", len(left), "remedy", remedy)
+	case len(left) > 0:
+		n.env.Log.Error("the shutdown timeout ended before the kernel had sent all ends of connections; "+
+			"those left are counted as lost", "lost", len(left), "remedy", remedy)
 	}
 	return false
 }
@@ -97,20 +94,15 @@ func (d *drain) arrived(n *nfct, f *ctnetlink.Flow) {
 }
 
 // dying returns the connections that had ended when the daemon was told to stop, and whose ends
-// have not been received.
-func (n *nfct) dying() (map[uint64]struct{}, error) {
+// have not been received. It stops at the time by.
+func (n *nfct) dying(by time.Time) (map[uint64]struct{}, error) {
 	left := map[uint64]struct{}{}
 	var f ctnetlink.Flow
-	err := ctnetlink.Dump(
-		n.drain.socket,
-		ctnetlink.MsgGetDying,
-		unix.AF_UNSPEC,
-		time.Now().Add(5*time.Second),
-		func(m *nlattr.Message) {
-			if f.Decode(m) && f.Stop <= n.drain.stopped && n.wanted(&f) && !n.ended.Has(n.ended.Fingerprint(&f)) {
-				left[n.ended.Name(&f)] = struct{}{}
-			}
-		},
+	err := ctnetlink.Dump(n.drain.socket, ctnetlink.MsgGetDying, unix.AF_UNSPEC, by, func(m *nlattr.Message) {
+		if f.Decode(m) && f.Stop <= n.drain.stopped && n.wanted(&f) && !n.ended.Has(n.ended.Fingerprint(&f)) {
+			left[n.ended.Name(&f)] = struct{}{}
+		}
+	},
 	)
 	return left, err
 }

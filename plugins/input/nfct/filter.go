@@ -22,7 +22,8 @@ type filter struct {
 	protos   []uint8
 	marks    []mark
 	zones    []uint16
-	any      bool // something is left out
+	any      bool    // something is left out
+	hidden   [2]bool // IPv4, IPv6: no network of the family is listed beside some of the other
 	proto    [256]bool
 }
 
@@ -67,6 +68,10 @@ func newFilter(s *settings) (f filter, err error) {
 		for i := range f.proto {
 			f.proto[i] = true
 		}
+	}
+	for _, list := range [][]network{f.src, f.dst} {
+		f.hidden[0] = f.hidden[0] || hides(list, unix.AF_INET)
+		f.hidden[1] = f.hidden[1] || hides(list, unix.AF_INET6)
 	}
 	f.any = len(f.src)+len(f.dst)+len(f.protos)+len(f.marks)+len(f.zones) > 0
 	return f, nil
@@ -115,6 +120,25 @@ func parseMark(text string) (mark, error) {
 func (f *filter) tracks(c *ctnetlink.Flow) bool {
 	return !f.any || f.proto[c.Orig.Proto] &&
 		inside(f.src, c.Family, c.Orig.Src) && inside(f.dst, c.Family, c.Orig.Dst) && f.acceptsZone(c)
+}
+
+// hides reports whether the networks leave out a whole family without saying so. Who lists all of the
+// other one (0.0.0.0/0, ::/0) says so.
+func hides(nets []network, family uint8) bool {
+	for i := range nets {
+		if nets[i].family == family || nets[i].mask == prefixMask(0) || nets[i].mask == prefixMask(96) {
+			return false
+		}
+	}
+	return len(nets) > 0
+}
+
+// hides reports whether the connection is left out for its family alone.
+func (f *filter) hides(c *ctnetlink.Flow) bool {
+	if c.Family == unix.AF_INET6 {
+		return f.hidden[1]
+	}
+	return f.hidden[0]
 }
 
 // acceptsMark reports whether the connection is wanted by the mark that it has now.

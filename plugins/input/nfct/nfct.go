@@ -4,6 +4,7 @@ package nfct
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"ulogd/engine"
@@ -136,13 +137,26 @@ func (n *nfct) Backpressure() bool { return n.reliable }
 // Open opens the sockets and subscribes.
 func (n *nfct) Open(env *engine.Env) (err error) {
 	n.env = env
-	n.tally.open(env.Stats, n.hash)
+	n.tally.open(env.Stats, n.hash, n.filter.hidden)
+	n.sayHidden()
 	n.losses.open(env.Stats, n.hash)
 	n.Widen()
 	if err := n.rows.Open(n.connLabels); err != nil {
 		return err
 	}
 	return n.place.Open(env, n.listen)
+}
+
+// sayHidden says which family the filters leave out without naming it.
+func (n *nfct) sayHidden() {
+	for i, hidden := range n.filter.hidden {
+		if hidden {
+			n.env.Log.Warn("accept_src_filter or accept_dst_filter lists no network of "+families[i]+
+				": its connections are left out, and counted as filtered ("+strings.ToLower(families[i])+")",
+				"remedy", "list the networks of "+families[i]+" that are wanted; all of the other family says that none are ("+
+					[2]string{"::/0", "0.0.0.0/0"}[i]+")")
+		}
+	}
 }
 
 // Widen implements engine.Widener.

@@ -5,6 +5,8 @@ package nfct
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ulogd/plugins/input/netlink/nlattr"
 	"ulogd/plugins/input/nfct/ctnetlink"
 	"ulogd/plugins/input/nfct/rows"
@@ -15,6 +17,7 @@ type reader struct {
 	in *nfct
 	rows.Filler
 	malformedRows, longRows, leftOut int
+	hidden                           [2]int // IPv4, IPv6: left out for their family
 	unknownEnds                      int
 	recovering                       bool // records are of ends that were not seen
 	sift                             bool // some rows are ends that may have been told before
@@ -39,7 +42,7 @@ func (r *reader) take(k *ctnetlink.Socket) (taken int) {
 		case m.Type == nlattr.Malformed || !r.in.flow.Decode(&m):
 			r.malformedRows++
 		case !r.in.filter.tracks(&r.in.flow):
-			r.leftOut++
+			r.leaveOut(&r.in.flow)
 		case r.in.isOwn(&r.in.flow):
 			r.leftOut++
 			r.in.ownFlows.Add(1)
@@ -48,6 +51,18 @@ func (r *reader) take(k *ctnetlink.Socket) (taken int) {
 		}
 	}
 	return taken
+}
+
+// leaveOut counts an event of a connection that is not wanted.
+func (r *reader) leaveOut(f *ctnetlink.Flow) {
+	switch {
+	case !r.in.filter.hides(f):
+		r.leftOut++
+	case f.Family == unix.AF_INET6:
+		r.hidden[1]++
+	default:
+		r.hidden[0]++
+	}
 }
 
 // emit makes a row of the connection if its mark is wanted, and reports whether it did.
@@ -88,6 +103,11 @@ func (r *reader) finish() {
 	}
 	if r.leftOut > 0 {
 		b.Skip(r.leftOut)
+	}
+	for i, n := range r.hidden {
+		if n > 0 {
+			r.in.hidden[i].Rows(b, n)
+		}
 	}
 	if r.unknownEnds > 0 {
 		r.in.endUnknown.Add(r.unknownEnds)

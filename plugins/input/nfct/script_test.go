@@ -18,6 +18,7 @@ import (
 	"ulogd/plugins/input/nfct/lastpacket"
 	"ulogd/plugins/input/nfct/table"
 	"ulogd/test/cttest"
+	"ulogd/test/stacktest"
 )
 
 // script plays the kernel: events are datagrams on socket pairs, and records come back as lines.
@@ -30,6 +31,7 @@ type script struct {
 	begins, ends int
 	lines        []string
 	stopped      bool
+	log          stacktest.Log
 }
 
 // played is NFCT without a kernel behind it.
@@ -106,7 +108,7 @@ func playWith(t testing.TB, configure func(*settings), before func(*script)) *sc
 		s.n = n
 		s.played = &played{nfct: n, open: func(env *engine.Env) {
 			n.env, n.dump.why, n.listening = env, idle, true
-			n.tally.open(env.Stats, n.hash)
+			n.tally.open(env.Stats, n.hash, n.filter.hidden)
 			n.losses.open(env.Stats, n.hash)
 			n.rows.Open("")
 			h := table.NewHasher()
@@ -135,7 +137,7 @@ func playWith(t testing.TB, configure func(*settings), before func(*script)) *sc
 	}
 	var problems []*engine.BuildError
 	s.machine, problems = engine.Build(
-		slog.New(slog.DiscardHandler),
+		slog.New(&s.log),
 		[]engine.StackSpec{{Name: "s", Instances: []*engine.Instance{s.inst, engine.NewInstance(output, "out")}}},
 	)
 	if len(problems) > 0 {

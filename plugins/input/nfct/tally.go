@@ -2,10 +2,18 @@
 
 package nfct
 
-import "ulogd/engine"
+import (
+	"strings"
+
+	"ulogd/engine"
+)
+
+// families are those that a filter may hide.
+var families = [2]string{"IPv4", "IPv6"}
 
 // tally counts what becomes of messages and of remembered connections.
 type tally struct {
+	hidden               [2]*engine.Exclusion // IPv4, IPv6
 	malformed, truncated *engine.Drop
 	ownFlows, duplicates *engine.Counter
 	liveFlows, forgotten *engine.Counter
@@ -17,7 +25,14 @@ type tally struct {
 	endUnknown           *engine.Counter
 }
 
-func (c *tally) open(s *engine.Stats, remember bool) {
+func (c *tally) open(s *engine.Stats, remember bool, hidden [2]bool) {
+	for i, name := range families {
+		if !hidden[i] {
+			continue
+		}
+		c.hidden[i] = s.Exclusion(strings.ToLower(name), "events of "+name+
+			" connections, of which accept_src_filter or accept_dst_filter lists no network")
+	}
 	c.malformed = s.Drop("malformed", "messages that do not describe a connection")
 	c.truncated = s.Drop("truncated", "messages longer than the receive buffer's slots")
 	c.ownFlows = s.Counter("own_traffic", "connections left out because the daemon's own export made them")
