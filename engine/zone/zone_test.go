@@ -113,6 +113,25 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestDaily: a day after the zone was read, whoever writes a time reads it again.
+func TestDaily(t *testing.T) {
+	defer Reload()
+	t.Setenv("TZ", "JST-9")
+	if err := Reload(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TZ", "<-03>3")
+	for _, c := range []struct {
+		age  time.Duration
+		want string
+	}{{23 * time.Hour, "+0900"}, {24 * time.Hour, "-0300"}} {
+		read.Store(time.Now().Add(-c.age).Unix())
+		if got := time.Unix(0, 0).In(Local()).Format("-0700"); got != c.want {
+			t.Errorf("after %v the offset is %s, want %s", c.age, got, c.want)
+		}
+	}
+}
+
 // FuzzParse reads any text.
 func FuzzParse(f *testing.F) {
 	for _, tz := range zones {

@@ -71,6 +71,9 @@ const (
 	slewed = int64(time.Second)
 )
 
+// wall reads the clock on the wall at a moment; a test sets that clock.
+var wall = time.Time.UnixNano
+
 func (f *flow) timeline(st *engine.Stats) *timeline {
 	return &timeline{
 		longest:  int64(f.active + f.inactive),
@@ -93,7 +96,7 @@ func (l *timeline) observe(b *engine.Batch, from engine.Col[engine.Time], to *[e
 	}
 	if !b.Replay() {
 		now := time.Now()
-		l.liveAt(now, now.UnixNano())
+		l.liveAt(now, wall(now))
 		for _, r := range rows {
 			to[r] = instant{clock: l.clock, offset: l.offset, step: l.step}
 		}
@@ -102,7 +105,7 @@ func (l *timeline) observe(b *engine.Batch, from engine.Col[engine.Time], to *[e
 	}
 	if l.live { // a pipe that falls behind
 		now := time.Now()
-		l.liveAt(now, now.UnixNano())
+		l.liveAt(now, wall(now))
 		l.live = false
 	}
 	if !l.started && len(rows) > 0 {

@@ -155,6 +155,51 @@ func TestTheWallClockIsSet(t *testing.T) {
 	}
 }
 
+// The same under traffic: while the wall's clock is back an hour, idle flows end as ever, before the
+// input does; a flow that goes on is as long as it was, and one that begins has the new time.
+func TestIdleFlowsEndWhileTheWallClockIsBack(t *testing.T) {
+	began := time.Now()
+	var back time.Duration
+	wall = func(now time.Time) int64 { return now.Add(-back).UnixNano() }
+	defer func() { wall = time.Time.UnixNano }()
+	in := &feed{live: true, batch: 1}
+	for i := range 40 { // a packet each 0.1 s: of the flow that goes on, and others with it
+		in.packets = append(in.packets, udp(0, 1, 53, i))
+	}
+	in.packets[0].data = udp(0, 7, 53, 0).data  // idle from before the step
+	in.packets[15].data = udp(0, 8, 53, 0).data // idle from behind it
+	in.pause = func(n int) {
+		time.Sleep(time.Until(began.Add(time.Duration(n) * 100 * time.Millisecond)))
+		if n == 10 {
+			back = time.Hour
+		}
+		in.packets[0].time = wall(time.Now())
+	}
+	out, st := run(t, in, "inactive_timeout=1")
+	if steps := reading(st, "time_steps"); steps != 1 {
+		t.Errorf("%d steps", steps)
+	}
+	ends := map[string]string{}
+	for i, r := range out.records {
+		port, n := r["orig.l4.sport"], out.nanos[i]
+		ends[port] += r["flow.end.reason"]
+		if port == "7" {
+			continue
+		}
+		hourBack := began.Add(-time.Hour).UnixNano()
+		if begin := n.start - hourBack; begin < -second || begin > 60*second || n.end < n.start {
+			t.Errorf("port %s: from %v to %v", port, time.Unix(0, n.start), time.Unix(0, n.end))
+		}
+		if long := n.end - n.start; port == "1" && (long < 3*second || long > 60*second) {
+			t.Errorf("the flow that goes on is %v long", time.Duration(long))
+		}
+	}
+	const idle, forced = "1", "4"
+	if len(ends) != 3 || ends["7"] != idle || ends["8"] != idle || ends["1"] != forced {
+		t.Errorf("flows ended by %v", ends)
+	}
+}
+
 // Fragments may come before the first of their datagram. They wait for it, by packet time.
 func TestFragmentsBeforeTheFirst(t *testing.T) {
 	first := func(sec float64, id uint16) packet {
