@@ -121,6 +121,9 @@ func TestCounters(t *testing.T) {
 		want             []string
 		told             bool
 	}{
+		{"unknown", "auto", []string{"85", "86"}, true},
+		{"unknown", "total", []string{"85", "86"}, false},
+		{"unknown", "delta", []string{"1", "2"}, false},
 		{"delta", "auto", []string{"1", "2"}, false},
 		{"total", "auto", []string{"85", "86"}, true},
 		{"total", "total", []string{"85", "86"}, false},
@@ -149,6 +152,9 @@ func TestCounters(t *testing.T) {
 				}
 				if told := d.Log.Has("goflow2"); told != c.told {
 					t.Errorf("the log names collectors that read no totals: %v\n%s", told, d.Log)
+				}
+				if told := d.Log.Has("no plugin of the stack says"); told != (c.told && c.counts == "unknown") {
+					t.Errorf("the log says that nobody knows what counters count: %v\n%s", told, d.Log)
 				}
 			})
 		}

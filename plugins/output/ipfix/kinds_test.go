@@ -8,9 +8,11 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/engine/value"
+	"ulogd/test/nstest"
 )
 
 func TestNATEvents(t *testing.T) {
+	nstest.Need(t, "native") // an emulator hands the length of segments (UDP_SEGMENT) on in the wrong order
 	begin, end := int64(1767225600e9), int64(1767225660e9)
 	nat := flow{
 		src: "10.0.0.5", dst: "192.0.2.1", proto: 6, sport: 1234, dport: 80, rdst: "198.51.100.9", rdport: 4321,

@@ -14,6 +14,7 @@ import (
 	"ulogd/engine"
 
 	"ulogd/plugins/output/export/stream"
+	"ulogd/test/nstest"
 )
 
 // spooled are the options of an output with little memory and a spool.
@@ -264,6 +265,7 @@ func TestSpoolsOfSeveral(t *testing.T) {
 // TestSpoolOfAnotherTransport: DTLS has no room for messages that were made for TCP with a large
 // mtu. They are dropped, and what comes behind them is sent.
 func TestSpoolOfAnotherTransport(t *testing.T) {
+	nstest.Need(t, "native") // an emulator forks slowly: until it becomes another program the child has the lock, too
 	a, dir := newAuthority(t), t.TempDir()
 	s := a.dtls(t, loopbackCertificate())
 	for _, mtu := range []string{"30000", "1000"} {
