@@ -205,19 +205,20 @@ func (u *UDP) Drain() error {
 	return nil
 }
 
-// MaxMessage implements Session: the path's MTU less the headers (RFC 7011 section 10.3.3), or what
-// fits a packet of 512 octets.
+// MaxMessage implements Session: the path's MTU less the headers, or what fits a packet of 512 octets
+// where it is not known (RFC 7011 section 10.3.3; over IPv6 1280, which every link takes). That is so
+// while an interface is down, too: Linux tells the 68 octets of its black hole then, for which every
+// record is too big.
 func (u *UDP) MaxMessage() int {
-	is6 := u.Ends().Remote.Addr().Is6()
-	level, opt, headers := unix.IPPROTO_IP, unix.IP_MTU, 20+8
-	if is6 {
-		level, opt, headers = unix.IPPROTO_IPV6, unix.IPV6_MTU, 40+8
+	level, opt, headers, least := unix.IPPROTO_IP, unix.IP_MTU, 20+8, 512
+	if u.Ends().Remote.Addr().Is6() {
+		level, opt, headers, least = unix.IPPROTO_IPV6, unix.IPV6_MTU, 40+8, 1280
 	}
 	mtu := 0
-	if err := u.raw.Control(func(fd uintptr) { mtu, _ = unix.GetsockoptInt(int(fd), level, opt) }); err != nil || mtu <= headers {
-		mtu = 512
+	if err := u.raw.Control(func(fd uintptr) { mtu, _ = unix.GetsockoptInt(int(fd), level, opt) }); err != nil {
+		mtu = 0
 	}
-	return min(mtu, 65535) - headers
+	return min(max(mtu, least), 65535) - headers
 }
 
 // Flush implements Session.
