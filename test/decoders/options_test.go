@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -68,6 +69,9 @@ func TestOptions(t *testing.T) {
 		{"ignoredPacketTotalCount": "0"},
 	}
 	v9 := []fields{timeouts, name, {"samplingInterval": "100", "samplingAlgorithm": "1"}}
+	if os.Getenv("ULOGD_TEST_EXEC") != "" { // an emulator of the other byte order garbles the kernel's list of interfaces
+		ipfix, v9 = slices.Delete(ipfix, 1, 2), slices.Delete(v9, 1, 2)
+	}
 	for _, c := range []struct {
 		output, options string
 		want            []fields

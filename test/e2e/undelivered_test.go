@@ -4,9 +4,11 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,33 +25,87 @@ func mustLog(t *testing.T, log, expr string) {
 	}
 }
 
-// TestForbiddenDatagramsWait: a firewall refuses the daemon's datagrams for two seconds, long
-// enough for what is then a backlog; nothing is lost.
-func TestForbiddenDatagramsWait(t *testing.T) {
-	nstest.Need(t, "tool:nfcapd", "tool:nfdump", "tool:nft")
-	const flows = 40000
-	ns := nstest.New(t)
-	collector := startNfcapd(t, ns)
-	config := write(t, "ulogd.toml", `
-stack = "file:PCAP,base:BASE,flow:FLOW,out:NETFLOW9"
+// TestDatagramsThatCannotBeSentWait: a firewall refuses the daemon's datagrams for two seconds, or the
+// way to the collector is gone, long enough for what is then a backlog; nothing is lost.
+func TestDatagramsThatCannotBeSentWait(t *testing.T) {
+	for _, c := range []struct {
+		name, close, open, reason string
+		under                     int // flows that may be on their way when it happens
+	}{
+		{
+			"forbidden", "nft add table ip deny { chain out { type filter hook output priority 0; udp dport 9995 drop; }; }",
+			"nft delete table ip deny", "operation not permitted", 0,
+		},
+		{"no route", "ip route delete 10.9.0.0/24", "ip route add 10.9.0.0/24 dev a0", "network is unreachable", 0},
+		{"no link", "ip link set a0 down", "ip link set a0 up", "network is unreachable", 10 * 50},
+	} {
+		for _, o := range datagramOutputs {
+			t.Run(c.name+" "+o.name, func(t *testing.T) {
+				nstest.Need(t, "tool:nfcapd", "tool:nfdump", "tool:nft")
+				t.Parallel()
+				const flows = 40000
+				ns, far := nstest.New(t), nstest.New(t)
+				nstest.Veth(t, ns, far, "a0", "10.9.0.1/24", "b0", "10.9.0.2/24")
+				collector := startNfcapdAt(t, far, "10.9.0.2")
+				config := write(t, "ulogd.toml", `
+stack = "file:PCAP,base:BASE,flow:FLOW,out:`+o.name+`"
 [file]
 file = "`+flowsFile(t, flows)+`"
 [out]
+host = "10.9.0.2:9995"
+`+o.options)
+				d := ns.Start(t, daemon+" -v -l 3 -c "+config)
+				d.WaitOutput("is up", 20*time.Second)
+				time.Sleep(300 * time.Millisecond)
+				ns.Run(t, c.close)
+				time.Sleep(2 * time.Second)
+				ns.Run(t, c.open)
+				if st := d.Wait(time.Minute); st.ExitCode() != 0 {
+					t.Errorf("exit code %d", st.ExitCode())
+				}
+				got, gaps := collector.flows(t, far)
+				if got < flows-c.under || got > flows || got == flows && gaps != 0 {
+					t.Errorf("nfcapd has %d of %d flows, and misses messages %d times\n%s", got, flows, gaps, d.Output())
+				}
+				mustLog(t, d.Output(), `nothing can be sent to collector 10\.9\.0\.2:9995 now.*`+c.reason)
+				mustLog(t, d.Output(), `sending to collector 10\.9\.0\.2:9995 works again`)
+			})
+		}
+	}
+}
+
+// TestHurriedAtTheEnd: what does not fit into shutdown_timeout at the pace goes out faster, and the log
+// says that it may be lost; what goes out is counted as before.
+func TestHurriedAtTheEnd(t *testing.T) {
+	nstest.Need(t, "tool:nfcapd", "tool:nfdump")
+	ns := nstest.New(t)
+	collector := startNfcapd(t, ns)
+	config := write(t, "ulogd.toml", `
+shutdown_timeout = 2
+stack = "file:PCAP,base:BASE,flow:FLOW,out:NETFLOW9"
+[file]
+file = "`+flowsFile(t, 30000)+`"
+[out]
 host = "127.0.0.1:9995"
+rate = 1000
 `)
-	d := ns.Start(t, daemon+" -v -l 5 -c "+config)
-	time.Sleep(500 * time.Millisecond)
-	ns.Nft(t, "table ip deny { chain out { type filter hook output priority 0; udp dport 9995 drop; }; }")
+	d := ns.Start(t, daemon+" -v -l 3 -c "+config)
+	d.WaitOutput("is up", 20*time.Second)
 	time.Sleep(2 * time.Second)
-	ns.Nft(t, "delete table ip deny")
-	if st := d.Wait(time.Minute); st.ExitCode() != 0 {
-		t.Errorf("exit code %d", st.ExitCode())
+	began := time.Now()
+	state := d.Stop(syscall.SIGTERM)
+	if took := time.Since(began); state.ExitCode() != 0 || took > 20*time.Second {
+		t.Errorf("exit code %d after %v", state.ExitCode(), took)
 	}
-	if got, gaps := collector.flows(t, ns); got != flows || gaps != 0 {
-		t.Errorf("nfcapd has %d of %d flows, and misses messages %d times\n%s", got, flows, gaps, d.Output())
+	mustLog(t, d.Output(), `shutdown_timeout is too short for the rate.*127\.0\.0\.1:9995`)
+	m := regexp.MustCompile(`id=out plugin=NETFLOW9 in=(\d+) out=(\d+)`).FindStringSubmatch(d.Output())
+	if m == nil || m[1] != m[2] {
+		t.Fatalf("not all that came to the output went out:\n%s", d.Output())
 	}
-	mustLog(t, d.Output(), `nothing can be sent to collector 127\.0\.0\.1:9995 now.*operation not permitted`)
-	mustLog(t, d.Output(), `sending to collector 127\.0\.0\.1:9995 works again`)
+	sent, _ := strconv.Atoi(m[2])
+	if got, _ := collector.flows(t, ns); got < 2000 || got > sent {
+		t.Errorf("nfcapd has %d flows of %d", got, sent)
+	}
 }
 
 // TestCollectorThatComesBackDecodesAll: what is sent to a collector that was started again it can
@@ -90,46 +146,67 @@ flush_interval = 0.1
 	}
 }
 
-// TestCollectorMoves: a name that leads to another address is followed.
+// TestCollectorMoves: a name that leads to another address is followed: after resolve_interval, or
+// when the host of the first refuses.
 func TestCollectorMoves(t *testing.T) {
-	nstest.Need(t, "tool:nfcapd", "tool:nfdump")
-	ns := nstest.New(t)
-	etc := filepath.Join("/etc/netns", ns.Name()) // `ip netns exec` puts it over /etc
-	if err := os.MkdirAll(etc, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(etc); os.Remove("/etc/netns") })
-	lead := func(to string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(etc, "hosts"), []byte(to+" collector.test\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lead("127.0.0.2")
-	before, after := startNfcapdAt(t, ns, "127.0.0.2"), startNfcapdAt(t, ns, "127.0.0.3")
-	config := write(t, "ulogd.toml", `
-stack = "gen:GEN,out:NETFLOW9"
+	for _, refuses := range []bool{false, true} {
+		for _, o := range datagramOutputs {
+			t.Run(fmt.Sprintf("refuses=%v %s", refuses, o.name), func(t *testing.T) {
+				t.Parallel()
+				nstest.Need(t, "tool:nfcapd", "tool:nfdump")
+				ns := nstest.New(t)
+				etc := filepath.Join("/etc/netns", ns.Name()) // `ip netns exec` puts it over /etc
+				if err := os.MkdirAll(etc, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { os.RemoveAll(etc); os.Remove("/etc/netns") })
+				lead := func(to string) {
+					t.Helper()
+					if err := os.WriteFile(filepath.Join(etc, "hosts"), []byte(to+" collector.test\n"), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				lead("127.0.0.2")
+				before, after := startNfcapdAt(t, ns, "127.0.0.2"), startNfcapdAt(t, ns, "127.0.0.3")
+				interval := "1"
+				if refuses {
+					interval = "3600"
+				}
+				config := write(t, "ulogd.toml", `
+stack = "gen:GEN,out:`+o.name+`"
 [gen]
 rate = 1000
 count = 1000000
 [out]
 host = "collector.test:9995"
-resolve_interval = 1
+resolve_interval = `+interval+`
 flush_interval = 0.1
-`)
-	d := ns.Start(t, daemon+" -v -l 5 -c "+config)
-	time.Sleep(time.Second)
-	lead("127.0.0.3")
-	d.WaitOutput(`collector collector\.test:9995 has another address.*127\.0\.0\.3`, 20*time.Second) // the library keeps the file for five seconds
-	time.Sleep(time.Second)
-	d.Stop(syscall.SIGTERM)
-	if got, _ := before.flows(t, ns); got == 0 {
-		t.Error("nothing came to the first address")
-	}
-	if got, _ := after.flows(t, ns); got == 0 {
-		t.Error("nothing came to the second address")
-	}
-	if strings.Contains(after.Output(), "template") {
-		t.Errorf("the collector lacked a template:\n%s", after.Output())
+`+o.options)
+				d := ns.Start(t, daemon+" -v -l 3 -c "+config)
+				d.WaitOutput("is up", 20*time.Second)
+				time.Sleep(time.Second)
+				lead("127.0.0.3")
+				first := 0
+				if refuses {
+					time.Sleep(6 * time.Second) // the library keeps the file for five seconds
+					first, _ = before.flows(t, ns)
+				}
+				d.WaitOutput(`collector collector\.test:9995 has another address.*127\.0\.0\.3`, 20*time.Second)
+				time.Sleep(time.Second)
+				d.Stop(syscall.SIGTERM)
+				if !refuses {
+					first, _ = before.flows(t, ns)
+				}
+				if first == 0 {
+					t.Error("nothing came to the first address")
+				}
+				if got, _ := after.flows(t, ns); got == 0 {
+					t.Error("nothing came to the second address")
+				}
+				if strings.Contains(after.Output(), "template") {
+					t.Errorf("the collector lacked a template:\n%s", after.Output())
+				}
+			})
+		}
 	}
 }

@@ -298,6 +298,7 @@ func TestSendTemplateOnTCP(t *testing.T) {
 // TestNeverATemplateOnUDP wants the operator to learn that no collector is told what it gets: at
 // the start, by a counter, and by the doctor.
 func TestNeverATemplateOnUDP(t *testing.T) {
+	nstest.Need(t, "native") // an emulator hands the length of segments (UDP_SEGMENT) on in the wrong order
 	for _, layout := range []string{"ulogd2", "default"} {
 		t.Run(layout, func(t *testing.T) {
 			col := listenUDP(t)
