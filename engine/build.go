@@ -111,7 +111,7 @@ func (b *builder) stack(s StackSpec, shared bool) *chain {
 	b.counted(b.in.impl, true)
 	b.seg, b.given = b.in.seg, slices.Clone(b.in.given)
 	if shared {
-		b.segment(&segment{parent: b.in.seg, bits: b.in.seg.bits})
+		b.segment(&segment{parent: b.in.seg, bits: b.in.bits})
 		b.given = slices.Clone(b.in.given)
 	}
 	c := &chain{seg: b.seg}
@@ -220,7 +220,7 @@ func (d *draft) input(inst *Instance, b *builder) *input {
 	p := b.binder(inst, s)
 	in.impl.Bind(p)
 	b.collect(p)
-	in.given, in.manual = b.given, s.manual
+	in.given, in.bits, in.manual = b.given, in.seg.bits, s.manual
 	return in
 }
 

@@ -17,6 +17,7 @@ type input struct {
 	seg    *segment
 	chains []*chain // of which one at most runs on the input's own batches; the others get forks
 	given  []*column
+	bits   int // presence bits of its own keys; the stack on its batches has more, which forks do not see
 	manual Manual
 	mail   mailbox
 	quit   chan struct{} // closed when the input is taken out of a running daemon

@@ -3,6 +3,7 @@
 package stacks
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -50,7 +51,9 @@ func (p *Plan) Reload(f *conf.File, reg *engine.Registry, log *slog.Logger, dry 
 	}
 	done, errs := p.Machine.Change(specs, next.Global.ShutdownTimeout)
 	for _, err := range errs {
-		problems = append(problems, conf.Problem{Text: err.Error()})
+		if problem := whose(err, next.Stacks); !slices.Contains(problems, problem) { // copies of a stack's rest say the same
+			problems = append(problems, problem)
+		}
 	}
 	if len(errs) > 0 {
 		return nil, problems
@@ -58,6 +61,23 @@ func (p *Plan) Reload(f *conf.File, reg *engine.Registry, log *slog.Logger, dry 
 	changes.Left = done.Left
 	p.Global, p.Stacks, p.specs, p.global = next.Global, next.Stacks, specs, f.Global.Options
 	return changes, problems
+}
+
+// whose finds the stack that an error of the engine is about.
+func whose(err error, list []conf.Stack) conf.Problem {
+	problem := conf.Problem{Option: "stack", Text: err.Error()}
+	if e, ok := errors.AsType[*engine.BuildError](err); ok {
+		problem.Pos = list[e.Stack].Pos
+	} else if e, ok := errors.AsType[*engine.OpenError](err); ok {
+		is := func(el conf.Element) bool { return el.ID == e.Instance.ID && el.Plugin == e.Instance.Plugin.Name }
+		for _, st := range list {
+			if slices.ContainsFunc(st.Elements, is) {
+				problem.Pos = st.Pos
+				break
+			}
+		}
+	}
+	return problem
 }
 
 // fixed finds an option of [global] that the file has changed and a reload cannot.
