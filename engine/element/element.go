@@ -54,6 +54,15 @@ var (
 	IngressPhysicalInterface = of(252, "ingressPhysicalInterface", engine.Unsigned32)
 	EgressPhysicalInterface  = of(253, "egressPhysicalInterface", engine.Unsigned32)
 	VLANID                   = of(58, "vlanId", engine.Unsigned16)
+	Dot1qVLANID              = of(243, "dot1qVlanId", engine.Unsigned16)
+	Dot1qPriority            = of(244, "dot1qPriority", engine.Unsigned8)
+	Dot1qCustomerVLANID      = of(245, "dot1qCustomerVlanId", engine.Unsigned16)
+	Dot1qCustomerPriority    = of(246, "dot1qCustomerPriority", engine.Unsigned8)
+	MPLSTopLabelStackSection = octets(3, of(70, "mplsTopLabelStackSection", engine.OctetArray))
+	MPLSLabelStackSection2   = octets(3, of(71, "mplsLabelStackSection2", engine.OctetArray))
+	MPLSLabelStackSection3   = octets(3, of(72, "mplsLabelStackSection3", engine.OctetArray))
+	MPLSLabelStackSection4   = octets(3, of(73, "mplsLabelStackSection4", engine.OctetArray))
+	FlowDirection            = of(61, "flowDirection", engine.Unsigned8)
 	SourceMACAddress         = of(56, "sourceMacAddress", engine.MACAddress)
 	DestinationMACAddress    = of(80, "destinationMacAddress", engine.MACAddress)
 	EthernetType             = listed(engine.OOBProtocol.Info().Elements[0]) // the engine itself needs that key
@@ -162,6 +171,11 @@ func of(id uint16, name string, typ engine.DataType) *engine.Element {
 
 func listed(e *engine.Element) *engine.Element {
 	table = append(table, e)
+	return e
+}
+
+func octets(n uint16, e *engine.Element) *engine.Element {
+	e.Octets = n
 	return e
 }
 

@@ -67,6 +67,8 @@ type stage struct {
 	headers headers
 	now     columns
 	others  others
+	tags    tags // of the packet at hand
+	within  tags // and those inside of its tunnels, which nobody reads
 
 	// plain4 and plain6 are the presence words of packets that need no closer look, by protocol:
 	// TCP and UDP without options, fragments or tunnels.
@@ -82,7 +84,10 @@ var _ engine.Opener = (*stage)(nil)
 // Open prepares what depends on the keys being bound.
 func (s *stage) Open(*engine.Env) error {
 	s.keys.open()
-	s.extraBits = s.flowBits | s.flagBits | s.fragBits | s.vlanBits | s.cutBits
+	s.extraBits = s.flowBits | s.flagBits | s.fragBits | s.vlanBits | s.cutBits | s.priorityBits | s.customerBits
+	for _, bits := range s.mplsBits {
+		s.extraBits |= bits
+	}
 	if s.byPort != nil {
 		return nil // any packet may be a tunnel
 	}
@@ -162,11 +167,9 @@ const maxTunnels = 16
 
 // layers decodes what begins with a header of the EtherType.
 func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
-	l := walk(p, 0, etherType, s.byPort != nil)
-	var tags uint64
-	if l.tagged {
-		s.now.vlan[r], tags = l.vlan, s.vlanBits
-	}
+	s.tags.vlans, s.tags.sections = 0, 0
+	l := walk(p, 0, etherType, s.byPort != nil, &s.tags)
+	tags := s.tagged(r)
 	if l.net > 0 {
 		s.as(r, l.etherType)
 	}
@@ -182,7 +185,7 @@ func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
 	}
 	bits, inside := s.network(r, p, l.net, l.etherType)
 	for n := 0; inside.etherType != 0 && n < maxTunnels; n++ {
-		l = walk(p, inside.net, inside.etherType, true)
+		l = walk(p, inside.net, inside.etherType, true, &s.within)
 		tuple, octets, at := s.now.tuple[r], s.now.octets[r], s.headers.at[r]
 		in, next := s.network(r, p, l.net, l.etherType)
 		if in&s.flowBits == 0 { // not readable: the packet is what its outer header says
@@ -193,6 +196,24 @@ func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
 		s.as(r, l.etherType)
 	}
 	return bits | tags
+}
+
+// tagged hands on what stood in front of the network header, and returns its presence bits.
+func (s *stage) tagged(r engine.Row) (bits uint64) {
+	g := &s.tags
+	if g.vlans > 0 {
+		s.now.vlan[r], s.now.priority[r] = g.vlan[0]&0xfff, uint8(g.vlan[0]>>13)
+		bits |= s.vlanBits | s.priorityBits
+	}
+	if g.vlans > 1 {
+		s.now.customer[r], s.now.customerPriority[r] = g.vlan[1]&0xfff, uint8(g.vlan[1]>>13)
+		bits |= s.customerBits
+	}
+	for i := range g.sections {
+		s.now.mpls[i][r] = g.section[i]
+		bits |= s.mplsBits[i]
+	}
+	return bits
 }
 
 // network decodes the header at net, and says what begins behind it if that is a tunnel.

@@ -39,6 +39,13 @@ type keys struct {
 	cut         engine.Col[bool]
 	familyOut   engine.Col[uint8]
 
+	// What stood in front of the network header besides the VLAN.
+	priority, customerPriority engine.Col[uint8]
+	customer                   engine.Col[uint16]
+	mpls                       [len(key.OOBMPLS)]engine.Col[uint32]
+	priorityBits, customerBits uint64
+	mplsBits                   [len(key.OOBMPLS)]uint64
+
 	frag6Bits, spiBits, flowBits, flagBits, fragBits, vlanBits, cutBits uint64
 
 	fills []filler // the headers of which somebody reads a key
@@ -84,6 +91,16 @@ func bind(p *engine.Binder) *keys {
 	k.vlan = engine.GiveExtra(p, vlan, key.OOBVLAN)
 	k.cut = engine.GiveExtra(p, cut, key.FlowCut)
 	k.familyOut = engine.GiveExtra(p, engine.GroupOf(p, k.family), key.OOBFamily)
+
+	priority, customer := p.Group(), p.Group()
+	k.priorityBits, k.customerBits = priority.Mask(), customer.Mask()
+	k.priority = engine.GiveExtra(p, priority, key.OOBVLANPriority)
+	k.customer = engine.GiveExtra(p, customer, key.OOBCustomerVLAN)
+	k.customerPriority = engine.GiveExtra(p, customer, key.OOBCustomerPriority)
+	for i := range k.mpls {
+		section := p.Group()
+		k.mpls[i], k.mplsBits[i] = engine.GiveExtra(p, section, key.OOBMPLS[i]), section.Mask()
+	}
 	return k
 }
 
@@ -123,17 +140,26 @@ type columns struct {
 	fragID      *[engine.BatchSize]uint32
 	vlan        *[engine.BatchSize]uint16
 	familyOut   *[engine.BatchSize]uint8
+
+	priority, customerPriority *[engine.BatchSize]uint8
+	customer                   *[engine.BatchSize]uint16
+	mpls                       [len(key.OOBMPLS)]*[engine.BatchSize]uint32
 }
 
 func (k *keys) columns(b *engine.Batch) columns {
-	return columns{
+	c := columns{
 		have: b.Have(),
 		wire: k.wireLen.Of(b), protocol: k.protocolIn.Of(b), family: k.family.Of(b),
 		fragOff6: k.fragOff6.Of(b), fragID6: k.fragID6.Of(b), spi: k.spi.Of(b),
 		protocolOut: k.protocolOut.Of(b),
 		tuple:       k.tuple.Of(b), octets: k.octets.Of(b), tcpFlags: k.tcpFlags.Of(b), fragID: k.fragID.Of(b),
 		vlan: k.vlan.Of(b), familyOut: k.familyOut.Of(b),
+		priority: k.priority.Of(b), customer: k.customer.Of(b), customerPriority: k.customerPriority.Of(b),
 	}
+	for i := range k.mpls {
+		c.mpls[i] = k.mpls[i].Of(b)
+	}
+	return c
 }
 
 // copies hands on what the input says. Tags and tunnels may change it packet by packet.

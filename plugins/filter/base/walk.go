@@ -4,7 +4,10 @@ package base
 
 // What stands between the link layer and the network header: tags, labels, sessions.
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/key"
+)
 
 // EtherTypes, as IANA's "IEEE 802 Numbers" lists them.
 const (
@@ -39,8 +42,6 @@ const (
 type link struct {
 	etherType uint16
 	net       int
-	vlan      uint16 // outermost VLAN identifier
-	tagged    bool
 
 	// Where there is none: the EtherType that the walk ended at, where what it announces begins, and
 	// whether it ended because the packet does.
@@ -51,12 +52,36 @@ type link struct {
 
 // ends is what walk returns where there is no network header.
 func (l link) ends(cut bool) link {
-	return link{vlan: l.vlan, tagged: l.tagged, last: l.etherType, stop: l.net, cut: cut}
+	return link{last: l.etherType, stop: l.net, cut: cut}
+}
+
+// tags are what the walk passes by.
+type tags struct {
+	vlans    int                      // VLAN tags in front of labels
+	vlan     [2]uint16                // the two outermost: priority, drop eligible, identifier
+	sections int                      // of MPLS label stacks
+	section  [len(key.OOBMPLS)]uint32 // the topmost: label, class, bottom
+}
+
+// tagged notes a VLAN tag.
+func (g *tags) tagged(control uint16) {
+	if g.vlans < len(g.vlan) && g.sections == 0 {
+		g.vlan[g.vlans] = control
+		g.vlans++
+	}
+}
+
+// labelled notes an entry of a label stack.
+func (g *tags) labelled(entry uint32) {
+	if g.sections < len(g.section) {
+		g.section[g.sections] = entry >> 8
+		g.sections++
+	}
 }
 
 // walk goes from a header of the EtherType at offset net to the network header, with inner also over
 // pseudo-wires. It ends with the packet at the latest, as every step takes octets.
-func walk(p []byte, net int, etherType uint16, inner bool) link {
+func walk(p []byte, net int, etherType uint16, inner bool, g *tags) link {
 	l := link{etherType: etherType, net: net}
 	for l.net <= len(p) {
 		rest := p[l.net:]
@@ -67,12 +92,10 @@ func walk(p []byte, net int, etherType uint16, inner bool) link {
 			if len(rest) < 4 {
 				return l.ends(true)
 			}
-			if !l.tagged {
-				l.vlan, l.tagged = be.Uint16(rest)&0xfff, true
-			}
+			g.tagged(be.Uint16(rest))
 			l.etherType, l.net = be.Uint16(rest[2:]), l.net+4
 		case t == etherMPLS || t == etherMPLSm:
-			next, behind := labels(rest)
+			next, behind := labels(rest, g)
 			if next == 0 || next == etherTEB && !inner {
 				return l.ends(behind == nil)
 			}
@@ -97,14 +120,15 @@ func walk(p []byte, net int, etherType uint16, inner bool) link {
 			l.etherType, l.net = next, l.net+length
 		}
 	}
-	return link{vlan: l.vlan, tagged: l.tagged, last: l.etherType, stop: len(p), cut: true}
+	return link{last: l.etherType, stop: len(p), cut: true}
 }
 
 // labels skips a stack of MPLS labels. What follows is not announced: IP shows its version in the
 // first four bits (RFC 4928), where it is no frame. There is no rest where the packet ends in them.
-func labels(p []byte) (etherType uint16, rest []byte) {
+func labels(p []byte, g *tags) (etherType uint16, rest []byte) {
 	for len(p) > 4 {
 		bottom := p[2]&1 != 0
+		g.labelled(be.Uint32(p))
 		p = p[4:]
 		if !bottom {
 			continue

@@ -274,6 +274,7 @@ func (f *front) adjust(t *key.Tuple) (a about) {
 // are.
 func (f *front) digest(l *link) about {
 	keyed := *l
+	keyed.has &= linkKeyed
 	if !f.macKey {
 		keyed.src, keyed.dst, keyed.has = engine.MAC{}, engine.MAC{}, keyed.has&linkMark
 	}

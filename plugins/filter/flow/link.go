@@ -1,4 +1,4 @@
-// What a packet has around it besides IP: its mark and its hardware addresses.
+// What a packet has around it besides IP: its mark, its hardware addresses, tags and labels.
 
 package flow
 
@@ -15,6 +15,11 @@ type link struct {
 	mark     uint32
 	src, dst engine.MAC
 	has      uint8 // linkMark ...
+
+	priority, customerPriority uint8
+	customer                   uint16
+	sections                   uint8
+	section                    [len(key.OOBMPLS)]uint32
 }
 
 // What a link has. The rest is zero.
@@ -22,6 +27,10 @@ const (
 	linkMark uint8 = 1 << iota
 	linkSrc
 	linkDst
+	linkPriority
+	linkCustomer
+
+	linkKeyed = linkMark | linkSrc | linkDst // what can be part of the key
 )
 
 // linkColumns are where it is read from.
@@ -30,21 +39,34 @@ type linkColumns struct {
 	header   engine.Col[engine.Raw] // the whole header, whose addresses are at places of its own for each hardware type
 	hardware engine.Col[uint16]
 	src, dst engine.Col[engine.Raw]
+
+	priority, customerPriority engine.Col[uint8]
+	customer                   engine.Col[uint16]
+	mpls                       [len(key.OOBMPLS)]engine.Col[uint32]
 }
 
 func bindLink(p *engine.Binder, wanted func() bool) linkColumns {
-	return linkColumns{
+	k := linkColumns{
 		mark:     engine.WantIf(p, key.OOBMark, wanted),
 		header:   engine.WantIf(p, key.RawMAC, wanted),
 		hardware: engine.WantIf(p, key.RawType, wanted),
 		src:      engine.WantIf(p, key.RawMACSaddr, wanted),
 		dst:      engine.WantIf(p, key.RawMACDaddr, wanted),
+
+		priority:         engine.WantIf(p, key.OOBVLANPriority, wanted),
+		customer:         engine.WantIf(p, key.OOBCustomerVLAN, wanted),
+		customerPriority: engine.WantIf(p, key.OOBCustomerPriority, wanted),
 	}
+	for i := range k.mpls {
+		k.mpls[i] = engine.WantIf(p, key.OOBMPLS[i], wanted)
+	}
+	return k
 }
 
 // wanted reports whether somebody reads any of it.
 func (k *linkColumns) wanted() bool {
-	return k.mark.Wanted() || k.header.Wanted() || k.src.Wanted() || k.dst.Wanted()
+	return k.mark.Wanted() || k.header.Wanted() || k.src.Wanted() || k.dst.Wanted() || k.priority.Wanted() ||
+		k.customer.Wanted() || k.mpls[0].Wanted()
 }
 
 // Hardware types (linux/if_arp.h) whose header is Ethernet's: destination, source, EtherType.
@@ -60,6 +82,7 @@ func (k *linkColumns) of(b *engine.Batch, r engine.Row) (l link) {
 	if k.mark.Has(b, r) {
 		l.mark, l.has = k.mark.Of(b)[r], linkMark
 	}
+	k.tags(b, r, &l)
 	if k.header.Has(b, r) && k.hardware.Has(b, r) {
 		hardware := k.hardware.Of(b)[r]
 		h := b.Bytes(engine.Span(k.header.Of(b)[r]))
@@ -77,6 +100,25 @@ func (k *linkColumns) of(b *engine.Batch, r engine.Row) (l link) {
 	}
 	l.set(src, dst)
 	return l
+}
+
+// tags reads VLAN tags and labels.
+func (k *linkColumns) tags(b *engine.Batch, r engine.Row, l *link) {
+	if k.priority.Has(b, r) {
+		l.priority = k.priority.Of(b)[r]
+		l.has |= linkPriority
+	}
+	if k.customer.Has(b, r) {
+		l.customer, l.customerPriority = k.customer.Of(b)[r], k.customerPriority.Of(b)[r]
+		l.has |= linkCustomer
+	}
+	for i := range k.mpls {
+		if !k.mpls[i].Has(b, r) {
+			break
+		}
+		l.section[i] = k.mpls[i].Of(b)[r]
+		l.sections++
+	}
 }
 
 // set takes addresses of Ethernet's length. All zeros, as loopback has them, are none.

@@ -16,6 +16,8 @@ type out struct {
 
 	all, ports, icmp, icmp6, tcp, ifindex, vlan, output, hasMark, hasSrc, hasDst uint64 // presence bits
 	replied, repliedPorts, repliedTCP, answered                                  uint64
+	hasPriority, hasCustomer                                                     uint64
+	hasSection                                                                   [len(key.OOBMPLS)]uint64
 
 	saddr, daddr     engine.Col[engine.Addr]
 	protocol         engine.Col[uint8]
@@ -33,6 +35,10 @@ type out struct {
 	vlanID           engine.Col[uint16]
 	mark             engine.Col[uint32]
 	macSrc, macDst   engine.Col[engine.MAC]
+	priority         engine.Col[uint8]
+	customer         engine.Col[uint16]
+	customerPriority engine.Col[uint8]
+	mpls             [len(key.OOBMPLS)]engine.Col[uint32]
 	epoch            engine.Col[engine.Time]
 	biflow           bool
 	rsaddr, rdaddr   engine.Col[engine.Addr]
@@ -95,6 +101,13 @@ func bindOut(p *engine.Binder, biflow bool) *out {
 	o.macSrc = engine.Give(p, group(&o.hasSrc), key.OrigMACSaddr)
 	o.macDst = engine.Give(p, group(&o.hasDst), key.OrigMACDaddr)
 	o.epoch = engine.GiveExtra(p, all, key.FlowEpoch)
+	o.priority = engine.GiveExtra(p, group(&o.hasPriority), key.OOBVLANPriority)
+	customer := group(&o.hasCustomer)
+	o.customer = engine.GiveExtra(p, customer, key.OOBCustomerVLAN)
+	o.customerPriority = engine.GiveExtra(p, customer, key.OOBCustomerPriority)
+	for i := range o.mpls {
+		o.mpls[i] = engine.GiveExtra(p, group(&o.hasSection[i]), key.OOBMPLS[i])
+	}
 	return o
 }
 
@@ -116,7 +129,13 @@ func (o *out) bindReply(p *engine.Binder, group func(*uint64) engine.Group) {
 
 // linkWanted reports whether somebody reads what a flow's first packet had around it.
 func (o *out) linkWanted() bool {
-	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted()
+	for i := range o.mpls {
+		if o.mpls[i].Wanted() {
+			return true
+		}
+	}
+	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted() || o.priority.Wanted() || o.customer.Wanted() ||
+		o.customerPriority.Wanted()
 }
 
 // add puts a flow on the list. Its place in the cache may be taken by another at once.
@@ -237,6 +256,18 @@ func (o *out) fillLinks(b *engine.Batch, at int, list []ended) {
 		}
 		if l.has&linkDst != 0 {
 			have[r] |= o.hasDst
+		}
+		if l.has&linkPriority != 0 {
+			o.priority.Of(b)[r] = l.priority
+			have[r] |= o.hasPriority
+		}
+		if l.has&linkCustomer != 0 {
+			o.customer.Of(b)[r], o.customerPriority.Of(b)[r] = l.customer, l.customerPriority
+			have[r] |= o.hasCustomer
+		}
+		for j := range l.sections {
+			o.mpls[j].Of(b)[r] = l.section[j]
+			have[r] |= o.hasSection[j]
 		}
 	}
 }

@@ -169,16 +169,16 @@ func (f anyKey) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 			putTime(p, engine.Time(f.Uint(b, s.row)), f.element.Type)
 			continue
 		}
-		switch f.element.Type {
-		case engine.IPv4Address:
+		switch typ := f.element.Type; {
+		case typ == engine.IPv4Address:
 			a, _ := f.Addr(b, s.row)
 			binary.BigEndian.PutUint32(p, a.V4())
-		case engine.IPv6Address:
+		case typ == engine.IPv6Address:
 			a, _ := f.Addr(b, s.row)
 			a.Put16(p)
-		case engine.MACAddress, engine.OctetArray:
+		case typ == engine.MACAddress || typ == engine.OctetArray && f.Key.Type != engine.Uint32Type: // labels are numbers
 			clear(p[copy(p, f.Bytes(b, s.row)):])
-		case engine.Boolean:
+		case typ == engine.Boolean:
 			p[0] = 2 - byte(f.Uint(b, s.row)&1)
 		default:
 			v := f.Uint(b, s.row)

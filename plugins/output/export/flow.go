@@ -214,8 +214,17 @@ func (f *flowKeys) layer2(l *items) {
 	l.add(element.IngressInterface, col(f.in), col(f.out)).zero()
 	l.add(element.EgressInterface, col(f.out), col(f.in)).zero()
 	l.add(element.VLANID, col(f.vlan), col(f.vlan)).zero()
+	f.direction(l)
 	l.add(element.SourceMACAddress, col(f.smac), col(f.dmac))
 	l.add(element.DestinationMACAddress, col(f.dmac), col(f.smac))
+}
+
+// direction: a packet that an interface received is ingress, one that it was only seen to send is
+// egress. Replies go the other way, which nobody has seen.
+func (f *flowKeys) direction(l *items) {
+	const ingress, egress = 0, 1
+	l.add(element.FlowDirection, from(constant(ingress), f.in.Mask()), source{}).extra()
+	l.add(element.FlowDirection, from(constant(egress), f.out.Mask()), source{}).extra()
 }
 
 // routing: the way back has another next hop, which nobody looked up.
