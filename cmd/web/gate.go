@@ -184,12 +184,19 @@ var loginPage string
 //go:embed login.css
 var loginStyle string
 
+//go:embed icon.svg
+var icon string
+
 // routes adds what is open to all: the login.
 func (g *gate) routes(m *http.ServeMux) {
 	m.HandleFunc("GET /login", g.login)
 	m.HandleFunc("GET /login.css", func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/css; charset=utf-8")
 		fmt.Fprint(rw, loginStyle)
+	})
+	m.HandleFunc("GET /icon.svg", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "image/svg+xml")
+		fmt.Fprint(rw, icon)
 	})
 	same := http.NewCrossOriginProtection()
 	m.Handle("POST /login", same.Handler(http.HandlerFunc(g.enter)))

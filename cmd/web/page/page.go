@@ -39,6 +39,7 @@ type Page struct {
 	mux     *http.ServeMux
 	viewers chan struct{} // a place for each stream of events
 	series  *series
+	pace    pacer // of looks at all flows
 
 	looking  sync.Mutex // guards what doctor found, and when
 	findings []finding
@@ -57,6 +58,7 @@ func New(ctx context.Context, d Daemon, log *slog.Logger) *Page {
 	p.mux.HandleFunc("GET /api/about", p.about)
 	p.mux.HandleFunc("GET /api/events", p.events)
 	p.mux.HandleFunc("GET /api/series", p.history)
+	p.mux.HandleFunc("GET /api/flows", p.flows)
 	p.mux.HandleFunc("GET /api/doctor", p.doctor)
 	p.mux.HandleFunc("GET /api/log", func(rw http.ResponseWriter, _ *http.Request) { answer(rw, p.Log()) })
 	p.mux.HandleFunc("GET /api/manual/{kind}/{name}", p.manual)
