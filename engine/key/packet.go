@@ -18,7 +18,7 @@ var (
 	RawType       = key[uint16]("raw.type", none, "", "hardware type of the interface (ARPHRD): 1 Ethernet, 772 loopback")
 	RawMACSaddr   = key[engine.Raw]("raw.mac.saddr", is(element.SourceMACAddress), "", "source hardware address")
 	RawMACAddrLen = key[uint16]("raw.mac.addrlen", none, "octets", "length of raw.mac.saddr")
-	RawMACDaddr   = key[engine.Raw]("raw.mac.daddr", none, "", "destination hardware address, where the link layer has one")
+	RawMACDaddr   = key[engine.Raw]("raw.mac.daddr", is(element.DestinationMACAddress), "", "destination hardware address, where the link layer has one")
 	RawWireLen    = key[uint32]("raw.wirelen", none, "octets", "length of the whole packet on the wire from its network header on, also where less was captured")
 
 	Raw = key[engine.Raw]("raw", none, "", "the record as the kernel sent it")

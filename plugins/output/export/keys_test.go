@@ -52,6 +52,7 @@ func bindAll(p *engine.Binder) {
 	give(p, g, key.CTLabels)
 	give(p, g, key.OOBPrefix, key.SumName)
 	give(p, g, key.RawMACSaddr)
+	give(p, g, key.RawMACDaddr)
 }
 
 // TestKeysSayTheirElements: what a manual says that a key leaves as is what records are made of.

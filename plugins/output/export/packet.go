@@ -95,6 +95,7 @@ func (l *items) packetPath(p *engine.Binder) {
 	l.one(element.EgressPhysicalInterface, want(p, key.OOBIfPhysOut)).zero()
 	l.one(element.VLANID, want(p, key.OOBVLAN)).zero()
 	l.one(element.SourceMACAddress, want(p, key.RawMACSaddr))
+	l.one(element.DestinationMACAddress, want(p, key.RawMACDaddr))
 	l.one(element.EthernetType, want(p, key.OOBProtocol))
 	l.one(key.OOBMark.Info().Own(), want(p, key.OOBMark))
 	l.one(key.OOBHook.Info().Own(), want(p, key.OOBHook)).extra()
