@@ -56,7 +56,7 @@ test-all:
 test-peers: peers
 	ULOGD_PEERS=1 $(GOTEST) -count 1 -timeout 40m ./test/decoders ./test/difftest ./test/e2e
 
-# The page in a real browser, in front of a NAT gateway. ULOGD_PICTURES=docs/images makes the pictures of the documentation anew.
+# The page in a real browser, in front of a NAT gateway. ULOGD_PICTURES=DIR keeps pictures, of which docs/images has two.
 test-page: peers
 ifneq ($(and $(ROOT),$(DEBIAN)),)
 	.ci/peers page

@@ -28,6 +28,7 @@ const (
 	// surveyShare is the part of a processor that looks take: one in so many.
 	surveyShare = 80
 	surveyEvery = time.Second
+	surveyLate  = 15 * time.Second // no look is put off longer
 	// topRows and pairRows are how many are shown of each, topKeys how many are told apart.
 	topRows, pairRows = 10, 10
 	topKeys           = 1 << 17
@@ -51,7 +52,7 @@ func (p *pacer) do(ctx context.Context, f func()) (again time.Duration, err erro
 	}
 	began := time.Now()
 	f()
-	again = max(surveyEvery, surveyShare*time.Since(began))
+	again = min(max(surveyEvery, surveyShare*time.Since(began)), surveyLate)
 	p.next = time.Now().Add(again)
 	return again, nil
 }
