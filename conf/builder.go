@@ -7,7 +7,7 @@ import "fmt"
 
 const globalName = "global"
 
-type builder struct {
+type draft struct {
 	report
 	file    *File
 	index   map[string]int    // section name -> index in file.Sections
@@ -16,18 +16,18 @@ type builder struct {
 	unread  bool              // reading stopped at an error, so what is missing may stand behind it
 }
 
-func newBuilder(path string, g Grammar) *builder {
-	return &builder{
+func newDraft(path string, g Grammar) *draft {
+	return &draft{
 		file:    &File{Path: path, Grammar: g, Global: Section{Name: globalName, Pos: Pos{File: path}}},
 		index:   map[string]int{},
 		options: map[[2]string]Pos{},
 	}
 }
 
-func (b *builder) at(line int) Pos { return Pos{File: b.file.Path, Line: line} }
+func (b *draft) at(line int) Pos { return Pos{File: b.file.Path, Line: line} }
 
 // section returns the section of that name, made at its first mention. The pointer holds until the next call.
-func (b *builder) section(name string, pos Pos) *Section {
+func (b *draft) section(name string, pos Pos) *Section {
 	if name == globalName {
 		if b.file.Global.Pos.Line == 0 {
 			b.file.Global.Pos = pos
@@ -44,7 +44,7 @@ func (b *builder) section(name string, pos Pos) *Section {
 }
 
 // option adds an option to a section unless it has one of that name.
-func (b *builder) option(section *Section, o Option) {
+func (b *draft) option(section *Section, o Option) {
 	id := [2]string{section.Name, o.Name}
 	if first, ok := b.options[id]; ok {
 		b.warn(o.Pos, section.Name, o.Name, fmt.Sprintf("is set twice; the value of line %d is kept", first.Line))
@@ -55,28 +55,28 @@ func (b *builder) option(section *Section, o Option) {
 }
 
 // stack adds a stack unless something is wrong with it.
-func (b *builder) stack(text string, pos Pos) {
+func (b *draft) stack(text string, pos Pos) {
 	b.stacks = true
 	if s, ok := parseStack(text, pos, &b.report); ok {
 		b.file.Stacks = append(b.file.Stacks, s)
 	}
 }
 
-func (b *builder) fail(pos Pos, section, option, text string) {
+func (b *draft) fail(pos Pos, section, option, text string) {
 	b.add(Problem{Pos: pos, Section: section, Option: option, Text: text})
 }
 
-func (b *builder) warn(pos Pos, section, option, text string) {
+func (b *draft) warn(pos Pos, section, option, text string) {
 	b.add(Problem{Pos: pos, Section: section, Option: option, Text: text, Warning: true})
 }
 
 // stop reports the error behind which nothing was read.
-func (b *builder) stop(pos Pos, text string) {
+func (b *draft) stop(pos Pos, text string) {
 	b.unread = true
 	b.fail(pos, "", "", text)
 }
 
-func (b *builder) done() (*File, Problems) {
+func (b *draft) done() (*File, Problems) {
 	if !b.stacks && !b.unread {
 		b.fail(Pos{File: b.file.Path}, "", "", `has no stack, so there is nothing to run: add a line like stack="ct1:NFCT,ipfix1:IPFIX"`)
 	}

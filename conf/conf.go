@@ -123,7 +123,7 @@ func reason(err error) error {
 // Parse reads a configuration from memory. The path chooses the grammar, TOML if the file's name contains ".toml",
 // and stands in positions. The File returned is never nil and holds what could be understood.
 func Parse(path string, data []byte) (*File, Problems) {
-	b := newBuilder(path, grammarOf(path))
+	b := newDraft(path, grammarOf(path))
 	text := strings.TrimPrefix(string(data), "\ufeff") // byte order mark, written by some editors
 	if b.file.Grammar == TOML {
 		b.readTOML(text)

@@ -16,12 +16,12 @@ import (
 
 // tomlReader puts a decoded file into the model.
 type tomlReader struct {
-	*builder
+	*draft
 	keys *tomlKey
 	seen map[string]bool // paths read: a file's list of keys names some more than once
 }
 
-func (b *builder) readTOML(text string) {
+func (b *draft) readTOML(text string) {
 	keys, deep := scanTOML(text)
 	if deep > 0 {
 		b.stop(b.at(deep), fmt.Sprintf("nests more than %d levels deep; a section is a table and an option a key of it", maxDepth))
@@ -37,7 +37,7 @@ func (b *builder) readTOML(text string) {
 		b.stop(b.at(line), "is not valid TOML: "+plain(message))
 		return
 	}
-	r := &tomlReader{builder: b, keys: keys, seen: map[string]bool{}}
+	r := &tomlReader{draft: b, keys: keys, seen: map[string]bool{}}
 	for _, path := range meta.Keys() {
 		r.key(path, root)
 	}

@@ -42,14 +42,14 @@ func nextWord(line, separators string) (w word, rest string) {
 
 // ulogdReader reads a file line by line.
 type ulogdReader struct {
-	*builder
+	*draft
 	ids     map[string]bool // that some stack names: such a word alone on a line starts a section
 	started map[string]Pos  // sections begun, and where
 	section string          // the one being read; "" where options are left out
 }
 
-func (b *builder) readUlogd(text string) {
-	r := &ulogdReader{builder: b, ids: stackIDs(text), started: map[string]Pos{}, section: globalName}
+func (b *draft) readUlogd(text string) {
+	r := &ulogdReader{draft: b, ids: stackIDs(text), started: map[string]Pos{}, section: globalName}
 	line := 0
 	for text := range strings.Lines(text) {
 		line++
@@ -121,7 +121,7 @@ func (r *ulogdReader) start(name word, pos Pos) {
 	}
 	r.started[name.text] = pos
 	r.section = name.text
-	r.builder.section(name.text, pos)
+	r.draft.section(name.text, pos)
 }
 
 // assign reads an option, whose key is off the line already.
@@ -147,7 +147,7 @@ func (r *ulogdReader) assign(key word, rest string, pos Pos) {
 		return
 	}
 	r.warnOfRest(r.section, key.text, val, rest, pos)
-	r.option(r.builder.section(r.section, pos), Option{
+	r.option(r.draft.section(r.section, pos), Option{
 		Name:  key.text,
 		Value: Value{Kind: value.Word, Text: val.text, Pos: pos},
 		Pos:   pos,

@@ -23,7 +23,7 @@ func (e *BuildError) Error() string { return e.Text }
 // returned at once.
 func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 	m := &Machine{Patience: 10 * time.Second, log: log, own: &OwnTraffic{}, audit: newAudit()}
-	d := newDraft(m, specs)
+	d := newBinding(m, specs)
 	uses := map[*Instance]int{}
 	for _, s := range specs {
 		uses[s.Instances[0]]++
@@ -43,9 +43,9 @@ func Build(log *slog.Logger, specs []StackSpec) (*Machine, []*BuildError) {
 	return m, d.problems
 }
 
-// A draft is what is being bound for a machine: for a new one all, for one that runs what is to be
+// A binding is what is being bound for a machine: for a new one all, for one that runs what is to be
 // added.
-type draft struct {
+type binding struct {
 	m     *Machine
 	there parts // what runs already
 	parts
@@ -54,9 +54,9 @@ type draft struct {
 	problems    []*BuildError
 }
 
-// newDraft begins with the instances of the stacks that m does not have yet.
-func newDraft(m *Machine, specs []StackSpec) *draft {
-	d := &draft{m: m, there: m.now()}
+// newBinding begins with the instances of the stacks that m does not have yet.
+func newBinding(m *Machine, specs []StackSpec) *binding {
+	d := &binding{m: m, there: m.now()}
 	for _, s := range specs {
 		for _, inst := range s.Instances {
 			if !slices.Contains(d.there.insts, inst) && !slices.Contains(d.insts, inst) {
@@ -69,16 +69,16 @@ func newDraft(m *Machine, specs []StackSpec) *draft {
 }
 
 // stack binds one stack. shared says that others begin with its input, too.
-func (d *draft) stack(index int, s StackSpec, shared bool) *Stack {
+func (d *binding) stack(index int, s StackSpec, shared bool) *boundStack {
 	b := &builder{d: d, index: index, name: s.Name}
-	st := &Stack{Name: s.Name, insts: s.Instances, chain: b.stack(s, shared), input: b.in}
+	st := &boundStack{Name: s.Name, insts: s.Instances, chain: b.stack(s, shared), input: b.in}
 	d.problems = append(d.problems, b.problems...)
 	d.stacks = append(d.stacks, st)
 	return st
 }
 
 // want decides which of the conditional columns are wanted, now that all is bound.
-func (d *draft) want() {
+func (d *binding) want() {
 	for _, x := range slices.Backward(d.conditional) {
 		x.column.wanted = x.column.wanted || x.needed()
 	}
@@ -93,7 +93,7 @@ type conditional struct {
 
 // builder binds one stack, plugin by plugin.
 type builder struct {
-	d        *draft
+	d        *binding
 	index    int
 	in       *input
 	seg      *segment
@@ -207,7 +207,7 @@ func (b *builder) collect(p *Binder) {
 }
 
 // input returns the running side of an input instance, binding it at its first use.
-func (d *draft) input(inst *Instance, b *builder) *input {
+func (d *binding) input(inst *Instance, b *builder) *input {
 	for _, in := range append(slices.Clone(d.there.inputs), d.inputs...) {
 		if in.inst == inst {
 			return in
@@ -224,7 +224,7 @@ func (d *draft) input(inst *Instance, b *builder) *input {
 	return in
 }
 
-func (d *draft) output(inst *Instance) *output {
+func (d *binding) output(inst *Instance) *output {
 	for _, o := range append(slices.Clone(d.there.outputs), d.outputs...) {
 		if o.inst == inst {
 			return o
@@ -242,16 +242,16 @@ func (d *draft) output(inst *Instance) *output {
 // absorbed, filtered, dropped, held. A filter that makes new records always does.
 func (p *Binder) OwnAccounting() { p.step.own = true }
 
-// Stack is one bound stack, for explanations.
-type Stack struct {
+// boundStack is one bound stack, for explanations.
+type boundStack struct {
 	Name  string
 	insts []*Instance
 	input *input
 	chain *chain
 }
 
-// A Link explains one key of a stack: who gives it, who reads it.
-type Link struct {
+// A KeyUse explains one key of a stack: who gives it, who reads it.
+type KeyUse struct {
 	Key     *KeyInfo
 	Giver   string
 	Extra   bool
@@ -260,9 +260,9 @@ type Link struct {
 }
 
 // Explain lists who gives each key to whom.
-func (m *Machine) Explain(stack int) []Link {
+func (m *Machine) Explain(stack int) []KeyUse {
 	st := m.stacks[stack]
-	var links []Link
+	var links []KeyUse
 	index := map[string]int{} // name -> nearest giver's link so far
 	add := func(inst string, man *Manual, convs []*conversion) {
 		for _, k := range append(slices.Clone(man.Needs), man.Wants...) {
@@ -277,7 +277,7 @@ func (m *Machine) Explain(stack int) []Link {
 		}
 		for _, k := range man.Gives {
 			index[k.Name] = len(links)
-			links = append(links, Link{Key: k, Giver: inst})
+			links = append(links, KeyUse{Key: k, Giver: inst})
 		}
 	}
 	add(st.input.inst.String(), &st.input.manual, nil)
@@ -306,6 +306,6 @@ func (m *Machine) Explain(stack int) []Link {
 	return links
 }
 
-func (l Link) String() string {
+func (l KeyUse) String() string {
 	return fmt.Sprintf("%s (%s) from %s", l.Key.Name, l.Key.Type, l.Giver)
 }

@@ -36,7 +36,7 @@ func (m *Machine) Change(specs []StackSpec, timeout time.Duration) (*Changed, []
 		return nil, []error{errEnding}
 	}
 	defer m.left()
-	c := &change{m: m, draft: newDraft(m, specs), timeout: timeout}
+	c := &change{m: m, binding: newBinding(m, specs), timeout: timeout}
 	c.sort(specs)
 	if errs := c.bind(); len(errs) > 0 {
 		c.undo()
@@ -69,20 +69,20 @@ func (m *Machine) hold() bool {
 	return true
 }
 
-// change is a change under way. Its draft is what is added.
+// change is a change under way. Its binding is what is added.
 type change struct {
 	m *Machine
-	*draft
+	*binding
 	timeout time.Duration
 	specs   []StackSpec
-	keep    map[*Stack]bool // of the stacks that run
-	order   []*Stack        // the stacks of afterwards; nil for one that is to be added
-	gone    []*chain        // chains that were taken out of inputs that stay
+	keep    map[*boundStack]bool // of the stacks that run
+	order   []*boundStack        // the stacks of afterwards; nil for one that is to be added
+	gone    []*chain             // chains that were taken out of inputs that stay
 }
 
 // sort finds out which stacks stay.
 func (c *change) sort(specs []StackSpec) {
-	c.specs, c.keep, c.order = specs, map[*Stack]bool{}, make([]*Stack, len(specs))
+	c.specs, c.keep, c.order = specs, map[*boundStack]bool{}, make([]*boundStack, len(specs))
 	for i, s := range specs {
 		for _, st := range c.there.stacks {
 			if !c.keep[st] && slices.Equal(st.insts, s.Instances) {
@@ -103,13 +103,13 @@ func (c *change) bind() (errs []error) {
 		in := c.running(s.Instances[0])
 		if in == nil {
 			shared := c.shared(s.Instances[0])
-			c.order[i] = c.draft.stack(i, s, shared)
+			c.order[i] = c.binding.stack(i, s, shared)
 			in := c.order[i].input
 			in.chains = append(in.chains, c.order[i].chain)
 			continue
 		}
 		err := in.between(bindTimeout, func() {
-			c.order[i] = c.draft.stack(i, s, true)
+			c.order[i] = c.binding.stack(i, s, true)
 			c.want()
 		})
 		if err != nil {
@@ -185,7 +185,7 @@ func (in *input) between(patience time.Duration, f func()) error {
 
 // newChains returns the chains of the stacks that are added.
 func (c *change) newChains() (all []*chain) {
-	for _, st := range c.draft.stacks {
+	for _, st := range c.binding.stacks {
 		all = append(all, st.chain)
 	}
 	return all
@@ -217,7 +217,7 @@ func (c *change) exchange() {
 		if !c.stays(in.inst) {
 			continue
 		}
-		added, removed := c.chains(in, c.draft.stacks), c.leaving(in)
+		added, removed := c.chains(in, c.binding.stacks), c.leaving(in)
 		if len(added)+len(removed) == 0 {
 			continue
 		}
@@ -255,13 +255,13 @@ func (c *change) swap(in *input, added, removed []*chain) {
 
 // layout lays out the segments of the stacks that are added behind an input.
 func (c *change) layout(in *input) {
-	for _, x := range c.chains(in, c.draft.stacks) {
+	for _, x := range c.chains(in, c.binding.stacks) {
 		x.layout()
 	}
 }
 
 // chains returns the chains of those stacks that begin with an input.
-func (c *change) chains(in *input, stacks []*Stack) (all []*chain) {
+func (c *change) chains(in *input, stacks []*boundStack) (all []*chain) {
 	for _, st := range stacks {
 		if st.input == in {
 			all = append(all, st.chain)

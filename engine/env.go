@@ -109,8 +109,8 @@ func (t *tasks) run(f func(context.Context)) {
 	t.wg.Go(func() { f(t.ctx) })
 }
 
-// A Session is one connection or socket pair of the daemon's own.
-type Session struct {
+// A SocketPair is one connection or socket pair of the daemon's own.
+type SocketPair struct {
 	Protocol      uint8 // IP protocol number
 	Local, Remote netip.AddrPort
 }
@@ -129,13 +129,13 @@ type OwnTuple struct {
 }
 
 // Add enters a session.
-func (o *OwnTraffic) Add(s Session) {
+func (o *OwnTraffic) Add(s SocketPair) {
 	o.change(func(l []OwnTuple) []OwnTuple { return append(l, tupleOf(s)) })
 }
 
 // Remove takes a session out. Flows of a closed session may still be reported, so callers remove
 // late or never.
-func (o *OwnTraffic) Remove(s Session) {
+func (o *OwnTraffic) Remove(s SocketPair) {
 	o.change(func(l []OwnTuple) []OwnTuple {
 		if i := slices.Index(l, tupleOf(s)); i >= 0 {
 			return slices.Delete(l, i, i+1)
@@ -165,7 +165,7 @@ func (o *OwnTraffic) change(f func([]OwnTuple) []OwnTuple) {
 	o.list.Store(&l)
 }
 
-func tupleOf(s Session) OwnTuple {
+func tupleOf(s SocketPair) OwnTuple {
 	return OwnTuple{
 		Protocol:  s.Protocol,
 		LocalPort: s.Local.Port(), RemotePort: s.Remote.Port(),

@@ -46,7 +46,7 @@ type parts struct {
 	outputs []*output
 	insts   []*Instance // in the order of the stacks, each once
 	opened  []*Instance
-	stacks  []*Stack
+	stacks  []*boundStack
 }
 
 // now returns the parts as they are.

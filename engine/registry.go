@@ -76,7 +76,7 @@ func Describe(p *Plugin) (m Manual) {
 	inst.env = newEnv(nil, inst)
 	m.Options = inst.Options.list
 	seg := &segment{}
-	b := &Binder{inst: inst, seg: seg, chain: &builder{d: &draft{m: &Machine{}}}, step: &step{}, describe: &m}
+	b := &Binder{inst: inst, seg: seg, chain: &builder{d: &binding{m: &Machine{}}}, step: &step{}, describe: &m}
 	switch x := inst.impl.(type) {
 	case Input:
 		x.Bind(b)

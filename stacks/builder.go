@@ -12,8 +12,8 @@ import (
 	"ulogd/engine"
 )
 
-// builder gathers instances and problems while a file's stacks are read.
-type builder struct {
+// planner gathers instances and problems while a file's stacks are read.
+type planner struct {
 	file      *conf.File
 	reg       *engine.Registry
 	instances map[string]*engine.Instance // by id; filters by ID:PLUGIN, since stacks may call different ones the same, as in ulogd2
@@ -22,16 +22,16 @@ type builder struct {
 	problems  conf.Problems
 }
 
-func (b *builder) errorf(pos conf.Pos, section, option, format string, args ...any) {
+func (b *planner) errorf(pos conf.Pos, section, option, format string, args ...any) {
 	b.problems = append(b.problems, conf.Problem{Pos: pos, Section: section, Option: option, Text: fmt.Sprintf(format, args...)})
 }
 
-func (b *builder) warnf(pos conf.Pos, section, option, format string, args ...any) {
+func (b *planner) warnf(pos conf.Pos, section, option, format string, args ...any) {
 	b.problems = append(b.problems, conf.Problem{Pos: pos, Section: section, Option: option, Text: fmt.Sprintf(format, args...), Warning: true})
 }
 
 // specs finds or makes the instances of all stacks, and returns those that have all they name.
-func (b *builder) specs() (specs []engine.StackSpec, built []conf.Stack) {
+func (b *planner) specs() (specs []engine.StackSpec, built []conf.Stack) {
 	for _, st := range b.file.Stacks {
 		if insts, ok := b.stack(st); ok {
 			specs = append(specs, engine.StackSpec{Name: st.Text, Instances: insts})
@@ -42,7 +42,7 @@ func (b *builder) specs() (specs []engine.StackSpec, built []conf.Stack) {
 }
 
 // stack finds or makes the instances of one stack.
-func (b *builder) stack(st conf.Stack) (insts []*engine.Instance, ok bool) {
+func (b *planner) stack(st conf.Stack) (insts []*engine.Instance, ok bool) {
 	if len(st.Elements) < 2 {
 		b.errorf(st.Pos, "", "stack", "%q needs an input and an output at least, such as ct1:NFCT,ipfix1:IPFIX", st.Text)
 		return nil, false
@@ -71,7 +71,7 @@ func (b *builder) stack(st conf.Stack) (insts []*engine.Instance, ok bool) {
 }
 
 // instance returns the instance of an id, made at its first use. It is nil if there is a problem, which has been reported.
-func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *engine.Instance {
+func (b *planner) instance(st conf.Stack, e conf.Element, kind engine.Kind) *engine.Instance {
 	if b.broken[e] {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (b *builder) instance(st conf.Stack, e conf.Element, kind engine.Kind) *eng
 	return inst
 }
 
-func (b *builder) unknownPlugin(st conf.Stack, e conf.Element, kind engine.Kind) {
+func (b *planner) unknownPlugin(st conf.Stack, e conf.Element, kind engine.Kind) {
 	var names []string
 	for _, p := range b.reg.Plugins() {
 		if p.Name == e.Plugin {
@@ -129,7 +129,7 @@ func place(k engine.Kind) string {
 }
 
 // configure gives an instance the options of its section.
-func (b *builder) configure(inst *engine.Instance, st conf.Stack) bool {
+func (b *planner) configure(inst *engine.Instance, st conf.Stack) bool {
 	sec, found := b.section(inst.ID)
 	wrong := map[string]bool{}
 	for _, o := range sec.Options {
@@ -180,7 +180,7 @@ func split(err error) []error {
 }
 
 // unknownOption is an error in TOML and a warning in a ulogd.conf, where ulogd2 2.0.8 ignored them.
-func (b *builder) unknownOption(sec conf.Section, o conf.Option, known []*engine.Option, owner string) {
+func (b *planner) unknownOption(sec conf.Section, o conf.Option, known []*engine.Option, owner string) {
 	var names []string
 	for _, k := range known {
 		names = append(names, k.Name)
@@ -198,7 +198,7 @@ func (b *builder) unknownOption(sec conf.Section, o conf.Option, known []*engine
 	b.problems = append(b.problems, conf.Problem{Pos: o.Pos, Section: sec.Name, Option: o.Name, Text: text, Warning: b.file.Grammar == conf.Ulogd})
 }
 
-func (b *builder) section(name string) (conf.Section, bool) {
+func (b *planner) section(name string) (conf.Section, bool) {
 	for _, s := range b.file.Sections {
 		if s.Name == name {
 			return s, true
@@ -208,7 +208,7 @@ func (b *builder) section(name string) (conf.Section, bool) {
 }
 
 // unused warns of sections that no stack names, where they look like a slip of the pen.
-func (b *builder) unused() {
+func (b *planner) unused() {
 	named := map[string]bool{}
 	var bare []string // ids without a section
 	for _, st := range b.file.Stacks {
@@ -230,7 +230,7 @@ func (b *builder) unused() {
 }
 
 // bind lets the engine fit the stacks together and reports which do not, and why.
-func (b *builder) bind(log *slog.Logger, specs []engine.StackSpec, stacks []conf.Stack) (*engine.Machine, map[int]bool) {
+func (b *planner) bind(log *slog.Logger, specs []engine.StackSpec, stacks []conf.Stack) (*engine.Machine, map[int]bool) {
 	m, errs := engine.Build(log, specs)
 	broken := map[int]bool{}
 	var said []string
@@ -247,7 +247,7 @@ func (b *builder) bind(log *slog.Logger, specs []engine.StackSpec, stacks []conf
 }
 
 // fresh makes the instances of the stacks that are left anew: what was bound for a broken stack must not stay.
-func (b *builder) fresh(specs []engine.StackSpec, stacks []conf.Stack) {
+func (b *planner) fresh(specs []engine.StackSpec, stacks []conf.Stack) {
 	problems := b.problems
 	b.instances, b.broken = map[string]*engine.Instance{}, map[conf.Element]bool{}
 	for i, st := range stacks {
@@ -257,7 +257,7 @@ func (b *builder) fresh(specs []engine.StackSpec, stacks []conf.Stack) {
 }
 
 // remedy names the plugins that give the missing keys.
-func (b *builder) remedy(missing []string) string {
+func (b *planner) remedy(missing []string) string {
 	var names []string
 	for _, p := range b.reg.Plugins() {
 		if p.Kind() == engine.OutputKind || p.Refuse != nil {

@@ -49,7 +49,7 @@ func (g *Global) setLevel(v engine.Value) (warning string, err error) {
 	return "", err
 }
 
-func (b *builder) global(g *Global) {
+func (b *planner) global(g *Global) {
 	var opts engine.Options
 	g.Options(&opts)
 	sec := b.file.Global

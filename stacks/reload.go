@@ -43,7 +43,7 @@ func (p *Plan) Reload(f *conf.File, reg *engine.Registry, log *slog.Logger, dry 
 	if problem, ok := p.fixed(f); ok {
 		return nil, append(problems, problem)
 	}
-	b := &builder{file: f, reg: reg, instances: map[string]*engine.Instance{}, broken: map[conf.Element]bool{}, compat: next.Global.Compat}
+	b := &planner{file: f, reg: reg, instances: map[string]*engine.Instance{}, broken: map[conf.Element]bool{}, compat: next.Global.Compat}
 	specs, _ := b.specs() // instances that no machine has bound yet
 	changes := p.match(specs)
 	if dry {

@@ -23,7 +23,7 @@ type Plan struct {
 // Build reads the stacks of a file. It does no I/O. All problems are returned at once; in a ulogd.conf a stack with an error is left out, as
 // ulogd2 does, and the plan holds the others.
 func Build(f *conf.File, reg *engine.Registry, log *slog.Logger) (*Plan, conf.Problems) {
-	b := &builder{file: f, reg: reg, instances: map[string]*engine.Instance{}, broken: map[conf.Element]bool{}}
+	b := &planner{file: f, reg: reg, instances: map[string]*engine.Instance{}, broken: map[conf.Element]bool{}}
 	p := &Plan{global: f.Global.Options}
 	b.global(&p.Global)
 	var specs []engine.StackSpec

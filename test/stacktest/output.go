@@ -21,8 +21,8 @@ type Setup struct {
 	Clock   int64             // what Batch.Clock returns, nanoseconds; 0: the wall clock
 }
 
-// A Stack is an input and the output under test.
-type Stack struct {
+// A Fixture is an input and the output under test.
+type Fixture struct {
 	Machine *engine.Machine
 	Log     *Log
 
@@ -32,7 +32,7 @@ type Stack struct {
 }
 
 // Build binds the stack without opening it. It fails the test if the settings are refused.
-func (s Setup) Build(t testing.TB) *Stack {
+func (s Setup) Build(t testing.TB) *Fixture {
 	t.Helper()
 	st, err := s.try(t)
 	if err != "" {
@@ -48,7 +48,7 @@ func (s Setup) Refusal(t testing.TB) string {
 	return err
 }
 
-func (s Setup) try(t testing.TB) (*Stack, string) {
+func (s Setup) try(t testing.TB) (*Fixture, string) {
 	t.Helper()
 	out, ok := engine.Default.Lookup(engine.OutputKind, s.Output)
 	if !ok {
@@ -57,7 +57,7 @@ func (s Setup) try(t testing.TB) (*Stack, string) {
 	return s.with(t, out)
 }
 
-func (s Setup) with(t testing.TB, out *engine.Plugin) (*Stack, string) {
+func (s Setup) with(t testing.TB, out *engine.Plugin) (*Fixture, string) {
 	t.Helper()
 	if s.Input == "" {
 		s.Input = "NFLOG"
@@ -77,7 +77,7 @@ func (s Setup) with(t testing.TB, out *engine.Plugin) (*Stack, string) {
 	if err := inst.Validate(); err != nil {
 		return nil, err.Error()
 	}
-	st := &Stack{t: t, src: src, Log: &Log{}}
+	st := &Fixture{t: t, src: src, Log: &Log{}}
 	m, problems := engine.Build(slog.New(st.Log), []engine.StackSpec{{Name: "test", Instances: []*engine.Instance{engine.NewInstance(in, "in1"), inst}}})
 	if len(problems) > 0 {
 		return nil, problems[0].Error()
@@ -87,7 +87,7 @@ func (s Setup) with(t testing.TB, out *engine.Plugin) (*Stack, string) {
 }
 
 // Start opens and starts the stack. It ends with the test at the latest.
-func (s Setup) Start(t testing.TB) *Stack {
+func (s Setup) Start(t testing.TB) *Fixture {
 	t.Helper()
 	st := s.Build(t)
 	if err := st.Machine.Open(); err != nil {
@@ -99,10 +99,10 @@ func (s Setup) Start(t testing.TB) *Stack {
 }
 
 // Send hands records to the stack.
-func (st *Stack) Send(recs ...Record) { st.src.feed <- recs }
+func (st *Fixture) Send(recs ...Record) { st.src.feed <- recs }
 
 // End lets everything that was sent go out and checks that every record is accounted for.
-func (st *Stack) End() {
+func (st *Fixture) End() {
 	st.t.Helper()
 	if st.closed {
 		return
@@ -125,10 +125,10 @@ func (st *Stack) End() {
 }
 
 // Stats returns the output's counters.
-func (st *Stack) Stats() engine.Snapshot { return st.Machine.Snapshot()[1] }
+func (st *Fixture) Stats() engine.Snapshot { return st.Machine.Snapshot()[1] }
 
 // Eventually waits until ok returns true.
-func (st *Stack) Eventually(what string, ok func() bool) {
+func (st *Fixture) Eventually(what string, ok func() bool) {
 	st.t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -138,7 +138,7 @@ func (st *Stack) Eventually(what string, ok func() bool) {
 }
 
 // Run sends the records of the shape and waits for the end.
-func (s Setup) Run(t testing.TB) *Stack {
+func (s Setup) Run(t testing.TB) *Fixture {
 	t.Helper()
 	st := s.Start(t)
 	st.Send(s.Shape...)

@@ -217,16 +217,16 @@ func (s *stage) tagged(r engine.Row) (bits uint64) {
 }
 
 // network decodes the header at net, and says what begins behind it if that is a tunnel.
-func (s *stage) network(r engine.Row, p []byte, net int, etherType uint16) (bits uint64, inside link) {
+func (s *stage) network(r engine.Row, p []byte, net int, etherType uint16) (bits uint64, inside netHeader) {
 	switch etherType {
 	case engine.EtherIPv4:
 		return s.ipv4(r, p, net)
 	case engine.EtherIPv6:
 		return s.ipv6(r, p, net)
 	case engine.EtherARP:
-		return s.arp(r, p, net), link{}
+		return s.arp(r, p, net), netHeader{}
 	}
-	return 0, link{}
+	return 0, netHeader{}
 }
 
 // as notes what the packet turned out to be behind its tags or in its tunnel.

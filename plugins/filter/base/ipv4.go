@@ -32,10 +32,10 @@ func (s *stage) ipv4Plain(r engine.Row, p []byte) bool {
 }
 
 // ipv4 decodes any IPv4 packet at net, as far as it is there.
-func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside link) {
+func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside netHeader) {
 	p := packet[net:]
 	if len(p) < 20 || p[0]>>4 != 4 {
-		return s.cutBits, link{}
+		return s.cutBits, netHeader{}
 	}
 	header, total := int(p[0]&15)*4, int(be.Uint16(p[2:]))
 	if s.headers.compat && len(p) <= header { // ulogd2 wants more than the header
@@ -48,7 +48,7 @@ func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside 
 	*t = key.Tuple{Src: engine.AddrFrom4(p[12:]), Dst: engine.AddrFrom4(p[16:]), Proto: p[9], TOS: p[1], Version: 4}
 	switch {
 	case header < 20 || total != 0 && total < header: // lengths that cannot be
-		return have&^s.flowBits | s.cutBits, link{}
+		return have&^s.flowBits | s.cutBits, netHeader{}
 	case total == 0: // left to segmentation offload
 		s.now.octets[r] = s.onWire(r, packet) - uint32(net)
 	default:
@@ -56,7 +56,7 @@ func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside 
 		p = p[:min(len(p), total)] // what follows pads the frame
 	}
 	if len(p) < header {
-		return have, link{}
+		return have, netHeader{}
 	}
 	if f := be.Uint16(p[6:]); f&(moreFragments|offsetMask) != 0 {
 		s.now.fragID[r] = uint32(be.Uint16(p[4:]))
@@ -68,7 +68,7 @@ func (s *stage) ipv4(r engine.Row, packet []byte, net int) (have uint64, inside 
 				var none key.Tuple
 				have |= s.transport(r, p[9], p[header:], &none) &^ s.flagBits
 			}
-			return have, link{}
+			return have, netHeader{}
 		}
 	}
 	have |= s.transport(r, p[9], p[header:], t)

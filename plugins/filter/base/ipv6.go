@@ -26,10 +26,10 @@ func (s *stage) ipv6Plain(r engine.Row, p []byte) bool {
 }
 
 // ipv6 decodes any IPv6 packet at net, as far as it is there.
-func (s *stage) ipv6(r engine.Row, packet []byte, net int) (have uint64, inside link) {
+func (s *stage) ipv6(r engine.Row, packet []byte, net int) (have uint64, inside netHeader) {
 	p := packet[net:]
 	if len(p) < 40 || p[0]>>4 != 6 {
-		return s.cutBits, link{}
+		return s.cutBits, netHeader{}
 	}
 	have = s.ip.bits | s.ip6.bits | s.flowBits
 	t := &s.now.tuple[r]
@@ -46,7 +46,7 @@ func (s *stage) ipv6(r engine.Row, packet []byte, net int) (have uint64, inside 
 	s.headers.at[r] = place{uint32(net), uint32(net + c.l4)}
 	t.Proto = c.proto
 	if !c.transport {
-		return have, link{}
+		return have, netHeader{}
 	}
 	have |= s.transport6(r, c.proto, p[c.l4:], t)
 	return have, s.tunnel(t, p[c.l4:], net+c.l4)

@@ -116,15 +116,15 @@ func (t *tunnels) table() (*[1 << 16]opener, error) {
 // tunnel tells what packet begins in h, the payload of the IP packet that t describes; at is where
 // h begins in the whole packet. Of a fragment nothing is told: what is inside is not there as a
 // whole.
-func (s *stage) tunnel(t *key.Tuple, h []byte, at int) link {
+func (s *stage) tunnel(t *key.Tuple, h []byte, at int) netHeader {
 	if s.byPort == nil || t.Frag != key.FragWhole {
-		return link{}
+		return netHeader{}
 	}
 	switch t.Proto {
 	case ipproto.IPIP:
-		return link{etherType: engine.EtherIPv4, net: at}
+		return netHeader{etherType: engine.EtherIPv4, net: at}
 	case ipproto.IPv6:
-		return link{etherType: engine.EtherIPv6, net: at}
+		return netHeader{etherType: engine.EtherIPv6, net: at}
 	case ipproto.GRE:
 		return inside(gre(h)).from(at)
 	case ipproto.UDP:
@@ -134,32 +134,34 @@ func (s *stage) tunnel(t *key.Tuple, h []byte, at int) link {
 			length := int(h[1])*4 + 8
 			switch h[0] {
 			case ipproto.IPIP:
-				return link{etherType: engine.EtherIPv4, net: at + length}
+				return netHeader{etherType: engine.EtherIPv4, net: at + length}
 			case ipproto.IPv6:
-				return link{etherType: engine.EtherIPv6, net: at + length}
+				return netHeader{etherType: engine.EtherIPv6, net: at + length}
 			}
 		}
 	case ipproto.MPLS: // RFC 4023
-		return link{etherType: etherMPLS, net: at}
+		return netHeader{etherType: etherMPLS, net: at}
 	case ipproto.EtherIP: // RFC 3378: version 3
 		if len(h) >= 2 && h[0]>>4 == 3 {
-			return link{etherType: etherTEB, net: at + 2}
+			return netHeader{etherType: etherTEB, net: at + 2}
 		}
 	case ipproto.Ethernet: // RFC 8986 section 4.9
-		return link{etherType: etherTEB, net: at}
+		return netHeader{etherType: etherTEB, net: at}
 	case ipproto.L2TP: // RFC 3931 section 4.1.1: a session that is not 0
 		if len(h) >= 4 && be.Uint32(h) != 0 {
 			return l2tpv3(h, 4).from(at)
 		}
 	}
-	return link{}
+	return netHeader{}
 }
 
-// inside makes a link of what begins at an offset; none if the EtherType is 0.
-func inside(etherType uint16, offset int) link { return link{etherType: etherType, net: offset} }
+// inside makes a network header of what begins at an offset; none if the EtherType is 0.
+func inside(etherType uint16, offset int) netHeader {
+	return netHeader{etherType: etherType, net: offset}
+}
 
 // from counts the place from another one.
-func (l link) from(at int) link {
+func (l netHeader) from(at int) netHeader {
 	if l.etherType != 0 {
 		l.net += at
 	}
@@ -168,22 +170,22 @@ func (l link) from(at int) link {
 
 // inUDP looks into a datagram on a tunnel's port. Answers come from the port of the one who was
 // asked, where the kind has two sides.
-func (s *stage) inUDP(t *key.Tuple, h []byte) link {
+func (s *stage) inUDP(t *key.Tuple, h []byte) netHeader {
 	const header = 8
 	kind := s.byPort[t.Dport]
 	if kind == noTunnel {
 		if kind = s.byPort[t.Sport]; kind != l2tp && kind != teredo {
-			return link{}
+			return netHeader{}
 		}
 	}
 	if len(h) < header {
-		return link{}
+		return netHeader{}
 	}
 	return open(kind, h[header:]).from(header)
 }
 
 // open tells where in p, the payload of UDP, a packet begins.
-func open(kind opener, p []byte) link {
+func open(kind opener, p []byte) netHeader {
 	switch kind {
 	case vxlan:
 		if len(p) >= 8 && p[0]&8 != 0 { // RFC 7348 section 5: flag I
@@ -212,7 +214,7 @@ func open(kind opener, p []byte) link {
 			return inside(etherOfVersion(p[8]), 8)
 		}
 	}
-	return link{}
+	return netHeader{}
 }
 
 // nextOfGPE reads the next protocol of VXLAN-GPE and of NSH (RFC 8300 section 2.2), who share a

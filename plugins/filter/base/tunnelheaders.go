@@ -6,20 +6,20 @@ import "ulogd/engine"
 
 // inGTP reads GTP-U's header (3GPP TS 29.281 section 5.1): version 1, a message of type G-PDU, 8
 // octets, and if a flag says so 4 more with the type of the first extension header.
-func inGTP(p []byte) link {
+func inGTP(p []byte) netHeader {
 	const (
 		version, gtp          = 7 << 5, 1 << 4
 		extension, more, gPDU = 1 << 2, 7, 255
 		first                 = 1<<5 | gtp
 	)
 	if len(p) < 8 || p[0]&(version|gtp) != first || p[1] != gPDU {
-		return link{}
+		return netHeader{}
 	}
 	at := 8
 	if p[0]&more != 0 {
 		at += 4
 		if len(p) < at {
-			return link{}
+			return netHeader{}
 		}
 		next := uint8(0)
 		if p[0]&extension != 0 {
@@ -27,16 +27,16 @@ func inGTP(p []byte) link {
 		}
 		for next != 0 { // each has its length in 4 octets, and ends with the type of the next
 			if len(p) <= at || p[at] == 0 {
-				return link{}
+				return netHeader{}
 			}
 			if at += int(p[at]) * 4; len(p) < at {
-				return link{}
+				return netHeader{}
 			}
 			next = p[at-1]
 		}
 	}
 	if len(p) <= at {
-		return link{}
+		return netHeader{}
 	}
 	if t := etherOfVersion(p[at]); t != 0 {
 		return inside(t, at)
@@ -48,19 +48,19 @@ func inGTP(p []byte) link {
 	if isFrame(p[at:]) { // a session of frames, which nothing announces
 		return inside(etherTEB, at)
 	}
-	return link{}
+	return netHeader{}
 }
 
 // inL2TP reads the headers of version 2 (RFC 2661 section 3.1) and of version 3 (RFC 3931 section
 // 4.1.2.1).
-func inL2TP(p []byte) link {
+func inL2TP(p []byte) netHeader {
 	const control, length, sequence, offset, version = 0x8000, 0x4000, 0x0800, 0x0200, 15
 	if len(p) < 6 {
-		return link{}
+		return netHeader{}
 	}
 	flags, at := be.Uint16(p), 6
 	if flags&control != 0 {
-		return link{}
+		return netHeader{}
 	}
 	switch flags & version {
 	case 2:
@@ -72,24 +72,24 @@ func inL2TP(p []byte) link {
 		}
 		if flags&offset != 0 {
 			if len(p) < at+2 {
-				return link{}
+				return netHeader{}
 			}
 			at += 2 + int(be.Uint16(p[at:]))
 		}
 		if len(p) <= at {
-			return link{}
+			return netHeader{}
 		}
 		etherType, skip := inPPP(p[at:])
 		return inside(etherType, at+skip)
 	case 3:
 		return l2tpv3(p, 8)
 	}
-	return link{}
+	return netHeader{}
 }
 
 // l2tpv3 looks for the frame behind a session's number. Only its two ends know whether a cookie of
 // 4 or 8 octets and a sublayer of 4 are in front of it, so it is known by its looks.
-func l2tpv3(p []byte, at int) link {
+func l2tpv3(p []byte, at int) netHeader {
 	for range 4 {
 		if len(p) <= at {
 			break
@@ -104,7 +104,7 @@ func l2tpv3(p []byte, at int) link {
 		}
 		at += 4
 	}
-	return link{}
+	return netHeader{}
 }
 
 // inPPP reads PPP with or without its address and control octets, the protocol being one octet or
@@ -123,11 +123,11 @@ func inPPP(p []byte) (etherType uint16, offset int) {
 }
 
 // inTZSP reads TZSP's header: version 1, a type, what is inside, tags up to the one that ends them.
-func inTZSP(p []byte) link {
+func inTZSP(p []byte) netHeader {
 	const received, toSend, ethernet = 0, 1, 1
 	const padding, end = 0, 1
 	if len(p) < 4 || p[0] != 1 || p[1] != received && p[1] != toSend || be.Uint16(p[2:]) != ethernet {
-		return link{}
+		return netHeader{}
 	}
 	for at := 4; at < len(p); {
 		switch p[at] {
@@ -137,17 +137,17 @@ func inTZSP(p []byte) link {
 			return inside(etherTEB, at+1)
 		default:
 			if len(p) < at+2 {
-				return link{}
+				return netHeader{}
 			}
 			at += 2 + int(p[at+1])
 		}
 	}
-	return link{}
+	return netHeader{}
 }
 
 // inTeredo reads what may stand in front of a packet of IPv6 (RFC 4380 section 5.1.1):
 // authentication, with two values of told lengths, and where the packet came from.
-func inTeredo(p []byte) link {
+func inTeredo(p []byte) netHeader {
 	at := 0
 	if len(p) >= 4 && p[0] == 0 && p[1] == 1 {
 		at = 4 + int(p[2]) + int(p[3]) + 9
@@ -156,7 +156,7 @@ func inTeredo(p []byte) link {
 		at += 8
 	}
 	if len(p) <= at || p[at]>>4 != 6 {
-		return link{}
+		return netHeader{}
 	}
 	return inside(engine.EtherIPv6, at)
 }

@@ -38,8 +38,8 @@ const (
 	pppMPLSm = 0x0283
 )
 
-// link is where a network header begins and of which EtherType it is, 0 for none.
-type link struct {
+// netHeader is where a network header begins and of which EtherType it is, 0 for none.
+type netHeader struct {
 	etherType uint16
 	net       int
 
@@ -51,8 +51,8 @@ type link struct {
 }
 
 // ends is what walk returns where there is no network header.
-func (l link) ends(cut bool) link {
-	return link{last: l.etherType, stop: l.net, cut: cut}
+func (l netHeader) ends(cut bool) netHeader {
+	return netHeader{last: l.etherType, stop: l.net, cut: cut}
 }
 
 // tags are what the walk passes by.
@@ -81,8 +81,8 @@ func (g *tags) labelled(entry uint32) {
 
 // walk goes from a header of the EtherType at offset net to the network header, with inner also over
 // pseudo-wires. It ends with the packet at the latest, as every step takes octets.
-func walk(p []byte, net int, etherType uint16, inner bool, g *tags) link {
-	l := link{etherType: etherType, net: net}
+func walk(p []byte, net int, etherType uint16, inner bool, g *tags) netHeader {
+	l := netHeader{etherType: etherType, net: net}
 	for l.net <= len(p) {
 		rest := p[l.net:]
 		switch t := l.etherType; {
@@ -120,7 +120,7 @@ func walk(p []byte, net int, etherType uint16, inner bool, g *tags) link {
 			l.etherType, l.net = next, l.net+length
 		}
 	}
-	return link{last: l.etherType, stop: len(p), cut: true}
+	return netHeader{last: l.etherType, stop: len(p), cut: true}
 }
 
 // labels skips a stack of MPLS labels. What follows is not announced: IP shows its version in the

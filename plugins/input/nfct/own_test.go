@@ -13,7 +13,7 @@ import (
 func TestOwnSessionsAreRecognised(t *testing.T) {
 	var own engine.OwnTraffic
 	own.Add(
-		engine.Session{
+		engine.SocketPair{
 			Protocol: 6,
 			Local:    netip.MustParseAddrPort("192.0.2.1:40000"),
 			Remote:   netip.MustParseAddrPort("198.51.100.7:443"),

@@ -18,10 +18,10 @@ const (
 	Never
 )
 
-// A Builder lays records out in messages. Finished messages and the one being filled stand one
+// A Packer lays records out in messages. Finished messages and the one being filled stand one
 // behind another in one buffer; take hands the finished ones over.
-type Builder struct {
-	Registry *Registry
+type Packer struct {
+	Registry *Templates
 	Announce Announce
 	Limit    int // octets of a message
 
@@ -44,10 +44,10 @@ type finished struct {
 }
 
 // SetLimit says how many octets a message may have, from the next one on.
-func (w *Builder) SetLimit(octets int) { w.Limit = octets }
+func (w *Packer) SetLimit(octets int) { w.Limit = octets }
 
 // Pending returns how many records wait in the message being filled.
-func (w *Builder) Pending() int {
+func (w *Packer) Pending() int {
 	if !w.started {
 		return 0
 	}
@@ -56,7 +56,7 @@ func (w *Builder) Pending() int {
 
 // places returns where the next records of size octets go in the buffer, and how many of the wanted
 // number stand there side by side; 0 if no message can hold one.
-func (w *Builder) places(t *Template, size, want int) (pos, n int) {
+func (w *Packer) places(t *Template, size, want int) (pos, n int) {
 	if t == w.open {
 		n = min(want, (w.stop-w.end)/size)
 	}
@@ -73,7 +73,7 @@ func (w *Builder) places(t *Template, size, want int) (pos, n int) {
 }
 
 // turn opens a set, and perhaps a message, in which there is room for a record.
-func (w *Builder) turn(t *Template, size int) bool {
+func (w *Packer) turn(t *Template, size int) bool {
 	for range 2 {
 		if !w.started {
 			w.start()
@@ -108,7 +108,7 @@ func (w *Builder) turn(t *Template, size int) bool {
 }
 
 // tells returns the template's bit if the message has to announce it.
-func (w *Builder) tells(t *Template) uint64 {
+func (w *Packer) tells(t *Template) uint64 {
 	switch w.Announce {
 	case First:
 		return t.Needs &^ w.told
@@ -118,7 +118,7 @@ func (w *Builder) tells(t *Template) uint64 {
 	return 0
 }
 
-func (w *Builder) start() {
+func (w *Packer) start() {
 	w.begin, w.set, w.open, w.count, w.started = w.end, 0, nil, 0, true
 	w.stop = w.begin + w.Limit
 	if w.Registry.Dialect.Pad {
@@ -134,14 +134,14 @@ func (w *Builder) start() {
 }
 
 // padded returns where the open set ends with its padding.
-func (w *Builder) padded() int {
+func (w *Packer) padded() int {
 	if !w.Registry.Dialect.Pad {
 		return w.end
 	}
 	return w.set + (w.end-w.set+3)&^3
 }
 
-func (w *Builder) closeSet() {
+func (w *Packer) closeSet() {
 	if w.set == 0 {
 		return
 	}
@@ -152,7 +152,7 @@ func (w *Builder) closeSet() {
 	w.set, w.open = 0, nil
 }
 
-func (w *Builder) openSet(t *Template, tell bool) {
+func (w *Packer) openSet(t *Template, tell bool) {
 	w.closeSet()
 	if tell {
 		binary.BigEndian.PutUint16(w.buf[w.end:], t.set)
@@ -170,7 +170,7 @@ func (w *Builder) openSet(t *Template, tell bool) {
 }
 
 // finish closes the open message. Its records may still have to be written into it.
-func (w *Builder) finish() {
+func (w *Packer) finish() {
 	if !w.started || w.count == 0 {
 		return
 	}
@@ -183,11 +183,11 @@ func (w *Builder) finish() {
 }
 
 // Finish closes the open message, for Take.
-func (w *Builder) Finish() { w.finish() }
+func (w *Packer) Finish() { w.finish() }
 
 // Take hands over the finished messages in their order and moves the open one to the front of the
 // buffer.
-func (w *Builder) Take(add func(msg []byte, m collector.Mark)) {
+func (w *Packer) Take(add func(msg []byte, m collector.Mark)) {
 	if len(w.done) == 0 {
 		return
 	}

@@ -45,7 +45,7 @@ func (c *Choice) Validate() error {
 
 // choose returns the items named, in that order, or the usual ones if none are named, as far as the
 // registry's dialect has them.
-func (c Choice) choose(p *engine.Binder, all items, g *Registry) (chosen items) {
+func (c Choice) choose(p *engine.Binder, all items, g *Templates) (chosen items) {
 	if len(c.Fields) == 0 {
 		for _, it := range all {
 			if !it.Extra || it.own() && c.Enterprise == EnterpriseAll {

@@ -58,7 +58,7 @@ func (h *half) lose(b *engine.Batch, rows []engine.Row, res *Result) {
 
 // Content reads back what a message of this registry's templates holds. Nothing is added up while
 // records are written: messages that are dropped are rare.
-func (g *Registry) Content(msg []byte) (c Content) {
+func (g *Templates) Content(msg []byte) (c Content) {
 	for p := msg[min(g.Dialect.Header, len(msg)):]; len(p) >= 4; {
 		n := int(binary.BigEndian.Uint16(p[2:]))
 		if n < 4 || n > len(p) { // a message from a spool may be any file's
@@ -73,7 +73,7 @@ func (g *Registry) Content(msg []byte) (c Content) {
 	return c
 }
 
-func (g *Registry) numbered(id uint16) *Template {
+func (g *Templates) numbered(id uint16) *Template {
 	if i := int(id) - int(g.First); i >= 0 && i < len(g.list) {
 		return g.list[i]
 	}

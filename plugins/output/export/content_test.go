@@ -10,8 +10,8 @@ import (
 
 // FuzzContent reads messages of any kind: it counts what it can and believes no length.
 func FuzzContent(f *testing.F) {
-	registry := func(d Dialect) *Registry {
-		g := &Registry{Dialect: d, First: 257, Max: 64}
+	registry := func(d Dialect) *Templates {
+		g := &Templates{Dialect: d, First: 257, Max: 64}
 		g.Of(specifyAll([]*engine.Element{element.OctetDeltaCount, element.PacketDeltaCount}), 0)
 		g.Of([]Specifier{specify(element.InterfaceName), {element.OctetTotalCount.IE, 4}, specify(element.Reverse(element.PacketTotalCount))}, 0)
 		return g

@@ -59,7 +59,7 @@ func (e *Encoder) Widest() (record, set int) {
 }
 
 // Encode writes the rows into messages of w.
-func (e *Encoder) Encode(b *engine.Batch, rows []engine.Row, w *Builder) (res Result) {
+func (e *Encoder) Encode(b *engine.Batch, rows []engine.Row, w *Packer) (res Result) {
 	e.classify(b, rows)
 	have, interest := b.Have(), e.shapes.interest
 	for _, r := range rows {
@@ -79,7 +79,7 @@ func (e *Encoder) Encode(b *engine.Batch, rows []engine.Row, w *Builder) (res Re
 }
 
 // write lays out the records of one shape and then writes them field by field.
-func (e *Encoder) write(b *engine.Batch, s *shape, w *Builder, res *Result) {
+func (e *Encoder) write(b *engine.Batch, s *shape, w *Packer, res *Result) {
 	f, r := &s.half[forward], &s.half[backward]
 	second := e.both && s.variant&twoWay != 0
 	rows := s.rows[:s.n]
@@ -99,7 +99,7 @@ func (e *Encoder) write(b *engine.Batch, s *shape, w *Builder, res *Result) {
 }
 
 // layOutPairs finds places for two records of each row, side by side.
-func layOutPairs(f, r *half, b *engine.Batch, rows []engine.Row, w *Builder, res *Result) {
+func layOutPairs(f, r *half, b *engine.Batch, rows []engine.Row, w *Packer, res *Result) {
 	size, all, halves := f.template.fixed, 2*len(rows), [2]*half{f, r}
 	for i := 0; i < all; {
 		pos, n := w.places(f.template, size, all-i)
@@ -120,7 +120,7 @@ func layOutPairs(f, r *half, b *engine.Batch, rows []engine.Row, w *Builder, res
 }
 
 // layOut finds a place for a record of each row.
-func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Builder, res *Result) {
+func (h *half) layOut(b *engine.Batch, rows []engine.Row, w *Packer, res *Result) {
 	switch {
 	case h.template == nil:
 		res.NoTemplate += len(rows)

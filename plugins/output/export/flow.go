@@ -10,8 +10,8 @@ import (
 	"ulogd/engine/key"
 )
 
-// FlowOptions say what records of flows look like.
-type FlowOptions struct {
+// FlowLayout say what records of flows look like.
+type FlowLayout struct {
 	Direction string // "uniflow", "biflow" or "sum"
 	Totals    bool   // counters are those since the flow began, not since its last record
 	Choice
@@ -20,7 +20,7 @@ type FlowOptions struct {
 
 // NewFlows binds the keys of flows. It returns nil if the stack has no flows, and reports unknown
 // names.
-func NewFlows(p *engine.Binder, g *Registry, o FlowOptions) *Encoder {
+func NewFlows(p *engine.Binder, g *Templates, o FlowLayout) *Encoder {
 	e := &Encoder{both: o.Direction == "uniflow", count: o.Direction != "sum"}
 	e.bindFamily(p)
 	f := bindFlow(p)
@@ -88,7 +88,7 @@ func bindFlow(p *engine.Binder) (f flowKeys) {
 }
 
 // items lists what can be in a record, in its usual order.
-func (f *flowKeys) items(o FlowOptions) (l items) {
+func (f *flowKeys) items(o FlowLayout) (l items) {
 	// Where the reply tuple is not known it is the original one turned round.
 	l.tuple(col(f.osrc), col(f.rsrc), col(f.odst))
 	l.tuple(col(f.odst), col(f.rdst), col(f.osrc))
@@ -127,7 +127,7 @@ func (f *flowKeys) icmp(l *items) {
 
 // counters: totals under totalCounter elements, what came since the last record under deltaCounter
 // ones (RFC 7012 section 3.2).
-func (f *flowKeys) counters(l *items, o FlowOptions) {
+func (f *flowKeys) counters(l *items, o FlowLayout) {
 	for _, e := range []*engine.Element{element.OctetTotalCount, element.PacketTotalCount, element.OctetDeltaCount, element.PacketDeltaCount} {
 		orig, reply := f.opkts, f.rpkts
 		if e == element.OctetTotalCount || e == element.OctetDeltaCount {
@@ -147,7 +147,7 @@ func (f *flowKeys) counters(l *items, o FlowOptions) {
 	}
 }
 
-func (f *flowKeys) times(l *items, o FlowOptions) {
+func (f *flowKeys) times(l *items, o FlowLayout) {
 	usual := []*engine.Element{element.FlowStartMilliseconds, element.FlowEndMilliseconds}
 	if o.Uptime != nil {
 		usual = []*engine.Element{element.FlowStartSysUpTime, element.FlowEndSysUpTime}
@@ -164,7 +164,7 @@ func (f *flowKeys) times(l *items, o FlowOptions) {
 	}
 }
 
-func (f *flowKeys) time(l *items, o FlowOptions, e *engine.Element, orig, reply engine.Col[engine.Time], usual []*engine.Element) {
+func (f *flowKeys) time(l *items, o FlowLayout, e *engine.Element, orig, reply engine.Col[engine.Time], usual []*engine.Element) {
 	of := func(c engine.Col[engine.Time]) source {
 		s := col(c)
 		if e == element.FlowStartSysUpTime || e == element.FlowEndSysUpTime {
@@ -189,7 +189,7 @@ func (f *flowKeys) ending(l *items) {
 	l.add(element.FlowEndReason, derived, derived)
 }
 
-func (f *flowKeys) header(l *items, o FlowOptions) {
+func (f *flowKeys) header(l *items, o FlowLayout) {
 	l.add(element.IPClassOfService, col(f.otos), col(f.rtos))
 	l.add(element.TCPControlBits, flags(f.oflags, o.FlagOctets), flags(f.rflags, o.FlagOctets)).Length = o.FlagOctets
 	if o.Direction == "biflow" {

@@ -59,7 +59,7 @@ func bindAll(p *engine.Binder) {
 // Nothing may be sent that the key does not list.
 func TestKeysSayTheirElements(t *testing.T) {
 	epoch := int64(0)
-	flows := func(o FlowOptions) func(p *engine.Binder) items {
+	flows := func(o FlowLayout) func(p *engine.Binder) items {
 		return func(p *engine.Binder) items {
 			f := bindFlow(p)
 			return f.items(o)
@@ -67,15 +67,15 @@ func TestKeysSayTheirElements(t *testing.T) {
 	}
 	sent := map[*engine.KeyInfo][]*engine.Element{}
 	for name, list := range map[string]func(p *engine.Binder) items{
-		"flows":      flows(FlowOptions{Direction: "uniflow", Choice: Choice{FlagOctets: 1}}),
-		"sums":       flows(FlowOptions{Direction: "sum", Totals: true, Choice: Choice{FlagOctets: 1}}),
-		"NetFlow v9": flows(FlowOptions{Direction: "uniflow", Choice: Choice{FlagOctets: 1}, Uptime: &epoch}),
+		"flows":      flows(FlowLayout{Direction: "uniflow", Choice: Choice{FlagOctets: 1}}),
+		"sums":       flows(FlowLayout{Direction: "sum", Totals: true, Choice: Choice{FlagOctets: 1}}),
+		"NetFlow v9": flows(FlowLayout{Direction: "uniflow", Choice: Choice{FlagOctets: 1}, Uptime: &epoch}),
 		"packets":    func(p *engine.Binder) items { return packetItems(p, 2) },
 		"counters": func(p *engine.Binder) items {
-			return NewCounters(p, &Registry{Dialect: IPFIX, First: 256, Max: 64}, Choice{}).shapes.items
+			return NewCounters(p, &Templates{Dialect: IPFIX, First: 256, Max: 64}, Choice{}).shapes.items
 		},
 		"translations": func(p *engine.Binder) items {
-			return NewNATEvents(p, &Registry{Dialect: IPFIX, First: 256, Max: 64}, false).shapes.items
+			return NewNATEvents(p, &Templates{Dialect: IPFIX, First: 256, Max: 64}, false).shapes.items
 		},
 	} {
 		out := &seen{items: list}

@@ -28,7 +28,7 @@ type NATEvents struct {
 // NewNATEvents binds the keys of translations; historic numbers the events 1 and 2 as old
 // collectors expect. It returns nil if the stack does not have both tuples of connections and what
 // happened to them.
-func NewNATEvents(p *engine.Binder, g *Registry, historic bool) *NATEvents {
+func NewNATEvents(p *engine.Binder, g *Templates, historic bool) *NATEvents {
 	e := &NATEvents{event: engine.Want(p, key.CTEvent)}
 	engine.Want(p, key.CTTranslations) // so that NFCT reports what begins, too
 	e.bindFamily(p)

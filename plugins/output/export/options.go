@@ -20,8 +20,8 @@ type OptionsRecord struct {
 
 // OptionsMessages builds messages of at most limit octets, each with the templates of the records
 // in it. It returns with each how many records it has.
-func (g *Registry) OptionsMessages(records []OptionsRecord, limit int) (msgs [][]byte, counts []int) {
-	w := Builder{Registry: g, Announce: Always, Limit: limit}
+func (g *Templates) OptionsMessages(records []OptionsRecord, limit int) (msgs [][]byte, counts []int) {
+	w := Packer{Registry: g, Announce: Always, Limit: limit}
 	for _, r := range records {
 		if pos, n := w.places(r.Template, len(r.Data), 1); n == 1 {
 			copy(w.buf[pos:], r.Data)
@@ -46,14 +46,14 @@ var fixedName = Specifier{element.InterfaceName.IE, nameLength}
 
 const nameLength = 16
 
-// Options are the options templates of one output; nil are those that it does not send.
-type Options struct {
+// OptionsTemplates are the options templates of one output; nil are those that it does not send.
+type OptionsTemplates struct {
 	statistics, ignored, notSent, keys, interfaces, timeouts, types *Template
 	sampling                                                        []sampler
 }
 
-// OptionsTemplates returns how many templates options records need at most.
-func OptionsTemplates(everything, sampling bool) (n int) {
+// CountOptionsTemplates returns how many templates options records need at most.
+func CountOptionsTemplates(everything, sampling bool) (n int) {
 	if everything {
 		n += 7
 	}
@@ -66,8 +66,8 @@ func OptionsTemplates(everything, sampling bool) (n int) {
 // NewOptions takes numbers for options templates; call it before templates of data take theirs.
 // Those of sampling are taken where a packet of several was looked at, the others where everything
 // is to be told.
-func NewOptions(g *Registry, everything, sampling bool) *Options {
-	o := &Options{}
+func NewOptions(g *Templates, everything, sampling bool) *OptionsTemplates {
+	o := &OptionsTemplates{}
 	of := func(scope int, list ...*engine.Element) *Template { return g.Of(specifyAll(list), scope) }
 	v9 := func(scope Specifier, list ...*engine.Element) *Template {
 		return g.Of(append([]Specifier{scope}, specifyAll(list)...), 1)
@@ -107,7 +107,7 @@ func (s Span) append(p []byte) []byte {
 }
 
 // Statistics tells what the exporter has sent of its observation domain (RFC 7011 section 4.1).
-func (o *Options) Statistics(domain uint32, messages, records, octets uint64) OptionsRecord {
+func (o *OptionsTemplates) Statistics(domain uint32, messages, records, octets uint64) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, domain)
 	p = binary.BigEndian.AppendUint64(p, messages)
 	p = binary.BigEndian.AppendUint64(p, records)
@@ -115,13 +115,13 @@ func (o *Options) Statistics(domain uint32, messages, records, octets uint64) Op
 }
 
 // Ignored tells what was there and was not metered (RFC 7011 section 4.2).
-func (o *Options) Ignored(domain uint32, packets uint64, when Span) OptionsRecord {
+func (o *OptionsTemplates) Ignored(domain uint32, packets uint64, when Span) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, domain)
 	return OptionsRecord{o.ignored, when.append(binary.BigEndian.AppendUint64(p, packets))}
 }
 
 // NotSent tells what was metered and not sent (RFC 7011 section 4.3).
-func (o *Options) NotSent(process uint32, what Content, when Span) OptionsRecord {
+func (o *OptionsTemplates) NotSent(process uint32, what Content, when Span) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, process)
 	p = binary.BigEndian.AppendUint64(p, what.Records)
 	p = binary.BigEndian.AppendUint64(p, what.Packets)
@@ -129,7 +129,7 @@ func (o *Options) NotSent(process uint32, what Content, when Span) OptionsRecord
 }
 
 // interfaceOf tells an interface's name.
-func (o *Options) interfaceOf(index uint32, name string) OptionsRecord {
+func (o *OptionsTemplates) interfaceOf(index uint32, name string) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, index)
 	if o.interfaces.Elements[1] == fixedName {
 		p = append(p, make([]byte, nameLength)...)
@@ -142,7 +142,7 @@ func (o *Options) interfaceOf(index uint32, name string) OptionsRecord {
 // timeoutsOf tells after what age a flow that goes on is reported, and after what pause it has
 // ended. process numbers the metering processes of an observation domain; NetFlow v9 does not tell
 // them apart.
-func (o *Options) timeoutsOf(domain, process uint32, m meter) OptionsRecord {
+func (o *OptionsTemplates) timeoutsOf(domain, process uint32, m meter) OptionsRecord {
 	p := binary.BigEndian.AppendUint32(nil, domain)
 	if o.timeouts.Scope == 2 {
 		p = binary.BigEndian.AppendUint32(p, process)
@@ -158,7 +158,7 @@ func wholeSeconds(d time.Duration) uint16 {
 
 // Keys tells which elements of a template make a flow (RFC 7011 section 4.4); ok is false if none
 // does.
-func (o *Options) Keys(t *Template) (r OptionsRecord, ok bool) {
+func (o *OptionsTemplates) Keys(t *Template) (r OptionsRecord, ok bool) {
 	var bits uint64
 	for i, e := range t.Elements {
 		if i < 64 && slices.Contains(flowKeyElements, e.IE) {
@@ -177,7 +177,7 @@ var flowKeyElements = []engine.IE{
 
 // Type describes an enterprise element (RFC 5610 section 3.9). libfixbuf takes no description that
 // lacks any of the fields.
-func (o *Options) Type(k *engine.KeyInfo) OptionsRecord {
+func (o *OptionsTemplates) Type(k *engine.KeyInfo) OptionsRecord {
 	own := k.Own()
 	p := binary.BigEndian.AppendUint32(nil, own.PEN)
 	p = binary.BigEndian.AppendUint16(p, own.ID)

@@ -11,7 +11,7 @@ import (
 )
 
 // NewPackets binds the keys of packets. It returns nil if the stack has none.
-func NewPackets(p *engine.Binder, g *Registry, c Choice) *Encoder {
+func NewPackets(p *engine.Binder, g *Templates, c Choice) *Encoder {
 	e := &Encoder{}
 	e.bindFamily(p)
 	l := packetItems(p, c.FlagOctets)
@@ -119,7 +119,7 @@ func (f withHeader6) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 
 // NewCounters binds the keys of named counters, as NFACCT reads them. It returns nil if the stack
 // has none.
-func NewCounters(p *engine.Binder, g *Registry, c Choice) *Encoder {
+func NewCounters(p *engine.Binder, g *Templates, c Choice) *Encoder {
 	e := &Encoder{}
 	e.bindFamily(p)
 	name := engine.Want(p, key.SumName)

@@ -17,7 +17,7 @@ type sampler struct {
 }
 
 // samplers takes templates for every way.
-func samplers(g *Registry) (list []sampler) {
+func samplers(g *Templates) (list []sampler) {
 	add := func(record func(domain, n uint32) []byte, scope Specifier, rest ...*engine.Element) {
 		list = append(list, sampler{g.Of(append([]Specifier{scope}, specifyAll(rest)...), 1), record})
 	}
@@ -56,7 +56,7 @@ func bigEndian(values ...any) (p []byte) {
 }
 
 // Sampling tells that one packet of every n was looked at.
-func (o *Options) Sampling(domain, n uint32) (records []OptionsRecord) {
+func (o *OptionsTemplates) Sampling(domain, n uint32) (records []OptionsRecord) {
 	for _, s := range o.sampling {
 		records = append(records, OptionsRecord{s.template, s.record(domain, n)})
 	}

@@ -39,12 +39,12 @@ type shapes struct {
 	items    items
 	weigh    [2]weigher
 	interest uint64 // the presence bits that matter
-	registry *Registry
+	registry *Templates
 	table    [256]*shape
 	all      []*shape
 }
 
-func (l *shapes) init(it items, g *Registry) {
+func (l *shapes) init(it items, g *Templates) {
 	l.items, l.registry = it, g
 	for i := range it {
 		for d := range it[i].need {

@@ -11,8 +11,8 @@ import (
 	"ulogd/plugins/input/netlink/netns"
 )
 
-// Stacks gathers it while they are bound.
-type Stacks struct {
+// Metering gathers it while they are bound.
+type Metering struct {
 	meters []meter
 	homes  []*home
 	log    *engine.LimitedLog
@@ -29,7 +29,7 @@ type home struct {
 type meter struct{ active, idle time.Duration }
 
 // Add notes what is to be told of a stack.
-func (s *Stacks) Add(p *engine.Binder) {
+func (s *Metering) Add(p *engine.Binder) {
 	info := p.Stack()
 	if m := (meter{info.Active, info.Idle}); info.Timed && !slices.Contains(s.meters, m) {
 		s.meters = append(s.meters, m)
@@ -59,7 +59,7 @@ func (h *home) leave() error {
 }
 
 // Timeouts tells those of the flow caches.
-func (o *Options) Timeouts(domain uint32, s *Stacks) (records []OptionsRecord) {
+func (o *OptionsTemplates) Timeouts(domain uint32, s *Metering) (records []OptionsRecord) {
 	for i, m := range s.meters {
 		records = append(records, o.timeoutsOf(domain, uint32(i+1), m))
 	}
@@ -68,7 +68,7 @@ func (o *Options) Timeouts(domain uint32, s *Stacks) (records []OptionsRecord) {
 
 // Open enters the namespaces, as long as the process may. One that cannot be entered has no
 // interfaces; its input says why.
-func (s *Stacks) Open(env *engine.Env) {
+func (s *Metering) Open(env *engine.Env) {
 	s.log = env.Limited()
 	for _, h := range s.homes {
 		h.Open()
@@ -76,14 +76,14 @@ func (s *Stacks) Open(env *engine.Env) {
 }
 
 // Close leaves them.
-func (s *Stacks) Close() {
+func (s *Metering) Close() {
 	for _, h := range s.homes {
 		h.leave()
 	}
 }
 
 // Interfaces names those of the inputs' namespaces.
-func (o *Options) Interfaces(s *Stacks) (records []OptionsRecord) {
+func (o *OptionsTemplates) Interfaces(s *Metering) (records []OptionsRecord) {
 	for _, h := range s.homes {
 		if err := h.Follow(); err != nil {
 			s.log.Warn("cannot tell collectors the names of interfaces", "error", err)

@@ -41,8 +41,8 @@ var (
 	NetFlow9 = Dialect{Version: 9, Header: 20, TemplateSet: 0, OptionsSet: 1, Pad: true}
 )
 
-// Registry numbers the templates of one output. A template stays for as long as the output does.
-type Registry struct {
+// Templates numbers the templates of one output. A template stays for as long as the output does.
+type Templates struct {
 	Dialect Dialect
 	First   uint16 // number of the first template
 	Max     int    // templates at most, 64 or fewer: a word of bits names them
@@ -50,14 +50,14 @@ type Registry struct {
 }
 
 // List returns all templates so far.
-func (g *Registry) List() []*Template { return g.list }
+func (g *Templates) List() []*Template { return g.list }
 
 // Known returns the bits of all templates so far.
-func (g *Registry) Known() uint64 { return 1<<len(g.list) - 1 }
+func (g *Templates) Known() uint64 { return 1<<len(g.list) - 1 }
 
 // Of returns the template of these elements, a new one if need be, or nil if there are too many
 // already.
-func (g *Registry) Of(els []Specifier, scope int) *Template {
+func (g *Templates) Of(els []Specifier, scope int) *Template {
 	for _, t := range g.list {
 		if t.Scope == scope && slices.Equal(t.Elements, els) {
 			return t
@@ -74,7 +74,7 @@ func (g *Registry) Of(els []Specifier, scope int) *Template {
 
 // around returns the smallest template that has all the elements asked for and besides only such as
 // may be zero.
-func (g *Registry) around(els []Specifier, may func(Specifier) bool) (best *Template) {
+func (g *Templates) around(els []Specifier, may func(Specifier) bool) (best *Template) {
 	for _, t := range g.list {
 		if t.Scope == 0 && (best == nil || t.fixed < best.fixed) && covers(t.Elements, els, may) {
 			best = t
@@ -135,7 +135,7 @@ func (t *Template) build(d *Dialect) {
 
 // TemplateMessages builds messages of at most limit octets that announce the templates named by
 // bits, and nothing else. A template that is longer than the limit travels alone.
-func (g *Registry) TemplateMessages(bits uint64, limit int) [][]byte {
+func (g *Templates) TemplateMessages(bits uint64, limit int) [][]byte {
 	var (
 		out [][]byte
 		msg []byte
@@ -172,7 +172,7 @@ func (g *Registry) TemplateMessages(bits uint64, limit int) [][]byte {
 }
 
 // seal completes lengths: of the last set and, in IPFIX, of the message.
-func (g *Registry) seal(msg []byte, set int) {
+func (g *Templates) seal(msg []byte, set int) {
 	if set != 0 {
 		binary.BigEndian.PutUint16(msg[set+2:], uint16(len(msg)-set))
 	}
@@ -182,7 +182,7 @@ func (g *Registry) seal(msg []byte, set int) {
 }
 
 // count adds to NetFlow v9's count of records of all kinds (RFC 3954 section 5.1).
-func (g *Registry) count(msg []byte, n int) {
+func (g *Templates) count(msg []byte, n int) {
 	if g.Dialect.Version == 9 {
 		binary.BigEndian.PutUint16(msg[2:], binary.BigEndian.Uint16(msg[2:])+uint16(n))
 	}

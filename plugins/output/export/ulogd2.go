@@ -10,7 +10,7 @@ import (
 // NewULOGD2 binds the keys of ulogd2's one template: both directions in one counter of 32 bits,
 // whole seconds, the mark as applicationId, and zeros for what is missing. IPv4 records have the
 // registry's first template, IPv6 ones, which ulogd2 does not send, the second.
-func NewULOGD2(p *engine.Binder, g *Registry) *Encoder {
+func NewULOGD2(p *engine.Binder, g *Templates) *Encoder {
 	e := &Encoder{}
 	e.bindFamily(p)
 	f := bindFlow(p)

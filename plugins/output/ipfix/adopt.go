@@ -14,14 +14,14 @@ import (
 // adopter gives stored messages the template numbers of this run. With each message its templates
 // are stored, as the sets that would announce them.
 type adopter struct {
-	registry *export.Registry
+	registry *export.Templates
 	contexts map[uint64][]byte // by the templates' bits
 
 	context []byte // of the last message adopted
 	now     map[uint16]*export.Template
 }
 
-func newAdopter(g *export.Registry) *adopter {
+func newAdopter(g *export.Templates) *adopter {
 	return &adopter{registry: g, contexts: map[uint64][]byte{}, now: map[uint16]*export.Template{}}
 }
 

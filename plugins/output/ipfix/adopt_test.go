@@ -16,7 +16,7 @@ func FuzzAdopt(f *testing.F) {
 	var contexts, messages [][]byte
 	var records []int
 	onBatch(f, true, flows256(4), map[string]string{"nat_events": "true"}, func(s *stage, b *engine.Batch) {
-		w, a := s.o.builders[0], newAdopter(&s.o.registry)
+		w, a := s.o.packers[0], newAdopter(&s.o.templates)
 		w.Limit = 8192
 		s.encoder.Encode(b, b.Rows(), w)
 		w.Finish()
@@ -33,7 +33,7 @@ func FuzzAdopt(f *testing.F) {
 	f.Add(contexts[0], messages[0][:17])
 	f.Add([]byte{0, 2, 0, 8, 1, 1, 0, 0}, messages[0])
 	f.Fuzz(func(t *testing.T, context, msg []byte) {
-		registry := export.Registry{Dialect: export.IPFIX, First: 300, Max: 8}
+		registry := export.Templates{Dialect: export.IPFIX, First: 300, Max: 8}
 		a := newAdopter(&registry)
 		m, ok := a.Adopt(context, bytes.Clone(msg))
 		for i := range messages {
@@ -53,10 +53,10 @@ func FuzzAdopt(f *testing.F) {
 // TestAdopt reads adopted messages back, behind the templates of the run that adopts them.
 func TestAdopt(t *testing.T) {
 	onBatch(t, true, flows256(4), map[string]string{}, func(s *stage, b *engine.Batch) {
-		registry := export.Registry{Dialect: export.IPFIX, First: 300, Max: 8}
+		registry := export.Templates{Dialect: export.IPFIX, First: 300, Max: 8}
 		registry.Of([]export.Specifier{{IE: engine.IE{ID: 1}, Length: 8}}, 0) // takes the first number
-		old, now := newAdopter(&s.o.registry), newAdopter(&registry)
-		w, own, adopted := s.o.builders[0], newSession(), newSession()
+		old, now := newAdopter(&s.o.templates), newAdopter(&registry)
+		w, own, adopted := s.o.packers[0], newSession(), newSession()
 		own.stored, adopted.stored = true, true
 		w.Limit = 2048
 		s.encoder.Encode(b, b.Rows(), w)

@@ -97,7 +97,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			onBatch(b, c.asct, flows256(c.v6), c.set, func(s *stage, batch *engine.Batch) {
 				records, discard := 0, func([]byte, collector.Mark) {}
-				w := s.o.builders[0]
+				w := s.o.packers[0]
 				w.Limit = 1432
 				b.ReportAllocs()
 				b.ResetTimer()
@@ -116,7 +116,7 @@ func BenchmarkEncode(b *testing.B) {
 func TestEncodeDoesNotAllocate(t *testing.T) {
 	for _, direction := range []string{"uniflow", "biflow", "sum"} {
 		onBatch(t, true, flows256(4), map[string]string{"direction": direction}, func(s *stage, b *engine.Batch) {
-			w, discard := s.o.builders[0], func([]byte, collector.Mark) {}
+			w, discard := s.o.packers[0], func([]byte, collector.Mark) {}
 			encode := func() {
 				s.encoder.Encode(b, b.Rows(), w)
 				w.Take(discard)

@@ -47,7 +47,7 @@ func FuzzEncode(f *testing.F) {
 		var messages [][]byte
 		noTemplate := 0
 		onBatch(t, asct, flows, set, func(s *stage, b *engine.Batch) {
-			w := s.o.builders[0]
+			w := s.o.packers[0]
 			w.Limit = max(int(limit), 512)
 			res := s.encoder.Encode(b, b.Rows(), w)
 			w.Finish()
@@ -56,13 +56,13 @@ func FuzzEncode(f *testing.F) {
 				if len(msg) > w.Limit {
 					t.Errorf("message of %d octets, limit %d", len(msg), w.Limit)
 				}
-				for _, ahead := range s.o.registry.TemplateMessages(m.Needs&^m.Brings, 65535) {
+				for _, ahead := range s.o.templates.TemplateMessages(m.Needs&^m.Brings, 65535) {
 					if announce%2 == 0 && len(messages) == 0 {
 						stamp(ahead, sent)
 						messages = append(messages, ahead)
 					}
 				}
-				told.Add(s.o.registry.Content(msg))
+				told.Add(s.o.templates.Content(msg))
 				msg = bytes.Clone(msg)
 				stamp(msg, sent)
 				sent += uint32(m.Records)
@@ -75,8 +75,8 @@ func FuzzEncode(f *testing.F) {
 				t.Errorf("messages and losses amount to %+v, want %+v", told, want)
 			}
 			noTemplate = res.NoTemplate
-			if noTemplate > 0 && len(s.o.registry.List()) < 64 {
-				t.Errorf("%d records without a template, though there are only %d", noTemplate, len(s.o.registry.List()))
+			if noTemplate > 0 && len(s.o.templates.List()) < 64 {
+				t.Errorf("%d records without a template, though there are only %d", noTemplate, len(s.o.templates.List()))
 			}
 			if res.TooBig > 0 {
 				t.Errorf("%d records found no place", res.TooBig)

@@ -37,12 +37,12 @@ type output struct {
 	spool spooling
 	file  file
 
-	registry export.Registry
-	builders []*export.Builder // of the streams
-	reporter *reporter         // nil: no options records
-	noRoom   *engine.Drop
-	noForm   *engine.Drop
-	no6      *engine.Drop
+	templates export.Templates
+	packers   []*export.Packer // of the streams
+	reporter  *reporter        // nil: no options records
+	noRoom    *engine.Drop
+	noForm    *engine.Drop
+	no6       *engine.Drop
 }
 
 // The optional parts of the contract that it implements (engine/plugin.go).
@@ -59,7 +59,7 @@ func (o *output) Options(opts *engine.Options) {
 	o.settings.options(opts, &o.Output)
 	o.spool.options(opts)
 	o.file.options(opts)
-	o.registry.Dialect = export.IPFIX
+	o.templates.Dialect = export.IPFIX
 }
 
 func (o *output) Validate() error {
@@ -94,9 +94,9 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	if o.announce == export.Never {
 		o.Queued = p.Stats().Counter("without_template", "records sent without their template (send_template = never): only a collector that knows it from its own configuration reads them")
 	}
-	o.registry.First, o.registry.Max = 257, o.maxTemplates
+	o.templates.First, o.templates.Max = 257, o.maxTemplates
 	if o.layout == layoutULOGD2 {
-		o.registry.First, o.registry.Max = 256, 2
+		o.templates.First, o.templates.Max = 256, 2
 	}
 	if o.Streams == nil && o.optionsInterval > 0 {
 		o.reporter = newReporter(o)
@@ -153,7 +153,7 @@ func (o *output) connect(env *engine.Env) error {
 	o.watchDrops()
 	for _, p := range paths {
 		if o.proto == protoDTLS {
-			p.Link.Renew(o.renew)
+			p.Connector.Renew(o.renew)
 		}
 		if err := o.spool.attach(p.Queue, p.Name, o); err != nil {
 			return err
@@ -216,7 +216,7 @@ func (s *stage) Consume(b *engine.Batch) {
 		s.o.Env().Stats.Made.Add(len(events))
 		for i, rows := range s.shares.Of(b, events) {
 			if len(rows) > 0 {
-				s.settle(i, s.events.Encode(b, rows, s.o.builders[i]), now)
+				s.settle(i, s.events.Encode(b, rows, s.o.packers[i]), now)
 			}
 		}
 	}
@@ -225,7 +225,7 @@ func (s *stage) Consume(b *engine.Batch) {
 	}
 	for i, rows := range s.shares.Of(b, rows) {
 		if len(rows) > 0 {
-			s.settle(i, s.encoder.Encode(b, rows, s.o.builders[i]), now)
+			s.settle(i, s.encoder.Encode(b, rows, s.o.packers[i]), now)
 		}
 	}
 	s.o.Pump(now)
@@ -256,7 +256,7 @@ func (o *output) bind(p *engine.Binder, waits bool) engine.Stage {
 		o.reporter.bind(p, s.encoder)
 	}
 	if o.natEvents {
-		if s.events = export.NewNATEvents(p, &o.registry, o.natHistoric); s.events == nil {
+		if s.events = export.NewNATEvents(p, &o.templates, o.natHistoric); s.events == nil {
 			p.Problem("nat_events: only connections can be translated; they come from NFCT")
 		}
 	}
@@ -274,16 +274,16 @@ func (o *output) bind(p *engine.Binder, waits bool) engine.Stage {
 // encoder binds the first kind of record that the stack has.
 func (o *output) encoder(p *engine.Binder) *export.Encoder {
 	if o.layout == layoutULOGD2 {
-		return export.NewULOGD2(p, &o.registry)
+		return export.NewULOGD2(p, &o.templates)
 	}
-	flows := export.NewFlows(p, &o.registry, export.FlowOptions{Direction: o.direction, Totals: o.counters.Totals(p), Choice: o.choice})
+	flows := export.NewFlows(p, &o.templates, export.FlowLayout{Direction: o.direction, Totals: o.counters.Totals(p), Choice: o.choice})
 	if flows != nil {
 		return flows
 	}
-	if packets := export.NewPackets(p, &o.registry, o.choice); packets != nil {
+	if packets := export.NewPackets(p, &o.templates, o.choice); packets != nil {
 		return packets
 	}
-	return export.NewCounters(p, &o.registry, o.choice)
+	return export.NewCounters(p, &o.templates, o.choice)
 }
 
 // smallest returns the octets of the smallest message that can hold a record and, apart or

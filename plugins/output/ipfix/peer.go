@@ -30,8 +30,8 @@ func (o *output) limits() stream.Limits {
 
 // Messages implements stream.Format.
 func (o *output) Messages(*stream.Stream) stream.Messages {
-	w := &export.Builder{Registry: &o.registry, Announce: o.announce}
-	o.builders = append(o.builders, w)
+	w := &export.Packer{Registry: &o.templates, Announce: o.announce}
+	o.packers = append(o.packers, w)
 	return w
 }
 
@@ -95,7 +95,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 		if i == copies-1 && o.reporter == nil { // what is told about a template comes after it
 			missing &^= m.Brings
 		}
-		p.stream.Templates(q, &o.registry, missing)
+		p.stream.Templates(q, &o.templates, missing)
 	}
 	p.told.Bits |= fresh
 	if o.reporter != nil {
@@ -126,7 +126,7 @@ func (p *peer) tell(q *collector.Queue, now time.Time) {
 		p.described = 0
 		r.describe(q, p, bits)
 	}
-	p.stream.Templates(q, &p.o.registry, bits)
+	p.stream.Templates(q, &p.o.templates, bits)
 	if r != nil {
 		r.keys(q, p, bits)
 	}

@@ -13,8 +13,8 @@ import (
 // reporter makes the options records of one output.
 type reporter struct {
 	o       *output
-	options *export.Options
-	stacks  export.Stacks
+	options *export.OptionsTemplates
+	stacks  export.Metering
 	infos   []*engine.KeyInfo // of the elements under an enterprise number
 
 	lost             int64 // at the last report
@@ -23,7 +23,7 @@ type reporter struct {
 }
 
 func newReporter(o *output) *reporter {
-	return &reporter{o: o, options: export.NewOptions(&o.registry, o.everything, o.sampling > 0)}
+	return &reporter{o: o, options: export.NewOptions(&o.templates, o.everything, o.sampling > 0)}
 }
 
 // bind notes what is to be told of a stack.
@@ -39,7 +39,7 @@ func (r *reporter) drop(c export.Content, now time.Time) {
 }
 
 // dropMessage counts what is in a message that found no room.
-func (r *reporter) dropMessage(msg []byte) { r.drop(r.o.registry.Content(msg), time.Now()) }
+func (r *reporter) dropMessage(msg []byte) { r.drop(r.o.templates.Content(msg), time.Now()) }
 
 // report sends a collector the figures as of now, the settings, and the names of interfaces.
 func (r *reporter) report(q *collector.Queue, p *peer, now time.Time) {
@@ -106,7 +106,7 @@ func (r *reporter) keys(q *collector.Queue, p *peer, bits uint64) {
 
 // templates returns those of data that bits name.
 func (r *reporter) templates(bits uint64) (list []*export.Template) {
-	for _, t := range r.o.registry.List() {
+	for _, t := range r.o.templates.List() {
 		if t.Needs&bits != 0 && t.Scope == 0 {
 			list = append(list, t)
 		}
@@ -115,5 +115,5 @@ func (r *reporter) templates(bits uint64) (list []*export.Template) {
 }
 
 func (r *reporter) send(q *collector.Queue, p *peer, records []export.OptionsRecord) {
-	p.stream.OptionsRecords(q, &r.o.registry, records)
+	p.stream.OptionsRecords(q, &r.o.templates, records)
 }

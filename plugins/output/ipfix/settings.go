@@ -90,7 +90,7 @@ func (s *settings) validate(mode string) error {
 	if s.sampling > 0 && !s.opts.Given("options_interval") {
 		s.optionsInterval = samplingInterval
 	}
-	options := export.OptionsTemplates(s.everything, s.sampling > 0)
+	options := export.CountOptionsTemplates(s.everything, s.sampling > 0)
 	switch {
 	case s.sampling > 0 && s.optionsInterval == 0:
 		return fmt.Errorf("options_interval: 0 leaves out what sampling = %d has to be announced in; remove one of them", s.sampling)

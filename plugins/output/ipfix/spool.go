@@ -55,7 +55,7 @@ func (s *spooling) attach(q *collector.Queue, address string, o *output) error {
 	if err != nil {
 		return err
 	}
-	q.Spool(disk, newAdopter(&o.registry))
+	q.Spool(disk, newAdopter(&o.templates))
 	return nil
 }
 

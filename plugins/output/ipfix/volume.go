@@ -149,7 +149,7 @@ func (v *volume) Drain() error { return nil }
 func (v *volume) MaxMessage() int { return 0 }
 
 // Ends implements collector.Session.
-func (v *volume) Ends() engine.Session { return engine.Session{} }
+func (v *volume) Ends() engine.SocketPair { return engine.SocketPair{} }
 
 // Shutdown implements collector.Session.
 func (v *volume) Shutdown() error {

@@ -22,8 +22,8 @@ const (
 
 var be = binary.BigEndian
 
-// builder lays records out in datagrams.
-type builder struct {
+// packer lays records out in datagrams.
+type packer struct {
 	stream   *stream.Stream
 	n        int  // records in the open datagram
 	most     int  // that it may have
@@ -33,18 +33,18 @@ type builder struct {
 
 // Messages implements stream.Format.
 func (o *output) Messages(s *stream.Stream) stream.Messages {
-	w := &builder{stream: s, most: maxRecords}
+	w := &packer{stream: s, most: maxRecords}
 	be.PutUint16(w.buf[0:], 5)
 	w.buf[20], w.buf[21] = o.engineType, o.engineID
 	if o.sampling > 0 {
 		be.PutUint16(w.buf[22:], everyNth|o.sampling)
 	}
-	o.builders = append(o.builders, w)
+	o.packers = append(o.packers, w)
 	return w
 }
 
 // record returns the place for the next record.
-func (w *builder) record(now time.Time) []byte {
+func (w *packer) record(now time.Time) []byte {
 	if w.n >= w.most {
 		w.Finish()
 		w.stream.Settle(now)
@@ -55,18 +55,18 @@ func (w *builder) record(now time.Time) []byte {
 }
 
 // SetLimit implements stream.Messages.
-func (w *builder) SetLimit(octets int) {
+func (w *packer) SetLimit(octets int) {
 	w.most = min(max((octets-headerLen)/recordLen, 1), maxRecords)
 }
 
 // Pending implements stream.Messages.
-func (w *builder) Pending() int { return w.n }
+func (w *packer) Pending() int { return w.n }
 
 // Finish implements stream.Messages.
-func (w *builder) Finish() { w.finished = w.n > 0 }
+func (w *packer) Finish() { w.finished = w.n > 0 }
 
 // Take implements stream.Messages.
-func (w *builder) Take(add func(msg []byte, m collector.Mark)) {
+func (w *packer) Take(add func(msg []byte, m collector.Mark)) {
 	if !w.finished {
 		return
 	}

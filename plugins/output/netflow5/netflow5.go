@@ -17,8 +17,8 @@ type output struct {
 	engineID   uint8
 	sampling   uint16
 
-	clock    uptime.Clock
-	builders []*builder // of the streams
+	clock   uptime.Clock
+	packers []*packer // of the streams
 
 	ipv6    *engine.Drop
 	notIP   *engine.Drop

@@ -133,9 +133,9 @@ func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
 // put writes the flow's records and returns how many they are.
 func (s *stage) put(f *flow, now time.Time) (records int) {
 	o := s.o
-	x := o.builders[0]
-	if len(o.builders) > 1 {
-		x = o.builders[f.share(len(o.builders))]
+	x := o.packers[0]
+	if len(o.packers) > 1 {
+		x = o.packers[f.share(len(o.packers))]
 	}
 	start, early := o.clock.Millis(int64(f.start))
 	end, _ := o.clock.Millis(int64(f.end))

@@ -51,12 +51,12 @@ type output struct {
 	maxTemplates  int
 	refresh       stream.Refresh
 
-	registry export.Registry
-	builders []*export.Builder // of the streams
-	clock    uptime.Clock
-	reporter *reporter // nil: no options records
-	noRoom   *engine.Drop
-	noForm   *engine.Drop
+	templates export.Templates
+	packers   []*export.Packer // of the streams
+	clock     uptime.Clock
+	reporter  *reporter // nil: no options records
+	noRoom    *engine.Drop
+	noForm    *engine.Drop
 }
 
 // The optional parts of the contract that it implements (engine/plugin.go).
@@ -67,7 +67,7 @@ var (
 )
 
 func (o *output) Options(opts *engine.Options) {
-	o.registry.Dialect = export.NetFlow9
+	o.templates.Dialect = export.NetFlow9
 	o.Output.Options(opts, stream.PortNetFlow, stream.All, stream.Balance)
 	engine.Int(opts, &o.sourceID, "source_id", 0, "source id in the header: what tells exporters on one address apart")
 	engine.Octets(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
@@ -82,7 +82,7 @@ func (o *output) Options(opts *engine.Options) {
 
 // Validate implements engine.Validator.
 func (o *output) Validate() error {
-	options := export.OptionsTemplates(o.optionRecords, o.sampling > 0)
+	options := export.CountOptionsTemplates(o.optionRecords, o.sampling > 0)
 	switch {
 	case o.maxTemplates < 1 || o.maxTemplates > 64:
 		return fmt.Errorf("max_templates: must be from 1 to 64, is %d", o.maxTemplates)
@@ -101,7 +101,7 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	p.OwnAccounting()
 	o.noRoom = p.Stats().Drop("record_too_big", "records that no message of the permitted size can hold")
 	o.noForm = p.Stats().Drop("no_template", "records that would have needed a template beyond max_templates, or that are not IP")
-	o.registry.First, o.registry.Max = 256, o.maxTemplates
+	o.templates.First, o.templates.Max = 256, o.maxTemplates
 	if o.Streams == nil && (o.optionRecords || o.sampling > 0) {
 		o.reporter = newReporter(o)
 	}

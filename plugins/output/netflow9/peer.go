@@ -16,8 +16,8 @@ const longestMessage = 1500 - 48
 
 // Messages implements stream.Format.
 func (o *output) Messages(*stream.Stream) stream.Messages {
-	w := &export.Builder{Registry: &o.registry, Announce: export.First}
-	o.builders = append(o.builders, w)
+	w := &export.Packer{Registry: &o.templates, Announce: export.First}
+	o.packers = append(o.packers, w)
 	return w
 }
 
@@ -56,7 +56,7 @@ func (p *peer) Before(q *collector.Queue, m collector.Mark, now time.Time) {
 	}
 	fresh := m.Needs &^ p.told.Bits
 	p.told.Bits |= fresh
-	p.stream.Templates(q, &p.o.registry, fresh&^m.Brings)
+	p.stream.Templates(q, &p.o.templates, fresh&^m.Brings)
 }
 
 // Refresh implements stream.Peer.
@@ -72,7 +72,7 @@ func (p *peer) Refresh(q *collector.Queue, now time.Time) {
 
 // tell announces all templates, and sends what holds for all records.
 func (p *peer) tell(q *collector.Queue, now time.Time) {
-	p.stream.Templates(q, &p.o.registry, p.told.Bits)
+	p.stream.Templates(q, &p.o.templates, p.told.Bits)
 	if r := p.o.reporter; r != nil {
 		r.settings(q, p)
 	}

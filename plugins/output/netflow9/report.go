@@ -10,14 +10,14 @@ import (
 // reporter makes the options records of one output.
 type reporter struct {
 	o       *output
-	options *export.Options
-	stacks  export.Stacks
+	options *export.OptionsTemplates
+	stacks  export.Metering
 	known   uint64 // the options templates, by their bits
 }
 
 func newReporter(o *output) *reporter {
-	r := &reporter{o: o, options: export.NewOptions(&o.registry, o.optionRecords, o.sampling > 0)}
-	r.known = o.registry.Known()
+	r := &reporter{o: o, options: export.NewOptions(&o.templates, o.optionRecords, o.sampling > 0)}
+	r.known = o.templates.Known()
 	return r
 }
 
@@ -41,5 +41,5 @@ func (r *reporter) figures(q *collector.Queue, p *peer) {
 }
 
 func (r *reporter) send(q *collector.Queue, p *peer, records []export.OptionsRecord) {
-	p.stream.OptionsRecords(q, &r.o.registry, records)
+	p.stream.OptionsRecords(q, &r.o.templates, records)
 }

@@ -24,7 +24,7 @@ type stage struct {
 // stage binds the keys.
 func (o *output) stage(p *engine.Binder) *stage {
 	s := &stage{o: o, event: engine.Want(p, key.CTEvent), times: uptime.BindTimes(p), shares: export.NewShares(p, len(o.Streams))}
-	s.encoder = export.NewFlows(p, &o.registry, export.FlowOptions{
+	s.encoder = export.NewFlows(p, &o.templates, export.FlowLayout{
 		Direction: o.direction, Totals: o.counters.Totals(p), Choice: export.Choice{Fields: o.fields, FlagOctets: 1}, Uptime: &o.clock.Epoch,
 	})
 	return s
@@ -53,7 +53,7 @@ func (s *stage) Consume(b *engine.Batch) {
 func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
 	o := s.o
 	for i, rows := range s.shares.Of(b, rows) {
-		res := s.encoder.Encode(b, rows, o.builders[i])
+		res := s.encoder.Encode(b, rows, o.packers[i])
 		o.Env().Stats.Made.Add(res.Second)
 		o.noForm.Add(res.NoTemplate)
 		o.noRoom.Add(res.TooBig)

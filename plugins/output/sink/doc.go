@@ -5,7 +5,7 @@
 // happens to records that it does not take, SIGHUP, and the accounting of every record. An output
 //
 //   - embeds a [Sink], whose methods the engine calls: nothing of Open, Tick, Flush, Signal, Close and Doctor is written again;
-//   - declares its options, among them those of its [Target]: a logfile.File, a peer.Peer, or a [Session] with a protocol of its own;
+//   - declares its options, among them those of its [Target]: a logfile.File, a peer.Peer, or a [Server] with a protocol of its own;
 //   - binds the stack to the target (once, in its Bind), which gives it a [Writer];
 //   - appends records in Consume: Begin, End after each whole record, Commit at the end of the batch.
 //

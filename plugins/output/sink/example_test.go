@@ -31,7 +31,7 @@ func init() {
 
 type rowdb struct {
 	sink.Sink
-	session sink.Session
+	session sink.Server
 	table   string
 }
 

@@ -14,14 +14,14 @@ import (
 	"ulogd/engine/doctor"
 )
 
-// A Session is the target of an output with a protocol of its own: it says how to connect, and how
+// A Server is the target of an output with a protocol of its own: it says how to connect, and how
 // one connection takes records.
 //
 // Connecting runs aside and is tried again with growing pauses, so that a daemon starts without the
 // other side. While there is no connection an output with a queue waits, so that records gather
 // there; without one they are dropped and counted. Records that a connection has not taken when it
 // breaks are sent again on the next.
-type Session struct {
+type Server struct {
 	Name    string                                                   // of the other side, for messages: an address, a path
 	Connect func(ctx context.Context, env *engine.Env) (Conn, error) // runs on a goroutine of its own
 	Check   func(d *engine.DoctorReport)                             // says what will go wrong; nil: resolves the host of a Name that is host:port
@@ -98,7 +98,7 @@ const (
 )
 
 // Open starts to connect.
-func (s *Session) Open(b *Buffer) error {
+func (s *Server) Open(b *Buffer) error {
 	s.buf, s.dialed = b, make(chan Conn, 1)
 	b.Prompt = s.Gather == 0
 	if b.Limit = s.Most; b.Limit == 0 {
@@ -114,7 +114,7 @@ func (s *Session) Open(b *Buffer) error {
 }
 
 // Write sends what has gathered.
-func (s *Session) Write() {
+func (s *Server) Write() {
 	s.sent = time.Now()
 	for s.buf.Len() > 0 {
 		if !s.ready() {
@@ -149,7 +149,7 @@ func (s *Session) Write() {
 }
 
 // Tick sends what has gathered for long enough, and connects again, also while no records come.
-func (s *Session) Tick(now time.Time) {
+func (s *Server) Tick(now time.Time) {
 	if s.conn != nil {
 		if err := s.conn.Gone(); err != nil {
 			s.lose(err)
@@ -165,10 +165,10 @@ func (s *Session) Tick(now time.Time) {
 }
 
 // Flush sends everything.
-func (s *Session) Flush() { s.Write() }
+func (s *Server) Flush() { s.Write() }
 
 // Reopen gives up the connection and makes a new one, resolving names again.
-func (s *Session) Reopen() {
+func (s *Server) Reopen() {
 	if s.conn != nil {
 		s.conn.Close()
 		s.conn, s.since = nil, time.Time{}
@@ -177,7 +177,7 @@ func (s *Session) Reopen() {
 }
 
 // Close closes the connection. The end of the daemon may have done so before.
-func (s *Session) Close() error {
+func (s *Server) Close() error {
 	if s.buf == nil {
 		return nil
 	}
@@ -193,7 +193,7 @@ func (s *Session) Close() error {
 }
 
 // Doctor looks whether the other side can be found.
-func (s *Session) Doctor(d *engine.DoctorReport) {
+func (s *Server) Doctor(d *engine.DoctorReport) {
 	if s.Check != nil {
 		s.Check(d)
 	} else if host, _, err := net.SplitHostPort(s.Name); err == nil {
@@ -202,7 +202,7 @@ func (s *Session) Doctor(d *engine.DoctorReport) {
 }
 
 // ready reports whether there is a connection, if need be after waiting for it.
-func (s *Session) ready() bool {
+func (s *Server) ready() bool {
 	for {
 		if s.conn != nil {
 			err := s.conn.Gone()
@@ -225,7 +225,7 @@ func (s *Session) ready() bool {
 }
 
 // take takes the connection that has been made, if one has.
-func (s *Session) take() bool {
+func (s *Server) take() bool {
 	select {
 	case c := <-s.dialed:
 		s.use(c)
@@ -235,7 +235,7 @@ func (s *Session) take() bool {
 	}
 }
 
-func (s *Session) use(c Conn) {
+func (s *Server) use(c Conn) {
 	s.conn, s.asking, s.since = c, false, time.Now()
 	s.connects.Add(1)
 	s.trouble.Peer.Up()
@@ -244,14 +244,14 @@ func (s *Session) use(c Conn) {
 	}
 }
 
-func (s *Session) lose(err error) {
+func (s *Server) lose(err error) {
 	s.conn.Close()
 	s.conn = nil
 	s.trouble.Say("the connection is lost; connecting again", err)
 }
 
 // connect starts to connect, unless that is under way.
-func (s *Session) connect() {
+func (s *Server) connect() {
 	if s.asking {
 		return
 	}
@@ -281,7 +281,7 @@ func (s *Session) connect() {
 	})
 }
 
-func (s *Session) dial(ctx context.Context, env *engine.Env) (Conn, error) {
+func (s *Server) dial(ctx context.Context, env *engine.Env) (Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	return s.Connect(ctx, env)

@@ -29,7 +29,7 @@ const (
 
 var packet = stacktest.Record{{Name: "print", Value: line}, {Name: "oob.time", Value: "1795226788012345678"}}
 
-func start(t *testing.T, options map[string]string) *stacktest.Stack {
+func start(t *testing.T, options map[string]string) *stacktest.Fixture {
 	t.Helper()
 	return stacktest.Setup{Output: "SYSLOG", Options: options, Shape: []stacktest.Record{packet}, Clock: clock}.Start(t)
 }

@@ -12,9 +12,9 @@ import (
 	"ulogd/engine"
 )
 
-// A Link keeps up a session with the first of its collectors that can be reached. It dials on a
+// A Connector keeps up a session with the first of its collectors that can be reached. It dials on a
 // goroutine of the engine's; its methods are called from one goroutine at a time.
-type Link struct {
+type Connector struct {
 	env      *engine.Env
 	dials    []Dial // by preference
 	names    []string
@@ -47,10 +47,10 @@ type dialed struct {
 	err     error
 }
 
-// NewLink makes a link to one collector, or to the first reachable one of several. It does not
+// NewConnector makes a link to one collector, or to the first reachable one of several. It does not
 // connect yet.
-func NewLink(env *engine.Env, interval time.Duration, names []string, dials ...Dial) *Link {
-	return &Link{
+func NewConnector(env *engine.Env, interval time.Duration, names []string, dials ...Dial) *Connector {
+	return &Connector{
 		env: env, dials: dials, names: names, interval: interval, result: make(chan dialed, 1),
 		made: env.Stats.Counter("sessions", "sessions with collectors that came up"), shunned: make([]shun, len(dials)),
 	}
@@ -58,14 +58,14 @@ func NewLink(env *engine.Env, interval time.Duration, names []string, dials ...D
 
 // Renew has a session replaced when it is older than d, 0: never. It goes on until the new one is
 // there.
-func (l *Link) Renew(d time.Duration) { l.renew = d }
+func (l *Connector) Renew(d time.Duration) { l.renew = d }
 
 // Name says where the link leads.
-func (l *Link) Name() string { return strings.Join(l.names, " or ") }
+func (l *Connector) Name() string { return strings.Join(l.names, " or ") }
 
 // Poll returns the session, nil while there is none, and whether it is new. It starts an attempt to
 // connect when one is due.
-func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
+func (l *Connector) Poll(now time.Time) (s Session, fresh bool) {
 	if l.dialing {
 		select {
 		case r := <-l.result:
@@ -87,7 +87,7 @@ func (l *Link) Poll(now time.Time) (s Session, fresh bool) {
 // Better starts an attempt to reach a collector that is preferred to the present one, or to renew a
 // session that is too old, if an attempt is due. When it succeeds, Poll returns the new session as
 // fresh; the old one is the caller's to close.
-func (l *Link) Better(now time.Time) {
+func (l *Connector) Better(now time.Time) {
 	n := l.active
 	for n > 0 && now.Before(l.shunned[n-1].until) {
 		n--
@@ -101,14 +101,14 @@ func (l *Link) Better(now time.Time) {
 }
 
 // Dialing reports whether an attempt is under way.
-func (l *Link) Dialing() bool { return l.dialing }
+func (l *Connector) Dialing() bool { return l.dialing }
 
 // Failing reports whether the last attempt has failed.
-func (l *Link) Failing() bool { return l.failing }
+func (l *Connector) Failing() bool { return l.failing }
 
 // avoid has the present collector tried last for some time, each time longer: it took a session,
 // and then nothing.
-func (l *Link) avoid(now time.Time) {
+func (l *Connector) avoid(now time.Time) {
 	s := &l.shunned[l.active]
 	s.pause = min(max(2*s.pause, l.interval), maxShun)
 	s.until = now.Add(s.pause)
@@ -119,7 +119,7 @@ func (l *Link) avoid(now time.Time) {
 const maxShun = 10 * time.Minute
 
 // dial tries the first n collectors in their order, those that are avoided last.
-func (l *Link) dial(now time.Time, n int) {
+func (l *Connector) dial(now time.Time, n int) {
 	l.tried, l.dialing = now, true
 	var order, last []int
 	for i := range n {
@@ -149,7 +149,7 @@ func (l *Link) dial(now time.Time, n int) {
 	})
 }
 
-func (l *Link) took(r dialed) (fresh bool) {
+func (l *Connector) took(r dialed) (fresh bool) {
 	l.dialing = false
 	if l.stale {
 		l.stale = false
@@ -178,7 +178,7 @@ func (l *Link) took(r dialed) (fresh bool) {
 }
 
 // Break gives up the session.
-func (l *Link) Break(err error) {
+func (l *Connector) Break(err error) {
 	if l.session == nil {
 		return
 	}
@@ -194,13 +194,13 @@ func (l *Link) Break(err error) {
 
 // Reset gives up the session and has the next Poll connect anew, whenever the last attempt was: the
 // operator asked for it.
-func (l *Link) Reset() {
+func (l *Connector) Reset() {
 	l.Break(nil)
 	l.tried, l.stale = time.Time{}, l.dialing
 }
 
 // Close ends the session and an attempt under way.
-func (l *Link) Close() error {
+func (l *Connector) Close() error {
 	if l.dialing {
 		select {
 		case r := <-l.result:
@@ -219,4 +219,4 @@ func (l *Link) Close() error {
 }
 
 // Due returns when the next attempt to connect may begin.
-func (l *Link) Due() time.Time { return l.tried.Add(l.interval) }
+func (l *Connector) Due() time.Time { return l.tried.Add(l.interval) }

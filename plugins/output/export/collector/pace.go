@@ -93,7 +93,7 @@ func (q *Queue) doubt(now time.Time) {
 	q.refusals = q.session.(datagramSession).Refused()
 	q.doubted = true
 	q.protocol.Doubt(q, now)
-	if l, ok := q.link.(*Link); ok {
+	if l, ok := q.link.(*Connector); ok {
 		l.look()
 	}
 	q.log.refused(now)

@@ -25,18 +25,18 @@ type resolver struct {
 
 // Resolve has the name of the link's only collector looked up every so often, and the session
 // replaced when it does not lead to one of its addresses any more.
-func (l *Link) Resolve(host string, every time.Duration) {
+func (l *Connector) Resolve(host string, every time.Duration) {
 	if _, err := netip.ParseAddr(host); err != nil && every > 0 {
 		l.lookup = resolver{host: host, every: every, result: make(chan []netip.Addr, 1)}
 	}
 }
 
 // look has the name looked up at once, if that was not done a moment ago.
-func (l *Link) look() { l.lookup.soon = true }
+func (l *Connector) look() { l.lookup.soon = true }
 
 // moved reports whether a lookup has ended that tells another address than the session's, and
 // begins one when it is due.
-func (r *resolver) moved(l *Link, now time.Time) bool {
+func (r *resolver) moved(l *Connector, now time.Time) bool {
 	if r.host == "" {
 		return false
 	}

@@ -46,7 +46,7 @@ type Session interface {
 	// MaxMessage returns the octets of the largest message that fits the path now; 0 means any.
 	MaxMessage() int
 	// Ends returns protocol and addresses of both ends.
-	Ends() engine.Session
+	Ends() engine.SocketPair
 	// Shutdown tells the peer that nothing more will come; what was taken is still delivered.
 	Shutdown() error
 	Close() error

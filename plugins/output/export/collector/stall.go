@@ -28,7 +28,7 @@ func (q *Queue) stalled(now time.Time) bool {
 // giveUp leaves a session that stands still.
 func (q *Queue) giveUp(now time.Time) {
 	err := fmt.Errorf("nothing was acknowledged for %v", now.Sub(q.progress).Round(time.Second))
-	if l, ok := q.link.(*Link); ok {
+	if l, ok := q.link.(*Connector); ok {
 		l.avoid(now)
 	}
 	q.broke(err, now)

@@ -139,8 +139,8 @@ func (t *TCP) acked() (n uint64) {
 func (t *TCP) MaxMessage() int { return 0 }
 
 // Ends implements Session.
-func (t *TCP) Ends() engine.Session {
-	return engine.Session{Protocol: unix.IPPROTO_TCP, Local: ends(t.conn.LocalAddr()), Remote: ends(t.conn.RemoteAddr())}
+func (t *TCP) Ends() engine.SocketPair {
+	return engine.SocketPair{Protocol: unix.IPPROTO_TCP, Local: ends(t.conn.LocalAddr()), Remote: ends(t.conn.RemoteAddr())}
 }
 
 // Shutdown implements Session.

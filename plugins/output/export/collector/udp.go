@@ -228,8 +228,8 @@ func (u *UDP) Flush() (bool, error) { return true, nil }
 func (u *UDP) Acked() int64 { return 1<<63 - 1 }
 
 // Ends implements Session.
-func (u *UDP) Ends() engine.Session {
-	return engine.Session{Protocol: unix.IPPROTO_UDP, Local: ends(u.conn.LocalAddr()), Remote: ends(u.conn.RemoteAddr())}
+func (u *UDP) Ends() engine.SocketPair {
+	return engine.SocketPair{Protocol: unix.IPPROTO_UDP, Local: ends(u.conn.LocalAddr()), Remote: ends(u.conn.RemoteAddr())}
 }
 
 // Shutdown implements Session.

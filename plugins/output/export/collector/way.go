@@ -4,7 +4,7 @@ package collector
 
 import "time"
 
-// A Way brings sessions up, one after another: a [Link] to collectors, or something else that takes
+// A Way brings sessions up, one after another: a [Connector] to collectors, or something else that takes
 // messages, such as a file. Its methods are called from one goroutine at a time.
 type Way interface {
 	// Name says where the way leads.

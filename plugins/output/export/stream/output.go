@@ -70,9 +70,9 @@ func (o *Output) make(f Format) {
 
 // A Path is a way to one collector, or to several of which one at a time is used.
 type Path struct {
-	Name  string // the collector's; in failover the first one's
-	Link  *collector.Link
-	Queue *collector.Queue
+	Name      string // the collector's; in failover the first one's
+	Connector *collector.Connector
+	Queue     *collector.Queue
 }
 
 // A Transport is how collectors are reached.
@@ -93,7 +93,7 @@ func (o *Output) Connect(env *engine.Env, t Transport) (paths []Path) {
 		for _, a := range group {
 			names, dials = append(names, a.String()), append(dials, t.Dial(a))
 		}
-		link := collector.NewLink(env, t.Retry, names, dials...)
+		link := collector.NewConnector(env, t.Retry, names, dials...)
 		q := o.Streams[min(i, len(o.Streams)-1)].join(link, t.Window)
 		switch {
 		case t.Datagrams:

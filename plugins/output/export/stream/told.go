@@ -48,7 +48,7 @@ func (t *Told) DueByTime(r Refresh, q *collector.Queue, now time.Time) bool {
 func (t *Told) Refreshed(q *collector.Queue, now time.Time) { t.refreshed, t.at = now, q.Controlled() }
 
 // Templates tells a collector the templates named by bits.
-func (s *Stream) Templates(q *collector.Queue, g *export.Registry, bits uint64) {
+func (s *Stream) Templates(q *collector.Queue, g *export.Templates, bits uint64) {
 	if bits == 0 {
 		return
 	}
@@ -58,7 +58,7 @@ func (s *Stream) Templates(q *collector.Queue, g *export.Registry, bits uint64) 
 }
 
 // OptionsRecords tells a collector options records, each message with the templates that it needs.
-func (s *Stream) OptionsRecords(q *collector.Queue, g *export.Registry, records []export.OptionsRecord) {
+func (s *Stream) OptionsRecords(q *collector.Queue, g *export.Templates, records []export.OptionsRecord) {
 	msgs, counts := g.OptionsMessages(records, s.limit)
 	for i, msg := range msgs {
 		q.Control(msg, counts[i])

@@ -30,7 +30,7 @@ type Peer struct {
 	Address string                      // host:port, or a path
 	TLS     func() (*tls.Config, error) // over tcp, read at the start and at SIGHUP; nil: in the clear
 
-	sink.Session
+	sink.Server
 	env              *engine.Env
 	config           atomic.Pointer[tls.Config]
 	octets           *engine.Counter
@@ -47,7 +47,7 @@ func (p *Peer) Open(b *sink.Buffer) error {
 	p.failed = b.Env.Stats.Drop("send_error", "records that could not be sent, such as when no process reads the port")
 	p.tooLarge = b.Env.Stats.Drop("too_large", "records that do not fit into a datagram")
 	p.Name, p.Connect = p.Address, p.dial
-	return p.Session.Open(b)
+	return p.Server.Open(b)
 }
 
 // read reads certificates and keys.
@@ -68,7 +68,7 @@ func (p *Peer) Reopen() {
 	if err := p.read(); err != nil {
 		p.env.Log.Error("certificates cannot be read again; the old ones stay in use", "peer", p.Address, "error", err)
 	}
-	p.Session.Reopen()
+	p.Server.Reopen()
 }
 
 // Again tries whether certificates and keys can be read again.
@@ -99,7 +99,7 @@ func (p *Peer) dial(ctx context.Context, env *engine.Env) (sink.Conn, error) {
 			}
 			conn = t
 		}
-		l := &link{Conn: conn, peer: p, udp: network == "udp", datagrams: network == "udp" || network == "unixgram"}
+		l := &connection{Conn: conn, peer: p, udp: network == "udp", datagrams: network == "udp" || network == "unixgram"}
 		if !l.datagrams {
 			l.watch(env)
 		}
@@ -114,12 +114,12 @@ func own(env *engine.Env, network string, conn net.Conn) {
 	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
 	remote, err2 := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if protocol != 0 && err == nil && err2 == nil {
-		env.Own.Add(engine.Session{Protocol: protocol, Local: local, Remote: remote})
+		env.Own.Add(engine.SocketPair{Protocol: protocol, Local: local, Remote: remote})
 	}
 }
 
-// link is one connection.
-type link struct {
+// connection is one to a peer.
+type connection struct {
 	net.Conn
 	peer           *Peer
 	datagrams, udp bool
@@ -128,7 +128,7 @@ type link struct {
 
 // watch reads: the peer has nothing to say, but so it is seen to go before records are written to
 // nobody.
-func (l *link) watch(env *engine.Env) {
+func (l *connection) watch(env *engine.Env) {
 	env.Go(func(ctx context.Context) {
 		stop := context.AfterFunc(ctx, func() { l.Conn.Close() })
 		defer stop()
@@ -140,7 +140,7 @@ func (l *link) watch(env *engine.Env) {
 var errClosed = errors.New("the peer has closed the connection")
 
 // Gone implements sink.Conn.
-func (l *link) Gone() error {
+func (l *connection) Gone() error {
 	if l.dead.Load() {
 		return errClosed
 	}
@@ -148,7 +148,7 @@ func (l *link) Gone() error {
 }
 
 // Send implements sink.Conn.
-func (l *link) Send(_ context.Context, r sink.Records) (n int, err error) {
+func (l *connection) Send(_ context.Context, r sink.Records) (n int, err error) {
 	if l.datagrams {
 		for n < r.Len() {
 			if err := l.datagram(r.At(n), n == 0 && r.Tries > 0); err != nil {
@@ -168,7 +168,7 @@ func (l *link) Send(_ context.Context, r sink.Records) (n int, err error) {
 
 // datagram sends one record. The last try is the second: a receiver that was restarted has a new
 // socket.
-func (l *link) datagram(record []byte, last bool) error {
+func (l *connection) datagram(record []byte, last bool) error {
 	n, err := l.Conn.Write(record)
 	switch {
 	case err == nil:

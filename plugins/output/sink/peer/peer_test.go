@@ -52,7 +52,7 @@ func record(format string, args ...any) stacktest.Record {
 	return stacktest.Record{{Name: "print", Value: fmt.Sprintf(format, args...)}}
 }
 
-func start(t *testing.T, network, address string, more ...string) *stacktest.Stack {
+func start(t *testing.T, network, address string, more ...string) *stacktest.Fixture {
 	t.Helper()
 	options := map[string]string{"network": network, "address": address}
 	for i := 0; i+1 < len(more); i += 2 {
