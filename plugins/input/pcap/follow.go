@@ -51,6 +51,10 @@ func (f *follower) close() {
 	}
 }
 
+// anyInterface stands for all interfaces of a namespace, those to come included: index 0 to the
+// kernel.
+const anyInterface = "any"
+
 // found is an interface that is there.
 type found struct {
 	index    int
@@ -64,6 +68,9 @@ func (f found) cooked() bool { return f.hardware != arphrdEther && f.hardware !=
 // lookup asks for an interface of the socket's network namespace; the error is ENODEV if there is
 // none.
 func lookup(fd int, name string) (f found, err error) {
+	if name == anyInterface {
+		return found{index: 0, hardware: arphrdVoid}, nil
+	}
 	request, err := unix.NewIfreq(name)
 	if err != nil {
 		return f, err

@@ -27,6 +27,7 @@ type liveOptions struct {
 const (
 	arphrdEther    = 1
 	arphrdLoopback = 772
+	arphrdVoid     = 0xffff // none that is known
 )
 
 // newSocket makes a socket that captures nothing yet, of one kind of link header.
@@ -128,7 +129,7 @@ func (r *ring) bind(o liveOptions, f found) error {
 	if err := unix.Bind(r.fd, all); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
-	if o.promisc {
+	if o.promisc && f.index != 0 {
 		m := unix.PacketMreq{Ifindex: int32(r.ifindex), Type: unix.PACKET_MR_PROMISC}
 		if err := unix.SetsockoptPacketMreq(r.fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m); err != nil {
 			return fmt.Errorf("promiscuous mode: %w", err)

@@ -122,6 +122,11 @@ func (r *ring) next(frames []frame) int {
 		address := b[r.pos+unix.SizeofTpacket3Hdr:][:unix.SizeofSockaddrLinklayer]
 		if address[sllPacketType] == unix.PACKET_OUTGOING {
 			f.port = portOut
+			if r.ifindex == 0 && binary.NativeEndian.Uint16(address[sllHardware:]) == arphrdLoopback {
+				r.pos += h.Next_offset // it comes once more, as received
+				r.left--
+				continue
+			}
 		}
 		if h.Status&unix.TP_STATUS_VLAN_VALID != 0 || r.link == linkSLL2 {
 			r.complete(f, b, h, address)
