@@ -10,12 +10,14 @@ require (
 	github.com/klauspost/compress v1.20.4
 	github.com/mdlayher/netlink v1.11.2
 	github.com/netsampler/goflow2/v2 v2.2.6
+	github.com/pierrec/lz4/v4 v4.1.33
 	github.com/pion/dtls/v3 v3.1.15
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.10
 	github.com/ti-mo/conntrack v0.6.0
+	github.com/ulikunitz/xz v0.5.17
 	github.com/vmware/go-ipfix v0.11.0
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.50.0

@@ -5,6 +5,7 @@ package pcap
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,7 +62,7 @@ func openSource(name string) (*source, error) {
 // unwrap reads the first octets, and decompresses from then on what they show to be compressed.
 func (s *source) unwrap() error {
 	b := bufio.NewReaderSize((*counter)(s), 64<<10) // large reads of plain files pass it by
-	head, err := b.Peek(4)
+	head, err := b.Peek(6)
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("read %s: %w", s.name, err)
 	}
@@ -76,6 +79,18 @@ func (s *source) unwrap() error {
 			return fmt.Errorf("read %s: %w", s.name, err)
 		}
 		s.Reader, s.unpack = z, z.IOReadCloser()
+	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
+		z, err := xz.NewReader(b)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", s.name, err)
+		}
+		s.Reader, s.unpack = z, io.NopCloser(z)
+	case bytes.HasPrefix(head, []byte("BZh")):
+		z := bzip2.NewReader(b)
+		s.Reader, s.unpack = z, io.NopCloser(z)
+	case bytes.HasPrefix(head, []byte{0x04, 0x22, 0x4d, 0x18}):
+		z := &lz4Frames{src: b, frame: lz4.NewReader(b)}
+		s.Reader, s.unpack = z, io.NopCloser(z)
 	default:
 		s.Reader = b
 	}
@@ -84,8 +99,27 @@ func (s *source) unwrap() error {
 
 // isZstd knows a frame of RFC 8878, and a skippable frame, with which parallel compressors begin.
 func isZstd(head []byte) bool {
-	return bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
-		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
+	return bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
+		len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18})
+}
+
+// lz4Frames reads frames one after the other, as cat makes them; the library reads one.
+type lz4Frames struct {
+	src   *bufio.Reader
+	frame *lz4.Reader
+}
+
+func (z *lz4Frames) Read(p []byte) (int, error) {
+	for {
+		n, err := z.frame.Read(p)
+		if n > 0 || err != io.EOF {
+			return n, err
+		}
+		if _, err := z.src.Peek(1); err != nil {
+			return 0, err
+		}
+		z.frame.Reset(z.src)
+	}
 }
 
 // counter is the source's reader of the file itself.

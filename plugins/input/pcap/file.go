@@ -107,6 +107,8 @@ func newFile(name string, src io.Reader, block []byte) (*file, error) {
 	switch {
 	case n == 0 && err == io.EOF:
 		return nil, fmt.Errorf("%s is empty, not a capture file", name)
+	case n == 0 && err == io.ErrUnexpectedEOF: // a decompressor's
+		return nil, fmt.Errorf("read %s: it is cut off within its first compressed block", name)
 	case err != nil && err != io.ErrUnexpectedEOF:
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	case n >= 4 && binary.LittleEndian.Uint32(f.buf[readAt:]) == sectionHeader: // the same in both orders

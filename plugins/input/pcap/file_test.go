@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"ulogd/test/nstest"
 	"ulogd/test/packettest"
 )
 
@@ -176,6 +178,7 @@ func TestReadsOfAnySize(t *testing.T) {
 
 func TestCompressedByContent(t *testing.T) {
 	packets := somePackets(500)
+	path := filepath.Join(t.TempDir(), "a.pcap")
 	for form, content := range captures(t, packets) {
 		var g, z, s bytes.Buffer
 		gw := gzip.NewWriter(&g)
@@ -189,8 +192,24 @@ func TestCompressedByContent(t *testing.T) {
 		zw.Close()
 		s.Write([]byte{0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4}) // a skippable frame first
 		s.Write(z.Bytes())
-		for name, compressed := range map[string][]byte{"gzip": g.Bytes(), "zstd": z.Bytes(), "pzstd": s.Bytes()} {
-			path := filepath.Join(t.TempDir(), "a.pcap")
+		all := map[string][]byte{"gzip": g.Bytes(), "zstd": z.Bytes(), "pzstd": s.Bytes()}
+		programs := []string{"xz", "bzip2", "lz4"}
+		if form != fmt.Sprintf("classic %+v", packettest.Pcap{}) {
+			programs = nil // they see octets alone
+		}
+		for _, program := range programs { // of each two streams behind each other
+			nstest.Need(t, "tool:"+program)
+			for _, half := range [][]byte{content[:len(content)/2], content[len(content)/2:]} {
+				c := exec.Command(program, "-c")
+				c.Stdin = bytes.NewReader(half)
+				out, err := c.Output()
+				if err != nil {
+					t.Fatalf("%s: %v", program, err)
+				}
+				all[program] = append(all[program], out...)
+			}
+		}
+		for name, compressed := range all {
 			if err := os.WriteFile(path, compressed, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -213,6 +232,9 @@ func TestCompressedByContent(t *testing.T) {
 			got, _, err = readAll(path, src)
 			src.Close()
 			var d *damage
+			if name == "bzip2" && err != nil && strings.Contains(err.Error(), "cut off within its first compressed block") {
+				continue // a block is up to 900 kB, and is read as a whole
+			}
 			if !errors.As(err, &d) {
 				t.Fatalf("%s, half of %s: ends with %v", form, name, err)
 			}

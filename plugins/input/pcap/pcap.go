@@ -16,7 +16,7 @@ func init() {
 		Name: "PCAP",
 		Doc: `Reads packets from capture files, or from an interface as they pass.
 
-Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip or zstd. They are read in the order they are
+Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip, zstd, xz, bzip2 or lz4. They are read in the order they are
 listed, those of a glob in the order of their first packets; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE,
 Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packet before the cut and a warning with the offset. A file
 of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
