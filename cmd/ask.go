@@ -25,6 +25,11 @@ const answerPatience = 30 * time.Second
 // ask sends a question to a daemon and calls each for every object of the answer; the line is valid until it returns.
 // unable are those of its plugins that could not answer.
 func ask(socket string, words []string, each func(line []byte) error) (unable []string, err error) {
+	return askPatiently(socket, words, answerPatience, each)
+}
+
+// askPatiently is ask of a daemon that may be silent for longer.
+func askPatiently(socket string, words []string, patience time.Duration, each func(line []byte) error) (unable []string, err error) {
 	conn, err := net.DialTimeout("unix", socket, 5*time.Second)
 	if err != nil {
 		return nil, fmt.Errorf("%w; is the daemon running, and may you read its socket?", err)
@@ -34,7 +39,7 @@ func ask(socket string, words []string, each func(line []byte) error) (unable []
 	if err != nil {
 		return nil, err
 	}
-	conn.SetDeadline(time.Now().Add(answerPatience))
+	conn.SetDeadline(time.Now().Add(patience))
 	if _, err := conn.Write(append(question, '\n')); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return nil, err // of EPIPE the daemon has said the reason
 	}
@@ -50,7 +55,7 @@ func ask(socket string, words []string, each func(line []byte) error) (unable []
 	lines.Buffer(make([]byte, 0, 64<<10), 16<<20)
 	for n := 0; lines.Scan(); n++ {
 		if n < 256 || n%256 == 0 {
-			conn.SetDeadline(time.Now().Add(answerPatience))
+			conn.SetDeadline(time.Now().Add(patience))
 		}
 		line := lines.Bytes()
 		if ended, unable, err := isEnd(line); ended || err != nil {

@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,21 +51,41 @@ func count(n int, what string) string {
 
 func convertCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "convert",
-		Short:   "print a ulogd.conf as TOML",
-		Long:    "convert prints a ulogd.conf as TOML: the same stacks with the same settings, comments left out.",
-		Example: "  ulogd convert /etc/ulogd.conf > /etc/ulogd.toml",
+		Use:   "convert",
+		Short: "print a ulogd.conf as TOML",
+		Long: `convert prints a ulogd.conf as TOML: the same stacks with the same settings, comments left out. It says which of the stacks
+are refused, which in TOML would keep the others from running, too; the exit code is 1 then.`,
+		Example: "  ulogd convert /etc/ulogd.conf > /etc/ulogd.toml\n  ulogd convert -c /etc/ulogd.conf",
 	}
-	does(c, o, "FILE", func(o *options, stdout, stderr io.Writer) int {
-		file, problems := conf.Load(o.words[0])
-		for _, p := range problems {
-			fmt.Fprintln(stderr, describe(p))
-		}
-		if len(problems.Errors()) > 0 {
-			return exitError
-		}
-		stdout.Write(file.TOML(stacks.KindOf(file, &engine.Default)))
-		return exitOK
-	})
+	does(c, o, "[FILE]", convert)
 	return c
+}
+
+func convert(o *options, stdout, stderr io.Writer) int {
+	path := o.config
+	if len(o.words) > 0 {
+		path = o.words[0]
+		if o.configGiven && o.config != path {
+			return report(fmt.Errorf("two files are given, %s and -c %s; one is converted at a time", path, o.config), stderr)
+		}
+	} else if !o.configGiven {
+		return report(errors.New("usage: ulogd convert FILE\nulogd: ulogd convert --help says more"), stderr)
+	}
+	file, problems := conf.Load(path)
+	for _, p := range problems {
+		fmt.Fprintln(stderr, describe(p))
+	}
+	if len(problems.Errors()) > 0 {
+		return exitError
+	}
+	stdout.Write(file.TOML(stacks.KindOf(file, &engine.Default)))
+	_, refused := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
+	for _, p := range refused {
+		fmt.Fprintln(stderr, describe(p))
+	}
+	if n := len(refused.Errors()); n > 0 {
+		fmt.Fprintf(stderr, "%s: %s: mend that, as a TOML file with an error is not run\n", path, count(n, "error"))
+		return exitError
+	}
+	return exitOK
 }

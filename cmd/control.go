@@ -34,6 +34,7 @@ type control struct {
 	path    string
 	log     *slog.Logger
 	machine *engine.Machine
+	meter   *question.Meter
 	about   daemonInfo
 	again   func(dry bool) reloaded // reads the configuration again
 	ctx     context.Context         // ends when the socket is closed
@@ -97,7 +98,7 @@ func (c *control) give(uid, gid int) error { return c.l.Chown(uid, gid) }
 
 // serve takes clients until the socket is closed. That no file descriptor is left is no reason to end: it passes.
 func (c *control) serve(m *engine.Machine) {
-	c.machine = m
+	c.machine, c.meter = m, question.NewMeter(m)
 	var said time.Time
 	for {
 		conn, err := c.l.Accept()
@@ -213,10 +214,12 @@ func (c *control) answer(conn net.Conn, words []string) {
 		err = c.stats(a, words[1:])
 	case "flows":
 		err = c.flows(ctx, a, words[1:], end)
+	case "top":
+		err = c.top(ctx, a, words[1:])
 	case "reload":
 		err = c.reload(a, words[1:])
 	default:
-		err = fmt.Errorf("there is no question %q; there are who, stats, flows and reload", words[0])
+		err = fmt.Errorf("there is no question %q; there are who, stats, flows, top and reload", words[0])
 	}
 	if err == nil {
 		err = a.give(end)
@@ -303,4 +306,25 @@ func (c *control) flows(ctx context.Context, a *answer, words []string, end map[
 		end["unable"] = sum.Unable
 	}
 	return err
+}
+
+// top answers who sends most: at once without a window, else once for each window as long as the client listens.
+func (c *control) top(ctx context.Context, a *answer, words []string) error {
+	q, err := question.ParseTop(words)
+	if err != nil {
+		return err
+	}
+	if q.Window == 0 {
+		res, err := q.Ask(ctx, c.machine)
+		if err != nil {
+			return err
+		}
+		return a.give(res)
+	}
+	return c.meter.Watch(c.ctx, q, func(res question.Result) error {
+		if err := a.give(res); err != nil {
+			return err
+		}
+		return a.w.Flush()
+	})
 }

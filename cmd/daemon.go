@@ -53,7 +53,7 @@ func daemon(o *options, stderr io.Writer) int {
 	}
 	signal.Ignore(syscall.SIGPIPE) // Go would end the daemon when who reads its standard error has gone
 	p := &process{opts: o, stderr: stderr, journal: &journal{}, signals: newSignals()}
-	p.journal.min.Store(int64(cmp.Or(int(o.loglevel), 5)))
+	p.journal.min.Store(int64(p.level(5)))
 	p.journal.to(newQueue(&stream{w: stderr}))
 	p.log = slog.New(&logger{journal: p.journal})
 	defer p.cleanUp()
@@ -83,7 +83,11 @@ func (p *process) start() (err error) {
 	if err != nil {
 		return err
 	}
-	file, err := p.configure(config)
+	path := config
+	if p.opts.adhoc != nil {
+		path = commandLine
+	}
+	file, err := p.configure(path)
 	if err != nil {
 		return err
 	}
@@ -99,11 +103,11 @@ func (p *process) start() (err error) {
 	if err := p.open(file); err != nil {
 		return err
 	}
-	if p.control == nil && !p.plan.Global.ControlSet && p.plan.Machine.Endless() {
+	if p.control == nil && !p.plan.Global.ControlSet && p.plan.Machine.Endless() && (p.opts.adhoc == nil || p.opts.adhoc.control) {
 		p.control = listenAnyway(who, p.log)
 	}
 	if p.control != nil {
-		p.control.about = daemonInfo{PID: os.Getpid(), Config: absolute(config), Since: time.Now(), Version: Version()}
+		p.control.about = daemonInfo{PID: os.Getpid(), Config: absolute(path), Since: time.Now(), Version: Version()}
 	}
 	if who != nil {
 		if err := p.change(who); err != nil {
@@ -122,6 +126,9 @@ func (p *process) start() (err error) {
 
 // absolute is a path as others see it.
 func absolute(path string) string {
+	if path == commandLine {
+		return path
+	}
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}
@@ -188,7 +195,7 @@ func (p *process) configure(path string) (*conf.File, error) {
 	if abs, err := filepath.Abs(path); err == nil {
 		p.config = abs
 	}
-	file, problems := conf.Load(path)
+	file, problems := p.load(path)
 	plan, more := stacks.Build(file, &engine.Default, p.log)
 	p.plan = plan
 	if err := p.openLog(); err != nil {
@@ -210,6 +217,22 @@ func (p *process) configure(path string) (*conf.File, error) {
 	return file, nil
 }
 
+// load reads the configuration, or takes that of the command line.
+func (p *process) load(path string) (*conf.File, conf.Problems) {
+	if a := p.opts.adhoc; a != nil {
+		return a.file, nil
+	}
+	return conf.Load(path)
+}
+
+// level is the least level that is logged, where the configuration says one or none (0).
+func (p *process) level(configured int) int {
+	if p.opts.adhoc != nil && p.opts.verbose {
+		configured = 3
+	}
+	return cmp.Or(int(p.opts.loglevel), configured)
+}
+
 // run lets the records flow until all inputs have ended or a signal stops them.
 func (p *process) run() int {
 	m := p.plan.Machine
@@ -222,6 +245,7 @@ func (p *process) run() int {
 	}
 	p.serveHTTP(m)
 	p.log.Info("initialization finished, entering main loop")
+	p.tellRunning()
 	var stopped time.Time // zero while running
 	done := make(chan error, 1)
 	go func() { done <- m.Wait() }()
@@ -230,7 +254,7 @@ func (p *process) run() int {
 		case <-p.signals.end:
 			switch {
 			case stopped.IsZero():
-				p.log.Warn("Terminal signal received, exiting")
+				p.inform("Terminal signal received, exiting")
 				stopped = time.Now()
 				m.Stop(time.Duration(p.timeout.Load()))
 			case time.Since(stopped) < secondSignal:
@@ -271,9 +295,34 @@ func (p *process) pass(s os.Signal, m *engine.Machine) {
 	}
 }
 
+// inform logs at the default level what happens in every run of a daemon. A stack of the command line does without.
+func (p *process) inform(text string, args ...any) {
+	level := slog.LevelWarn
+	if p.opts.adhoc != nil {
+		level = slog.LevelInfo
+	}
+	p.log.Log(context.Background(), level, text, args...)
+}
+
+// tellRunning says that all is well to whoever has asked to see it.
+func (p *process) tellRunning() {
+	if !p.opts.verbose || p.opts.adhoc != nil {
+		return
+	}
+	args := []any{"stacks", len(p.plan.Stacks)}
+	if p.control != nil {
+		args = append(args, "control", p.control.path)
+	}
+	p.log.Warn("all is open, the stacks run", args...)
+}
+
 // end says how it went and chooses the exit code.
 func (p *process) end(err error, stopped bool, took time.Duration) int {
 	dropped := p.summary(took)
+	if p.opts.adhoc != nil {
+		p.journal.flush()
+		fmt.Fprintln(p.stderr, lastLine(p.plan.Machine.Snapshot(), took))
+	}
 	switch {
 	case err != nil:
 		p.log.Error(err.Error())

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ulogd/engine/human"
+	"ulogd/engine/key"
 	"ulogd/engine/question"
 )
 
@@ -210,7 +211,7 @@ func stateOf(f *question.Flow) string {
 	case f.Has(question.State):
 		return strings.ToLower(question.StateName(f.State))
 	case f.Has(question.Flags):
-		return question.FlagNames(f.Flags)
+		return key.TCPFlagLetters(f.Flags)
 	case f.Has(question.ICMP):
 		return fmt.Sprintf("type %d/%d", f.ICMPType, f.ICMPCode)
 	case f.Has(question.Status) && f.Status&(1<<1) == 0: // IPS_SEEN_REPLY

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -33,13 +34,41 @@ default and meaning, and the keys that it needs, uses and gives.`,
 	return c
 }
 
+// list prints a line for each plugin; on a terminal, descriptions are broken between words.
 func list(stdout io.Writer) int {
-	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
+	s := newScreen(stdout)
+	name, kind := 0, len(engine.FilterKind.String())
 	for _, p := range engine.Default.Plugins() {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Kind(), firstLine(p))
+		name = max(name, len(p.Name))
 	}
-	w.Flush()
+	for _, p := range engine.Default.Plugins() {
+		lead := fmt.Sprintf("%-*s  %-*s  ", name, p.Name, kind, p.Kind())
+		for _, line := range wrapped(firstLine(p), s.width-len(lead)) {
+			s.line(lead + line)
+			lead = strings.Repeat(" ", len(lead))
+		}
+	}
+	s.w.Flush()
 	return exitOK
+}
+
+// wrapped breaks a text between words into lines of a width, if there is room for any.
+func wrapped(text string, width int) (lines []string) {
+	if width < 20 {
+		return []string{text}
+	}
+	line := ""
+	for _, w := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += w
+	}
+	return append(lines, line)
 }
 
 // info is -i: PLUGIN may be the path of the shared object that ulogd2 has for it, such as ulogd_inpflow_NFCT.so.

@@ -20,10 +20,13 @@ import (
 // options is what the command line says.
 type options struct {
 	help, version, daemon, verbose, test bool
-	json, csv, watch, services, dryRun   bool
+	json, csv, watch, services, total    bool
+	dryRun                               bool
+	rounds                               int
 	interval                             time.Duration
-	socket                               string
-	configGiven                          bool // -c
+	socket, read, to, as, filter         string
+	adhoc                                *adhoc // in place of the configuration's file
+	configGiven                          bool   // -c
 	config, pidfile, user, info          string
 	loglevel                             level
 	words                                []string // what is no option
@@ -66,6 +69,7 @@ Exit codes:
 		Example: `  ulogd -t -v -c ulogd.conf                       # check it, and see who gives each key to whom
   ulogd -v -c ulogd.conf                          # run it and look on
   ulogd -d -u ulog -p /run/ulogd.pid              # run it in the background, as a user of its own
+  ulogd -r x.pcap                                 # the flows of a capture, on the screen
   kill -HUP $(cat /run/ulogd.pid)                 # open files anew, after logrotate`,
 		Run: func(*cobra.Command, []string) {},
 	}
@@ -87,6 +91,7 @@ Exit codes:
 	f.StringVarP(&o.user, "uid", "u", "", "run as `USER`, keeping CAP_NET_ADMIN alone")
 	f.StringVarP(&o.pidfile, "pidfile", "p", "", "write and lock the pid file `FILE`")
 	f.StringVarP(&o.info, "info", "i", "", "print the manual of `PLUGIN`: its name, or the path of ulogd2's .so")
+	f.StringVarP(&o.read, "read", "r", "", "print the flows of the capture `FILE` (- for a pipe) as a table")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
 	complete(root, "loglevel", levelsFrom)
 	complete(root, "info", pluginsFrom)
@@ -98,14 +103,16 @@ Exit codes:
 			return version(o, stdout, stderr)
 		case o.info != "":
 			return info(o.info, stdout, stderr)
+		case o.read != "":
+			return replay(o, stderr)
 		case o.test:
 			return check(o, stdout, stderr)
 		}
 		return daemon(o, stderr)
 	})
 	root.AddCommand(
-		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), reloadCommand(o), pageCommand(o),
-		versionCommand(o),
+		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), topCommand(o), runCommand(o),
+		liveCommand(o), reloadCommand(o), pageCommand(o), versionCommand(o),
 		manualsCommand(o),
 	)
 	root.SetHelpCommand(helpCommand(o))

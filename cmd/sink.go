@@ -3,7 +3,6 @@
 package cmd
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,7 @@ import (
 // it does not run.
 func (p *process) openLog() error {
 	g := &p.plan.Global
-	p.journal.min.Store(int64(cmp.Or(int(p.opts.loglevel), g.LogLevel)))
+	p.journal.min.Store(int64(p.level(g.LogLevel)))
 	screen := &stream{w: p.stderr}
 	target := g.LogFile
 	if target == "" && p.opts.daemon {

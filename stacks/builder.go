@@ -110,7 +110,7 @@ func (b *planner) unknownPlugin(st conf.Stack, e conf.Element, kind engine.Kind)
 	var names []string
 	for _, p := range b.reg.Plugins() {
 		if p.Name == e.Plugin {
-			b.errorf(st.Pos, "", "stack", "%s is an %s, so it stands %s; here %s:%s stands as %s", p.Name, p.Kind(), place(p.Kind()), e.ID, e.Plugin, kind)
+			b.errorf(st.Pos, "", "stack", "%s is %s, so it stands %s; here %s:%s stands as %s", p.Name, article(p.Kind()), place(p.Kind()), e.ID, e.Plugin, kind)
 			return
 		}
 		if p.Kind() == kind {
@@ -122,6 +122,14 @@ func (b *planner) unknownPlugin(st conf.Stack, e conf.Element, kind engine.Kind)
 		return
 	}
 	b.errorf(st.Pos, "", "stack", "there is no %s plugin %s; there are %s", kind, e.Plugin, strings.Join(names, ", "))
+}
+
+// article names a kind with its article.
+func article(k engine.Kind) string {
+	if k == engine.FilterKind {
+		return "a " + k.String()
+	}
+	return "an " + k.String()
 }
 
 func place(k engine.Kind) string {

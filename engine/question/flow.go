@@ -99,20 +99,6 @@ func StateName(state uint8) string {
 	return strconv.Itoa(int(state))
 }
 
-// FlagNames returns the letters of TCP flags as tcpdump orders them in its manual: SAFRPUEW.
-func FlagNames(flags uint16) string {
-	const letters = "FSRPAUEW" // from the lowest bit on (RFC 9293)
-	var b [len(letters)]byte
-	n := 0
-	for i := range len(letters) {
-		if flags&(1<<i) != 0 {
-			b[n] = letters[i]
-			n++
-		}
-	}
-	return string(b[:n])
-}
-
 // appendTime appends a time as JSON, UTC with milliseconds.
 func appendTime(b []byte, t engine.Time) []byte {
 	return time.Unix(0, int64(t)).UTC().AppendFormat(b, `"2006-01-02T15:04:05.000Z"`)

@@ -45,6 +45,7 @@ var elsewhere = map[string]string{
 	"Unknown options are ignored":                                                                                             "cmd TestAllErrorsOfAnULogdConfAtOnce",
 	"`-i` of a plugin that is not there says nothing and exits 0":                                                             "cmd TestManuals",
 	"A word such as `stop` on the command line starts the daemon":                                                             "cmd TestAWordThatIsNoCommandStartsNoDaemon",
+	"Nobody can ask the daemon what it does":                                                                                  "cmd TestDefaultControlSocket",
 	"`-l` with anything but a number is not seen":                                                                             "cmd TestOptionErrors",
 	"JSON, GPRINT, OPRINT, XML, NACCT, GRAPHITE: text from outside is written as it is":                                       "plugins/output/graphite TestHostileNames",
 	"GRAPHITE sends memory behind its buffer when names are long":                                                             "plugins/output/graphite TestHostileNames",

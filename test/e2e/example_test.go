@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 )
 
 const root = "../.."
@@ -28,9 +29,14 @@ func TestExampleRunsWithoutRoot(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, &stderr)
 	}
-	for _, want := range []string{"orig.ip.saddr=192.0.2.10", "orig.ip.saddr=2001:db8::10", "orig.ip.protocol=1 ", "orig.l4.dport=443", "orig.l4.dport=22"} {
+	for _, want := range []string{"tcp    192.0.2.10:50312 ", "icmpv6 2001:db8::10 ", "icmp   192.0.2.10 ", " 198.51.100.80:443 ", " 203.0.113.22:22 ", " finished\n"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no flow with %s in\n%s", want, out)
+		}
+	}
+	for line := range strings.Lines(string(out)) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 120 {
+			t.Errorf("%d columns: %s", n, line)
 		}
 	}
 }

@@ -1,9 +1,8 @@
-// Package print is the PRINT output: one readable line per record.
+// Package print is the PRINT output: records on the screen, a line each.
 package print
 
 import (
-	"strconv"
-	"time"
+	"slices"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/sink"
@@ -13,14 +12,20 @@ import (
 func init() {
 	engine.Register(engine.Plugin{
 		Name: "PRINT",
-		Doc: `Prints one line per record: name=value of every valid key, separated by blanks.
+		Doc: `Prints a line per record: as a table for people, as name=value of every key, or as CSV.
 
-Times are UTC with microseconds, addresses in their usual form, text in quotes where it has blanks or control characters. Raw data is printed, in
-hexadecimal, only where keys names it.`,
+A table has aligned columns with a header, at most 120 columns wide: of flows when they began, how long they lasted,
+protocol, both ends, packets and octets, replies where they are counted, and why they ended, those that end together by their start; of packets the time,
+interfaces, protocol, both ends, length, TCP flags or ICMP type, and the rule's prefix; of counters their name, packets
+and octets. Times are local. A value that a record does not have is "-"; what has no room loses its middle. keys
+chooses other columns, which are as wide as they need. On a terminal it has colours, unless NO_COLOR is set.
+
+With keys and CSV, times are UTC with microseconds, addresses in their usual form, text in quotes where it has blanks
+or control characters. Raw data is printed, in hexadecimal, only where the option keys names it.`,
 		Example: `stack = "ct1:NFCT,screen1:PRINT"
 
 [screen1]
-keys = ["orig.ip.saddr", "orig.ip.daddr", "orig.l4.dport", "orig.raw.pktlen"]
+format = "table"
 `,
 		Output: func() engine.Output { return &print{} },
 	})
@@ -28,72 +33,81 @@ keys = ["orig.ip.saddr", "orig.ip.daddr", "orig.l4.dport", "orig.raw.pktlen"]
 
 type print struct {
 	sink.Sink
-	file logfile.File
-	keys engine.Selection
+	file   logfile.File
+	keys   engine.Selection
+	format string
+
+	last *stage // who wrote last: another one has columns of its own
 }
 
 func (p *print) Options(o *engine.Options) {
 	p.file.Declare(o, "/dev/stdout")
 	p.keys.Options(o)
+	o.Enum(&p.format, "format", "keys", []string{"table", "keys", "csv"}, "table: aligned columns for people; keys: name=value of each key; csv: values, with a first line of names")
 }
 
 func (p *print) Bind(b *engine.Binder) engine.Stage {
-	s := &stage{print: p, Writer: p.Sink.Bind(b, &p.file)}
-	for _, f := range engine.Whole(p.keys.Fields(b)) {
-		if len(p.keys.Keys) > 0 || f.Type() != engine.RawType {
-			s.fields = append(s.fields, f)
+	s := &stage{print: p, Writer: p.Sink.Bind(b, &p.file), epoch: -1}
+	if p.format == "table" && len(p.keys.Keys) == 0 {
+		if s.lines = usual(b, p.file.Path); s.lines != nil {
+			s.order = byStart(b)
+			return s
 		}
 	}
+	var fields []engine.Field
+	for _, f := range engine.Whole(p.keys.Fields(b)) {
+		if len(p.keys.Keys) > 0 || f.Type() != engine.RawType {
+			fields = append(fields, f)
+		}
+	}
+	switch p.format {
+	case "table":
+		s.lines = chosen(fields, p.file.Path)
+	case "csv":
+		s.lines = csvLines(fields)
+	default:
+		s.lines = keyLines(fields)
+	}
 	return s
+}
+
+// lines is how records look.
+type lines interface {
+	// head appends what stands above records, if anything does.
+	head(buf []byte) []byte
+	// line appends a record, without the end of the line.
+	line(buf []byte, b *engine.Batch, r engine.Row) []byte
 }
 
 // stage is PRINT at the end of one stack.
 type stage struct {
 	*print
 	*sink.Writer
-	fields []engine.Field
+	lines lines
+	epoch int
+	order func(b *engine.Batch, x, y engine.Row) int // of a table; nil: as the records come
+	rows  []engine.Row
+}
+
+// inOrder returns the rows of a batch. Flows that end together come in no order of their own: a table has them by their
+// start.
+func (s *stage) inOrder(b *engine.Batch) []engine.Row {
+	if s.order == nil {
+		return b.Rows()
+	}
+	s.rows = append(s.rows[:0], b.Rows()...)
+	slices.SortStableFunc(s.rows, func(x, y engine.Row) int { return s.order(b, x, y) })
+	return s.rows
 }
 
 func (s *stage) Consume(b *engine.Batch) {
 	buf := s.Begin()
-	for _, r := range b.Rows() {
-		start := len(buf)
-		for i := range s.fields {
-			f := &s.fields[i]
-			if !f.Has(b, r) {
-				continue
-			}
-			if len(buf) > start {
-				buf = append(buf, ' ')
-			}
-			buf = append(append(buf, f.Name...), '=')
-			buf = appendValue(buf, f, b, r)
+	for _, r := range s.inOrder(b) {
+		if epoch := s.Epoch(); s.last != s || epoch != s.epoch {
+			s.last, s.epoch = s, epoch
+			buf = s.lines.head(buf)
 		}
-		buf = s.End(append(buf, '\n'))
+		buf = s.End(append(s.lines.line(buf, b, r), '\n'))
 	}
 	s.Commit(buf)
-}
-
-func appendValue(line []byte, f *engine.Field, b *engine.Batch, r engine.Row) []byte {
-	switch f.Type() {
-	case engine.TimeType:
-		return time.Unix(0, int64(f.Uint(b, r))).UTC().AppendFormat(line, "2006-01-02T15:04:05.000000Z")
-	case engine.StringType, engine.RawTextType:
-		text := f.Bytes(b, r)
-		if plain(text) {
-			return append(line, text...)
-		}
-		return strconv.AppendQuote(line, string(text))
-	}
-	return f.AppendText(line, b, r)
-}
-
-// plain reports whether text can stand without quotes.
-func plain(text []byte) bool {
-	for _, c := range text {
-		if c <= ' ' || c == '"' || c >= 0x7f {
-			return false
-		}
-	}
-	return len(text) > 0
 }
