@@ -44,14 +44,21 @@ type control struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
-	idle  []net.Conn // those that have not asked yet, the oldest first
+	idle  []idleClient // those that have not asked yet, the oldest first
+}
+
+// idleClient is one that has not asked yet.
+type idleClient struct {
+	net.Conn
+	since time.Time
 }
 
 const (
 	// maxClients is how many are answered at the same time; others wait.
 	maxClients = 16
-	// maxIdle is how many may be connected without a question: the oldest has to go.
-	maxIdle = 64
+	// maxIdle is how many may be connected without a question: the oldest has to go, once it has had idleTime to ask.
+	maxIdle  = 64
+	idleTime = time.Second
 	// maxConns is how many may be connected at all.
 	maxConns = 192
 	// maxQuestion is how long a question may be.
@@ -142,18 +149,19 @@ func (c *control) takeWithSpare() bool {
 func (c *control) enter(conn net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.idle) >= maxIdle && time.Since(c.idle[0].since) > idleTime {
+		c.idle[0].Close()
+		delete(c.conns, c.idle[0].Conn)
+		c.idle = slices.Delete(c.idle, 0, 1)
+	}
 	if len(c.conns) >= maxConns || c.ctx.Err() != nil {
 		conn.SetDeadline(time.Now().Add(time.Second))
 		fmt.Fprintln(conn, "error the daemon has too many clients on its control socket; try again")
 		conn.Close()
 		return false
 	}
-	if len(c.idle) >= maxIdle {
-		c.idle[0].Close()
-		c.idle = slices.Delete(c.idle, 0, 1)
-	}
 	c.conns[conn] = true
-	c.idle = append(c.idle, conn)
+	c.idle = append(c.idle, idleClient{conn, time.Now()})
 	return true
 }
 
@@ -161,7 +169,7 @@ func (c *control) enter(conn net.Conn) bool {
 func (c *control) asked(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if i := slices.Index(c.idle, conn); i >= 0 {
+	if i := slices.IndexFunc(c.idle, func(i idleClient) bool { return i.Conn == conn }); i >= 0 {
 		c.idle = slices.Delete(c.idle, i, i+1)
 	}
 }

@@ -64,7 +64,7 @@ func TestOptionErrors(t *testing.T) {
 		"--daemon=yes":    "option --daemon takes no argument",
 		"stat":            "there is no command stat; did you mean stats?",
 		"stop":            "there is no command stop; did you mean top?",
-		"shutdown":        "there is no command shutdown; there are completion, convert, doctor, flows, help, live, plugins, run, stats, top, version",
+		"shutdown":        "there is no command shutdown; there are completion, convert, doctor, flows, help, live, page, plugins, reload, run, stats, top, version",
 		"-- reload":       "there is no command reload;",
 		"-t words":        "there is no command words;",
 		"help stat":       "there is no command stat; did you mean stats?",

@@ -20,7 +20,8 @@ func statsCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stats",
 		Short: "counters of the running daemon",
-		Long: `stats prints what each plugin of the running daemon did with the records, or only those whose ids are given.
+		Long: `stats prints what each plugin of the running daemon did with the records, or only those whose ids are given; below,
+whether each collector, file or server that an output writes to is up, since when, and the last error.
 --watch shows how many records a second, too.
 ` + found,
 		Example: `  ulogd stats
@@ -126,7 +127,7 @@ func statsTable(s *screen, all []engine.Snapshot) {
 	}
 	t.flush()
 	for _, x := range all {
-		state(s, x)
+		state(s, x, time.Now())
 		detail(s, x, "filtered as ", x.Exclusions)
 		detail(s, x, "dropped as ", x.Drops)
 		detail(s, x, "lost as ", x.Losses)
@@ -134,11 +135,43 @@ func statsTable(s *screen, all []engine.Snapshot) {
 	}
 }
 
-// state says what does not work just now.
-func state(s *screen, x engine.Snapshot) {
+// state says what works just now and what does not.
+func state(s *screen, x engine.Snapshot, now time.Time) {
 	if x.Down != "" {
-		s.line(x.ID + ": down: " + x.Down)
+		what := "down"
+		if x.Ended {
+			what = "ended"
+		}
+		s.line(x.ID + ": " + what + ": " + x.Down)
 	}
+	for _, p := range x.Peers {
+		s.line(x.ID + ": " + peerLine(p, now))
+	}
+}
+
+// peerLine says of a collector, file or server whether it is up, since when, and what waits for it.
+func peerLine(p engine.PeerState, now time.Time) string {
+	line := p.Name + " is "
+	if p.Up {
+		line += "up"
+	} else {
+		line += "down"
+	}
+	line += " since " + p.Since.Local().Format(time.DateTime) + " (" + human.Duration(now.Sub(p.Since)) + ")"
+	if p.Buffer > 0 {
+		line += fmt.Sprintf(", %s of %s wait in memory", human.Octets(uint64(p.Buffer)), human.Octets(uint64(max(p.BufferMax, 0))))
+	}
+	if p.Spool > 0 {
+		line += fmt.Sprintf(", %s of %s on disk", human.Octets(uint64(p.Spool)), human.Octets(uint64(max(p.SpoolMax, 0))))
+	}
+	switch {
+	case p.Error == "":
+	case p.Up:
+		line += "; the last error was: " + p.Error
+	default:
+		line += ": " + p.Error
+	}
+	return line
 }
 
 func detail(s *screen, x engine.Snapshot, kind string, list []engine.Reading) {
@@ -170,7 +203,7 @@ func statsMoving(s *screen, now, before []engine.Snapshot, since time.Duration) 
 	}
 	t.flush()
 	for _, x := range now {
-		state(s, x)
+		state(s, x, time.Now())
 		detail(s, x, "dropped as ", x.Drops)
 		detail(s, x, "lost as ", x.Losses)
 	}
