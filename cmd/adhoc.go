@@ -88,7 +88,7 @@ func stackOf(args []string) (list []stage, err error) {
 	}
 	for i, s := range list {
 		if len(s.words) == 0 {
-			return nil, fmt.Errorf("the stack has nothing at place %d; write PLUGIN OPTION=VALUE ... | PLUGIN ...", i+1)
+			return nil, fmt.Errorf("the stack has nothing at place %d; write PLUGIN OPTION=VALUE | PLUGIN OPTION=VALUE", i+1)
 		}
 	}
 	return list, nil

@@ -59,7 +59,7 @@ keys = ["orig.ip.saddr", "orig.l4.sport"]
 	}
 	// Packets have TCP's flags and ICMP's type.
 	ulogd(t, "run", "PCAP file="+example+" | BASE | PRINT format=table").exits(0).says(
-		" tcp    192.0.2.10:50312 ", " SA\n", " type 8/0\n", " type 128/0\n")
+		" tcp    192.0.2.10:50312 ", " 40 SA  ", " type 8/0 ", " type 128/0 ")
 	// One plugin twice has two ids, and a bar in quotes is none.
 	out := filepath.Join(t.TempDir(), "a|b")
 	ulogd(t, "run", "GEN count=3 | MARK mark=0 | MARK mark=0 | PRINT 'file="+out+"'").exits(0)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -314,6 +315,13 @@ func BenchmarkMillionFlows(b *testing.B) {
 		n := 0
 		if _, err := ask(s.path, []string{"flows"}, func([]byte) error { n++; return nil }); err != nil || n != 1_000_000 {
 			b.Fatal(n, err)
+		}
+	}
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
+			kib, _ := strconv.Atoi(f[1])
+			b.ReportMetric(float64(kib)/1024, "MiB-most")
 		}
 	}
 }

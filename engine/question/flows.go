@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -186,7 +186,7 @@ func (b *best) add(f *Flow) {
 }
 
 func (b *best) trim() {
-	slices.SortStableFunc(b.kept, func(x, y Flow) int { return b.order(&x, &y) })
+	sort.SliceStable(b.kept, func(i, j int) bool { return b.order(&b.kept[i], &b.kept[j]) < 0 })
 	b.kept = b.kept[:min(len(b.kept), b.limit)]
 }
 
