@@ -49,7 +49,7 @@ func askPatiently(socket string, words []string, patience time.Duration, each fu
 		return nil, fmt.Errorf("the daemon did not answer: %w", err)
 	}
 	if status != "ok\n" {
-		return nil, errors.New(strings.TrimPrefix(strings.TrimSpace(status), "error "))
+		return nil, errors.New(printable(strings.TrimPrefix(strings.TrimSpace(status), "error ")))
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), 16<<20)
@@ -176,7 +176,7 @@ func listed(head string, all []runningDaemon) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "  %s  pid %d, configuration %s, since %s", d.socket, d.PID, d.Config, d.Since.Local().Format(time.DateTime))
+		fmt.Fprintf(&b, "  %s  pid %d, configuration %s, since %s", printable(d.socket), d.PID, printable(d.Config), d.Since.Local().Format(time.DateTime))
 	}
 	return b.String()
 }

@@ -62,7 +62,7 @@ func watch(o *options, stdout, stderr io.Writer, show func(s *screen) error) int
 // unableTo tells of plugins that did not answer.
 func unableTo(unable []string, stderr io.Writer) {
 	for _, u := range unable {
-		fmt.Fprintln(stderr, "ulogd: "+u)
+		fmt.Fprintln(stderr, "ulogd: "+printable(u))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -305,6 +306,67 @@ func TestTopGoesOnWhileSomebodyListens(t *testing.T) {
 			t.Errorf("%d rounds, %v", rounds, err)
 		}
 	})
+}
+
+// Whoever has a daemon's socket, such as the user of -u, does not command the terminal of root, who asks.
+func TestAnswersDoNotCommandTheTerminal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			evil := `{"id":"\u001b[2Ja","plugin":"X","peers":[{"name":"p","error":"\u001b]0;x\u0007"}]}` + "\n"
+			if strings.Contains(line, "who") {
+				evil = `{"pid":1,"config":"\u001b[2J","since":"2026-01-01T00:00:00Z"}` + "\n"
+			}
+			if strings.Contains(line, "flows") {
+				fmt.Fprint(c, "error \x1b[2Jno\n")
+			} else {
+				fmt.Fprint(c, "ok\n"+evil+`{"end":true,"unable":["\u001b[2J"]}`+"\n")
+			}
+			c.Close()
+		}
+	}()
+	for _, args := range [][]string{{"stats"}, {"stats", "--watch", "--interval", "1h"}, {"flows"}} {
+		var out, errs syncBuffer
+		go run(append(args, "--socket", path), &out, &errs)
+		for end := time.Now().Add(time.Minute); out.String()+errs.String() == "" && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		if text := out.String() + errs.String(); text == "" || strings.ContainsAny(text, "\x1b\x07") {
+			t.Errorf("%q: %q", args, text)
+		}
+	}
+	running, _ := daemons(path)
+	if text := listed("", running); len(running) != 1 || strings.Contains(text, "\x1b") {
+		t.Errorf("%q", text)
+	}
+}
+
+// syncBuffer takes what several goroutines write and read.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }
 
 // BenchmarkMillionFlows says what a list of a million flows costs a client and the daemon together.

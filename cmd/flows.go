@@ -83,8 +83,8 @@ func (l *flowList) show(s *screen, stderr io.Writer) error {
 	switch {
 	case l.o.json:
 		each, done = func(line []byte) error {
-			s.w.Write(line)
-			return s.w.WriteByte('\n')
+			s.object(line)
+			return nil
 		}, func() {}
 	case l.o.csv:
 		if err := csvLine(s.w, flowFields...); err != nil {

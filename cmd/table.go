@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"ulogd/engine/text"
 )
 
 // screen is where a table goes.
@@ -34,15 +36,29 @@ func (s *screen) resize(f *os.File) {
 
 func (s *screen) terminal() bool { return s.width > 0 }
 
-// line writes a line, as far as the terminal is wide.
-func (s *screen) line(text string) {
-	if s.width > 0 && utf8.RuneCountInString(text) > s.width {
-		text = string([]rune(text)[:s.width])
+// line writes a line, as far as the terminal is wide. What a daemon says of others, or another user in its place, does
+// not command the terminal.
+func (s *screen) line(line string) {
+	line = printable(line)
+	if s.width > 0 && utf8.RuneCountInString(line) > s.width {
+		line = string([]rune(line)[:s.width])
 	}
-	s.w.WriteString(text)
+	s.w.WriteString(line)
 	if s.terminal() {
 		s.w.WriteString("\x1b[K") // what was there before
 	}
+	s.w.WriteByte('\n')
+}
+
+// printable escapes control characters.
+func printable(s string) string { return string(text.AppendClean(nil, []byte(s))) }
+
+// object writes a line of JSON.
+func (s *screen) object(line []byte) {
+	if s.terminal() {
+		line = text.AppendClean(nil, line)
+	}
+	s.w.Write(line)
 	s.w.WriteByte('\n')
 }
 

@@ -80,7 +80,7 @@ func top(o *options, stdout, stderr io.Writer) int {
 		}
 		switch {
 		case o.json:
-			s.w.Write(append(line, '\n'))
+			s.object(line)
 		case o.csv:
 			if err := topCSV(s.w, &res, rounds == 0); err != nil {
 				return err
