@@ -65,7 +65,7 @@ func TestOptionErrors(t *testing.T) {
 		"stat":            "there is no command stat; did you mean stats?",
 		"stop":            "there is no command stop; did you mean top?",
 		"shutdown":        "there is no command shutdown; there are completion, convert, doctor, flows, help, live, page, plugins, reload, run, stats, top, version",
-		"-- reload":       "there is no command reload;",
+		"-- restart":      "there is no command restart;",
 		"-t words":        "there is no command words;",
 		"help stat":       "there is no command stat; did you mean stats?",
 		"-d stats":        "unknown option `-d'; ulogd stats --help lists",
@@ -124,8 +124,8 @@ func TestEachCommandHasItsHelp(t *testing.T) {
 			}
 		}
 	}
-	if n != 10 {
-		t.Errorf("%d commands have a help, want 10:\n%s", n, list)
+	if n != 13 {
+		t.Errorf("%d commands have a help, want 13:\n%s", n, list)
 	}
 }
 
