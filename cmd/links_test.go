@@ -259,7 +259,8 @@ func TestControlSocketWithoutDescriptors(t *testing.T) {
 	}
 }
 
-// What root may write and the user may not is found where the user is named, and what root will make for her is not.
+// What root may write and the user may not is found where the user is named; and so is where root will make a file for
+// her that she could not make again after logrotate.
 func TestDoctorLooksAsTheUser(t *testing.T) {
 	dir, _, _ := users(t)
 	base := filepath.Dir(dir)
@@ -269,8 +270,13 @@ func TestDoctorLooksAsTheUser(t *testing.T) {
 		roots, hers, filepath.Join(base, "new.log")))
 	openForAll(t, filepath.Dir(path))
 	ulogd(t, "doctor", "-c", path).exits(0).says("nothing found")
-	ulogd(t, "doctor", "-u", "nobody", "-c", path).finds("a:GPRINT: "+roots+" is not writable for nobody: permission denied", "chown nobody "+roots)
+	ulogd(t, "doctor", "-u", "nobody", "-c", path).exits(1).says("a:GPRINT: "+roots+" is not writable for nobody: permission denied", "chown nobody "+roots,
+		"c:PRINT: the directory "+base+" is not writable for nobody", "create 640 nobody")
 	if err := os.Chmod(roots, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(base, "new.log"), "")
+	if err := os.Chmod(filepath.Join(base, "new.log"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	ulogd(t, "doctor", "-u", "nobody", "-c", path).exits(0).says("nothing found")

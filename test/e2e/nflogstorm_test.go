@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ulogd/test/nstest"
 )
 
 // TestNFLOGStormWithLogrotate sends packets as fast as one processor can while logrotate puts the
@@ -79,6 +82,15 @@ func rotate(t *testing.T, f *flooded, file string, n int) {
 		if out, err := exec.Command("logrotate", "-f", "-s", filepath.Join(dir, "state"), rules).CombinedOutput(); err != nil {
 			t.Errorf("logrotate: %v\n%s", err, out)
 		}
+		// Before the next rotation the daemon opens the file and writes: two that come before it has
+		// seen the first would leave an empty file between them.
+		nstest.Eventually(t, time.Minute, func() error {
+			info, err := os.Stat(file)
+			if err == nil && info.Size() == 0 {
+				err = fmt.Errorf("%s is empty after a rotation", file)
+			}
+			return err
+		})
 	}
 	rotated.Store(true)
 	<-done

@@ -129,6 +129,8 @@ func (f *file) Poll(now time.Time) (collector.Session, bool) {
 	switch {
 	case f.present == nil:
 		f.replace(now)
+	case f.present.cut():
+		f.cut(now)
 	case f.present.fresh:
 	case f.look:
 		f.look = false
@@ -144,6 +146,22 @@ func (f *file) Poll(now time.Time) (collector.Session, bool) {
 	fresh := f.present.fresh
 	f.present.fresh = false
 	return f.present, fresh
+}
+
+// cut begins the file again after logrotate's copytruncate. What has not been written goes into the
+// new session: behind the cut it would be without its templates.
+func (f *file) cut(now time.Time) {
+	if now.Before(f.retry) {
+		return
+	}
+	v, err := f.begin(now)
+	if err != nil {
+		f.fail(now, "cannot open the file, which was cut; records wait in the buffer", err)
+		return
+	}
+	f.env.Log.Info("the file was cut; it is begun again", "file", f.path)
+	v.fresh = true
+	f.present = v
 }
 
 // moved reports whether the path leads elsewhere than to the present file.

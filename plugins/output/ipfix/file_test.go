@@ -217,6 +217,46 @@ func TestFileMovedAway(t *testing.T) {
 	everyFlow(t, inFolder(t, dir), 200)
 }
 
+// TestFileCut has the file cut behind the daemon's back, as logrotate's copytruncate does: the copy
+// and what is written then are files that can be read alone.
+func TestFileCut(t *testing.T) {
+	for _, name := range []string{"flows.ipfix", "flows.ipfix.gz", "flows.ipfix.zst"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, name)
+			r := start(t, &feed{asct: true}, "file", path, "flush_interval", "10ms")
+			from := 0
+			for round := range 3 {
+				r.give(numbered(from, 100)...)
+				from += 100
+				nstest.Eventually(t, 10*time.Second, func() error {
+					info, err := os.Stat(path) // what is compressed comes to the disk within a second
+					if n := r.stats().Out.Load(); err == nil && (n < int64(from) || info.Size() == 0) {
+						err = fmt.Errorf("%d records are out, the file has %d octets", n, info.Size())
+					}
+					return err
+				})
+				p, err := os.ReadFile(path)
+				if err == nil {
+					err = os.WriteFile(filepath.Join(dir, fmt.Sprint(round, "-", name)), p, 0o600)
+				}
+				if err == nil {
+					err = os.Truncate(path, 0)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.give(numbered(from, 100)...)
+			r.end()
+			if n := len(readFile(t, path)); n != 100 {
+				t.Errorf("the file has %d flows after the last cut, want 100", n)
+			}
+			everyFlow(t, inFolder(t, dir), from+100)
+		})
+	}
+}
+
 // TestFileOfEarlierRun wants what is there to be kept: a file holds one session.
 func TestFileOfEarlierRun(t *testing.T) {
 	dir := t.TempDir()

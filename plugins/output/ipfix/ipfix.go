@@ -330,7 +330,7 @@ not offered: it could not be tested.
 
 file = "flows.ipfix" writes the messages to a file instead (RFC 5655), which tshark and libfixbuf's ipfixDump read. Each file is a session that can be read alone. The
 present one has the name given; finished ones have the time in theirs, and get it in one step, so that whoever collects them finds whole ones. SIGHUP begins a new file if the
-old one was moved away, as logrotate does (without copytruncate). While the disk is full records wait in buffer.
+old one was moved away, as logrotate does; one that is cut (copytruncate) is begun again, with its templates. While the disk is full records wait in buffer.
 
 layout = "ulogd2" sends the records of ulogd2's IPFIX output as they are, except for the sequence number, which there counted a
 message's own records. send_template = "never" chooses that layout unless layout is set.`

@@ -96,13 +96,22 @@ func (v *volume) Flush() (bool, error) {
 	return false, nil
 }
 
+// cut reports whether somebody has made the file shorter, as logrotate's copytruncate does.
+func (v *volume) cut() bool {
+	if v.size == 0 {
+		return false
+	}
+	info, err := v.fd.Stat()
+	return err == nil && info.Size() < v.size
+}
+
 // write writes all that is pending, or nothing.
 func (v *volume) write() bool {
 	if len(v.pending) == 0 {
 		return true
 	}
 	now := time.Now()
-	if now.Before(v.retry) {
+	if now.Before(v.retry) || v.cut() {
 		return false
 	}
 	p := v.pending
