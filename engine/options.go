@@ -133,6 +133,24 @@ func (o *Options) Bool(p *bool, name string, def bool, doc string) {
 	})
 }
 
+// BoolOr declares a boolean in whose place a word may stand: p is "true", "false" or that word.
+func (o *Options) BoolOr(p *string, name string, def bool, word, doc string) {
+	*p = strconv.FormatBool(def)
+	o.add(name, "boolean | "+word, *p, doc, value.Bool, func(v Value) (string, error) {
+		switch text := strings.ToLower(v.Text); text {
+		case word:
+			*p = word
+		case "true", "yes", "on", "1":
+			*p = "true"
+		case "false", "no", "off", "0":
+			*p = "false"
+		default:
+			return "", fmt.Errorf("must be true, false or %s, is %q", word, v.Text)
+		}
+		return "", nil
+	})
+}
+
 // String declares a text.
 func (o *Options) String(p *string, name, def, doc string) {
 	*p = def

@@ -30,7 +30,7 @@ func export(t *testing.T, output string, cells []cell) (messages [][]byte) {
 		}
 		domain := fmt.Sprintf("proto = \"udp\"\noid = %d\n%s", i+1, cell.set)
 		if output == "NETFLOW9" {
-			domain = fmt.Sprintf("source_id = %d", i+1)
+			domain = fmt.Sprintf("source_id = %d\n%s", i+1, cell.setV9)
 		}
 		stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,%sout:%s\"]\n[rows]\nfeed = %q\ncounts = %q\n[out]\nhost = [%q]\n%s\n", cell.stack, output, feed, counts, c.LocalAddr(), domain))
 		messages = append(messages, received(t, c)...)

@@ -21,7 +21,8 @@ type cell struct {
 	set   string // options of the output, TOML
 	rows  []fields
 	want  []fields
-	noV9  bool // NetFlow v9 has no such records
+	setV9 string // settings of NetFlow v9
+	noV9  bool   // NetFlow v9 has no such records
 }
 
 type fields = map[string]string
@@ -142,7 +143,7 @@ var matrix = []cell{
 		},
 	},
 	{
-		name: "natEvent", set: "nat_events = true", noV9: true,
+		name: "natEvent", set: "nat_events = true", setV9: "nat_events = true",
 		rows: []fields{
 			with(tuple(ipv4, "10.1.0.7", "192.0.2.7", "6", "40007", "80"), fields{"ct.id": "1007", "ct.event": "1", "flow.start": at(123), "reply.ip.daddr": "198.51.100.7", "reply.l4.dport": "60007"}),
 			with(tuple(ipv4, "10.1.0.8", "192.0.2.8", "6", "40008", "80"), counts("5", "555", "0", "0"), ended("1008"), fields{"reply.ip.daddr": "198.51.100.8", "reply.l4.dport": "60008"}),
@@ -159,6 +160,24 @@ var matrix = []cell{
 			with(wantTuple("10.1.0.8", "192.0.2.8", "6", "40008", "80"), wantEnded("1008"), fields{
 				"packetTotalCount": "5", "octetTotalCount": "555",
 				"postNATSourceIPv4Address": "198.51.100.8", "postNAPTSourceTransportPort": "60008", "postNATDestinationIPv4Address": "192.0.2.8", "postNAPTDestinationTransportPort": "80",
+			}),
+		},
+	},
+	{
+		name: "natEvent alone", set: `nat_events = "only"`, setV9: `nat_events = "only"`,
+		rows: []fields{
+			with(tuple(ipv4, "10.1.0.17", "192.0.2.17", "6", "40017", "80"), fields{"ct.id": "1017", "ct.event": "1", "flow.start": at(123), "reply.ip.daddr": "198.51.100.17", "reply.l4.dport": "60017"}),
+			with(tuple(ipv4, "10.1.0.17", "192.0.2.17", "6", "40017", "80"), counts("5", "555", "0", "0"), ended("1017"), fields{"reply.ip.daddr": "198.51.100.17", "reply.l4.dport": "60017"}),
+			with(tuple(ipv4, "10.1.0.18", "192.0.2.18", "6", "40018", "80"), counts("5", "555", "0", "0"), ended("1018"), nil),
+		},
+		want: []fields{
+			with(wantTuple("10.1.0.17", "192.0.2.17", "6", "40017", "80"), fields{
+				"natEvent": "4", "observationTimeMilliseconds": wantAt(123),
+				"postNATSourceIPv4Address": "198.51.100.17", "postNAPTSourceTransportPort": "60017", "postNATDestinationIPv4Address": "192.0.2.17", "postNAPTDestinationTransportPort": "80",
+			}),
+			with(wantTuple("10.1.0.17", "192.0.2.17", "6", "40017", "80"), fields{
+				"natEvent": "5", "observationTimeMilliseconds": wantAt(5456),
+				"postNATSourceIPv4Address": "198.51.100.17", "postNAPTSourceTransportPort": "60017", "postNATDestinationIPv4Address": "192.0.2.17", "postNAPTDestinationTransportPort": "80",
 			}),
 		},
 	},

@@ -18,10 +18,44 @@ const (
 	nat44Delete       = 5
 )
 
+// NATSettings are the settings of the records of translations.
+type NATSettings struct {
+	events   string
+	historic bool
+}
+
+// Options declares the settings.
+func (s *NATSettings) Options(o *engine.Options) {
+	o.BoolOr(&s.events, "nat_events", false, "only",
+		"add natEvent records of translations that begin and end (RFC 8158); only: send these and no flow records")
+	o.Bool(&s.historic, "nat_events_historic", false,
+		"number them 1 and 2, as old collectors expect, instead of 4 and 5; IPv6 translations always have 1 and 2, "+
+			"as the registry has no others")
+}
+
+// Asked reports whether records of translations are to be sent.
+func (s *NATSettings) Asked() bool { return s.events != "false" }
+
+// Bind binds the keys of translations in a stack; nil: none are asked for, or the stack has none,
+// which is its problem.
+func (s *NATSettings) Bind(p *engine.Binder, g *Templates) *NATEvents {
+	if !s.Asked() {
+		return nil
+	}
+	e := NewNATEvents(p, g, s.historic)
+	if e == nil {
+		p.Problem("nat_events: only connections can be translated; they come from NFCT")
+		return nil
+	}
+	e.only = s.events == "only"
+	return e
+}
+
 // NATEvents writes a record for each translated connection that begins or has ended.
 type NATEvents struct {
 	Encoder
 	event engine.Col[uint32]
+	only  bool // no flow records are to be made
 	rows  [engine.BatchSize]engine.Row
 }
 
@@ -63,6 +97,18 @@ func NewNATEvents(p *engine.Binder, g *Templates, historic bool) *NATEvents {
 	l.one(element.NATEvent, from(kind6, f.event.Mask())).when(is6)
 	e.shapes.init(l, g)
 	return e
+}
+
+// Split returns which of the rows become records of translations, and which may become flow records
+// besides, and counts what neither will.
+func (e *NATEvents) Split(b *engine.Batch, rows []engine.Row, stats *engine.Stats) (events, flows []engine.Row) {
+	events = e.Rows(b, rows)
+	if e.only {
+		stats.Filtered.Add(len(rows) - len(events))
+		return events, rows[:0]
+	}
+	stats.Made.Add(len(events))
+	return events, rows
 }
 
 // Rows returns those of the rows that are translated connections which begin or have ended; the

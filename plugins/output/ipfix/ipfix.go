@@ -212,8 +212,8 @@ func (s *stage) Consume(b *engine.Batch) {
 	}
 	rows := s.rows[:copy(s.rows[:], b.Rows())]
 	if s.events != nil {
-		events := s.events.Rows(b, rows)
-		s.o.Env().Stats.Made.Add(len(events))
+		var events []engine.Row
+		events, rows = s.events.Split(b, rows, s.o.Env().Stats)
 		for i, rows := range s.shares.Of(b, events) {
 			if len(rows) > 0 {
 				s.settle(i, s.events.Encode(b, rows, s.o.packers[i]), now)
@@ -255,11 +255,7 @@ func (o *output) bind(p *engine.Binder, waits bool) engine.Stage {
 	if o.reporter != nil {
 		o.reporter.bind(p, s.encoder)
 	}
-	if o.natEvents {
-		if s.events = export.NewNATEvents(p, &o.templates, o.natHistoric); s.events == nil {
-			p.Problem("nat_events: only connections can be translated; they come from NFCT")
-		}
-	}
+	s.events = o.nat.Bind(p, &o.templates)
 	s.filter = o.rowFilter(p)
 	record, set := s.encoder.Widest()
 	if o.layout == layoutULOGD2 { // what ulogd2 can do with an mtu is to go on working: IPv4
@@ -309,7 +305,7 @@ records with their name.
 
 nat_events = true adds a record for each translated connection that begins or has ended, with both sides' addresses and ports (RFC 8158): the log that the
 law asks of carriers. NFCT then reports the beginnings of translated connections also where it remembers connections (hash_enable), with ct.event 1 and to all stacks that it feeds;
-where another stack is to have ends only, give it an NFCT instance of its own.
+where another stack is to have ends only, give it an NFCT instance of its own. nat_events = "only" sends these records and no flow records; what makes none is filtered.
 
 The output never makes a live input wait. While a collector is away or slow, messages wait in buffer; what does not fit goes to the spool or,
 without one, is dropped and counted as buffer_full. Inputs that lose nothing by it, such as files, wait for room instead, unless when_full = "drop".

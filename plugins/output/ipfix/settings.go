@@ -43,8 +43,7 @@ type settings struct {
 	everything      bool // options records of all kinds, not of sampling alone
 	sampling        uint32
 
-	natEvents   bool
-	natHistoric bool
+	nat         export.NATSettings
 	refresh     stream.Refresh
 	copies      int
 	resend      int64
@@ -71,8 +70,7 @@ func (s *settings) options(o *engine.Options, c *stream.Output) {
 	o.Enum(&s.direction, "direction", "uniflow", []string{"uniflow", "biflow", "sum"}, "uniflow: a record for each direction that has packets; biflow: one for both, with reverse elements (RFC 5103); sum: one, whose counters add both directions up")
 	s.counters.Options(o)
 	s.choice.Options(o)
-	o.Bool(&s.natEvents, "nat_events", false, "add natEvent records of translations that begin and end (RFC 8158)")
-	o.Bool(&s.natHistoric, "nat_events_historic", false, "number them 1 and 2, as old collectors expect, instead of 4 and 5; IPv6 translations always have 1 and 2, as the registry has no others")
+	s.nat.Options(o)
 	o.Seconds(&s.optionsInterval, "options_interval", 0, "at the begin of each session and then so often, send options records: what was sent, ignored and dropped (RFC 7011 section 4), FLOW's timeouts, sampling, the names of interfaces; and with each template which of its fields make a flow and what its enterprise elements mean (RFC 5610). 0: none, as some collectors refuse messages that hold them")
 	engine.Int(o, &s.sampling, "sampling", 0, "announce that one packet of so many was looked at, in options records every 10 minutes, or every options_interval: by elements 304 to 306 (RFC 5477), 34 and 35, 48 to 50, as collectors read the one or the other. 0: all")
 	engine.Int(o, &s.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
@@ -137,7 +135,7 @@ func (s *settings) validateLayout() error {
 	if s.opts.Given("direction") && s.direction != "sum" {
 		return fmt.Errorf("direction: layout = ulogd2 has only the sum of both; remove direction, or set layout = default")
 	}
-	if s.natEvents {
+	if s.nat.Asked() {
 		return fmt.Errorf("nat_events: layout = ulogd2 has no records of them; remove nat_events, or set layout = default")
 	}
 	if s.optionsInterval > 0 {

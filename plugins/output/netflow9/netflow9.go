@@ -28,6 +28,9 @@ Live, a header tells the time of sending, and uptimes count from the start of th
 read, and uptimes count from a day before the first packet. A flow that is farther from the header than the 49 days that uptimes reach goes into a
 message of its own, whose header tells the flow's end.
 
+nat_events = true adds a record for each translated connection that begins or has ended, with both sides' addresses and ports, as IPFIX's option of
+that name does; nat_events = "only" sends these and no flow records.
+
 UDP is for networks where some loss is tolerable. The output never makes a live input wait: see buffer.`,
 		Example: `stack = "ct1:NFCT,netflow1:NETFLOW9"
 
@@ -47,6 +50,7 @@ type output struct {
 	mtu           int
 	direction     string
 	counters      export.Counters
+	nat           export.NATSettings
 	fields        []string
 	maxTemplates  int
 	refresh       stream.Refresh
@@ -74,6 +78,7 @@ func (o *output) Options(opts *engine.Options) {
 	opts.Enum(&o.direction, "direction", "uniflow", []string{"uniflow", "sum"}, "uniflow: a record for each direction that has packets; sum: one, whose counters add both directions up")
 	o.counters.Options(opts)
 	opts.Strings(&o.fields, "fields", nil, "elements of the records in their order, by the names of the IPFIX registry; unset: the usual ones that the stack can fill")
+	o.nat.Options(opts)
 	engine.Int(opts, &o.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
 	o.refresh.Options(opts, "", "")
 	opts.Bool(&o.optionRecords, "options_records", false, "send options records with the templates: FLOW's timeouts and sampling each time; what was sent and the names of interfaces every template_refresh")
@@ -114,6 +119,7 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 		p.Problem("needs the keys of flows, such as orig.ip.saddr; let NFCT give them, or FLOW make them of packets")
 		return s
 	}
+	s.events = o.nat.Bind(p, &o.templates)
 	if o.reporter != nil {
 		o.reporter.stacks.Add(p)
 	}

@@ -13,7 +13,8 @@ import (
 
 type stage struct {
 	o       *output
-	encoder *export.Encoder // nil: the stack has no flows
+	encoder *export.Encoder   // nil: the stack has no flows
+	events  *export.NATEvents // nil: none are asked for
 	shares  *export.Shares
 	event   engine.Col[uint32]
 	times   *uptime.Times
@@ -37,6 +38,10 @@ func (s *stage) Consume(b *engine.Batch) {
 		now = o.Wait(now)
 	}
 	rows, n := s.rows[:copy(s.rows[:], b.Rows())], 0
+	var events []engine.Row
+	if s.events != nil {
+		events, rows = s.events.Split(b, rows, o.Env().Stats)
+	}
 	have, ev, em := b.Have(), s.event.Of(b), s.event.Mask()
 	for _, r := range rows {
 		if have[r]&em == 0 || ev[r] != key.EventNew { // no record is made of a connection that has just begun
@@ -45,15 +50,22 @@ func (s *stage) Consume(b *engine.Batch) {
 		}
 	}
 	o.Env().Stats.Filtered.Add(len(rows) - n)
-	s.times.Encode(&o.clock, b, rows[:n], now, func(rows []engine.Row) { s.encode(b, rows, now) })
+	s.times.Encode(&o.clock, b, rows[:n], now, func(rows []engine.Row) {
+		s.encode(s.encoder.Encode, b, rows, now)
+	})
+	if len(events) > 0 { // they tell no uptime, so that any header fits
+		s.encode(s.events.Encode, b, events, now)
+	}
 	o.Pump(now)
 }
 
-// encode lays rows out on the streams that they belong to.
-func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
+// encode has rows laid out on the streams that they belong to.
+func (s *stage) encode(
+	by func(*engine.Batch, []engine.Row, *export.Packer) export.Result, b *engine.Batch, rows []engine.Row, now time.Time,
+) {
 	o := s.o
 	for i, rows := range s.shares.Of(b, rows) {
-		res := s.encoder.Encode(b, rows, o.packers[i])
+		res := by(b, rows, o.packers[i])
 		o.Env().Stats.Made.Add(res.Second)
 		o.noForm.Add(res.NoTemplate)
 		o.noRoom.Add(res.TooBig)
