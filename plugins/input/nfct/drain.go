@@ -6,6 +6,7 @@ package nfct
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,11 +19,18 @@ import (
 // drain is the wait for what the kernel has still to send.
 type drain struct {
 	socket  *mmsg.Socket
+	answer  *ctnetlink.Answer
 	active  bool
+	over    bool      // what is left has been counted
 	stopped int64     // when the daemon was told to stop, nanoseconds since 1970
 	until   time.Time // outputs need the rest of the time
 	next    time.Time // when to look at the kernel's list again
-	left    map[uint64]struct{}
+
+	// The list is read a part at a time: for each the kernel goes through it from its beginning, and
+	// nobody else gets at it meanwhile. A long one read at once would take minutes, in which the
+	// kernel sends nothing.
+	reading bool
+	left    map[uint64]struct{} // what the list has shown and has not come
 }
 
 // drainEvery is how often the kernel's list is looked at, and less often where that takes long.
@@ -40,6 +48,7 @@ func (n *nfct) openDrain() (err error) {
 func (n *nfct) beginDrain(now time.Time) {
 	d := &n.drain
 	d.active, d.stopped = true, now.UnixNano()
+	d.answer, d.left = ctnetlink.NewAnswer(d.socket), map[uint64]struct{}{}
 	d.until = now.Add(time.Until(n.env.Deadline()) * 4 / 5)
 }
 
@@ -47,64 +56,105 @@ func (n *nfct) beginDrain(now time.Time) {
 // and all that the sockets have can be the last. quiet tells that they have nothing now.
 func (n *nfct) drainStep(quiet bool) (over bool) {
 	d := &n.drain
-	switch now := time.Now(); {
-	case !d.active || d.left != nil:
+	now := time.Now()
+	switch {
+	case !d.active || d.over:
 		return quiet
 	case now.After(d.until):
+		return n.endDrain(now)
 	case !quiet || now.Before(d.next):
 		return false
 	}
-	began := time.Now()
-	by := d.until
-	if !began.Before(by) { // this is the last look; outputs need time, too
-		by = began.Add(time.Until(n.env.Deadline()) / 2)
-	}
-	left, err := n.dying(by)
-	if len(left) > 0 && err == nil && began.Before(d.until) {
-		d.next = time.Now().Add(max(drainEvery, 4*time.Since(began)))
+	none, err := n.dying(now.Add(min(drainLook, d.until.Sub(now))), true)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		d.until = now // nobody tells what is left
 		return false
 	}
-	d.left = left
+	if none {
+		return n.drained(nil)
+	}
+	d.next = time.Now().Add(max(drainEvery, 4*time.Since(now)))
+	return false
+}
+
+// drainLook is how long a look at the list may take in which nothing is found that is left.
+const drainLook = time.Second
+
+// endDrain counts what is left when the time is over. Outputs need time, too: it takes half of the
+// rest at the most.
+func (n *nfct) endDrain(now time.Time) (over bool) {
+	by := now.Add(time.Until(n.env.Deadline()) / 2)
+	_, err := n.dying(by, false)
+	if err == nil { // that may have begun in the middle, and while ends were still being read
+		_, err = n.dying(by, false)
+	}
+	return n.drained(err)
+}
+
+// drained ends the wait. The error is of reading the list.
+func (n *nfct) drained(err error) (over bool) {
+	d := &n.drain
+	d.over = true
 	if err := n.ends.Leave(); err != nil {
 		n.env.Log.Warn("leave the conntrack events", "error", err)
 	}
-	n.losses.ends.Add(len(left))
+	n.losses.ends.Add(len(d.left))
 	const remedy = "raise shutdown_timeout or netlink_socket_buffer_maxsize, or give the output a faster receiver"
 	switch {
-	case err != nil: // its socket cannot be asked again: the rest of an answer may come yet
+	case err != nil:
 		n.env.Log.Error("the kernel's list of connections that have ended could not be read to its end; "+
-			"what it keeps beyond is lost and not counted", "error", err, "lost", len(left), "remedy", remedy)
-	case len(left) > 0:
+			"what it keeps beyond is lost and not counted", "error", err, "lost", len(d.left), "remedy", remedy)
+	case len(d.left) > 0:
 		n.env.Log.Error("the shutdown timeout ended before the kernel had sent all ends of connections; "+
-			"those left are counted as lost", "lost", len(left), "remedy", remedy)
+			"those left are counted as lost", "lost", len(d.left), "remedy", remedy)
 	}
 	return false
 }
 
-// arrived notes an end that was counted as lost, and came after all.
+// arrived notes that an end has come that the list has shown.
 func (d *drain) arrived(n *nfct, f *ctnetlink.Flow) {
 	if len(d.left) == 0 {
 		return
 	}
 	key := n.ended.Name(f)
-	if _, counted := d.left[key]; counted {
+	if _, shown := d.left[key]; shown {
 		delete(d.left, key)
-		n.losses.ends.Add(-1)
+		if d.over { // it was counted as lost, and came after all
+			n.losses.ends.Add(-1)
+		}
 	}
 }
 
-// dying returns the connections that had ended when the daemon was told to stop, and whose ends
-// have not been received. It stops at the time by.
-func (n *nfct) dying(by time.Time) (map[uint64]struct{}, error) {
-	left := map[uint64]struct{}{}
+// dying reads the kernel's list, until the time by, and notes the connections that had ended when the
+// daemon was told to stop and whose ends have not been received. It reports whether the list is read
+// to its end and none is left; with first it returns as soon as one is found.
+func (n *nfct) dying(by time.Time, first bool) (none bool, err error) {
+	d := &n.drain
 	var f ctnetlink.Flow
-	err := ctnetlink.Dump(n.drain.socket, ctnetlink.MsgGetDying, unix.AF_UNSPEC, by, func(m *nlattr.Message) {
-		if f.Decode(m) && f.Stop <= n.drain.stopped && n.wanted(&f) && !n.ended.Has(n.ended.Fingerprint(&f)) {
-			left[n.ended.Name(&f)] = struct{}{}
+	note := func(m *nlattr.Message) {
+		if f.Decode(m) && f.Stop <= d.stopped && n.wanted(&f) && !n.ended.Has(n.ended.Fingerprint(&f)) {
+			d.left[n.ended.Name(&f)] = struct{}{}
 		}
-	},
-	)
-	return left, err
+	}
+	whole := !d.reading // an answer that was left in its middle ends early where its place has come
+	if !d.reading {
+		if err := ctnetlink.Request(d.socket, ctnetlink.MsgGetDying, unix.AF_UNSPEC); err != nil {
+			return false, err
+		}
+		d.reading = true
+	}
+	for {
+		done, err := d.answer.Part(by, note)
+		switch {
+		case err != nil:
+			return false, err
+		case done:
+			d.reading = false
+			return whole && len(d.left) == 0, nil
+		case first && len(d.left) > 0:
+			return false, nil
+		}
+	}
 }
 
 // wanted reports whether the connection passes the filters and is not the daemon's own.

@@ -25,7 +25,7 @@ func (n *nfct) Read(b *engine.Batch, deadline time.Time) error {
 	if n.excludeSelf {
 		n.own = n.env.Own.Tuples()
 	}
-	if n.drain.active && n.drain.left == nil && time.Now().After(n.drain.until) {
+	if n.drain.active && !n.drain.over && time.Now().After(n.drain.until) {
 		n.drainStep(false)
 	}
 	r := reader{in: n, Filler: n.rows.Fill(b)}

@@ -208,6 +208,7 @@ func TestReliableStopWaitsForTheKernel(t *testing.T) {
 			)
 			nstest.FillConntrack(t, ns, n)
 			ns.Run(t, "conntrack -F")
+			time.Sleep(500 * time.Millisecond) // some are read by then, and most wait in the kernel
 			d.Machine.Stop(c.timeout)
 			if err := d.Machine.Wait(); err != nil {
 				t.Errorf("%v\n%s", err, d.Log)

@@ -6,14 +6,9 @@ package nfct
 import (
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
-
-	"github.com/ti-mo/conntrack"
-	"golang.org/x/sys/unix"
 
 	"ulogd/plugins/input/netlink/netns"
 )
@@ -42,7 +37,7 @@ func (n *nfct) checkKernel(log *slog.Logger) error {
 		always, err := readSysctl("nf_conntrack_events")
 		n.eventsAlways = err == nil && always == 1
 		if n.hub.others(n) {
-			return nil // the first instance here has looked, and others would see the connection that it tries
+			return nil // the first instance here has looked
 		}
 		tracked, err := tracksAnything()
 		if err == nil && !tracked {
@@ -79,40 +74,6 @@ func (n *nfct) checkSysctl(log *slog.Logger, name, effect string) error {
 	}
 	log.Info("set net.netfilter." + name + " = 1")
 	return nil
-}
-
-// tracksAnything reports whether the kernel tracks connections here. Where its table is empty, a
-// datagram from a socket to itself on the loopback device shows whether it would.
-func tracksAnything() (bool, error) {
-	entries, err := readSysctl("nf_conntrack_count")
-	if err != nil || entries > 0 {
-		return entries > 0, err
-	}
-	probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return false, err // no loopback: nobody knows
-	}
-	defer probe.Close()
-	if _, err := probe.WriteTo([]byte{0}, probe.LocalAddr()); err != nil {
-		return false, err
-	}
-	entries, err = readSysctl("nf_conntrack_count")
-	if err != nil || entries == 0 {
-		return false, err
-	}
-	return true, forget(probe.LocalAddr().(*net.UDPAddr).AddrPort())
-}
-
-// forget deletes the connection of a UDP socket with itself, so that it is not reported.
-func forget(a netip.AddrPort) error {
-	c, err := conntrack.Dial(nil)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return c.Delete(
-		conntrack.NewFlow(unix.IPPROTO_UDP, conntrack.StatusConfirmed, a.Addr(), a.Addr(), a.Port(), a.Port(), 0, 0),
-	)
 }
 
 // readSysctl reads a number of the namespace that the thread is in.

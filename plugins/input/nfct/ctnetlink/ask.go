@@ -51,34 +51,55 @@ func Request(s *mmsg.Socket, typ uint16, family byte) error {
 // Dump is Request that waits for the whole answer, until the deadline at the most, and calls take with
 // each connection in it.
 func Dump(s *mmsg.Socket, typ uint16, family byte, deadline time.Time, take func(*nlattr.Message)) error {
+	a := NewAnswer(s)
 	if err := Request(s, typ, family); err != nil {
 		return err
 	}
-	s.SetReadDeadline(deadline)
-	r, buf := mmsg.New(s), make([]byte, PartSize)
 	for {
-		n, err := r.WaitReceive(buf, PartSize)
-		if err != nil {
+		if done, err := a.Part(deadline, take); done || err != nil {
 			return err
 		}
-		if n == 0 {
-			return os.ErrDeadlineExceeded
-		}
-		for rest := r.Datagram(0); len(rest) > 0; {
-			var m nlattr.Message
-			m, rest = nlattr.NextMessage(rest)
-			switch m.Type {
-			case unix.NLMSG_DONE:
-				return nil
-			case unix.NLMSG_ERROR:
-				return Errno(m.Body)
-			case nlattr.Malformed:
-				return errors.New("an answer that is cut off")
-			case MsgNew:
-				take(&m)
-			}
+	}
+}
+
+// Answer is what comes back by a socket, a part at a time.
+type Answer struct {
+	conn     *mmsg.Socket
+	receiver *mmsg.Receiver
+	buf      []byte
+}
+
+// NewAnswer makes one of a socket.
+func NewAnswer(s *mmsg.Socket) *Answer {
+	return &Answer{conn: s, receiver: mmsg.New(s), buf: make([]byte, PartSize)}
+}
+
+// Part waits for the next part, until the deadline at the most, calls take with each connection in it
+// and reports whether it was the last.
+func (a *Answer) Part(deadline time.Time, take func(*nlattr.Message)) (done bool, err error) {
+	a.conn.SetReadDeadline(deadline)
+	n, err := a.receiver.WaitReceive(a.buf, PartSize)
+	if err != nil {
+		return false, err
+	}
+	if n == 0 {
+		return false, os.ErrDeadlineExceeded
+	}
+	for rest := a.receiver.Datagram(0); len(rest) > 0; {
+		var m nlattr.Message
+		m, rest = nlattr.NextMessage(rest)
+		switch m.Type {
+		case unix.NLMSG_DONE:
+			return true, nil
+		case unix.NLMSG_ERROR:
+			return false, Errno(m.Body)
+		case nlattr.Malformed:
+			return false, errors.New("an answer that is cut off")
+		case MsgNew:
+			take(&m)
 		}
 	}
+	return false, nil
 }
 
 // Errno reads struct nlmsgerr, whose number is in the machine's byte order.
