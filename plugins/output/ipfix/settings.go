@@ -43,11 +43,11 @@ type settings struct {
 	everything      bool // options records of all kinds, not of sampling alone
 	sampling        uint32
 
-	nat         export.NATSettings
-	refresh     stream.Refresh
-	copies      int
-	resend      int64
-	resendTime  time.Duration
+	nat        export.NATSettings
+	refresh    stream.Refresh
+	copies     int
+	resend     int64
+	resendTime time.Duration
 
 	announce     export.Announce
 	announceWord string // what send_template says, if it is no word of ours
