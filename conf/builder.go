@@ -1,4 +1,4 @@
-// Both grammars put what they read into the model through a builder, which holds the rules that they share: the
+// Both grammars put what they read into the model through a draft, which holds the rules that they share: the
 // first of two equal options wins, stacks belong to [global], a file without a stack is of no use.
 
 package conf
@@ -7,6 +7,7 @@ import "fmt"
 
 const globalName = "global"
 
+// A draft is the File under construction.
 type draft struct {
 	report
 	file    *File

@@ -1,4 +1,4 @@
-// Package sink is what outputs write to: files, peers, and sessions of their own protocols.
+// Package sink is what outputs write to: files, peers, and servers with protocols of their own.
 //
 // An output encodes records; all else is the same for every output and stands here once: gathering
 // records and writing many at a time, connecting, waiting for a slow or absent other side, what
@@ -27,19 +27,19 @@
 //
 //	type rowdb struct {
 //		sink.Sink
-//		session sink.Session
+//		server sink.Server
 //		table   string
 //	}
 //
 //	func (o *rowdb) Options(opts *engine.Options) {
-//		opts.String(&o.session.Name, "address", "127.0.0.1:7000", "host:port of the database")
+//		opts.String(&o.server.Name, "address", "127.0.0.1:7000", "host:port of the database")
 //		opts.String(&o.table, "table", "flows", "where rows go")
 //	}
 //
 //	func (o *rowdb) Bind(p *engine.Binder) engine.Stage {
-//		o.session.Connect, o.session.Gather = o.connect, time.Second
+//		o.server.Connect, o.server.Gather = o.connect, time.Second
 //		return &stage{
-//			rowdb: o, Writer: o.Sink.Bind(p, &o.session),
+//			rowdb: o, Writer: o.Sink.Bind(p, &o.server),
 //			saddr: engine.Require(p, key.OrigSaddr), octets: engine.Require(p, key.OrigOctets), family: p.Family(),
 //		}
 //	}
@@ -71,7 +71,7 @@
 //	}
 //
 //	func (o *rowdb) connect(ctx context.Context, _ *engine.Env) (sink.Conn, error) {
-//		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.session.Name)
+//		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.server.Name)
 //		if err != nil {
 //			return nil, err
 //		}

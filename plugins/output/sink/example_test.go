@@ -31,19 +31,19 @@ func init() {
 
 type rowdb struct {
 	sink.Sink
-	session sink.Server
-	table   string
+	server sink.Server
+	table  string
 }
 
 func (o *rowdb) Options(opts *engine.Options) {
-	opts.String(&o.session.Name, "address", "127.0.0.1:7000", "host:port of the database")
+	opts.String(&o.server.Name, "address", "127.0.0.1:7000", "host:port of the database")
 	opts.String(&o.table, "table", "flows", "where rows go")
 }
 
 func (o *rowdb) Bind(p *engine.Binder) engine.Stage {
-	o.session.Connect, o.session.Gather = o.connect, time.Second
+	o.server.Connect, o.server.Gather = o.connect, time.Second
 	return &stage{
-		rowdb: o, Writer: o.Sink.Bind(p, &o.session),
+		rowdb: o, Writer: o.Sink.Bind(p, &o.server),
 		saddr: engine.Require(p, key.OrigSaddr), octets: engine.Require(p, key.OrigOctets), family: p.Family(),
 	}
 }
@@ -75,7 +75,7 @@ func (s *stage) Consume(b *engine.Batch) {
 }
 
 func (o *rowdb) connect(ctx context.Context, _ *engine.Env) (sink.Conn, error) {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.session.Name)
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.server.Name)
 	if err != nil {
 		return nil, err
 	}
