@@ -116,7 +116,7 @@ var rooms = []room{
 		why:   "what follows the kernel's tables for filters knows none of them",
 	},
 	{
-		name: "export", path: "plugins/output/export", may: []string{"engine", "engine/...", "netlink"},
+		name: "export", path: "plugins/output/export", may: []string{"engine", "engine/...", "netlink", "spool"},
 		world: []string{"golang.org/x/sys/unix", "github.com/pion/dtls/v3", "github.com/klauspost/compress/zstd"},
 		why:   "what exporters share knows none of them; of libraries it takes DTLS, which Go's own lacks",
 	},
@@ -126,7 +126,17 @@ var rooms = []room{
 		why:   "files and peers serve every output, and know none",
 	},
 	{
-		name: "plugin", path: "plugins", may: []string{"engine", "engine/...", "value", "netlink", "addresses", "follow", "export", "sink"},
+		name: "spool", path: "plugins/output/spool", may: []string{"engine", "engine/..."},
+		world: []string{"golang.org/x/sys/unix"},
+		why:   "the disk serves exporters and stores, and knows neither",
+	},
+	{
+		name: "store", path: "plugins/output/store", may: []string{"engine", "engine/...", "sink", "spool"},
+		why: "what outputs to stores share knows none of them, nor any store's library",
+	},
+	{
+		name: "plugin", path: "plugins",
+		may:   []string{"engine", "engine/...", "value", "netlink", "addresses", "follow", "export", "sink", "spool", "store"},
 		world: []string{"*"},
 		why: "a plugin knows no configuration and no command line: the engine hands it its options; and plugins meet " +
 			"through keys alone, so that each can be left out or replaced: what two of them share stands in a room beside them",
@@ -229,6 +239,9 @@ func TestImportRulesForbid(t *testing.T) {
 		{"ulogd/plugins/output/export/collector", "github.com/pion/dtls/v3", false, false},
 		{"ulogd/plugins/output/sink/peer", "github.com/pion/dtls/v3", false, true},
 		{"ulogd/plugins/output/sink/peer", "ulogd/plugins/output/export", false, true},
+		{"ulogd/plugins/output/store", "github.com/jackc/pgx/v5", false, true},
+		{"ulogd/plugins/output/store", "ulogd/plugins/output/export", false, true},
+		{"ulogd/plugins/output/export/collector", "ulogd/plugins/output/spool", false, false},
 		{"ulogd/plugins/input/nfct", "ulogd/plugins/input/nflog", false, true},
 		{"ulogd/plugins/input/nfct", "ulogd/plugins/input/netlink/mmsg", false, false},
 		{"ulogd/plugins/filter/follow", "ulogd/plugins/input/netlink/netns", false, false},

@@ -5,7 +5,7 @@ package ipfix
 import (
 	"ulogd/engine"
 	"ulogd/plugins/output/export"
-	"ulogd/plugins/output/export/spool"
+	"ulogd/plugins/output/spool"
 )
 
 // Doctor implements engine.Doctored.

@@ -7,7 +7,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/plugins/output/export/collector"
-	"ulogd/plugins/output/export/spool"
+	"ulogd/plugins/output/spool"
 )
 
 // spooling is the spool of an output: its options, and its directory while the output is open.

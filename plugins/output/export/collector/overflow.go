@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ulogd/engine"
-	"ulogd/plugins/output/export/spool"
+	"ulogd/plugins/output/spool"
 )
 
 // A Keeper knows what messages need that wait on disk, perhaps for a later run of the daemon.

@@ -1,0 +1,218 @@
+// The store's side: a goroutine that connects and sends, one batch after the other.
+
+package store
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/sink"
+)
+
+const (
+	// firstPause is how long to wait before trying again; each failure doubles it.
+	firstPause = 100 * time.Millisecond
+	// dialTimeout limits one attempt to connect.
+	dialTimeout = 10 * time.Second
+	// maintainEvery is how often a connection may tidy up.
+	maintainEvery = time.Minute
+)
+
+// A sender has the connection.
+type sender struct {
+	q      *queue
+	work   chan *batch
+	done   chan *batch // has room for all that the sender can have
+	cancel context.CancelFunc
+	ctx    context.Context // ends when the output closes, or at its deadline
+	ended  chan struct{}
+	left   *batch // what was not sent when it ended
+	away   atomic.Bool
+
+	conn       Conn
+	shapes     []*Shape
+	maintained time.Time
+	trouble    sink.Trouble
+	pause      time.Duration
+	connects   *engine.Counter
+	refused    *engine.Drop
+	batches    *engine.Counter
+}
+
+func newSender(q *queue) *sender {
+	s := &sender{q: q, work: make(chan *batch, 1), done: make(chan *batch, 4), ended: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancel(q.env.Until())
+	for _, l := range q.lanes {
+		s.shapes = append(s.shapes, l.shape)
+	}
+	stats, name := q.env.Stats, q.store.Name()
+	s.connects = stats.Counter("connections", "connections made")
+	s.batches = stats.Counter("batches", "batches that the store has taken, halves of them apart")
+	s.refused = stats.Drop("refused", "records that the store will never take; the log has its words")
+	s.trouble = sink.Trouble{Env: q.env, What: "store", Name: name, Peer: stats.Peer(name)}
+	return s
+}
+
+// end ends the goroutine and returns what it had not sent.
+func (s *sender) end() (left []*batch) {
+	s.cancel()
+	<-s.ended
+	if s.left != nil {
+		left = append(left, s.left)
+	}
+	select {
+	case b := <-s.work:
+		left = append(left, b)
+	default:
+	}
+	return left
+}
+
+func (s *sender) run(ctx context.Context) {
+	defer close(s.ended)
+	defer context.AfterFunc(ctx, s.cancel)()
+	defer func() {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+	}()
+	for {
+		if s.conn == nil && !s.connect() {
+			if !s.rest() {
+				return
+			}
+			continue
+		}
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-time.After(maintainEvery):
+			s.maintain()
+		case b := <-s.work:
+			if !s.deliver(b, b.part(b.taken, b.Len())) {
+				s.left = b
+				return
+			}
+			s.done <- b
+		}
+	}
+}
+
+// deliver has the store take rows of a batch, however long that takes. It returns false if the
+// output is to end.
+func (s *sender) deliver(b *batch, rows Rows) bool {
+	for {
+		n := rows.Len()
+		err := s.send(&rows)
+		refused, ok := errors.AsType[*Refused](err)
+		switch {
+		case err == nil:
+			b.taken += n
+			s.q.env.Stats.Out.Add(n)
+			s.q.env.Stats.Held.Add(-n)
+			s.batches.Add(1)
+			s.pause = 0
+			if s.away.CompareAndSwap(true, false) {
+				s.trouble.Over("the store takes records again")
+			}
+			return true
+		case ok && n > 1:
+			return s.deliver(b, rows.part(0, n/2)) && s.deliver(b, rows.part(n/2, n))
+		case ok:
+			b.taken++
+			s.refused.Add(1)
+			s.q.env.Stats.Held.Add(-1)
+			s.trouble.Dropped(1)
+			s.trouble.Say("the store refuses a record", refused.Err)
+			s.trouble.Peer.Up() // it takes the others
+			return true
+		case s.ctx.Err() != nil:
+			return false
+		}
+		if s.conn != nil {
+			s.lose("the store does not take records; trying again", err)
+		}
+		if !s.rest() {
+			return false
+		}
+	}
+}
+
+var errAway = errors.New("there is no connection")
+
+// send sends rows once.
+func (s *sender) send(rows *Rows) error {
+	if s.q.anew.Swap(false) && s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+	if s.conn == nil && !s.connect() {
+		return errAway
+	}
+	if time.Since(s.maintained) >= maintainEvery {
+		s.maintain()
+		if s.conn == nil {
+			return errAway
+		}
+	}
+	return s.conn.Send(s.ctx, rows)
+}
+
+func (s *sender) lose(text string, err error) {
+	s.conn.Close()
+	s.conn = nil
+	s.away.Store(true)
+	s.trouble.Say(text, err)
+}
+
+// rest waits before the next attempt. It returns false if there is to be none.
+func (s *sender) rest() bool {
+	s.pause = min(max(2*s.pause, firstPause), s.q.output.pause)
+	select {
+	case <-s.ctx.Done():
+		return false
+	case <-time.After(s.pause):
+		return true
+	}
+}
+
+// connect tries to connect once.
+func (s *sender) connect() bool {
+	ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
+	defer cancel()
+	c, err := s.q.store.Connect(ctx, s.q.env, s.shapes)
+	if err != nil {
+		s.away.Store(true)
+		if s.ctx.Err() == nil {
+			s.trouble.Say("cannot connect; trying again", err)
+		}
+		return false
+	}
+	s.conn = c
+	s.connects.Add(1)
+	s.trouble.Peer.Up()
+	if s.connects.Load() == 1 || s.trouble.Any() {
+		s.trouble.Over("connected")
+	}
+	s.maintain()
+	if s.conn != nil {
+		s.away.Store(false)
+	}
+	return s.conn != nil
+}
+
+func (s *sender) maintain() {
+	m, ok := s.conn.(maintainer)
+	if !ok {
+		s.maintained = time.Now()
+		return
+	}
+	if err := m.Maintain(s.ctx); err != nil {
+		s.lose("the store cannot be maintained; trying again", err)
+		return
+	}
+	s.maintained = time.Now()
+}

@@ -1,0 +1,216 @@
+// Whole stacks into a store that a test commands: away, full, refusing, killed.
+
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/store"
+	"ulogd/test/stacktest"
+)
+
+// world is a store's other side.
+type world struct {
+	mu    sync.Mutex
+	down  bool
+	bad   string // rows of this prefix are refused
+	rows  []string
+	taken map[string]bool // IDs
+}
+
+var there *world
+
+func (w *world) set(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+type output struct{ store.Output }
+
+func (o *output) Options(opts *engine.Options) { o.Declare(opts); o.DeclareReconnect(opts) }
+
+func (o *output) Bind(p *engine.Binder) engine.Stage { return o.BindStore(p, o, store.All(p)) }
+
+func (o *output) Name() string { return "world" }
+
+func (o *output) Connect(context.Context, *engine.Env, []*store.Shape) (store.Conn, error) {
+	there.mu.Lock()
+	defer there.mu.Unlock()
+	if there.down {
+		return nil, errors.New("it is down")
+	}
+	return conn{}, nil
+}
+
+type conn struct{}
+
+func (conn) Close() error { return nil }
+
+func (conn) Send(_ context.Context, rows *store.Rows) error {
+	there.mu.Lock()
+	defer there.mu.Unlock()
+	if there.down {
+		return errors.New("it went down")
+	}
+	if there.taken[rows.ID()] {
+		return nil
+	}
+	var got []string
+	v := make([]store.Value, len(rows.Shape.Keys))
+	at, addr := rows.Shape.Index("oob.prefix"), rows.Shape.Index("ip.saddr")
+	for i := range rows.Len() {
+		rows.Read(i, v)
+		text := string(v[at].Bytes)
+		if there.bad != "" && strings.HasPrefix(text, there.bad) {
+			return &store.Refused{Err: fmt.Errorf("I do not like %s", text)}
+		}
+		if v[addr].Valid {
+			text += " " + v[addr].Addr().String()
+		}
+		got = append(got, text)
+	}
+	there.rows = append(there.rows, got...)
+	there.taken[rows.ID()] = true
+	return nil
+}
+
+func init() {
+	engine.Register(engine.Plugin{Name: "TESTSTORE", Doc: "A test's.", Output: func() engine.Output { return &output{} }})
+}
+
+func setup(options ...string) stacktest.Setup {
+	there = &world{taken: map[string]bool{}}
+	s := stacktest.Setup{Output: "TESTSTORE", Options: map[string]string{"flush_interval": "10ms", "reconnect": "20ms"}, Shape: []stacktest.Record{
+		{{Name: "oob.family", Value: "2"}, {Name: "oob.prefix", Value: "p"}, {Name: "ip.saddr", Value: "10.0.0.1"}},
+		{{Name: "oob.family", Value: "10"}, {Name: "oob.prefix", Value: "q"}},
+	}}
+	for _, o := range options {
+		name, text, _ := strings.Cut(o, "=")
+		s.Options[name] = text
+	}
+	return s
+}
+
+// numbered returns n records whose prefixes count.
+func numbered(s stacktest.Setup, from, n int) (list []stacktest.Record, want []string) {
+	for i := range n {
+		name := fmt.Sprintf("row%06d", from+i)
+		list = append(list, s.Shape[0].With("oob.prefix", name))
+		want = append(want, name+" 10.0.0.1")
+	}
+	return list, want
+}
+
+func check(t *testing.T, want []string) {
+	t.Helper()
+	there.mu.Lock()
+	defer there.mu.Unlock()
+	if !slices.Equal(there.rows, want) {
+		t.Errorf("%d rows arrived, want %d, in order", len(there.rows), len(want))
+	}
+}
+
+// A store that is down at the start gets everything in order once it is up.
+func TestDownAtTheStart(t *testing.T) {
+	s := setup()
+	there.down = true
+	st := s.Start(t)
+	recs, want := numbered(s, 0, 3000)
+	st.Send(recs...)
+	st.Eventually("say so", func() bool { return st.Log.Has("it is down") })
+	there.set(func() { there.down = false })
+	st.End()
+	check(t, want)
+}
+
+// What does not fit into the buffer goes through the spool, in order, and what the store does not
+// take before the end comes in the next run.
+func TestSpool(t *testing.T) {
+	dir := t.TempDir()
+	s := setup("buffer=1MiB", "spool="+dir)
+	there.down = true
+	st := s.Start(t)
+	recs, want := numbered(s, 0, 60000) // 1.7 MB
+	for c := range slices.Chunk(recs, 6000) {
+		st.Send(c...)
+	}
+	st.Eventually("spool", func() bool { return counter(st, "spooled") > 0 })
+	there.set(func() { there.down = false })
+	st.Eventually("arrive", func() bool { return st.Stats().Out == 60000 })
+	there.set(func() { there.down = true })
+	more, wantMore := numbered(s, 60000, 5000)
+	st.Send(more...)
+	st.Eventually("notice", func() bool { return st.Log.Has("it went down") })
+	st.End()
+	if held := st.Stats().Held; held != 5000 {
+		t.Errorf("%d records wait for the next run, want 5000", held)
+	}
+	check(t, want)
+	there.set(func() { there.down = false })
+	last, wantLast := numbered(s, 65000, 10)
+	st = s.Start(t)
+	st.Eventually("resume", func() bool { return st.Stats().Out == 5000 })
+	st.Send(last...)
+	st.End()
+	check(t, slices.Concat(want, wantMore, wantLast))
+}
+
+// A record that the store refuses costs itself alone.
+func TestRefused(t *testing.T) {
+	s := setup()
+	there.bad = "row000"
+	st := s.Start(t)
+	recs, want := numbered(s, 995, 2000)
+	bad, _ := numbered(s, 7, 1)
+	recs, bad2 := slices.Insert(recs, 500, bad...), bad[0].With("oob.prefix", "row000x")
+	st.Send(append(recs, bad2)...)
+	st.End()
+	check(t, slices.DeleteFunc(want, func(w string) bool { return strings.HasPrefix(w, "row000") }))
+	if got := drop(st, "refused"); got != 7 {
+		t.Errorf("%d are refused, want 7", got)
+	}
+	if !st.Log.Has("I do not like row000") {
+		t.Errorf("the log does not have the store's words:\n%s", st.Log)
+	}
+}
+
+// Without a spool what the store never takes is counted at the end, not lost in silence.
+func TestNeverTaken(t *testing.T) {
+	s := setup()
+	there.down = true
+	st := s.Start(t)
+	st.Machine.Patience = 1e8
+	recs, _ := numbered(s, 0, 300)
+	st.Send(recs...)
+	st.End()
+	if got := drop(st, "not_taken"); got != 300 {
+		t.Errorf("%d are counted as not taken, want 300", got)
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	if n := setup("flush_interval=1h", "buffer=1GiB").Allocations(t); n > 1 { // a batch of 256 KiB now and then
+		t.Errorf("%.1f allocations for 256 records", n)
+	}
+}
+
+func counter(st *stacktest.Fixture, name string) int64 { return reading(st.Stats().Counters, name) }
+
+func drop(st *stacktest.Fixture, name string) int64 { return reading(st.Stats().Drops, name) }
+
+func reading(list []engine.Reading, name string) int64 {
+	for _, r := range list {
+		if r.Name == name {
+			return r.Value
+		}
+	}
+	return -1
+}
