@@ -21,8 +21,9 @@ type Clock struct {
 	// count from moves.
 	Finish func()
 
-	replay bool
-	header int64 // the time that headers tell: of a replayed file's newest packet; live, about the present
+	replay  bool
+	present int64 // the epoch of live records, from when there were some
+	header  int64 // the time that headers tell: of a replayed file's newest packet; live, about the present
 }
 
 const (
@@ -74,6 +75,18 @@ func (c *Clock) moved(now time.Time) bool {
 func (c *Clock) live(now time.Time) {
 	epoch := now.UnixNano() - sinceBoot()
 	c.replay, c.Epoch = false, epoch-epoch%int64(time.Millisecond)
+	c.present = c.Epoch
+}
+
+// Present returns the clock of live records, also where those of a file came since.
+func (c *Clock) Present(now time.Time) Clock {
+	p := *c
+	if p.replay {
+		if p.replay, p.Epoch = false, p.present; p.moved(now) {
+			p.live(now)
+		}
+	}
+	return p
 }
 
 // tells returns the times that a datagram with the present header can tell: after the one, until
