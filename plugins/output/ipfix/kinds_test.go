@@ -58,6 +58,34 @@ func TestNATEvents(t *testing.T) {
 	}
 }
 
+// TestHistoricNATEvents: nfdump 1.7.1 prints 4 and 5 as UNKNOWN.
+func TestHistoricNATEvents(t *testing.T) {
+	begin, end := int64(1767225600e9), int64(1767225660e9)
+	ended := flow{
+		src: "10.0.0.5", dst: "192.0.2.1", proto: 6, sport: 1234, dport: 80, rdst: "198.51.100.9", rdport: 4321,
+		pkts: 3, octets: 180, start: begin, end: end, id: 1,
+	}
+	created := ended
+	created.event = 1
+	c := listenUDP(t)
+	r := start(t, &feed{asct: true}, "host", c.LocalAddr().String(), "proto", "udp", "nat_events", "true",
+		"nat_events_historic", "true", "flush_interval", "50ms")
+	r.give(created, ended)
+	var events []uint64
+	s := newSession()
+	for len(events) < 2 {
+		for _, rec := range s.must(t, datagram(t, c)) {
+			if rec.has(0, 230) {
+				events = append(events, rec.uint(0, 230))
+			}
+		}
+	}
+	r.end()
+	if events[0] != 1 || events[1] != 2 {
+		t.Errorf("the events are %v, want 1 and 2", events)
+	}
+}
+
 func TestPacketRecords(t *testing.T) {
 	f := &feed{other: func(p *engine.Binder) func(*engine.Batch, engine.Row, int) {
 		ip, tcp, log, hw := p.Group(), p.Group(), p.Group(), p.Group()
