@@ -204,6 +204,7 @@ func (c *change) undo() {
 func (c *change) exchange() {
 	m := c.m
 	m.mu.Lock()
+	m.changes++
 	m.inputs = append(slices.Clone(m.inputs), c.inputs...)
 	m.outputs = append(slices.Clone(m.outputs), c.outputs...)
 	m.insts = append(slices.Clone(m.insts), c.insts...)
@@ -337,6 +338,7 @@ func (c *change) finish() *Changed {
 	m.insts = slices.DeleteFunc(slices.Clone(m.insts), removed)
 	m.opened = slices.DeleteFunc(slices.Clone(m.opened), removed)
 	m.stacks = c.order
+	m.changes++
 	m.mu.Unlock()
 	closeAll(out.Removed, chains)
 	m.audit.look(out.Removed, true)

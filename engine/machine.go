@@ -47,6 +47,7 @@ type parts struct {
 	insts   []*Instance // in the order of the stacks, each once
 	opened  []*Instance
 	stacks  []*boundStack
+	changes int // how often stacks were exchanged
 }
 
 // now returns the parts as they are.
@@ -284,10 +285,13 @@ func (m *Machine) Signal(sig Signal) {
 
 // Snapshot reads all counters, without stopping anything.
 func (m *Machine) Snapshot() []Snapshot {
-	all := m.now()
-	out := make([]Snapshot, len(all.insts))
-	for i, inst := range all.insts {
-		out[i] = inst.snapshot(all.outputs)
+	return m.now().snapshots()
+}
+
+func (p parts) snapshots() []Snapshot {
+	out := make([]Snapshot, len(p.insts))
+	for i, inst := range p.insts {
+		out[i] = inst.snapshot(p.outputs)
 	}
 	return out
 }

@@ -177,23 +177,31 @@ func (t *BatchTimes) read() *BatchTimesReading {
 	return r
 }
 
-// A Path is one stack, as indexes into what Snapshot returns, input first.
+// A Path is one stack, as indexes into the snapshots, input first.
 type Path struct {
 	Name      string
 	Instances []int
 }
 
-// Paths returns the stacks.
-func (m *Machine) Paths() (list []Path) {
+// A Survey is all counters and the stacks at one moment: a reload may exchange both.
+type Survey struct {
+	Snapshots []Snapshot
+	Paths     []Path
+	Changes   int // another number means that other instances may stand at the same places
+}
+
+// Survey reads all counters and lists the stacks, without stopping anything.
+func (m *Machine) Survey() (s Survey) {
 	all := m.now()
+	s.Snapshots, s.Changes = all.snapshots(), all.changes
 	for _, st := range all.stacks {
 		p := Path{Name: st.Name}
 		for _, inst := range st.insts {
 			p.Instances = append(p.Instances, slices.Index(all.insts, inst))
 		}
-		list = append(list, p)
+		s.Paths = append(s.Paths, p)
 	}
-	return list
+	return s
 }
 
 // vital adds what is known of an instance's life to its snapshot.

@@ -78,7 +78,7 @@ rate = 1000
 			t.Errorf("%s: %q, %v", name, doc, level)
 		}
 	}
-	paths := d.Machine.Paths()
+	paths := d.Machine.Survey().Paths
 	if len(paths) != 1 || len(paths[0].Instances) != 2 || paths[0].Instances[0] != 0 || paths[0].Instances[1] != 1 {
 		t.Errorf("the stacks: %+v", paths)
 	}

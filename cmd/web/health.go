@@ -17,8 +17,9 @@ const stuckAfter = 60 * time.Second
 // alive lists goroutines that do not turn. Who waits for a collector that is away, or for room in a
 // queue, is well.
 func alive(m *engine.Machine, now time.Time) (troubles []string) {
-	all := m.Snapshot()
-	for _, p := range m.Paths() {
+	survey := m.Survey()
+	all := survey.Snapshots
+	for _, p := range survey.Paths {
 		in, out := &all[p.Instances[0]], &all[p.Instances[len(p.Instances)-1]]
 		waits := away(out)
 		if s := stuck(out, now); s > 0 && out.QueueMax > 0 && !waits {

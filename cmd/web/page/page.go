@@ -88,7 +88,7 @@ func answer(rw http.ResponseWriter, v any) {
 	json.NewEncoder(rw).Encode(v)
 }
 
-// about is what does not change while the daemon runs.
+// about is what changes with a reload only.
 func (p *Page) about(rw http.ResponseWriter, _ *http.Request) {
 	type path struct {
 		Name      string `json:"name"`
@@ -99,14 +99,17 @@ func (p *Page) about(rw http.ResponseWriter, _ *http.Request) {
 		Config  string    `json:"config"`
 		Since   time.Time `json:"since"`
 		Missing []string  `json:"missing"`
+		Changes int       `json:"changes"`
 		Paths   []path    `json:"paths"`
 		// Docs say what each reason and counter means, by the place of the instance and by name.
 		Docs []map[string]string `json:"docs"`
 	}{Version: p.Version, Config: p.Config, Since: p.Since, Missing: p.Missing}
-	for _, st := range p.Machine.Paths() {
+	survey := p.Machine.Survey()
+	about.Changes = survey.Changes
+	for _, st := range survey.Paths {
 		about.Paths = append(about.Paths, path{st.Name, st.Instances})
 	}
-	for _, s := range p.Machine.Snapshot() {
+	for _, s := range survey.Snapshots {
 		docs := map[string]string{}
 		for _, list := range [][]engine.Reading{s.Drops, s.Exclusions, s.Losses, s.Counters, s.Figures} {
 			for _, r := range list {
@@ -132,10 +135,12 @@ func (p *Page) events(rw http.ResponseWriter, r *http.Request) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
+		survey := p.Machine.Survey()
 		state := struct {
 			At        time.Time         `json:"at"`
 			Instances []engine.Snapshot `json:"instances"`
-		}{time.Now(), p.Machine.Snapshot()}
+			Changes   int               `json:"changes"`
+		}{time.Now(), survey.Snapshots, survey.Changes}
 		text, err := json.Marshal(state)
 		if err != nil {
 			p.log.Error("the page cannot be told of the counters", "error", err)

@@ -27,6 +27,8 @@ type series struct {
 	times []int64    // milliseconds since 1970
 	rows  [][]sample // by time, then by instance
 	next  int        // where the next sample goes, once the ring is full
+
+	changes int // of the stacks, so far: then other instances stand at these places, and the hour begins anew
 }
 
 // keep takes samples until the context ends.
@@ -34,13 +36,23 @@ func (s *series) keep(ctx context.Context, m *engine.Machine) {
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
 	for {
-		s.add(time.Now(), m.Snapshot())
+		survey := m.Survey()
+		if survey.Changes != s.changes {
+			s.forget(survey.Changes)
+		}
+		s.add(time.Now(), survey.Snapshots)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 	}
+}
+
+func (s *series) forget(changes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.times, s.rows, s.next, s.changes = nil, nil, 0, changes
 }
 
 func (s *series) add(now time.Time, all []engine.Snapshot) {

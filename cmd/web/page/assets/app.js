@@ -40,6 +40,10 @@ function listen() {
 	source.addEventListener("state", (e) => {
 		newest = Date.now();
 		const state = JSON.parse(e.data);
+		if (state.changes !== about.changes) { // ulogd reload: other stacks, other places
+			location.reload();
+			return;
+		}
 		stacks.update(state);
 		history.update(state);
 		fresh();
