@@ -220,10 +220,13 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 				return len(ends) == len(scenes)+1
 			})
 			odd := 0
-			check := func(name, port string) {
+			end := func(port string) time.Time {
 				sec, _ := strconv.ParseInt(ends[port]["flow.end.sec"], 10, 64)
 				usec, _ := strconv.ParseInt(ends[port]["flow.end.usec"], 10, 64)
-				off := time.Unix(sec, usec*1000).Sub(last[port])
+				return time.Unix(sec, usec*1000)
+			}
+			check := func(name, port string) {
+				off := end(port).Sub(last[port])
 				t.Logf("%-62s %v", name, off)
 				if off < -2*time.Second || off > 2*time.Second {
 					t.Errorf("%s: flow.end is %v off: %v", name, off, ends[port])
@@ -237,8 +240,10 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 				}
 				check(c.name, strconv.Itoa(c.port))
 			}
-			if n := d.Count("ct1", "end_unknown"); n != int64(odd) {
-				t.Errorf("%d ends are counted as unknown, want %d", n, odd)
+			// A timeout object that is shorter than the sysctl may look like an end that is a second or
+			// two later: which of the two it is hangs on when the table was looked at last.
+			if n := d.Count("ct1", "end_unknown"); n < 1 || n > int64(odd) {
+				t.Errorf("%d ends are counted as unknown, of %d that cannot be dated", n, odd)
 			}
 			d.Stop()
 		})

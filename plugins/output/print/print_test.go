@@ -21,9 +21,9 @@ func rec(pairs ...string) (r stacktest.Record) {
 	return r
 }
 
-const at = 1772357400_025_000_000 // 2026-03-01 09:30:00.025 UTC
+const at int64 = 1772357400_025_000_000 // 2026-03-01 09:30:00.025 UTC
 
-func flow(after int, pairs ...string) stacktest.Record {
+func flow(after int64, pairs ...string) stacktest.Record {
 	r := rec(
 		"flow.start", fmt.Sprint(at+after), "flow.end", fmt.Sprint(at+after+189_000_000),
 		"orig.ip.protocol", "6", "orig.ip.saddr", "192.0.2.10", "orig.l4.sport", "50312", "orig.ip.daddr", "198.51.100.80", "orig.l4.dport", "443",

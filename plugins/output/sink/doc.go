@@ -28,7 +28,7 @@
 //	type rowdb struct {
 //		sink.Sink
 //		server sink.Server
-//		table   string
+//		table  string
 //	}
 //
 //	func (o *rowdb) Options(opts *engine.Options) {
