@@ -175,10 +175,10 @@ func (s *stage) layers(r engine.Row, p []byte, etherType uint16) uint64 {
 	}
 	switch l.etherType {
 	case 0:
-		if l.cut {
+		if s.tags.cut {
 			return tags | s.cutBits
 		}
-		s.others.count(l.last, p[l.stop:])
+		s.others.count(s.tags.end.etherType, p[s.tags.end.net:])
 		return tags
 	case engine.EtherARP:
 		s.others.count(engine.EtherARP, nil)

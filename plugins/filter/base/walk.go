@@ -42,17 +42,6 @@ const (
 type netHeader struct {
 	etherType uint16
 	net       int
-
-	// Where there is none: the EtherType that the walk ended at, where what it announces begins, and
-	// whether it ended because the packet does.
-	last uint16
-	stop int
-	cut  bool
-}
-
-// ends is what walk returns where there is no network header.
-func (l netHeader) ends(cut bool) netHeader {
-	return netHeader{last: l.etherType, stop: l.net, cut: cut}
 }
 
 // tags are what the walk passes by.
@@ -61,6 +50,17 @@ type tags struct {
 	vlan     [2]uint16                // the two outermost: priority, drop eligible, identifier
 	sections int                      // of MPLS label stacks
 	section  [len(key.OOBMPLS)]uint32 // the topmost: label, class, bottom
+
+	// Where there is no network header: what the walk ended at, its EtherType and where what that
+	// announces begins, and whether it ended because the packet does.
+	end netHeader
+	cut bool
+}
+
+// ends notes where the walk ended without a network header, and returns none.
+func (g *tags) ends(at netHeader, cut bool) netHeader {
+	g.end, g.cut = at, cut
+	return netHeader{}
 }
 
 // tagged notes a VLAN tag.
@@ -90,14 +90,14 @@ func walk(p []byte, net int, etherType uint16, inner bool, g *tags) netHeader {
 			return l
 		case t == etherVLAN || t == etherQinQ || t == 0x9100 || t == 0x9200 || t == 0x9300:
 			if len(rest) < 4 {
-				return l.ends(true)
+				return g.ends(l, true)
 			}
 			g.tagged(be.Uint16(rest))
 			l.etherType, l.net = be.Uint16(rest[2:]), l.net+4
 		case t == etherMPLS || t == etherMPLSm:
 			next, behind := labels(rest, g)
 			if next == 0 || next == etherTEB && !inner {
-				return l.ends(behind == nil)
+				return g.ends(l, behind == nil)
 			}
 			l.etherType, l.net = next, len(p)-len(behind)
 		case t == etherPPPoE && len(rest) >= 8:
@@ -115,12 +115,12 @@ func walk(p []byte, net int, etherType uint16, inner bool, g *tags) netHeader {
 		default:
 			next, length := tag(t, rest)
 			if length == 0 {
-				return l.ends(len(rest) == 0)
+				return g.ends(l, len(rest) == 0)
 			}
 			l.etherType, l.net = next, l.net+length
 		}
 	}
-	return netHeader{last: l.etherType, stop: len(p), cut: true}
+	return g.ends(netHeader{l.etherType, len(p)}, true)
 }
 
 // labels skips a stack of MPLS labels. What follows is not announced: IP shows its version in the
