@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -167,31 +166,4 @@ func ask(ctx context.Context, m *engine.Machine, q any, chunk func(*engine.Insta
 		unable = append(unable, line)
 	}
 	return unable, nil
-}
-
-// best keeps the first of many flows in an order: twice as many as are wanted, of which it forgets
-// the lesser half each time it has them.
-type best struct {
-	limit int
-	order func(a, b *Flow) int
-	kept  []Flow
-}
-
-func newBest(limit int, order func(a, b *Flow) int) *best { return &best{limit: limit, order: order} }
-
-func (b *best) add(f *Flow) {
-	if b.kept = append(b.kept, *f); len(b.kept) > 2*b.limit {
-		b.trim()
-	}
-}
-
-func (b *best) trim() {
-	sort.SliceStable(b.kept, func(i, j int) bool { return b.order(&b.kept[i], &b.kept[j]) < 0 })
-	b.kept = b.kept[:min(len(b.kept), b.limit)]
-}
-
-// first returns the first of all that were added.
-func (b *best) first() []Flow {
-	b.trim()
-	return b.kept
 }

@@ -224,15 +224,16 @@ func (t *tally) result(nameOf func(uint32) string) (res Result) {
 		who
 		*Row
 	}
-	all := make([]entry, 0, len(t.rows))
-	for w, r := range t.rows {
-		all = append(all, entry{w, r})
-	}
-	slices.SortFunc(all, func(x, y entry) int {
-		return cmp.Or(cmp.Compare(t.amount(y.Row), t.amount(x.Row)), cmp.Compare(y.Octets, x.Octets), cmp.Compare(y.Flows, x.Flows),
-			x.a.Compare(y.a), x.b.Compare(y.b), cmp.Compare(x.kind, y.kind), cmp.Compare(x.number, y.number))
+	rows := newBest(t.Limit, func(x, y *entry) int {
+		if n := cmp.Or(cmp.Compare(t.amount(y.Row), t.amount(x.Row)), cmp.Compare(y.Octets, x.Octets), cmp.Compare(y.Flows, x.Flows)); n != 0 {
+			return n
+		}
+		return cmp.Or(x.a.Compare(y.a), x.b.Compare(y.b), cmp.Compare(x.kind, y.kind), cmp.Compare(x.number, y.number))
 	})
-	for _, e := range all[:min(len(all), t.Limit)] {
+	for w, r := range t.rows {
+		rows.add(&entry{w, r})
+	}
+	for _, e := range rows.first() {
 		e.Name = t.name(e.who, nameOf)
 		res.Rows = append(res.Rows, *e.Row)
 	}
@@ -257,16 +258,9 @@ func (t *tally) amount(r *Row) uint64 {
 // Ask answers at once, from the counters of the flows that live, whatever the window. A [Meter]
 // answers over a window.
 func (q *Top) Ask(ctx context.Context, m *engine.Machine) (Result, error) {
-	t := newTally(q)
-	all := &Flows{match: q.match, Limit: -1}
-	sum, err := all.Ask(ctx, m, func(f *Flow) error {
-		t.add(f)
-		return nil
-	})
-	if err != nil {
+	s := NewSurvey(&Flows{match: q.match}, q)
+	if err := s.Ask(ctx, m); err != nil {
 		return Result{}, err
 	}
-	res := t.result(interfaceName)
-	res.Unable = sum.Unable
-	return res, nil
+	return s.Tops()[0], nil
 }

@@ -18,7 +18,8 @@ import (
 func TestSurveyKeepsTheFirst(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, limit := range []int{0, 1, 7, 100, 5000} {
-		s := newSurvey(flowOrders["octets"], limit)
+		s := newSurvey(&question.Flows{Sort: "octets", Limit: limit})
+		s.Unable = []string{"ct1 is down"}
 		var all []uint64
 		for range 3000 {
 			f := question.Flow{
@@ -26,9 +27,9 @@ func TestSurveyKeepsTheFirst(t *testing.T) {
 				Src: netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(30))}), Dst: netip.AddrFrom4([4]byte{10, 1, 0, byte(r.IntN(3))}),
 			}
 			all = append(all, f.Octets)
-			s.add(&f)
+			s.Add(&f)
 		}
-		text, err := s.answer([]string{"ct1 is down"})
+		text, err := answerOf(s)
 		if err != nil {
 			t.Fatal(err)
 		}
