@@ -1,7 +1,7 @@
 # make          build bin/ulogd
 # make test     vet for every machine, staticcheck, gofumpt, all tests, the engine under the race detector, what reads the
 #               kernel and what encodes once more with 32 bits: at most 20 minutes on two cores
-# make test-all all of that and what takes long: test-peers, test-page, test-arch, race, storm, soak; before work is called done
+# make test-all all of that and what takes long: test-peers, test-arch, race, storm, soak; before work is called done
 # make soak     an hour (SOAK) of mixed traffic, in which the daemon's memory must be flat
 # make bench    benchmarks that have a figure to meet; fails when one is missed
 # make fuzz     every fuzz target for FUZZTIME
@@ -43,6 +43,8 @@ build:
 
 # Programs that tests build carry no version, so that no state of the work tree can stop them.
 test test-peers test-page test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
+test: export ULOGD_PEERS = 1
+test: export ULOGD_PAGE = 1
 test: peers lint vet-arch
 	$(GOTEST) ./...
 	CGO_ENABLED=1 $(GOTEST) -race -short $(RACE)
@@ -50,17 +52,14 @@ test: peers lint vet-arch
 
 # One after the other: storms and soak want the machine for themselves.
 test-all:
-	for target in test test-peers test-page test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
+	for target in test test-peers test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
 
 # Every program that is replaced, or that receives or reads what is exported, anew: nothing comes from Go's cache of results.
 test-peers: peers
 	ULOGD_PEERS=1 $(GOTEST) -count 1 -timeout 40m ./test/decoders ./test/difftest ./test/e2e
 
-# The page in a real browser, in front of a NAT gateway. ULOGD_PICTURES=DIR keeps pictures, of which docs/images has two.
+# The page in a real browser, in front of a NAT gateway, as in make test. ULOGD_PICTURES=DIR keeps pictures, of which docs/images has two.
 test-page: peers
-ifneq ($(and $(ROOT),$(DEBIAN)),)
-	.ci/peers page
-endif
 	ULOGD_PAGE=1 ULOGD_PICTURES=$(abspath $(ULOGD_PICTURES)) $(GOTEST) -count 1 -v ./test/page
 
 test-word: peers

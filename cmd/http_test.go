@@ -24,6 +24,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ulogd/test/nstest"
 )
 
 const testToken = "correct-horse-battery"
@@ -436,13 +438,7 @@ proto = "tcp"
 
 // TestMetricsKeepPrometheussConventions has promtool look at the names of what many plugins count.
 func TestMetricsKeepPrometheussConventions(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		if os.Getenv("ULOGD_KERNEL_TESTS") == "require" {
-			t.Fatal(err)
-		}
-		t.Skip("promtool is missing; make test installs it on Debian")
-	}
+	nstest.Need(t, "tool:promtool")
 	dir := t.TempDir()
 	path := file(t, "x.toml", `
 stack = ["g:GEN,n:NULL", "g:GEN,i:IPFIX", "g:GEN,p:PRINT", "c:PCAP,b:BASE,f:FLOW,n:NULL", "c:PCAP,b:BASE,f2:FLOW,r:ROUTE,n:NULL", "g:GEN,nf:NETFLOW9"]
@@ -480,7 +476,7 @@ interface = "lo"
 		}
 		return nil
 	})
-	c := exec.Command(promtool, "check", "metrics")
+	c := exec.Command("promtool", "check", "metrics")
 	c.Stdin = strings.NewReader(said)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Errorf("promtool: %v\n%s", err, out)

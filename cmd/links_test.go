@@ -20,10 +20,7 @@ import (
 func users(t *testing.T) (dir, victim string, nobody *user.User) {
 	t.Helper()
 	needRoot(t)
-	nobody, err := user.Lookup("nobody")
-	if err != nil {
-		t.Skip(err)
-	}
+	nobody = userNobody(t)
 	base, err := os.MkdirTemp("/run", "ulogd-test-")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -213,6 +214,16 @@ func gone(t *testing.T, pid int) {
 		}
 		return nil
 	})
+}
+
+// userNobody is whom the daemon becomes with -u.
+func userNobody(t *testing.T) *user.User {
+	t.Helper()
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nobody
 }
 
 func needRoot(t *testing.T) {

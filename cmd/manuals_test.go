@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ulogd/test/nstest"
 )
 
 // What stands in docs is what the code says.
@@ -108,16 +110,10 @@ func TestLinksOfManuals(t *testing.T) {
 
 // man reads the pages, and finds nothing to complain of.
 func TestManPagesAreRead(t *testing.T) {
-	mandoc, err := exec.LookPath("mandoc")
-	if err != nil {
-		if os.Getenv("ULOGD_KERNEL_TESTS") == "require" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	nstest.Need(t, "tool:mandoc")
 	for page, want := range map[string]string{"ulogd.8": "--configfile FILE", "ulogd.conf.5": "network_namespace_path"} {
-		finish(t, exec.Command(mandoc, "-T", "lint", "-W", "warning", "../docs/man/"+page)).exits(0)
-		finish(t, exec.Command(mandoc, "-T", "utf8", "../docs/man/"+page)).exits(0).says(bold(want))
+		finish(t, exec.Command("mandoc", "-T", "lint", "-W", "warning", "../docs/man/"+page)).exits(0)
+		finish(t, exec.Command("mandoc", "-T", "utf8", "../docs/man/"+page)).exits(0).says(bold(want))
 	}
 }
 

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // runDir is where the program under test has its sockets, in place of /run/ulogd.
@@ -113,10 +114,7 @@ func TestNoControlSocket(t *testing.T) {
 // With -u the user may ask, and at the end the socket is gone although root is not there any more to remove it.
 func TestDefaultControlSocketOfAUser(t *testing.T) {
 	alone(t)
-	nobody, err := user.Lookup("nobody")
-	if err != nil {
-		t.Skip(err)
-	}
+	nobody := userNobody(t)
 	uid, _ := strconv.ParseUint(nobody.Uid, 10, 32)
 	p := start(t, "-u", "nobody", "-c", conf(t, "")).up()
 	socket := filepath.Join(runDir(), "control.sock")
@@ -202,8 +200,8 @@ func TestNoFileDescriptorLeft(t *testing.T) {
 	pid := p.cmd.Process.Pid
 	limit := func(n int) {
 		t.Helper()
-		if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(pid), "--nofile="+strconv.Itoa(n)+":4096").CombinedOutput(); err != nil {
-			t.Skipf("prlimit: %v %s", err, out)
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(n), Max: 4096}, nil); err != nil {
+			t.Fatal(err)
 		}
 	}
 	open := func() int {

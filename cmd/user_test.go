@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,10 +15,7 @@ import (
 // Every thread becomes the user and keeps CAP_NET_ADMIN (bit 12) alone, and with it conntrack can still be read.
 func TestUserSwitch(t *testing.T) {
 	nstest.Need(t, "nf_conntrack", "tool:conntrack")
-	nobody, err := user.Lookup("nobody")
-	if err != nil {
-		t.Skip(err)
-	}
+	nobody := userNobody(t)
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
 	dir := t.TempDir()

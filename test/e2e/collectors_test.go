@@ -77,7 +77,7 @@ var collectors = []installed{
 // TestCollectorsAsInstalled starts each collector untouched and sends it, by each protocol,
 // connections of the kernel and then a file's flows: what it prints must be what conntrack and the
 // file have, both directions, IPv4 and IPv6. Those that are not in Debian are built, which takes
-// minutes: ULOGD_PEERS=1 asks for them.
+// minutes: ULOGD_PEERS=1 asks for them, as make test does.
 func TestCollectorsAsInstalled(t *testing.T) {
 	for _, c := range collectors {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestCollectorsAsInstalled(t *testing.T) {
 				nstest.Need(t, "root", "nf_conntrack", "tool:conntrack", "tool:"+c.name)
 			} else {
 				if os.Getenv("ULOGD_PEERS") == "" {
-					t.Skip("built by make test-peers only")
+					t.Skip("it is built with ULOGD_PEERS=1 only, as in make test")
 				}
 				nstest.Need(t, "root", "nf_conntrack", "tool:conntrack")
 				program = filepath.Join(t.TempDir(), c.name)

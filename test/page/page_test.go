@@ -31,11 +31,11 @@ var daemon nstest.Daemon
 
 func TestMain(m *testing.M) { os.Exit(daemon.Main(m)) }
 
-// wanted skips what takes a browser, unless it is asked for: `make test-page`.
+// wanted skips what takes a browser, unless it is asked for, as make test does.
 func wanted(t *testing.T) {
 	t.Helper()
 	if os.Getenv("ULOGD_PAGE") == "" {
-		t.Skip("a browser takes its time: make test-page")
+		t.Skip("a browser takes its time: ULOGD_PAGE=1 asks for it, as make test does")
 	}
 	nstest.Need(t, "root", "nf_conntrack", "tool:chromium", "tool:nft")
 }
