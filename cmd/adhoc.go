@@ -165,7 +165,10 @@ func fileOf(list []stage) *conf.File {
 		sec := conf.Section{Name: id, Pos: pos}
 		for _, w := range s.words[1:] {
 			name, text, _ := strings.Cut(w, "=")
-			sec.Options = append(sec.Options, conf.Option{Name: name, Pos: pos, Value: conf.Value{Kind: value.Word, Text: text, Pos: pos}})
+			sec.Options = append(sec.Options, conf.Option{
+				Name: name, Pos: pos,
+				Value: conf.Value{Kind: value.Word, Text: text, Pos: pos},
+			})
 		}
 		f.Sections = append(f.Sections, sec)
 	}

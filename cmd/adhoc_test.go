@@ -17,8 +17,10 @@ const example = "../plugins/input/pcap/testdata/example.pcap"
 func TestReplay(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	r := ulogd(t, "-r", example).exits(0).says(
-		"start                time proto  source                destination            packets   octets replies   octets end\n",
-		"03-01 09:30:00.025  189ms tcp    192.0.2.10:50312      198.51.100.80:443           12    790 B      11 11.4 KiB finished\n")
+		"start                time proto  source                destination            packets   octets replies   octets "+
+			"end\n",
+		"03-01 09:30:00.025  189ms tcp    192.0.2.10:50312      198.51.100.80:443           12    790 B      11 11.4 KiB "+
+			"finished\n")
 	for line := range strings.Lines(r.stdout + r.stderr) {
 		if n := utf8.RuneCountInString(line) - 1; n > 120 {
 			t.Errorf("%d columns: %s", n, line)
@@ -27,7 +29,8 @@ func TestReplay(t *testing.T) {
 	if n := strings.Count(r.stdout, "\n"); n != 9 {
 		t.Errorf("%d lines, want 8 flows and a header:\n%s", n, r.stdout)
 	}
-	if want := "72 records read, 8 written, 2 left out, none lost in "; !strings.HasPrefix(r.stderr, want) || strings.Count(r.stderr, "\n") != 1 {
+	if want := "72 records read, 8 written, 2 left out, none lost in "; !strings.HasPrefix(r.stderr, want) ||
+		strings.Count(r.stderr, "\n") != 1 {
 		t.Errorf("standard error is\n%swant one line that begins with %q", r.stderr, want)
 	}
 	ulogd(t, "-v", "-r", example).exits(0).says("<3>", "summary id=pcap1")
@@ -67,9 +70,10 @@ keys = ["orig.ip.saddr", "orig.l4.sport"]
 		t.Error(err)
 	}
 	for stack, says := range map[string]string{
-		"PCAP fil=x | BASE | FLOW | PRINT":  "command line: [pcap1] fil: unknown option; did you mean file?",
-		"PCAP file=x | BAS | PRINT":         "command line: stack: there is no filter plugin BAS; did you mean BASE?",
-		"PCAP file=x | BASE | FLOW":         "command line: stack: FLOW is a filter, so it stands between input and output; here flow1:FLOW stands as output",
+		"PCAP fil=x | BASE | FLOW | PRINT": "command line: [pcap1] fil: unknown option; did you mean file?",
+		"PCAP file=x | BAS | PRINT":        "command line: stack: there is no filter plugin BAS; did you mean BASE?",
+		"PCAP file=x | BASE | FLOW": "command line: stack: FLOW is a filter, so it stands between input and " +
+			"output; here flow1:FLOW stands as output",
 		"GEN count=x | PRINT":               "command line: [gen1] count: ",
 		"GEN | IPFIX":                       "command line: [ipfix1] host: ",
 		"PRINT":                             "needs an input and an output at least",
@@ -79,9 +83,10 @@ keys = ["orig.ip.saddr", "orig.l4.sport"]
 		"PCAP file=/nowhere | BASE | PRINT": "/nowhere",
 		"GEN | FLOW | PRINT":                "flow1:FLOW needs ",
 		"GEN | PRINT format=xml":            "must be one of table, keys, csv, is \"xml\"",
-		"a:GEN | a:PRINT":                   "a is the input GEN in another place and cannot be the output PRINT too; use another id",
-		"GEN rate=x | PRINT":                "command line: [gen1] rate: ",
-		"GEN | BASE inner=maybe | PRINT":    "command line: [base1] inner: ",
+		"a:GEN | a:PRINT": "a is the input GEN in another place and cannot be the output PRINT too; use " +
+			"another id",
+		"GEN rate=x | PRINT":             "command line: [gen1] rate: ",
+		"GEN | BASE inner=maybe | PRINT": "command line: [base1] inner: ",
 	} {
 		ulogd(t, "run", stack).exits(1).says(says)
 	}
@@ -108,7 +113,12 @@ func TestLive(t *testing.T) {
 	}
 	needRoot(t)
 	ulogd(t, "live", "nowhere0").exits(1).says("nowhere0")
-	for _, to := range [][]string{nil, {"--to", "udp://[::1]:9", "--as", "netflow9"}, {"--to", "udp://127.0.0.1:9"}, {"--to", "udp://127.0.0.1:2055"}} {
+	for _, to := range [][]string{
+		nil,
+		{"--to", "udp://[::1]:9", "--as", "netflow9"},
+		{"--to", "udp://127.0.0.1:9"},
+		{"--to", "udp://127.0.0.1:2055"},
+	} {
 		p := start(t, append([]string{"live", "-v", "lo"}, to...)...).up()
 		p.signal(syscall.SIGINT)
 		p.ends(0)
@@ -125,7 +135,8 @@ func TestConvert(t *testing.T) {
 	ulogd(t, "convert").exits(1).says("usage: ulogd convert FILE")
 	ulogd(t, "convert", "-c", good, "other").exits(1).says("one is converted at a time")
 	bad := file(t, "bad.conf", "stack=g:GEN,n:NULL\nstack=g:GEN,n:NUL\n")
-	r := ulogd(t, "convert", bad).exits(1).says(bad+":2: stack: there is no output plugin NUL; did you mean NULL?", "1 error: mend that")
+	r := ulogd(t, "convert", bad).exits(1).says(bad+":2: stack: there is no output plugin NUL; did you mean NULL?",
+		"1 error: mend that")
 	if !strings.Contains(r.stdout, "g:GEN,n:NUL\"") {
 		t.Errorf("what is refused is left out without a word:\n%s", r.stdout)
 	}

@@ -29,7 +29,9 @@ func ask(socket string, words []string, each func(line []byte) error) (unable []
 }
 
 // askPatiently is ask of a daemon that may be silent for longer.
-func askPatiently(socket string, words []string, patience time.Duration, each func(line []byte) error) (unable []string, err error) {
+func askPatiently(socket string, words []string, patience time.Duration,
+	each func(line []byte) error,
+) (unable []string, err error) {
 	conn, err := net.DialTimeout("unix", socket, 5*time.Second)
 	if err != nil {
 		return nil, fmt.Errorf("%w; is the daemon running, and may you read its socket?", err)
@@ -94,7 +96,8 @@ func (o *options) find() (socket string, err error) {
 	case err != nil && o.configGiven:
 		return "", err
 	case set && named == "" && o.configGiven:
-		return "", fmt.Errorf("%s says control = \"\", so its daemon has no control socket; remove that and restart the daemon", o.config)
+		return "", fmt.Errorf("%s says control = \"\", so its daemon has no control socket; remove that and restart the "+
+			"daemon", o.config)
 	case named != "" && o.configGiven:
 		return named, nil
 	}
@@ -103,7 +106,8 @@ func (o *options) find() (socket string, err error) {
 		path, _ := filepath.Abs(o.config)
 		mine := slices.DeleteFunc(slices.Clone(running), func(d runningDaemon) bool { return d.Config != path })
 		if len(mine) == 0 {
-			return "", fmt.Errorf("no daemon that runs with %s answers%s%s", o.config, locked.remedy(), listed("; there are\n", running))
+			return "", fmt.Errorf("no daemon that runs with %s answers%s%s", o.config, locked.remedy(),
+				listed("; there are\n", running))
 		}
 		running = mine
 	}
@@ -114,7 +118,8 @@ func (o *options) find() (socket string, err error) {
 		return "", fmt.Errorf("no daemon answers: is one running? One whose inputs are all files has no control socket, "+
 			"nor has one with control = \"\" in [global]%s", locked.remedy())
 	}
-	return "", fmt.Errorf("%d daemons run; choose one with -c FILE or --socket PATH%s", len(running), listed(":\n", running))
+	return "", fmt.Errorf("%d daemons run; choose one with -c FILE or --socket PATH%s", len(running),
+		listed(":\n", running))
 }
 
 // controlOf reads the option control of a configuration.
@@ -176,7 +181,8 @@ func listed(head string, all []runningDaemon) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "  %s  pid %d, configuration %s, since %s", printable(d.socket), d.PID, printable(d.Config), d.Since.Local().Format(time.DateTime))
+		fmt.Fprintf(&b, "  %s  pid %d, configuration %s, since %s", printable(d.socket), d.PID, printable(d.Config),
+			d.Since.Local().Format(time.DateTime))
 	}
 	return b.String()
 }

@@ -52,9 +52,11 @@ func (s *steady) Query(ask any, from int64) (int64, error) {
 	to := min(int(from)+question.ChunkFlows, s.flows)
 	for i := int(from); i < to; i++ {
 		q.Add(&question.Flow{
-			Proto: 6, Src: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), Dst: netip.AddrFrom4([4]byte{192, 0, 2, 1}),
+			Proto: 6, Src: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}),
+			Dst:   netip.AddrFrom4([4]byte{192, 0, 2, 1}),
 			Sport: uint16(i), Dport: 443, Packets: 10, Octets: uint64(i), ReplyPackets: 8, ReplyOctets: 12345,
-			Start: engine.Time(time.Now().UnixNano()), Known: question.Ports | question.Counters | question.ReplyCounters | question.Start,
+			Start: engine.Time(time.Now().UnixNano()),
+			Known: question.Ports | question.Counters | question.ReplyCounters | question.Start,
 		})
 	}
 	if to == s.flows || q.Full() {
@@ -83,7 +85,8 @@ func serve(t testing.TB, flows int) *served {
 	s := &served{t: t, in: &steady{flows: flows}, path: filepath.Join(t.TempDir(), "control")}
 	in := engine.NewInstance(&engine.Plugin{Name: "STEADY", Input: func() engine.Input { return s.in }}, "in1")
 	out := engine.NewInstance(&engine.Plugin{Name: "NOWHERE", Output: func() engine.Output { return nowhere{} }}, "out1")
-	m, errs := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Name: "test", Instances: []*engine.Instance{in, out}}})
+	m, errs := engine.Build(slog.New(slog.DiscardHandler),
+		[]engine.StackSpec{{Name: "test", Instances: []*engine.Instance{in, out}}})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

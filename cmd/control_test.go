@@ -37,7 +37,8 @@ func TestStats(t *testing.T) {
 		t.Errorf("stats n prints\n%s", r.stdout)
 	}
 	ulogd(t, "stats", "-c", path, "x").exits(1).says(`ulogd: there is no instance "x"; there are g, n`)
-	if r := ulogd(t, "flows", "-c", path).exits(1).says("no plugin of this daemon holds flows: FLOW and NFCT do"); r.stdout != "" {
+	r := ulogd(t, "flows", "-c", path).exits(1).says("no plugin of this daemon holds flows: FLOW and NFCT do")
+	if r.stdout != "" {
 		t.Errorf("flows prints %s", r.stdout)
 	}
 	p.signal(syscall.SIGTERM)

@@ -103,7 +103,8 @@ func (p *process) start() (err error) {
 	if err := p.open(file); err != nil {
 		return err
 	}
-	if p.control == nil && !p.plan.Global.ControlSet && p.plan.Machine.Endless() && (p.opts.adhoc == nil || p.opts.adhoc.control) {
+	if p.control == nil && !p.plan.Global.ControlSet && p.plan.Machine.Endless() &&
+		(p.opts.adhoc == nil || p.opts.adhoc.control) {
 		p.control = listenAnyway(who, p.log)
 	}
 	if p.control != nil {

@@ -149,7 +149,7 @@ func (l *flowList) table(s *screen) (each func(line []byte) error, done func()) 
 			l.shown++
 			cells := l.cells(&f)
 			if l.o.watch {
-				id, rate := f.Instance+string(cells[1])+" "+cells[2]+" "+strconv.FormatUint(uint64(f.Proto), 10)+" "+strconv.FormatInt(int64(f.Start), 10), "-"
+				id, rate := fmt.Sprint(f.Instance, cells[1], " ", cells[2], " ", f.Proto, " ", int64(f.Start)), "-"
 				if old, ok := l.rates[id]; ok && f.Has(question.Counters) && f.AllOctets() >= old.octets {
 					rate = human.Rate(float64(f.AllOctets()-old.octets) / l.now.Sub(old.at).Seconds())
 				}
@@ -253,8 +253,10 @@ func translation(f *question.Flow) string {
 
 // flowFields are the columns of CSV, named as the members of JSON.
 var flowFields = []string{
-	"id", "proto", "src", "sport", "dst", "dport", "icmp_type", "icmp_code", "packets", "octets", "reply_src", "reply_sport", "reply_dst", "reply_dport",
-	"reply_packets", "reply_octets", "start", "last", "timeout", "state", "tcp_flags", "in", "out", "status", "mark", "ct_id", "zone",
+	"id", "proto", "src", "sport", "dst", "dport", "icmp_type", "icmp_code", "packets", "octets", "reply_src",
+	"reply_sport", "reply_dst", "reply_dport",
+	"reply_packets", "reply_octets", "start", "last", "timeout", "state", "tcp_flags", "in", "out", "status", "mark",
+	"ct_id", "zone",
 }
 
 func flowCSV(w io.Writer, line []byte) error {

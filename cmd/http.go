@@ -36,7 +36,10 @@ func (p *process) listenHTTP() (err error) {
 }
 
 func webSettings(h *stacks.HTTP) web.Settings {
-	s := web.Settings{Address: h.Address, Loopback: h.Loopback(), TokenFile: h.TokenFile, Cert: h.Cert, Key: h.Key, ClientCA: h.ClientCA}
+	s := web.Settings{
+		Address: h.Address, Loopback: h.Loopback(), TokenFile: h.TokenFile, Cert: h.Cert, Key: h.Key,
+		ClientCA: h.ClientCA,
+	}
 	if path, ok := h.Unix(); ok {
 		s.Address, s.Unix = path, true
 	}
@@ -145,7 +148,8 @@ func pageAddress(config string) (string, error) {
 	case err != nil:
 		return "", err
 	case a.StatusCode == http.StatusUnauthorized:
-		return "", fmt.Errorf("the daemon does not take the token of %s; it reads the file at its start and at SIGHUP", h.TokenFile)
+		return "", fmt.Errorf("the daemon does not take the token of %s; it reads the file at its start and at "+
+			"SIGHUP", h.TokenFile)
 	case a.StatusCode != http.StatusOK:
 		return "", fmt.Errorf("the daemon answers: %s", said)
 	}

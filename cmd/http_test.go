@@ -99,7 +99,8 @@ func (s *served) wants(status int, method, path string, headers ...string) strin
 // login types a token, and returns the cookie.
 func (s *served) login(token string) (status int, cookie *http.Cookie) {
 	s.t.Helper()
-	a, _ := s.ask("POST", "/login", url.Values{"token": {token}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	a, _ := s.ask("POST", "/login", url.Values{"token": {token}}.Encode(), "Content-Type",
+		"application/x-www-form-urlencoded")
 	for _, c := range a.Cookies() {
 		return a.StatusCode, c
 	}
@@ -116,7 +117,10 @@ func TestPageNeedsTheToken(t *testing.T) {
 	if text := s.wants(200, "GET", "/metrics"); !strings.Contains(text, `ulogd_records_made_total{id="g",kind="input",plugin="GEN"}`) {
 		t.Errorf("the metrics:\n%.2000s", text)
 	}
-	closed := []string{"/api/about", "/api/events", "/api/series", "/api/doctor", "/api/log", "/api/manual/input/GEN", "/assets/index.html"}
+	closed := []string{
+		"/api/about", "/api/events", "/api/series", "/api/doctor", "/api/log", "/api/manual/input/GEN",
+		"/assets/index.html",
+	}
 	for _, path := range closed {
 		s.wants(401, "GET", path)
 		s.wants(401, "GET", path, "Authorization", "Bearer "+testToken+"x")
@@ -132,11 +136,13 @@ func TestPageNeedsTheToken(t *testing.T) {
 	a, text := s.ask("GET", "/login", "")
 	policy := a.Header.Get("Content-Security-Policy")
 	if a.StatusCode != 200 || !strings.Contains(text, `type="password"`) || !strings.Contains(policy, "default-src 'none'") ||
-		strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'none'") || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+		strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'none'") ||
+		a.Header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("the login: %s, %v", a.Status, a.Header)
 	}
 	status, c := s.login(testToken)
-	if status != 303 || c == nil || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.MaxAge <= 0 {
+	if status != 303 || c == nil || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" ||
+		c.MaxAge <= 0 {
 		t.Fatalf("the login answers %d, %v", status, c)
 	}
 	for _, path := range append(closed, "/") {
@@ -154,7 +160,10 @@ func TestPageNeedsTheToken(t *testing.T) {
 // Another site's page may have its own name point to 127.0.0.1 and ask the daemon by it.
 func TestNamesOfOthersAreRefused(t *testing.T) {
 	s := serve(t, "http", "http_token_file = \"DIR/token\"")
-	for _, host := range []string{"evil.example", "evil.example:9477", "localhost.evil.example", "127.0.0.1.evil.example", ""} {
+	for _, host := range []string{
+		"evil.example", "evil.example:9477", "localhost.evil.example",
+		"127.0.0.1.evil.example", "",
+	} {
 		if host != "" {
 			s.wants(421, "GET", "/metrics", "Host", host)
 		}
@@ -164,7 +173,8 @@ func TestNamesOfOthersAreRefused(t *testing.T) {
 		s.wants(200, "GET", "/healthz", "Host", host)
 	}
 	// Nor may it have a browser log in.
-	a, _ := s.ask("POST", "/login", "token="+testToken, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site", "Origin", "http://evil.example")
+	a, _ := s.ask("POST", "/login", "token="+testToken, "Content-Type", "application/x-www-form-urlencoded",
+		"Sec-Fetch-Site", "cross-site", "Origin", "http://evil.example")
 	if a.StatusCode != 403 || len(a.Cookies()) > 0 {
 		t.Errorf("a login from another site: %s", a.Status)
 	}
@@ -220,12 +230,18 @@ func TestTokenFiles(t *testing.T) {
 		t.Fatalf("%v, %v: %q", err, fi, read(t, m[1]))
 	}
 	ulogd(t, "page", "-c", s.config).exits(0).says("/login?key=")
-	for text, want := range map[string]string{"short\n": "at least 16 characters", "\n": "at least 16", "two lines of text\nand more": "one line"} {
-		ulogd(t, "-c", conf(t, "[global]\nhttp = \"127.0.0.1:0\"\nhttp_token_file = \""+file(t, "token", text)+"\"")).exits(1).says("http_token_file", want)
+	for text, want := range map[string]string{
+		"short\n": "at least 16 characters", "\n": "at least 16",
+		"two lines of text\nand more": "one line",
+	} {
+		path := conf(t, fmt.Sprintf("[global]\nhttp = \"127.0.0.1:0\"\nhttp_token_file = %q", file(t, "token", text)))
+		ulogd(t, "-c", path).exits(1).says("http_token_file", want)
 	}
-	ulogd(t, "-c", conf(t, "[global]\nhttp = \"127.0.0.1:0\"")).exits(1).says("other users of this host could read the flows: set http_token_file")
+	ulogd(t, "-c", conf(t, "[global]\nhttp = \"127.0.0.1:0\"")).exits(1).says("other users of this host could read the " +
+		"flows: set http_token_file")
 	taken := strings.TrimPrefix(s.base, "http://")
-	ulogd(t, "-c", conf(t, "[global]\nhttp = \""+taken+"\"\nhttp_token_file = \""+m[1]+"\"")).exits(1).says("http: listen tcp "+taken, "address already in use")
+	ulogd(t, "-c", conf(t, "[global]\nhttp = \""+taken+"\"\nhttp_token_file = "+
+		"\""+m[1]+"\"")).exits(1).says("http: listen tcp "+taken, "address already in use")
 	// SIGHUP reads it again.
 	if err := os.WriteFile(m[1], []byte("another-token-of-mine\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -285,7 +301,8 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := &authority{t: t, file: filepath.Join(t.TempDir(), "ca")}
 	a.cert, a.key, _ = a.sign("test authority", true)
-	if err := os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600); err != nil {
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+	if err := os.WriteFile(a.file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -299,8 +316,9 @@ func (a *authority) sign(name string, ca bool) (*x509.Certificate, *ecdsa.Privat
 	}
 	want := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: ca, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
+		IsCA:     ca, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	parent, by := a.cert, a.key
@@ -370,7 +388,8 @@ func TestTokenOverTLS(t *testing.T) {
 	}
 	s.wants(200, "GET", "/api/about", "Cookie", c.Name+"="+c.Value)
 	ulogd(t, "page", "-c", s.config).exits(0).says(s.base + "/login?key=")
-	ulogd(t, "-c", conf(t, "[global]\nhttp = \":0\"\nhttp_token_file = \"/x\"")).exits(1).says("can be reached from other hosts, so it needs TLS")
+	ulogd(t, "-c", conf(t, "[global]\nhttp = \":0\"\nhttp_token_file = "+
+		"\"/x\"")).exits(1).says("can be reached from other hosts, so it needs TLS")
 }
 
 // Beyond loopback /metrics are not free either.
@@ -382,7 +401,8 @@ func TestMetricsBeyondLoopbackNeedTheToken(t *testing.T) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	path := conf(t, fmt.Sprintf("[global]\nhttp = \"0.0.0.0:%d\"\nhttp_token_file = %q\n%s", port, file(t, "token", testToken), ours.files("gateway.example")))
+	path := conf(t, fmt.Sprintf("[global]\nhttp = \"0.0.0.0:%d\"\nhttp_token_file = %q\n%s", port,
+		file(t, "token", testToken), ours.files("gateway.example")))
 	start(t, "-c", path).up()
 	s := &served{t: t, base: fmt.Sprintf("https://127.0.0.1:%d", port), client: &http.Client{}}
 	s.trusts(ours)
@@ -488,7 +508,8 @@ interface = "lo"
 		}
 	}
 	for _, want := range []string{
-		"ulogd_collector_spool_max_bytes{", "ulogd_queue_records_max{", "ulogd_last_record_age_seconds{", "ulogd_build_info{", "process_cpu_seconds_total ",
+		"ulogd_collector_spool_max_bytes{", "ulogd_queue_records_max{", "ulogd_last_record_age_seconds{",
+		"ulogd_build_info{", "process_cpu_seconds_total ",
 		"go_goroutines ", "ulogd_records_dropped_total{", `reason="queue_full"`, "ulogd_input_up{",
 	} {
 		if !strings.Contains(said, want) {
@@ -499,8 +520,10 @@ interface = "lo"
 		t.Error("there is no ulogd_table_entries_max of FLOW")
 	}
 	// By protocol buffers the histogram has native buckets, too.
-	a, text := s.ask("GET", "/metrics", "", "Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
-	if !strings.HasPrefix(a.Header.Get("Content-Type"), "application/vnd.google.protobuf") || !bytes.Contains([]byte(text), []byte("ulogd_batch_duration_seconds")) {
+	a, text := s.ask("GET", "/metrics", "", "Accept",
+		"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
+	if !strings.HasPrefix(a.Header.Get("Content-Type"), "application/vnd.google.protobuf") ||
+		!bytes.Contains([]byte(text), []byte("ulogd_batch_duration_seconds")) {
 		t.Errorf("asked for protocol buffers it answers %s", a.Header.Get("Content-Type"))
 	}
 }

@@ -263,11 +263,13 @@ func TestDoctorLooksAsTheUser(t *testing.T) {
 	base := filepath.Dir(dir)
 	roots, hers := filepath.Join(base, "roots.log"), filepath.Join(dir, "hers.log")
 	write(t, roots, "")
-	path := file(t, "x.toml", fmt.Sprintf("stack = [\"g:GEN,a:GPRINT\", \"g:GEN,b:OPRINT\", \"g:GEN,c:PRINT\"]\n[a]\nfile = %q\n[b]\nfile = %q\n[c]\nfile = %q\n",
+	path := file(t, "x.toml", fmt.Sprintf("stack = [\"g:GEN,a:GPRINT\", \"g:GEN,b:OPRINT\", "+
+		"\"g:GEN,c:PRINT\"]\n[a]\nfile = %q\n[b]\nfile = %q\n[c]\nfile = %q\n",
 		roots, hers, filepath.Join(base, "new.log")))
 	openForAll(t, filepath.Dir(path))
 	ulogd(t, "doctor", "-c", path).exits(0).says("nothing found")
-	ulogd(t, "doctor", "-u", "nobody", "-c", path).exits(1).says("a:GPRINT: "+roots+" is not writable for nobody: permission denied", "chown nobody "+roots,
+	ulogd(t, "doctor", "-u", "nobody", "-c",
+		path).exits(1).says("a:GPRINT: "+roots+" is not writable for nobody: permission denied", "chown nobody "+roots,
 		"c:PRINT: the directory "+base+" is not writable for nobody", "create 640 nobody")
 	if err := os.Chmod(roots, 0o666); err != nil {
 		t.Fatal(err)

@@ -55,16 +55,17 @@ func TestOptionsAreReadAsGetoptDoes(t *testing.T) {
 
 func TestOptionErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"-Z":              "unknown option `-Z'",
-		"-tZ":             "unknown option `-Z'",
-		"--nonsense":      "unknown option `--nonsense'",
-		"--ver":           "option `--ver' is ambiguous: it could be --verbose or --version",
-		"-c":              "option -c needs an argument",
-		"--configfile":    "option --configfile needs an argument",
-		"--daemon=yes":    "option --daemon takes no argument",
-		"stat":            "there is no command stat; did you mean stats?",
-		"stop":            "there is no command stop; did you mean top?",
-		"shutdown":        "there is no command shutdown; there are completion, convert, doctor, flows, help, live, page, plugins, reload, run, stats, top, version",
+		"-Z":           "unknown option `-Z'",
+		"-tZ":          "unknown option `-Z'",
+		"--nonsense":   "unknown option `--nonsense'",
+		"--ver":        "option `--ver' is ambiguous: it could be --verbose or --version",
+		"-c":           "option -c needs an argument",
+		"--configfile": "option --configfile needs an argument",
+		"--daemon=yes": "option --daemon takes no argument",
+		"stat":         "there is no command stat; did you mean stats?",
+		"stop":         "there is no command stop; did you mean top?",
+		"shutdown": "there is no command shutdown; there are completion, convert, doctor, flows, help, live, page, " +
+			"plugins, reload, run, stats, top, version",
 		"-- restart":      "there is no command restart;",
 		"-t words":        "there is no command words;",
 		"help stat":       "there is no command stat; did you mean stats?",

@@ -146,7 +146,8 @@ func (p *process) reload(dry bool) (r reloaded) {
 	if p.opts.loglevel == 0 {
 		p.journal.min.Store(int64(g.LogLevel))
 	}
-	p.log.Warn("reloaded", "kept", changes.Kept, "changed", changes.Changed, "added", changes.Added, "removed", changes.Removed)
+	p.log.Warn("reloaded", "kept", changes.Kept, "changed", changes.Changed, "added", changes.Added, "removed",
+		changes.Removed)
 	for _, s := range changes.Left {
 		p.summarize("taken out", s)
 	}

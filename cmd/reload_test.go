@@ -47,13 +47,16 @@ rate = 1000
 
 	// What is wrong is said with its place, and changes nothing.
 	write(more + "nokey = 1\n")
-	ulogd(t, "reload", "-c", path).exits(1).says(path+":11: [p] nokey: unknown option", "nothing was changed: the daemon runs on as before")
+	ulogd(t, "reload", "-c", path).exits(1).says(path+":11: [p] nokey: unknown option",
+		"nothing was changed: the daemon runs on as before")
 	write(strings.Replace(more, "DIR/control", "DIR/other", 1))
-	ulogd(t, "reload", "-c", path, "--socket", filepath.Join(dir, "control")).exits(1).says(":3: [global] control: has changed; that needs a restart")
+	ulogd(t, "reload", "-c", path, "--socket",
+		filepath.Join(dir, "control")).exits(1).says(":3: [global] control: has changed; that needs a restart")
 	ulogd(t, "stats", "--socket", filepath.Join(dir, "control"), "p").exits(0)
 
 	// Another file is another daemon's.
-	ulogd(t, "reload", "-c", file(t, "x.toml", first), "--socket", filepath.Join(dir, "control")).exits(1).says("this daemon runs with " + path)
+	ulogd(t, "reload", "-c", file(t, "x.toml", first), "--socket",
+		filepath.Join(dir, "control")).exits(1).says("this daemon runs with " + path)
 
 	write(strings.Replace(first, "loglevel = 3", "loglevel = 5", 1))
 	ulogd(t, "reload", "-c", path).exits(0)

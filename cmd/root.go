@@ -111,7 +111,8 @@ Exit codes:
 		return daemon(o, stderr)
 	})
 	root.AddCommand(
-		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), topCommand(o), runCommand(o),
+		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), topCommand(o),
+		runCommand(o),
 		liveCommand(o), reloadCommand(o), pageCommand(o), versionCommand(o),
 		manualsCommand(o),
 	)

@@ -159,7 +159,8 @@ func peerLine(p engine.PeerState, now time.Time) string {
 	}
 	line += " since " + p.Since.Local().Format(time.DateTime) + " (" + human.Duration(now.Sub(p.Since)) + ")"
 	if p.Buffer > 0 {
-		line += fmt.Sprintf(", %s of %s wait in memory", human.Octets(uint64(p.Buffer)), human.Octets(uint64(max(p.BufferMax, 0))))
+		line += fmt.Sprintf(", %s of %s wait in memory", human.Octets(uint64(p.Buffer)),
+			human.Octets(uint64(max(p.BufferMax, 0))))
 	}
 	if p.Spool > 0 {
 		line += fmt.Sprintf(", %s of %s on disk", human.Octets(uint64(p.Spool)), human.Octets(uint64(max(p.SpoolMax, 0))))
@@ -184,12 +185,16 @@ func detail(s *screen, x engine.Snapshot, kind string, list []engine.Reading) {
 
 // statsMoving is the picture of --watch: how fast each counter grows, and what was lost in all.
 func statsMoving(s *screen, now, before []engine.Snapshot, since time.Duration) {
-	t := newTable(s, column{"id", false}, column{"plugin", false}, column{"in/s", true}, column{"made/s", true}, column{"out/s", true},
-		column{"absorbed/s", true}, column{"filtered/s", true}, column{"held", true}, column{"dropped/s", true}, column{"dropped", true}, column{"lost", true})
+	t := newTable(s, column{"id", false}, column{"plugin", false}, column{"in/s", true}, column{"made/s", true},
+		column{"out/s", true},
+		column{"absorbed/s", true}, column{"filtered/s", true}, column{"held", true}, column{"dropped/s", true},
+		column{"dropped", true}, column{"lost", true})
 	for _, x := range now {
 		var old engine.Snapshot
 		known := false
-		if i := slices.IndexFunc(before, func(o engine.Snapshot) bool { return o.ID == x.ID && o.Plugin == x.Plugin && o.Kind == x.Kind }); i >= 0 {
+		if i := slices.IndexFunc(before, func(o engine.Snapshot) bool {
+			return o.ID == x.ID && o.Plugin == x.Plugin && o.Kind == x.Kind
+		}); i >= 0 {
 			old, known = before[i], true
 		}
 		rate := func(now, before int64) string {
@@ -198,8 +203,10 @@ func statsMoving(s *screen, now, before []engine.Snapshot, since time.Duration) 
 			}
 			return human.Count(uint64(max(float64(now-before)/since.Seconds()+0.5, 0)))
 		}
-		t.add(x.ID, x.Plugin, rate(x.In, old.In), rate(x.Made, old.Made), rate(x.Out, old.Out), rate(x.Absorbed, old.Absorbed), rate(x.Filtered, old.Filtered),
-			human.Count(uint64(max(x.Held, 0))), rate(x.Dropped, old.Dropped), human.Count(uint64(max(x.Dropped, 0))), human.Count(uint64(max(x.Lost, 0))))
+		t.add(x.ID, x.Plugin, rate(x.In, old.In), rate(x.Made, old.Made), rate(x.Out, old.Out),
+			rate(x.Absorbed, old.Absorbed), rate(x.Filtered, old.Filtered),
+			human.Count(uint64(max(x.Held, 0))), rate(x.Dropped, old.Dropped), human.Count(uint64(max(x.Dropped, 0))),
+			human.Count(uint64(max(x.Lost, 0))))
 	}
 	t.flush()
 	for _, x := range now {

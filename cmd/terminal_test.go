@@ -81,7 +81,11 @@ loglevel = 3
 [in]
 interface = "lo"
 `)).up()
-	for _, args := range [][]string{{"flows", "--watch"}, {"top", "--window", "1s"}, {"stats", "--watch", "--interval", "200ms"}} {
+	for _, args := range [][]string{
+		{"flows", "--watch"},
+		{"top", "--window", "1s"},
+		{"stats", "--watch", "--interval", "200ms"},
+	} {
 		text := onTerminal(t, 60, height, "\x1b\\[H[^\x1b](?s:.*)\x1b\\[J(?s:.*)\x1b\\[H[^\x1b](?s:.*)\x1b\\[J", args...)
 		first := strings.Split(strings.Split(text, "\x1b[J")[0], "\n")
 		if len(first)-1 > height {
@@ -93,7 +97,8 @@ interface = "lo"
 			}
 		}
 	}
-	if r := ulogd(t, "top", "--window", "1s", "--count", "2").exits(0); strings.Contains(r.stdout, "\x1b") || strings.Count(r.stdout, "within ") != 2 {
+	if r := ulogd(t, "top", "--window", "1s", "--count", "2").exits(0); strings.Contains(r.stdout, "\x1b") ||
+		strings.Count(r.stdout, "within ") != 2 {
 		t.Errorf("into a pipe go\n%q", r.stdout)
 	}
 }

@@ -36,7 +36,10 @@ began, once. Words say what is shown:
   ulogd top by=pair sort=packets --window 10s
   ulogd top by=srcnet --total --json`,
 		ValidArgsFunction: begun(wordsFrom([]string{"by=", "sort=", "limit=", "proto=", "src=", "dst=", "addr=", "port="},
-			map[string][]string{"by": question.Tops, "sort": question.TopOrders, "proto": {"tcp", "udp", "icmp", "icmpv6", "sctp"}})),
+			map[string][]string{
+				"by": question.Tops, "sort": question.TopOrders,
+				"proto": {"tcp", "udp", "icmp", "icmpv6", "sctp"},
+			})),
 	}
 	f := c.Flags()
 	f.SortFlags = false
@@ -122,7 +125,10 @@ func topTable(s *screen, q *question.Top, res *question.Result) {
 	t := newTable(s, cols...)
 	for i := range res.Rows {
 		r := &res.Rows[i]
-		cells := []string{r.Name, countOf(r, human.Octets(r.Octets)), share(r.Octets, res.All.Octets), countOf(r, human.Count(r.Packets)), human.Count(r.Flows)}
+		cells := []string{
+			r.Name, countOf(r, human.Octets(r.Octets)), share(r.Octets, res.All.Octets),
+			countOf(r, human.Count(r.Packets)), human.Count(r.Flows),
+		}
 		if res.Took > 0 {
 			cells = append(cells, countOf(r, human.Rate(float64(r.Octets)/seconds)))
 		}
@@ -154,7 +160,8 @@ func topCSV(w io.Writer, res *question.Result, first bool) error {
 	}
 	for _, r := range res.Rows {
 		u := func(n uint64) string { return strconv.FormatUint(n, 10) }
-		if err := csvLine(w, res.At.UTC().Format(time.RFC3339Nano), strconv.FormatFloat(res.Took.Seconds(), 'f', 3, 64), r.Name,
+		if err := csvLine(w, res.At.UTC().Format(time.RFC3339Nano),
+			strconv.FormatFloat(res.Took.Seconds(), 'f', 3, 64), r.Name,
 			u(r.Octets), u(r.Packets), u(r.Flows), u(r.Unknown)); err != nil {
 			return err
 		}

@@ -110,7 +110,8 @@ func (b *planner) unknownPlugin(st conf.Stack, e conf.Element, kind engine.Kind)
 	var names []string
 	for _, p := range b.reg.Plugins() {
 		if p.Name == e.Plugin {
-			b.errorf(st.Pos, "", "stack", "%s is %s, so it stands %s; here %s:%s stands as %s", p.Name, article(p.Kind()), place(p.Kind()), e.ID, e.Plugin, kind)
+			b.errorf(st.Pos, "", "stack", "%s is %s, so it stands %s; here %s:%s stands as %s", p.Name, article(p.Kind()),
+				place(p.Kind()), e.ID, e.Plugin, kind)
 			return
 		}
 		if p.Kind() == kind {
@@ -238,7 +239,9 @@ func (b *planner) unused() {
 }
 
 // bind lets the engine fit the stacks together and reports which do not, and why.
-func (b *planner) bind(log *slog.Logger, specs []engine.StackSpec, stacks []conf.Stack) (*engine.Machine, map[int]bool) {
+func (b *planner) bind(
+	log *slog.Logger, specs []engine.StackSpec, stacks []conf.Stack,
+) (*engine.Machine, map[int]bool) {
 	m, errs := engine.Build(log, specs)
 	broken := map[int]bool{}
 	var said []string

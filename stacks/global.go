@@ -28,7 +28,8 @@ func (g *Global) Options(o *engine.Options) {
 	o.String(&g.LogFile, "logfile", "", "where the daemon logs: a path, stdout or syslog; unset: standard error in the foreground, syslog with -d")
 	g.LogLevel = 5
 	o.Func("loglevel", "level", "5", "least level that is logged: "+LevelNames, value.Int, g.setLevel)
-	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats, flows and top; \"\": none; unset: /run/ulogd/control.sock, "+
+	o.String(&g.Control, "control", "", "path of the unix socket that answers ulogd stats, flows and top; \"\": none; "+
+		"unset: /run/ulogd/control.sock, "+
 		"without root $XDG_RUNTIME_DIR/ulogd.sock, none if all inputs are files")
 	o.Seconds(&g.ShutdownTimeout, "shutdown_timeout", 10*time.Second, "how long SIGTERM waits for what was read to go out")
 	g.HTTP.Options(o)

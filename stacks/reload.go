@@ -43,7 +43,10 @@ func (p *Plan) Reload(f *conf.File, reg *engine.Registry, log *slog.Logger, dry 
 	if problem, ok := p.fixed(f); ok {
 		return nil, append(problems, problem)
 	}
-	b := &planner{file: f, reg: reg, instances: map[string]*engine.Instance{}, broken: map[conf.Element]bool{}, compat: next.Global.Compat}
+	b := &planner{
+		file: f, reg: reg, instances: map[string]*engine.Instance{}, broken: map[conf.Element]bool{},
+		compat: next.Global.Compat,
+	}
 	specs, _ := b.specs() // instances that no machine has bound yet
 	changes := p.match(specs)
 	if dry {
@@ -97,7 +100,8 @@ func (p *Plan) fixed(f *conf.File) (conf.Problem, bool) {
 		}
 		return conf.Problem{
 			Pos: a.Pos, Section: "global", Option: o.Name,
-			Text: "has changed; that needs a restart: a reload changes stacks, their instances, and " + strings.Join(atOnce, ", "),
+			Text: "has changed; that needs a restart: a reload changes stacks, their instances, and " +
+				strings.Join(atOnce, ", "),
 		}, true
 	}
 	return conf.Problem{}, false

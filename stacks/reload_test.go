@@ -158,7 +158,8 @@ func TestReloadsLoseNothing(t *testing.T) {
 	if n := r.lines("more"); n != more || n == 0 {
 		t.Errorf("more has %d lines, %d were counted when it was removed", n, more)
 	}
-	if text, _ := os.ReadFile(filepath.Join(r.dir, "more")); !bytes.Contains(text, []byte("orig.raw.pktlen=")) || bytes.Contains(text, []byte("1515870810")) {
+	if text, _ := os.ReadFile(filepath.Join(r.dir, "more")); !bytes.Contains(text, []byte("orig.raw.pktlen=")) ||
+		bytes.Contains(text, []byte("1515870810")) {
 		t.Errorf("more has not the keys that it alone reads: %.300s", text)
 	}
 }

@@ -53,14 +53,18 @@ stack = "g:GEN,w:WATCHED"
 count = 0
 rate = 1000
 `)
-	d.Eventually("a second of records", func() bool { return !d.Stats("w").Last.IsZero() && d.Count("w", "table_insertions") > 0 })
+	d.Eventually("a second of records", func() bool {
+		return !d.Stats("w").Last.IsZero() &&
+			d.Count("w", "table_insertions") > 0
+	})
 	g, w := d.Stats("g"), d.Stats("w")
 	if w.QueueMax != engine.DefaultQueue || g.QueueMax != 0 {
 		t.Errorf("the queues hold %d and %d", w.QueueMax, g.QueueMax)
 	}
 	for _, s := range []engine.Snapshot{g, w} {
 		if s.Turned.Before(began) || s.Last.Before(began) || s.Batches.Count == 0 || s.Batches.Sum <= 0 {
-			t.Errorf("%s turned at %v, had records at %v, %d batches in %v", s.ID, s.Turned, s.Last, s.Batches.Count, s.Batches.Sum)
+			t.Errorf("%s turned at %v, had records at %v, %d batches in %v", s.ID, s.Turned, s.Last, s.Batches.Count,
+				s.Batches.Sum)
 		}
 	}
 	if len(w.Peers) != 1 || w.Peers[0].Up || w.Peers[0].Error != "nobody there" || w.Peers[0].Since.Before(began) ||
@@ -71,7 +75,8 @@ rate = 1000
 		t.Errorf("the gauge: %+v", w.Figures)
 	}
 	for name, want := range map[string]string{
-		"table_entries": "entries true", "table_insertions": "insertions false", "routes": "routes now true", "reloads": "how often false",
+		"table_entries": "entries true", "table_insertions": "insertions false", "routes": "routes now true",
+		"reloads":    "how often false",
 		"queue_full": "records that found the output's queue full false", "nothing": " false",
 	} {
 		if doc, level := w.Doc(name); fmt.Sprint(doc, " ", level) != want {

@@ -77,7 +77,8 @@ func (g *gate) read() error {
 		return err
 	}
 	if fi, err := os.Stat(g.settings.TokenFile); err == nil && fi.Mode().Perm()&0o044 != 0 {
-		g.log.Warn("others can read the token and, with it, the flows", "file", g.settings.TokenFile, "remedy", "chmod 600 "+g.settings.TokenFile)
+		g.log.Warn("others can read the token and, with it, the flows", "file", g.settings.TokenFile, "remedy",
+			"chmod 600 "+g.settings.TokenFile)
 	}
 	sum := sha256.Sum256([]byte(token))
 	g.token.Store(&sum)
@@ -92,7 +93,8 @@ func ReadToken(path string) (string, error) {
 	}
 	token := strings.TrimSpace(string(text))
 	if len(token) < leastToken || strings.ContainsAny(token, "\r\n") {
-		return "", fmt.Errorf("http_token_file: %s is to have one line of at least %d characters; remove it, and the daemon makes a good one", path, leastToken)
+		return "", fmt.Errorf("http_token_file: %s is to have one line of at least %d characters; remove it, and the "+
+			"daemon makes a good one", path, leastToken)
 	}
 	return token, nil
 }

@@ -20,7 +20,10 @@ func (w *Server) readTLS() (*tls.Config, error) {
 			return nil, fmt.Errorf("http_cert: %w", err)
 		}
 	}
-	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	c := &tls.Config{
+		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+	}
 	if w.settings.ClientCA == "" {
 		return c, nil
 	}

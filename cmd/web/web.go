@@ -94,7 +94,8 @@ func listenUnix(path string) (*safefile.Listener, error) {
 		c.Close()
 		return nil, fmt.Errorf("another daemon answers on %s; give this one a path of its own", path)
 	}
-	if fi, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil && fi.Mode().Type() == os.ModeSocket {
+	if fi, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil &&
+		fi.Mode().Type() == os.ModeSocket {
 		if err := safefile.Remove(path); err != nil {
 			return nil, err
 		}
@@ -119,8 +120,12 @@ func (w *Server) Serve(d Daemon) {
 	w.end = cancel
 	p := page.New(ctx, d, w.log)
 	m := http.NewServeMux()
-	m.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { answerHealth(rw, alive(d.Machine, time.Now())) })
-	m.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) { answerHealth(rw, ready(d.Machine, d.Missing)) })
+	m.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {
+		answerHealth(rw, alive(d.Machine, time.Now()))
+	})
+	m.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
+		answerHealth(rw, ready(d.Machine, d.Missing))
+	})
 	scrape := metrics.Handler(d.Version, d.Machine.Snapshot)
 	if w.settings.Loopback {
 		m.Handle("GET /metrics", scrape)
@@ -138,7 +143,8 @@ func (w *Server) Serve(d Daemon) {
 	}
 	l := netutil.LimitListener(w.l, maxConns)
 	if w.tls.Load() != nil {
-		l = tls.NewListener(l, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return w.tls.Load(), nil }})
+		present := func(*tls.ClientHelloInfo) (*tls.Config, error) { return w.tls.Load(), nil }
+		l = tls.NewListener(l, &tls.Config{GetConfigForClient: present})
 	}
 	if err := w.http.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		w.log.Error("the HTTP listener has ended", "error", err)
@@ -161,7 +167,8 @@ func (w *Server) Close() {
 func (w *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		h := rw.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+			"connect-src 'self'; "+
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
@@ -173,7 +180,8 @@ func (w *Server) guard(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		if !w.known(r.Host) {
-			http.Error(rw, "this host is not known by that name; use its address, localhost, or a name of its certificate", http.StatusMisdirectedRequest)
+			http.Error(rw, "this host is not known by that name; use its address, localhost, or a name of its certificate",
+				http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(rw, r)

@@ -76,7 +76,8 @@ func Writable(d *engine.DoctorReport, path string) {
 	case err == nil:
 	case d.User != "" && errors.Is(err, fs.ErrNotExist): // it is made as root, and given to the user
 		if err := access(dir, unix.W_OK|unix.X_OK); errors.Is(err, fs.ErrNotExist) {
-			d.Find(fmt.Sprintf("the directory %s does not exist", dir), "the daemon will not start: it cannot make "+path, "mkdir -p "+dir)
+			d.Find(fmt.Sprintf("the directory %s does not exist", dir), "the daemon will not start: it cannot make "+path,
+				"mkdir -p "+dir)
 		} else if err != nil {
 			d.Find(fmt.Sprintf("the directory %s is not writable for %s: %v", dir, d.User, err),
 				"the daemon makes "+path+" at the start, as root; once it is moved away the daemon cannot make another",

@@ -34,7 +34,8 @@ var numbers = map[string]uint8{
 	"udp": UDP, "hmp": 20, "xns-idp": 22, "rdp": 27, "iso-tp4": 29, "dccp": DCCP, "xtp": 36, "ddp": 37, "idpr-cmtp": 38,
 	"ipv6": IPv6, "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45, "rsvp": 46, "gre": GRE, "esp": ESP, "ah": AH, "skip": 57,
 	"ipv6-icmp": ICMPv6, "icmpv6": ICMPv6, "icmp6": ICMPv6, "ipv6-nonxt": None, "ipv6-opts": 60, "rspf": 73, "vmtp": 81,
-	"eigrp": 88, "ospf": 89, "ax.25": 93, "ipip": 94, "etherip": EtherIP, "encap": 98, "pim": 103, "ipcomp": 108, "vrrp": 112,
+	"eigrp": 88, "ospf": 89, "ax.25": 93, "ipip": 94, "etherip": EtherIP, "encap": 98, "pim": 103,
+	"ipcomp": 108, "vrrp": 112,
 	"l2tp": L2TP, "isis": 124, "sctp": SCTP, "fc": 133, "mobility-header": 135, "udplite": UDPLite, "mpls-in-ip": MPLS,
 	"manet": 138, "hip": 139, "shim6": 140, "wesp": 141, "rohc": 142,
 }

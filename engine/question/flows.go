@@ -148,7 +148,9 @@ var errEnough = errors.New("that is enough")
 var ErrNobody = errors.New("no plugin of this daemon holds flows: FLOW and NFCT do")
 
 // ask puts a question and tells apart who could not answer from what ended the question.
-func ask(ctx context.Context, m *engine.Machine, q any, chunk func(*engine.Instance) error) (unable []string, err error) {
+func ask(ctx context.Context, m *engine.Machine, q any,
+	chunk func(*engine.Instance) error,
+) (unable []string, err error) {
 	var stop error
 	err = m.Query(ctx, q, func(of *engine.Instance) error {
 		stop = chunk(of)

@@ -56,7 +56,8 @@ func prefix(s string) (netip.Prefix, error) {
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is no address; write one such as 192.0.2.1 or 2001:db8::1, or a network such as 192.0.2.0/24", s)
+		return netip.Prefix{}, fmt.Errorf("%q is no address; write one such as 192.0.2.1 or 2001:db8::1, or a network "+
+			"such as 192.0.2.0/24", s)
 	}
 	return a.WithZone("").Prefix(a.BitLen())
 }

@@ -52,7 +52,8 @@ func TestBadQuestions(t *testing.T) {
 		"sort=octets limit=100001":    "at most 100000 are sorted",
 		"sort=octets limit=999999999": "at most 100000 are sorted",
 	} {
-		if _, err := ParseFlows(strings.Fields(words)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "strconv") {
+		if _, err := ParseFlows(strings.Fields(words)); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "strconv") {
 			t.Errorf("%s: %v", words, err)
 		}
 	}
@@ -91,10 +92,13 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 // A flow comes back from JSON as it was; what is not known is not there.
 func TestJSON(t *testing.T) {
 	full := Flow{
-		Instance: "ct\"1", Proto: 6, Src: addr("192.0.2.1"), Dst: addr("2001:db8::1"), Sport: 1000, Dport: 80, ICMPType: 8, ICMPCode: 1,
+		Instance: "ct\"1", Proto: 6, Src: addr("192.0.2.1"), Dst: addr("2001:db8::1"), Sport: 1000, Dport: 80,
+		ICMPType: 8, ICMPCode: 1,
 		ReplySrc: addr("198.51.100.1"), ReplyDst: addr("198.51.100.2"), ReplySport: 8080, ReplyDport: 1001,
-		Packets: 1 << 63, Octets: 1<<64 - 1, ReplyPackets: 3, ReplyOctets: 4, Start: 1700000000_123000000, Last: 1700000001_000000000,
-		Timeout: 5, State: key.TCPEstablished, Flags: 0x12, In: 1, Out: 2, Status: 3, Mark: 4, ID: 5, Zone: 6, Known: Zone<<1 - 1,
+		Packets: 1 << 63, Octets: 1<<64 - 1, ReplyPackets: 3, ReplyOctets: 4, Start: 1700000000_123000000,
+		Last:    1700000001_000000000,
+		Timeout: 5, State: key.TCPEstablished, Flags: 0x12, In: 1, Out: 2, Status: 3, Mark: 4, ID: 5, Zone: 6,
+		Known: Zone<<1 - 1,
 	}
 	bare := Flow{Instance: "f", Proto: 17, Src: addr("192.0.2.1"), Dst: addr("192.0.2.2")}
 	for _, f := range []Flow{full, bare} {
@@ -116,7 +120,10 @@ func TestJSON(t *testing.T) {
 }
 
 func TestTranslated(t *testing.T) {
-	f := Flow{Src: addr("10.0.0.1"), Dst: addr("192.0.2.1"), Sport: 5, Dport: 80, ReplySrc: addr("192.0.2.1"), ReplyDst: addr("10.0.0.1"), ReplySport: 80, ReplyDport: 5, Known: Ports | ReplyTuple}
+	f := Flow{
+		Src: addr("10.0.0.1"), Dst: addr("192.0.2.1"), Sport: 5, Dport: 80, ReplySrc: addr("192.0.2.1"),
+		ReplyDst: addr("10.0.0.1"), ReplySport: 80, ReplyDport: 5, Known: Ports | ReplyTuple,
+	}
 	for _, c := range []struct {
 		change   func(*Flow)
 		src, dst bool
@@ -202,7 +209,8 @@ func run(t *testing.T, holders ...*holder) *engine.Machine {
 			h.chunk = 100
 		}
 		in := engine.NewInstance(&engine.Plugin{Name: "HOLDER", Input: func() engine.Input { return h }}, fmt.Sprint("h", i))
-		out := engine.NewInstance(&engine.Plugin{Name: "SINK", Output: func() engine.Output { return sink{} }}, fmt.Sprint("s", i))
+		out := engine.NewInstance(&engine.Plugin{Name: "SINK", Output: func() engine.Output { return sink{} }},
+			fmt.Sprint("s", i))
 		specs = append(specs, engine.StackSpec{Name: fmt.Sprint(i), Instances: []*engine.Instance{in, out}})
 	}
 	m, errs := engine.Build(slog.New(slog.DiscardHandler), specs)
@@ -232,8 +240,10 @@ func many(n, net int) *holder {
 	flows := make([]Flow, n)
 	for i := range flows {
 		flows[i] = Flow{
-			Proto: 17, Src: netip.AddrFrom4([4]byte{10, byte(net), byte(i >> 8), byte(i)}), Dst: addr("192.0.2.1"), Sport: 1000, Dport: 53,
-			Packets: 1, Octets: uint64(i) * 10, ReplyPackets: 2, ReplyOctets: uint64(net), Start: engine.Time(i + 1), Known: Ports | Counters | ReplyCounters | Start,
+			Proto: 17, Src: netip.AddrFrom4([4]byte{10, byte(net), byte(i >> 8), byte(i)}), Dst: addr("192.0.2.1"),
+			Sport: 1000, Dport: 53,
+			Packets: 1, Octets: uint64(i) * 10, ReplyPackets: 2, ReplyOctets: uint64(net), Start: engine.Time(i + 1),
+			Known: Ports | Counters | ReplyCounters | Start,
 		}
 	}
 	h := &holder{}
@@ -270,7 +280,8 @@ func TestSeveralPluginsAnswerTogether(t *testing.T) {
 	if !slices.IsSortedFunc(flows, func(a, b Flow) int { return orders["octets"](&a, &b) }) {
 		t.Error("not in order")
 	}
-	if a, b := flows[500], flows[501]; a.AllOctets() != 4992 || a.Instance != "h1" || b.Instance != "h0" || b.AllOctets() != 4991 {
+	if a, b := flows[500], flows[501]; a.AllOctets() != 4992 || a.Instance != "h1" || b.Instance != "h0" ||
+		b.AllOctets() != 4991 {
 		t.Errorf("%+v\n%+v", a, b)
 	}
 	if flows, _ := ask1(t, m, "limit=1200"); len(flows) != 1200 {
@@ -396,7 +407,10 @@ func TestTopOverAWindow(t *testing.T) {
 	flows[0].Packets++
 	flows[2].Octets = 7 // counted anew, as after a reset
 	flows[2].Packets = 1
-	flows = append(flows, Flow{Proto: 6, Src: addr("10.9.9.9"), Dst: addr("192.0.2.1"), Packets: 4, Octets: 4000, Start: 99, Known: Counters | Start})
+	flows = append(flows, Flow{
+		Proto: 6, Src: addr("10.9.9.9"), Dst: addr("192.0.2.1"), Packets: 4, Octets: 4000,
+		Start: 99, Known: Counters | Start,
+	})
 	h.flows.Store(&flows)
 	var all []Row
 	for len(all) < 3 {
@@ -443,7 +457,8 @@ func FuzzJSON(f *testing.F) {
 	f.Add([]byte(`{"id":"ct","proto":6,"src":"192.0.2.1","dst":"192.0.2.2","sport":1,"dport":2,"packets":1,"octets":40,"state":"ESTABLISHED"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var x Flow
-		if json.Unmarshal(line, &x) == nil && x.Src.IsValid() && x.Dst.IsValid() && x.ReplySrc.IsValid() == x.ReplyDst.IsValid() {
+		if json.Unmarshal(line, &x) == nil && x.Src.IsValid() && x.Dst.IsValid() &&
+			x.ReplySrc.IsValid() == x.ReplyDst.IsValid() {
 			if again := x.AppendJSON(nil); !json.Valid(again) {
 				t.Errorf("%s", again)
 			}

@@ -63,7 +63,8 @@ func ParseTop(words []string) (*Top, error) {
 				err = fmt.Errorf("%q is no number of rows from 1 to %d", value, topRowsMax)
 			}
 		case name == "window":
-			if q.Window, err = time.ParseDuration(value); err != nil || q.Window != 0 && (q.Window < windowMin || q.Window > windowMax) {
+			if q.Window, err = time.ParseDuration(value); err != nil || q.Window != 0 &&
+				(q.Window < windowMin || q.Window > windowMax) {
 				err = fmt.Errorf("%q is no time from %v to %v; 0: since the flows began", value, windowMin, windowMax)
 			}
 		default:
@@ -225,7 +226,8 @@ func (t *tally) result(nameOf func(uint32) string) (res Result) {
 		*Row
 	}
 	rows := newBest(t.Limit, func(x, y *entry) int {
-		if n := cmp.Or(cmp.Compare(t.amount(y.Row), t.amount(x.Row)), cmp.Compare(y.Octets, x.Octets), cmp.Compare(y.Flows, x.Flows)); n != 0 {
+		if n := cmp.Or(cmp.Compare(t.amount(y.Row), t.amount(x.Row)), cmp.Compare(y.Octets, x.Octets),
+			cmp.Compare(y.Flows, x.Flows)); n != 0 {
 			return n
 		}
 		return cmp.Or(x.a.Compare(y.a), x.b.Compare(y.b), cmp.Compare(x.kind, y.kind), cmp.Compare(x.number, y.number))

@@ -178,8 +178,10 @@ func appendCounters(b []byte, kind uint16, packets, octets uint64) []byte {
 
 // DestroyTCP is like most messages: 268 octets.
 var DestroyTCP = Message{
-	Event: key.EventDestroy, Src: "192.0.2.1", Dst: "198.51.100.7", Proto: unix.IPPROTO_TCP, Sport: 40000, Dport: 443, ID: 77, Status: 0x28e,
-	packets: 10, octets: 4000, Start: 1795227979547048123, Stop: 1795227981549147456, tcpState: key.TCPTimeWait, Stamp: 1795227981549148000,
+	Event: key.EventDestroy, Src: "192.0.2.1", Dst: "198.51.100.7", Proto: unix.IPPROTO_TCP, Sport: 40000, Dport: 443,
+	ID: 77, Status: 0x28e,
+	packets: 10, octets: 4000, Start: 1795227979547048123, Stop: 1795227981549147456, tcpState: key.TCPTimeWait,
+	Stamp: 1795227981549148000,
 }
 
 // Samples are messages of every kind, for fuzzing and for sweeps.

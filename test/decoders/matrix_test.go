@@ -166,18 +166,25 @@ var matrix = []cell{
 	{
 		name: "natEvent alone", set: `nat_events = "only"`, setV9: `nat_events = "only"`,
 		rows: []fields{
-			with(tuple(ipv4, "10.1.0.17", "192.0.2.17", "6", "40017", "80"), fields{"ct.id": "1017", "ct.event": "1", "flow.start": at(123), "reply.ip.daddr": "198.51.100.17", "reply.l4.dport": "60017"}),
-			with(tuple(ipv4, "10.1.0.17", "192.0.2.17", "6", "40017", "80"), counts("5", "555", "0", "0"), ended("1017"), fields{"reply.ip.daddr": "198.51.100.17", "reply.l4.dport": "60017"}),
+			with(tuple(ipv4, "10.1.0.17", "192.0.2.17", "6", "40017", "80"),
+				fields{
+					"ct.id": "1017", "ct.event": "1", "flow.start": at(123), "reply.ip.daddr": "198.51.100.17",
+					"reply.l4.dport": "60017",
+				}),
+			with(tuple(ipv4, "10.1.0.17", "192.0.2.17", "6", "40017", "80"), counts("5", "555", "0", "0"), ended("1017"),
+				fields{"reply.ip.daddr": "198.51.100.17", "reply.l4.dport": "60017"}),
 			with(tuple(ipv4, "10.1.0.18", "192.0.2.18", "6", "40018", "80"), counts("5", "555", "0", "0"), ended("1018"), nil),
 		},
 		want: []fields{
 			with(wantTuple("10.1.0.17", "192.0.2.17", "6", "40017", "80"), fields{
 				"natEvent": "4", "observationTimeMilliseconds": wantAt(123),
-				"postNATSourceIPv4Address": "198.51.100.17", "postNAPTSourceTransportPort": "60017", "postNATDestinationIPv4Address": "192.0.2.17", "postNAPTDestinationTransportPort": "80",
+				"postNATSourceIPv4Address": "198.51.100.17", "postNAPTSourceTransportPort": "60017",
+				"postNATDestinationIPv4Address": "192.0.2.17", "postNAPTDestinationTransportPort": "80",
 			}),
 			with(wantTuple("10.1.0.17", "192.0.2.17", "6", "40017", "80"), fields{
 				"natEvent": "5", "observationTimeMilliseconds": wantAt(5456),
-				"postNATSourceIPv4Address": "198.51.100.17", "postNAPTSourceTransportPort": "60017", "postNATDestinationIPv4Address": "192.0.2.17", "postNAPTDestinationTransportPort": "80",
+				"postNATSourceIPv4Address": "198.51.100.17", "postNAPTSourceTransportPort": "60017",
+				"postNATDestinationIPv4Address": "192.0.2.17", "postNAPTDestinationTransportPort": "80",
 			}),
 		},
 	},

@@ -55,7 +55,8 @@ func readNfacctd(t *testing.T, messages [][]byte) (records []fields) {
 	}
 	out := filepath.Join(dir, "out.json")
 	config := put("nfacctd.conf", fmt.Sprintf("daemonize: false\nplugins: print\nprint_output: json\nprint_output_file: %s\nprint_refresh_time: 3600\naggregate: %s\naggregate_primitives: %s\n"+
-		"timestamps_since_epoch: true\nnfacctd_time_new: true\nnfacctd_net: netflow\nuse_ip_next_hop: true\nnfacctd_renormalize: true\npcap_savefile: %s\npcap_savefile_delay: 2\n",
+		"timestamps_since_epoch: true\nnfacctd_time_new: true\nnfacctd_net: netflow\nuse_ip_next_hop: "+
+		"true\nnfacctd_renormalize: true\npcap_savefile: %s\npcap_savefile_delay: 2\n",
 		out, strings.Join(aggregate, ","), put("primitives", strings.Join(taught, "")), capture(t, messages)))
 	var data, log []byte
 	var err error

@@ -32,8 +32,11 @@ func traced(t *testing.T, output, options string) (messages [][]byte, packets in
 	}
 	defer c.Close()
 	// Interfaces of a file are not this machine's; those of other inputs are. Nothing is counted there.
-	stacktest.Feed(t.Name()+output, with(tuple(ipv4, "10.9.0.1", "192.0.2.9", "17", "1", "9"), counts("0", "0", "0", "0"), times))
-	d := stacktest.Run(t, fmt.Sprintf("stack = [\"in:PCAP,base:BASE,flow:FLOW,out:%[1]s\", \"rows:ROWS,out:%[1]s\"]\n[rows]\nfeed = %[2]q\n[in]\nfile = [%[3]q]\n[flow]\nactive_timeout = 120\ninactive_timeout = 7.5\n[out]\nhost = [%[4]q]\nsampling = 100\n%[5]s\n",
+	stacktest.Feed(t.Name()+output, with(tuple(ipv4, "10.9.0.1", "192.0.2.9", "17", "1", "9"),
+		counts("0", "0", "0", "0"), times))
+	d := stacktest.Run(t, fmt.Sprintf("stack = [\"in:PCAP,base:BASE,flow:FLOW,out:%[1]s\", "+
+		"\"rows:ROWS,out:%[1]s\"]\n[rows]\nfeed = %[2]q\n[in]\nfile = [%[3]q]\n[flow]\nactive_timeout = "+
+		"120\ninactive_timeout = 7.5\n[out]\nhost = [%[4]q]\nsampling = 100\n%[5]s\n",
 		output, t.Name()+output, path, c.LocalAddr(), options))
 	return received(t, c), int(d.Stats("flow").Absorbed)
 }

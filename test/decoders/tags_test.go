@@ -65,7 +65,8 @@ func TestTagsAndLabels(t *testing.T) {
 	}
 	for _, plugin := range []string{"IPFIX", "NETFLOW9"} {
 		messages := exported(t, plugin, tags, LinkEthernet, packets)
-		text, err := exec.Command("tshark", "-r", capture(t, messages), "-d", "udp.port==4739,cflow", "-Y", "cflow.srcaddr", "-O", "cflow", "-V").Output()
+		text, err := exec.Command("tshark", "-r", capture(t, messages), "-d", "udp.port==4739,cflow", "-Y", "cflow.srcaddr",
+			"-O", "cflow", "-V").Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,10 @@ func TestTagsAndLabels(t *testing.T) {
 		flush := func() {
 			if src != "" {
 				var all []string
-				for _, name := range []string{"Dot1q Vlan Id", "Dot1q Priority", "Dot1q Customer Vlan Id", "Dot1q Customer Priority", "MPLS-Label", "Bottom"} {
+				for _, name := range []string{
+					"Dot1q Vlan Id", "Dot1q Priority", "Dot1q Customer Vlan Id",
+					"Dot1q Customer Priority", "MPLS-Label", "Bottom",
+				} {
 					all = append(all, strings.Join(of[name], ","))
 				}
 				got[src] = strings.Join(all, ";")
@@ -92,7 +96,8 @@ func TestTagsAndLabels(t *testing.T) {
 			case strings.HasPrefix(name, "MPLS-Label"):
 				f := strings.Fields(value)
 				of["MPLS-Label"] = append(of["MPLS-Label"], f[0])
-				of["Bottom"] = append(of["Bottom"], map[bool]string{true: "True", false: "False"}[strings.Contains(line, "bottom-of-stack")])
+				of["Bottom"] = append(of["Bottom"],
+					map[bool]string{true: "True", false: "False"}[strings.Contains(line, "bottom-of-stack")])
 			default:
 				of[name] = append(of[name], value)
 			}
@@ -119,7 +124,8 @@ func TestDirection(t *testing.T) {
 	}
 	for _, plugin := range []string{"IPFIX", "NETFLOW9"} {
 		messages := exported(t, plugin, `"sourceIPv4Address", "flowDirection", "packetDeltaCount"`, LinkSLL2, packets)
-		text, err := exec.Command("tshark", "-r", capture(t, messages), "-d", "udp.port==4739,cflow", "-Y", "cflow.srcaddr", "-T", "fields", "-e", "cflow.srcaddr", "-e", "cflow.direction").Output()
+		text, err := exec.Command("tshark", "-r", capture(t, messages), "-d", "udp.port==4739,cflow", "-Y", "cflow.srcaddr",
+			"-T", "fields", "-e", "cflow.srcaddr", "-e", "cflow.direction").Output()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,8 @@ var collectors = []installed{
 		},
 	},
 	{
-		name: "goflow2", port: "2055", ready: "starting collection|Listening", module: "github.com/netsampler/goflow2/v2/cmd/goflow2",
+		name: "goflow2", port: "2055", ready: "starting collection|Listening",
+		module:  "github.com/netsampler/goflow2/v2/cmd/goflow2",
 		command: func(_, program, _ string) string { return program },
 		flows: func(_ *testing.T, _, output string) []shown {
 			names := members{"src_addr", "dst_addr", "src_port", "dst_port", "proto", "packets", "bytes", "tcp_flags"}
@@ -123,7 +124,8 @@ func (c *installed) test(t *testing.T, program, output, options string) {
 	p.Stop(syscall.SIGTERM)
 
 	path, packets := conversation(t)
-	p = start(t, ns, write(t, "ulogd.toml", fmt.Sprintf("stack = \"in:PCAP,base:BASE,flows:FLOW,out:%s\"\n[in]\nfile = [%q]\n%s", output, path, to)))
+	p = start(t, ns, write(t, "ulogd.toml",
+		fmt.Sprintf("stack = \"in:PCAP,base:BASE,flows:FLOW,out:%s\"\n[in]\nfile = [%q]\n%s", output, path, to)))
 	if state := p.Wait(20 * time.Second); state.ExitCode() != 0 && output != "NETFLOW5" { // which cannot tell IPv6
 		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
 	}

@@ -29,7 +29,10 @@ func TestExampleRunsWithoutRoot(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, &stderr)
 	}
-	for _, want := range []string{"tcp    192.0.2.10:50312 ", "icmpv6 2001:db8::10 ", "icmp   192.0.2.10 ", " 198.51.100.80:443 ", " 203.0.113.22:22 ", " finished\n"} {
+	for _, want := range []string{
+		"tcp    192.0.2.10:50312 ", "icmpv6 2001:db8::10 ", "icmp   192.0.2.10 ",
+		" 198.51.100.80:443 ", " 203.0.113.22:22 ", " finished\n",
+	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no flow with %s in\n%s", want, out)
 		}

@@ -35,7 +35,8 @@ func TestFlowsAndTopEqualConntrack(t *testing.T) {
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_udp_timeout", "600")
-	config := write(t, "ulogd.toml", fmt.Sprintf("stack = \"ct1:NFCT,n:NULL\"\ncontrol = %q\n[ct1]\nactive_timeout = \"1s\"\n",
+	config := write(t, "ulogd.toml", fmt.Sprintf("stack = \"ct1:NFCT,n:NULL\"\ncontrol = %q\n[ct1]\nactive_timeout = "+
+		"\"1s\"\n",
 		filepath.Join(t.TempDir(), "control")))
 	start(t, ns, config)
 	ns.Do(t, func() { send(t, n) })
@@ -110,7 +111,8 @@ func TestFlowsAndTopEqualConntrack(t *testing.T) {
 			}
 		}
 	}, func(a, b entry) int { return int(b.octets) - int(a.octets) })
-	if got := flows("sort=octets", "limit=3"); len(got) != 3 || got[0].octets != sorted[0].octets || got[0].octets <= got[2].octets {
+	if got := flows("sort=octets", "limit=3"); len(got) != 3 || got[0].octets != sorted[0].octets ||
+		got[0].octets <= got[2].octets {
 		t.Errorf("the first three are %+v, the kernel's first is %+v", got, sorted[0])
 	}
 	if got := flows("sort=octets", fmt.Sprint("limit=", n)); len(got) != n || got[n-1].octets != sorted[n-1].octets {

@@ -117,7 +117,8 @@ func TestReloadsUnderAFlood(t *testing.T) {
 				default:
 				}
 				for range 100 {
-					if err := unix.Sendto(fd, []byte("abcde"), 0, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 1, 1}}); err != nil {
+					if err := unix.Sendto(fd, []byte("abcde"), 0,
+						&unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 1, 1}}); err != nil {
 						t.Error(err)
 						return
 					}
@@ -133,7 +134,10 @@ func TestReloadsUnderAFlood(t *testing.T) {
 		if i == away { // the collector was away so far
 			sink = startCollector(t, ns)
 		}
-		stacks := []string{"", "\n\t\"ct1:NFCT,json1:JSON\",", "\n\t\"ct1:NFCT,json1:JSON\",\n\t\"ct1:NFCT,ip2str1:IP2STR,nacct1:NACCT\",", ""}[i%4]
+		stacks := []string{
+			"", "\n\t\"ct1:NFCT,json1:JSON\",",
+			"\n\t\"ct1:NFCT,json1:JSON\",\n\t\"ct1:NFCT,ip2str1:IP2STR,nacct1:NACCT\",", "",
+		}[i%4]
 		set(stacks, []string{"mask = 0", "mark = 0\nmask = 0"}[i/2%2])
 		if out, err := exec.Command(daemon, "reload", "-c", config).CombinedOutput(); err != nil {
 			t.Fatalf("reload %d: %v\n%s", i, err, out)

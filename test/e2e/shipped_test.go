@@ -127,7 +127,10 @@ func TestEveryStackOfDebiansConfiguration(t *testing.T) {
 	}
 	for _, stack := range stacks {
 		refused := ""
-		for plugin, reason := range map[string]string{"MYSQL": "MYSQL: ulogd2's output", "PGSQL": "PGSQL: ulogd2's output", "SQLITE3": "SQLITE3: ulogd2's output", "ULOG": "NFLOG"} {
+		for plugin, reason := range map[string]string{
+			"MYSQL": "MYSQL: ulogd2's output", "PGSQL": "PGSQL: ulogd2's output",
+			"SQLITE3": "SQLITE3: ulogd2's output", "ULOG": "NFLOG",
+		} {
 			if strings.HasSuffix(stack, ":"+plugin) || strings.Contains(stack, ":"+plugin+",") {
 				refused = reason
 			}

@@ -41,7 +41,8 @@ file = %q
 sync = true
 `, lines, objects))
 	// `ip netns exec` gives the process mounts of its own.
-	p := ns.Start(t, "sh -c", "mount -t tmpfs none /etc && printf '<+0330>-3:30\n' >/etc/TZ && exec "+daemon+" -v -l 3 -c "+config)
+	p := ns.Start(t, "sh -c", "mount -t tmpfs none /etc && printf '<+0330>-3:30\n' >/etc/TZ && exec "+
+		""+daemon+" -v -l 3 -c "+config)
 	p.WaitOutput("entering main loop", 20*time.Second)
 	etc := fmt.Sprintf("/proc/%d/root/etc/", p.PID())
 	seen := 0

@@ -94,8 +94,9 @@ var rooms = []room{
 		why:   "the listener decides who may see what, and knows neither configuration nor plugins",
 	},
 	{
-		name: "cmd", path: "cmd", may: []string{"engine", "engine/...", "value", "conf", "stacks", "web"}, world: []string{"*"},
-		why: "the program's main imports plugins, so that somebody else's main can import others",
+		name: "cmd", path: "cmd", may: []string{"engine", "engine/...", "value", "conf", "stacks", "web"},
+		world: []string{"*"},
+		why:   "the program's main imports plugins, so that somebody else's main can import others",
 	},
 	{
 		name: "plugins", path: "plugins", only: true, may: []string{"plugin"},
@@ -136,14 +137,20 @@ var rooms = []room{
 	},
 	{
 		name: "plugin", path: "plugins",
-		may:   []string{"engine", "engine/...", "value", "netlink", "addresses", "follow", "export", "sink", "spool", "store"},
+		may: []string{
+			"engine", "engine/...", "value", "netlink", "addresses", "follow", "export", "sink",
+			"spool", "store",
+		},
 		world: []string{"*"},
 		why: "a plugin knows no configuration and no command line: the engine hands it its options; and plugins meet " +
 			"through keys alone, so that each can be left out or replaced: what two of them share stands in a room beside them",
 	},
 	{
 		name: "test", path: "test", world: []string{"*"},
-		may: []string{"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "follow", "export", "sink", "plugin", "web", "metrics", "page"},
+		may: []string{
+			"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "follow",
+			"export", "sink", "plugin", "web", "metrics", "page",
+		},
 		why: "tests may look at everything",
 	},
 }
@@ -164,7 +171,8 @@ var walls = []room{
 	{
 		name: "connection table", path: "plugins/input/nfct/table", may: []string{"engine", "ctnetlink"},
 		world: []string{"golang.org/x/sys/unix"},
-		why:   "the table remembers and is asked: it opens nothing, logs nothing and makes no row, so that it can be tested as a map",
+		why: "the table remembers and is asked: it opens nothing, logs nothing and makes no row, so that it can be " +
+			"tested as a map",
 	},
 	{
 		name: "connection rows", path: "plugins/input/nfct/rows", may: []string{"engine", "engine/...", "ctnetlink"},

@@ -147,10 +147,13 @@ func TestPrometheus(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "tool:prometheus")
 	l := &lab{t: t, ns: nstest.New(t)}
 	l.client.Timeout = 10 * time.Second
-	l.client.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
-		l.ns.Do(t, func() { c, err = net.Dial(network, address) })
-		return c, err
-	}}
+	l.client.Transport = &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
+			l.ns.Do(t, func() { c, err = net.Dial(network, address) })
+			return c, err
+		},
+	}
 	nstest.EnableConntrack(t, l.ns)
 	l.ns.Do(t, func() {
 		c, err := net.ListenPacket("udp", "127.0.0.1:4739")
@@ -164,7 +167,8 @@ func TestPrometheus(t *testing.T) {
 	p := l.ns.Start(t, daemon.Path(t)+" -v -c "+write(t, dir, "ulogd.toml", strings.ReplaceAll(config, "DIR", dir)))
 	p.WaitOutput("entering main loop", 30*time.Second)
 
-	rules := strings.NewReplacer("for: 2m", "for: 2s", "for: 1m", "for: 1s", "> 900", "> 5", "[5m]", "[1m]").Replace(read(t, packaging+"ulogd.rules.yml"))
+	rules := strings.NewReplacer("for: 2m", "for: 2s", "for: 1m", "for: 1s", "> 900", "> 5", "[5m]",
+		"[1m]").Replace(read(t, packaging+"ulogd.rules.yml"))
 	write(t, dir, "rules.yml", rules)
 	settings := write(t, dir, "prometheus.yml", `
 global: {scrape_interval: 1s, evaluation_interval: 1s}
@@ -195,7 +199,8 @@ scrape_configs:
 	p.Signal(syscall.SIGCONT)
 
 	for alert, id := range map[string]string{
-		"UlogdCollectorDown": "down", "UlogdRecordsDropped": "down", "UlogdKernelOverrun": "ct1", "UlogdSpoolFilling": "spooled", "UlogdInputSilent": "quiet",
+		"UlogdCollectorDown": "down", "UlogdRecordsDropped": "down", "UlogdKernelOverrun": "ct1",
+		"UlogdSpoolFilling": "spooled", "UlogdInputSilent": "quiet",
 	} {
 		l.fires(alert, id)
 	}

@@ -25,7 +25,9 @@ func BuildDaemon(dir string) (path string, err error) {
 		}
 		defer func() { path = script }()
 	}
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-X ulogd/cmd.runDir="+filepath.Join(dir, "run"), "-o", path, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
+	flags := "-ldflags=-X ulogd/cmd.runDir=" + filepath.Join(dir, "run")
+	build := exec.Command("go", "build", "-buildvcs=false", flags, "-o", path, "ulogd/cmd/ulogd")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}
 	return path, nil

@@ -14,7 +14,8 @@ import (
 
 const batchName = prefix + "batch_duration_seconds"
 
-const batchHelp = "How long batches of up to 256 records took: an input's through its stacks up to the first queue, an output's behind its queue."
+const batchHelp = "How long batches of up to 256 records took: an input's through its stacks up to the first queue, " +
+	"an output's behind its queue."
 
 // Bucket k of the engine has what took at most 2^(k-30) seconds. Classic buckets are every second
 // of them, from 1 us to 16 s.

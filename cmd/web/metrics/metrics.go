@@ -18,7 +18,8 @@ import (
 func Handler(version string, snapshot func() []engine.Snapshot) http.Handler {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "ulogd_build_info", Help: "Which ulogd runs; the value is 1.", ConstLabels: prometheus.Labels{"version": version},
+		Name: "ulogd_build_info", Help: "Which ulogd runs; the value is 1.",
+		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
 	r.MustRegister(
@@ -63,26 +64,30 @@ type metric struct {
 var instanceLabels = []string{"id", "plugin", "kind"}
 
 var (
-	recordsIn       = counter("records_in_total", "Records taken from the plugin before.")
-	recordsMade     = counter("records_made_total", "Records that an input read, or that a filter or output made of others.")
+	recordsIn   = counter("records_in_total", "Records taken from the plugin before.")
+	recordsMade = counter("records_made_total",
+		"Records that an input read, or that a filter or output made of others.")
 	recordsOut      = counter("records_out_total", "Records handed on, or written by an output.")
 	recordsAbsorbed = counter("records_absorbed_total", "Records that went into others: packets into flows.")
 	recordsFiltered = counter("records_filtered_total", "Records that a filter took out, as it is there to do.")
-	recordsExcluded = counter("records_excluded_total", "Filtered records that have a reason, by it; records_filtered_total has them too.", "reason")
-	recordsDropped  = counter("records_dropped_total", "Records given up, by reason.", "reason")
-	recordsLost     = counter("records_lost_total", "Records that never arrived, by where they were lost.", "reason")
-	recordsDoubt    = gauge("records_lost_estimate", "Records that are most likely lost and that nothing has told of yet.", "reason")
-	recordsHeld     = gauge("records_held", "Records that wait inside: in a queue, a cache, a buffer.")
-	queue           = gauge("queue_records", "Records that wait in front of an output.")
-	queueMax        = gauge("queue_records_max", "Records that may wait in front of an output.")
-	recordAge       = gauge("last_record_age_seconds", "Seconds since the instance last had a record, or since the start.")
-	inputUp         = gauge("input_up", "1 if an input works, 0 if it has failed.")
-	peerUp          = gauge("collector_up", "1 if whom an output sends to takes records, such as a collector or a file; 0 if not.", "peer")
-	peerAge         = gauge("collector_state_age_seconds", "Seconds since the state of a collector last changed.", "peer")
-	buffer          = gauge("collector_buffer_bytes", "Octets that wait in memory for a collector.", "peer")
-	bufferMax       = gauge("collector_buffer_max_bytes", "Octets that may wait in memory for a collector.", "peer")
-	spool           = gauge("collector_spool_bytes", "Octets that the spool of a collector takes on disk.", "peer")
-	spoolMax        = gauge("collector_spool_max_bytes", "Octets that the spool of a collector may take on disk.", "peer")
+	recordsExcluded = counter("records_excluded_total",
+		"Filtered records that have a reason, by it; records_filtered_total has them too.", "reason")
+	recordsDropped = counter("records_dropped_total", "Records given up, by reason.", "reason")
+	recordsLost    = counter("records_lost_total", "Records that never arrived, by where they were lost.", "reason")
+	recordsDoubt   = gauge("records_lost_estimate",
+		"Records that are most likely lost and that nothing has told of yet.", "reason")
+	recordsHeld = gauge("records_held", "Records that wait inside: in a queue, a cache, a buffer.")
+	queue       = gauge("queue_records", "Records that wait in front of an output.")
+	queueMax    = gauge("queue_records_max", "Records that may wait in front of an output.")
+	recordAge   = gauge("last_record_age_seconds", "Seconds since the instance last had a record, or since the start.")
+	inputUp     = gauge("input_up", "1 if an input works, 0 if it has failed.")
+	peerUp      = gauge("collector_up",
+		"1 if whom an output sends to takes records, such as a collector or a file; 0 if not.", "peer")
+	peerAge   = gauge("collector_state_age_seconds", "Seconds since the state of a collector last changed.", "peer")
+	buffer    = gauge("collector_buffer_bytes", "Octets that wait in memory for a collector.", "peer")
+	bufferMax = gauge("collector_buffer_max_bytes", "Octets that may wait in memory for a collector.", "peer")
+	spool     = gauge("collector_spool_bytes", "Octets that the spool of a collector takes on disk.", "peer")
+	spoolMax  = gauge("collector_spool_max_bytes", "Octets that the spool of a collector may take on disk.", "peer")
 )
 
 func counter(name, help string, labels ...string) metric {
@@ -242,7 +247,8 @@ func (w *writer) desc(m metric) *prometheus.Desc {
 		}
 		w.help[m.name] = help
 	}
-	return prometheus.NewDesc(m.name, help, append(instanceLabels[:len(instanceLabels):len(instanceLabels)], m.labels...), nil)
+	return prometheus.NewDesc(m.name, help, append(instanceLabels[:len(instanceLabels):len(instanceLabels)],
+		m.labels...), nil)
 }
 
 // values are the labels of an instance's metric. Ids come from the configuration and names from

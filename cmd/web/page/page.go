@@ -54,7 +54,8 @@ func New(ctx context.Context, d Daemon, log *slog.Logger) *Page {
 	p := &Page{Daemon: d, log: log, mux: http.NewServeMux(), viewers: make(chan struct{}, maxViewers), series: &series{}}
 	go p.series.keep(ctx, d.Machine)
 	p.mux.HandleFunc("GET /{$}", func(rw http.ResponseWriter, r *http.Request) { p.asset(rw, "index.html") })
-	p.mux.HandleFunc("GET /assets/{name}", func(rw http.ResponseWriter, r *http.Request) { p.asset(rw, r.PathValue("name")) })
+	p.mux.HandleFunc("GET /assets/{name}",
+		func(rw http.ResponseWriter, r *http.Request) { p.asset(rw, r.PathValue("name")) })
 	p.mux.HandleFunc("GET /api/about", p.about)
 	p.mux.HandleFunc("GET /api/events", p.events)
 	p.mux.HandleFunc("GET /api/series", p.history)
@@ -69,7 +70,8 @@ func New(ctx context.Context, d Daemon, log *slog.Logger) *Page {
 func (p *Page) ServeHTTP(rw http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(rw, r) }
 
 var types = map[string]string{
-	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
 }
 
 func (p *Page) asset(rw http.ResponseWriter, name string) {

@@ -53,7 +53,8 @@ func TestSurveyKeepsTheFirst(t *testing.T) {
 				t.Fatalf("limit %d: flow %d has %d octets, want %d", limit, i, f.Octets, all[i])
 			}
 		}
-		if len(a.Tops["src"]) != topRows || len(a.Tops["dst"]) != 3 || len(a.Tops["proto"]) != 1 || a.Tops["proto"][0].Octets != a.All["octets"] ||
+		if len(a.Tops["src"]) != topRows || len(a.Tops["dst"]) != 3 || len(a.Tops["proto"]) != 1 ||
+			a.Tops["proto"][0].Octets != a.All["octets"] ||
 			len(a.Pairs) != pairRows || !strings.HasPrefix(a.Tops["port"][0].Name, "tcp/") {
 			t.Errorf("limit %d: %v, %v", limit, a.Tops, a.Pairs)
 		}
@@ -64,7 +65,11 @@ func TestHourIsARing(t *testing.T) {
 	var s series
 	began := time.UnixMilli(1_000_000)
 	for i := range samples + 10 {
-		s.add(began.Add(time.Duration(i)*sampleEvery), []engine.Snapshot{{Kind: "input", Made: int64(i), Counters: []engine.Reading{{Name: "file_octets", Value: int64(2 * i)}}}})
+		s.add(began.Add(time.Duration(i)*sampleEvery),
+			[]engine.Snapshot{{
+				Kind: "input", Made: int64(i),
+				Counters: []engine.Reading{{Name: "file_octets", Value: int64(2 * i)}},
+			}})
 	}
 	h := s.read()
 	if len(h.Times) != samples || h.Times[0] != began.Add(10*sampleEvery).UnixMilli() || !slices.IsSorted(h.Times) {
@@ -105,7 +110,10 @@ func TestNothingIsTakenForMarkup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, word := range []string{"innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function", "DOMParser", "javascript:", "http://", "https://", "@import", "<style", " style=\"", " onclick=\""} {
+		for _, word := range []string{
+			"innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function",
+			"DOMParser", "javascript:", "http://", "https://", "@import", "<style", " style=\"", " onclick=\"",
+		} {
 			if strings.Contains(strings.ReplaceAll(string(text), "http://www.w3.org/2000/svg", ""), word) {
 				t.Errorf("%s has %q", f.Name(), word)
 			}

@@ -119,7 +119,8 @@ func (p *Page) flows(rw http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
 	limit, err := strconv.Atoi(v.Get("limit"))
 	if !slices.Contains(question.Orders, v.Get("sort")) || err != nil || limit < 0 || limit > mostFlows {
-		http.Error(rw, fmt.Sprintf("sort is one of %s, limit at most %d", strings.Join(question.Orders, ", "), mostFlows), http.StatusBadRequest)
+		http.Error(rw, fmt.Sprintf("sort is one of %s, limit at most %d", strings.Join(question.Orders, ", "), mostFlows),
+			http.StatusBadRequest)
 		return
 	}
 	q, err := question.ParseFlows(strings.Fields(v.Get("words")))

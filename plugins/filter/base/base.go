@@ -55,7 +55,10 @@ func (f *base) Validate() error { return f.tunnels.validate() }
 
 func (f *base) Bind(p *engine.Binder) engine.Stage {
 	byPort, _ := f.tunnels.table() // Validate has seen it
-	return &stage{keys: bind(p), byPort: byPort, others: others{stats: p.Stats()}, headers: headers{compat: p.Settings().CompatULOGD2()}}
+	return &stage{
+		keys: bind(p), byPort: byPort, others: others{stats: p.Stats()},
+		headers: headers{compat: p.Settings().CompatULOGD2()},
+	}
 }
 
 // stage decodes one batch at a time in two steps. The first looks at each packet once: it finds the

@@ -103,7 +103,8 @@ func (o *others) counter(id uint32) *engine.Counter {
 	}
 	switch id >> 16 {
 	case llc >> 16:
-		return o.stats.Counter(fmt.Sprintf("not_ip_llc_0x%02x", id&0xff), "packets that are not IP: LLC of this service access point")
+		return o.stats.Counter(fmt.Sprintf("not_ip_llc_0x%02x", id&0xff),
+			"packets that are not IP: LLC of this service access point")
 	case snap >> 16:
 		return o.stats.Counter("not_ip_snap", "packets that are not IP: SNAP of other organizations")
 	case otherLLC >> 16:

@@ -51,7 +51,10 @@ func tunnelled() (frames []Packet) {
 	outer := func(i int, protocol uint8) []Layer {
 		n++
 		if i%2 == 0 {
-			return []Layer{Ethernet{Src: MAC{2, 0, 0, 0, 0, 1}}, IPv4{Src: fmt.Sprintf("192.0.%d.%d", 2+n/200, n%200+1), Proto: protocol}}
+			return []Layer{Ethernet{Src: MAC{2, 0, 0, 0, 0, 1}}, IPv4{
+				Src:   fmt.Sprintf("192.0.%d.%d", 2+n/200, n%200+1),
+				Proto: protocol,
+			}}
 		}
 		return []Layer{Ethernet{Src: MAC{2, 0, 0, 0, 0, 1}}, IPv6{Src: fmt.Sprintf("2001:db8:1::%x", n), Next: protocol}}
 	}
@@ -137,7 +140,8 @@ func tunnelled() (frames []Packet) {
 		}
 	}
 	for _, first := range []string{"\x00", "\x02", "\x10", "\x44", "\x45", "\x66", "\x64", "\xa0"} { // there is no IP outside
-		for _, labels := range []string{"\x00\x01\x00\x40" + controlWord + "\x00\x00\x00\x07", "\x00\x01\x00\x40" + noControlWord} {
+		for _, labels := range []string{"\x00\x01\x00\x40" + controlWord + "\x00\x00\x00\x07", "\x00\x01\x00\x40" +
+			noControlWord} {
 			for _, c := range contents() {
 				add(Ethernet{Type: TypeMPLS}, Raw(labels), Raw(first), Raw(frame(c)[1:]))
 			}
@@ -148,9 +152,12 @@ func tunnelled() (frames []Packet) {
 
 // layered is what tshark reads of a packet's headers of IP, each.
 func layered(t *testing.T, file string) (packets [][]string) {
-	text, err := exec.Command("tshark", "-r", file, "-d", "mpls.label==48,pwethcw", "-d", "mpls.label==64,pwethnocw", "-d", "udp.port==8472,vxlan",
-		"-d", "l2tp.pw_type==0,eth", "-o", "l2tp.cookie_size:4 Byte Cookie", "-o", "l2tp.l2_specific:None", "-T", "fields", "-E", "separator=;", "-e", "frame.protocols",
-		"-e", "ip.src", "-e", "ip.dst", "-e", "ip.proto", "-e", "ip.len", "-e", "ipv6.src", "-e", "ipv6.dst", "-e", "ipv6.nxt", "-e", "ipv6.plen", "-e", "udp.srcport", "-e", "udp.dstport").Output()
+	text, err := exec.Command("tshark", "-r", file, "-d", "mpls.label==48,pwethcw", "-d", "mpls.label==64,pwethnocw",
+		"-d", "udp.port==8472,vxlan",
+		"-d", "l2tp.pw_type==0,eth", "-o", "l2tp.cookie_size:4 Byte Cookie", "-o", "l2tp.l2_specific:None", "-T", "fields",
+		"-E", "separator=;", "-e", "frame.protocols",
+		"-e", "ip.src", "-e", "ip.dst", "-e", "ip.proto", "-e", "ip.len", "-e", "ipv6.src", "-e", "ipv6.dst", "-e",
+		"ipv6.nxt", "-e", "ipv6.plen", "-e", "udp.srcport", "-e", "udp.dstport").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +248,8 @@ keys = ["orig.ip.saddr", "orig.ip.daddr", "orig.ip.protocol", "orig.raw.pktlen",
 		}
 		for i := range max(len(ours), len(want)) {
 			if i >= len(ours) || i >= len(want) || ours[i] != want[i] {
-				t.Fatalf("flow %d of %d, inner=%v:\n%v\ntshark: %v", i, len(want), inner, ours[min(i, len(ours)):][:min(3, len(ours)-i)], want[min(i, len(want)):][:min(3, len(want)-i)])
+				t.Fatalf("flow %d of %d, inner=%v:\n%v\ntshark: %v", i, len(want), inner,
+					ours[min(i, len(ours)):][:min(3, len(ours)-i)], want[min(i, len(want)):][:min(3, len(want)-i)])
 			}
 		}
 	}

@@ -27,11 +27,13 @@ func newCounts(st *engine.Stats) counts {
 		most:       st.Gauge("table_entries_max", "flows or connections that the table has room for"),
 		insertions: st.Total("table_insertions", "flows or connections that were entered into the table"),
 		reasons: [...]*engine.Counter{
-			key.EndIdle:      st.Counter("ended_idle", "flows that were idle for inactive_timeout"),
-			key.EndActive:    st.Counter("ended_active", "flows reported because they were older than active_timeout"),
-			key.EndDetected:  st.Counter("ended_finished", "TCP flows that ended by FIN or RST"),
-			key.EndForced:    st.Counter("ended_forced", "flows reported because the input or the daemon ended, or because a counter was full"),
-			key.EndResources: st.Counter("ended_pushed_out", "flows reported early because a new one needed their place; raise max_flows"),
+			key.EndIdle:     st.Counter("ended_idle", "flows that were idle for inactive_timeout"),
+			key.EndActive:   st.Counter("ended_active", "flows reported because they were older than active_timeout"),
+			key.EndDetected: st.Counter("ended_finished", "TCP flows that ended by FIN or RST"),
+			key.EndForced: st.Counter("ended_forced",
+				"flows reported because the input or the daemon ended, or because a counter was full"),
+			key.EndResources: st.Counter("ended_pushed_out",
+				"flows reported early because a new one needed their place; raise max_flows"),
 		},
 	}
 }

@@ -57,7 +57,8 @@ func TestInterfacesOfTheNamespaceThatReturns(t *testing.T) {
 			} else {
 				furnish(t, ns, "first", "10.9.0.2")
 			}
-			d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFLOG,i:IFINDEX,o:RECORD\"]\n[in]\ngroup = 7\nnetlink_qthreshold = 1\nnetwork_namespace_path = %q\nwait = %v\n[o]\nname = %q\nkeys = [\"oob.out\"]",
+			d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFLOG,i:IFINDEX,o:RECORD\"]\n[in]\ngroup = "+
+				"7\nnetlink_qthreshold = 1\nnetwork_namespace_path = %q\nwait = %v\n[o]\nname = %q\nkeys = [\"oob.out\"]",
 				ns.Path(), wait, t.Name()))
 			records := func(name string) {
 				t.Helper()
@@ -111,7 +112,9 @@ func TestRoutesOfTheInputsNamespace(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "nft", "veth", "tool:conntrack")
 	ns := nstest.New(t)
 	furnish(t, ns, "first", "10.9.0.2")
-	d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFCT,r:ROUTE,o:RECORD\"]\n[in]\nevent_mask = 4\nnetwork_namespace_path = %q\n[o]\nname = %q\nkeys = [\"oob.ifindex_out\", \"route.nexthop\"]", ns.Path(), t.Name()))
+	d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFCT,r:ROUTE,o:RECORD\"]\n[in]\nevent_mask = "+
+		"4\nnetwork_namespace_path = %q\n[o]\nname = %q\nkeys = [\"oob.ifindex_out\", \"route.nexthop\"]",
+		ns.Path(), t.Name()))
 	for i, router := range []string{"10.9.0.2", "10.9.0.3"} {
 		if i > 0 {
 			ns.Remove(t)
@@ -146,7 +149,8 @@ func TestCollectorsLearnTheNewInterfaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer collector.Close()
-	d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFCT,o:IPFIX\"]\n[in]\nnetwork_namespace_path = %q\n[o]\nhost = \"127.0.0.1\"\nport = %d\nproto = \"udp\"\noptions_interval = 1",
+	d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFCT,o:IPFIX\"]\n[in]\nnetwork_namespace_path = %q\n[o]\nhost = "+
+		"\"127.0.0.1\"\nport = %d\nproto = \"udp\"\noptions_interval = 1",
 		ns.Path(), collector.LocalAddr().(*net.UDPAddr).Port))
 	told := func(name, not string) {
 		t.Helper()

@@ -168,7 +168,8 @@ func TestNamespaceReturns(t *testing.T) {
 	d := start(t, ns, "pollinterval = 3600")
 	send(t, ns, 1001, 5)
 	ns.Remove(t)
-	d.Eventually("it is seen to be gone, and the time is counted", func() bool { return d.Count("acct1", "namespace_absent_seconds") > 0 })
+	d.Eventually("it is seen to be gone, and the time is counted",
+		func() bool { return d.Count("acct1", "namespace_absent_seconds") > 0 })
 	if lines := poll(t, d, 3); lines[0] != "sum.name=one sum.pkts=5 sum.bytes=500" {
 		t.Errorf("the last poll: %q", lines)
 	}
@@ -177,7 +178,8 @@ func TestNamespaceReturns(t *testing.T) {
 	d.Eventually("it is read", func() bool { return d.Log.Has("the network namespace is there again") })
 	send(t, ns, 1002, 4)
 	d.Machine.Signal(engine.Dump)
-	if lines := poll(t, d, 3); lines[0] != "sum.name=one sum.pkts=0 sum.bytes=0" || lines[1] != "sum.name=two sum.pkts=4 sum.bytes=400" {
+	if lines := poll(t, d, 3); lines[0] != "sum.name=one sum.pkts=0 sum.bytes=0" ||
+		lines[1] != "sum.name=two sum.pkts=4 sum.bytes=400" {
 		t.Errorf("the other namespace: %q", lines)
 	}
 	if !d.Log.Has("the network namespace has gone away") || d.Count("acct1", "failed_polls") != 0 {
@@ -190,8 +192,10 @@ func TestNamespaceReturns(t *testing.T) {
 func TestMissingNamespace(t *testing.T) {
 	ns := counted(t)
 	ns.Remove(t)
-	text := fmt.Sprintf("stack = [\"acct1:NFACCT,out:RECORD\"]\n[acct1]\npollinterval = 1\nnetwork_namespace_path = %q", ns.Path())
-	if err := stacktest.Plan(t, "test.toml", text, &stacktest.Log{}).Machine.Open(); err == nil || !strings.Contains(err.Error(), ns.Path()) {
+	text := fmt.Sprintf("stack = [\"acct1:NFACCT,out:RECORD\"]\n[acct1]\npollinterval = 1\nnetwork_namespace_path = "+
+		"%q", ns.Path())
+	if err := stacktest.Plan(t, "test.toml", text, &stacktest.Log{}).Machine.Open(); err == nil ||
+		!strings.Contains(err.Error(), ns.Path()) {
 		t.Errorf("got %v", err)
 	}
 	d := start(t, ns, "pollinterval = 3600\nwait = true")

@@ -58,7 +58,8 @@ func (n *nfct) Options(o *engine.Options) {
 			"also when it changes), "+
 			"within half of the memory that the daemon may use, at 276 octets each. The table grows as it "+
 			"fills. Others are reported all the same, without what only memory knows")
-	engine.Range(o, &s.eventMask, "event_mask", key.EventNew|key.EventDestroy, 0, key.EventNew|key.EventUpdate|key.EventDestroy,
+	engine.Range(o, &s.eventMask, "event_mask", key.EventNew|key.EventDestroy, 0,
+		key.EventNew|key.EventUpdate|key.EventDestroy,
 		"events to ask the kernel for, added up: 1 new, 2 update, 4 destroy")
 	engine.Octets(o, &s.bufferSize, "netlink_socket_buffer_size", 0,
 		"octets that may wait in the kernel on each socket, if netlink_socket_buffer_maxsize is not "+

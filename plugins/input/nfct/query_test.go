@@ -56,7 +56,8 @@ func TestLiveConnectionsAreListed(t *testing.T) {
 	if lines, _ := ask("proto=udp"); len(lines) != 9 || strings.Contains(strings.Join(lines, ""), `"octets":`) {
 		t.Errorf("%q", lines)
 	}
-	if err := s.machine.Query(t.Context(), "stars", func(*engine.Instance) error { return nil }); !errors.Is(err, engine.ErrNotAsked) {
+	if err := s.machine.Query(t.Context(), "stars", func(*engine.Instance) error { return nil }); !errors.Is(err,
+		engine.ErrNotAsked) {
 		t.Errorf("NFCT knows of stars: %v", err)
 	}
 }
@@ -68,9 +69,13 @@ func TestManyLiveConnectionsAreListedOnce(t *testing.T) {
 		tab.Entry(tab.Insert(cttest.Some(i), int64(i+1))).Sent = ctnetlink.Counters{Packets: uint64(n - i), Octets: uint64(i)}
 	}
 	instance := &nfct{table: tab}
-	in := engine.NewInstance(&engine.Plugin{Name: "NFCT", Input: func() engine.Input { return &answering{instance} }}, "ct1")
+	in := engine.NewInstance(&engine.Plugin{
+		Name:  "NFCT",
+		Input: func() engine.Input { return &answering{instance} },
+	}, "ct1")
 	out := engine.NewInstance(&engine.Plugin{Name: "NOTHING", Output: func() engine.Output { return nothing{} }}, "out")
-	m, errs := engine.Build(slog.New(slog.DiscardHandler), []engine.StackSpec{{Name: "test", Instances: []*engine.Instance{in, out}}})
+	m, errs := engine.Build(slog.New(slog.DiscardHandler),
+		[]engine.StackSpec{{Name: "test", Instances: []*engine.Instance{in, out}}})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

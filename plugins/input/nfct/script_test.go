@@ -280,7 +280,10 @@ func TestEventsInEveryOrder(t *testing.T) {
 				s.t.Errorf("a start from nowhere: %q", s.lines[0])
 			}
 		}},
-		{"a beginning told twice", []cttest.Message{stamped(udp(key.EventNew, 1), 0, 0, 5), stamped(udp(key.EventNew, 1), 0, 0, 5), udp(key.EventDestroy, 1)}, 1, 0, func(s *script) {
+		{"a beginning told twice", []cttest.Message{
+			stamped(udp(key.EventNew, 1), 0, 0, 5),
+			stamped(udp(key.EventNew, 1), 0, 0, 5), udp(key.EventDestroy, 1),
+		}, 1, 0, func(s *script) {
 			s.want(0, "flow.start.sec=5")
 		}},
 		{"the end before the beginning", []cttest.Message{udp(key.EventDestroy, 1), stamped(udp(key.EventNew, 1), 0, 0, 5)}, 1, 1, nil},
@@ -292,17 +295,27 @@ func TestEventsInEveryOrder(t *testing.T) {
 			s.want(1, "flow.start.sec=9", "flow.end.sec=12")
 		}},
 		{"a tuple used again", []cttest.Message{udp(key.EventNew, 1), udp(key.EventNew, 2), udp(key.EventDestroy, 1), udp(key.EventDestroy, 2)}, 2, 0, nil},
-		{"the same end twice", []cttest.Message{stamped(udp(key.EventDestroy, 1), 5, 8, 8), stamped(udp(key.EventDestroy, 1), 5, 8, 8)}, 1, 0, func(s *script) {
+		{"the same end twice", []cttest.Message{
+			stamped(udp(key.EventDestroy, 1), 5, 8, 8),
+			stamped(udp(key.EventDestroy, 1), 5, 8, 8),
+		}, 1, 0, func(s *script) {
 			if s.count("duplicates") != 1 {
 				s.t.Error("no duplicate counted")
 			}
 		}},
-		{"a clock that steps back", []cttest.Message{stamped(udp(key.EventNew, 1), 0, 0, 100), stamped(udp(key.EventDestroy, 1), 100, 40, 40)}, 1, 0, func(s *script) {
+		{"a clock that steps back", []cttest.Message{
+			stamped(udp(key.EventNew, 1), 0, 0, 100),
+			stamped(udp(key.EventDestroy, 1), 100, 40, 40),
+		}, 1, 0, func(s *script) {
 			s.want(0, "flow.start.sec=100", "flow.end.sec=40")
 		}},
-		{"a kernel that does not stamp events, read late", []cttest.Message{udp(key.EventNew, 1), stamped(udp(key.EventDestroy, 1), 5, 6, 0)}, 1, 0, func(s *script) {
-			s.want(0, "flow.start.sec=5", "flow.end.sec=6")
-		}},
+		{
+			"a kernel that does not stamp events, read late",
+			[]cttest.Message{udp(key.EventNew, 1), stamped(udp(key.EventDestroy, 1), 5, 6, 0)},
+			1, 0, func(s *script) {
+				s.want(0, "flow.start.sec=5", "flow.end.sec=6")
+			},
+		},
 		{"one tuple in two zones", []cttest.Message{
 			{Event: key.EventNew, Src: "192.0.2.1", Dst: "192.0.2.2", Proto: 6, Sport: 1, Dport: 2, ID: 7, Zone: 1, Stamp: 5 * lastpacket.Second},
 			{Event: key.EventNew, Src: "192.0.2.1", Dst: "192.0.2.2", Proto: 6, Sport: 1, Dport: 2, ID: 7, Zone: 2, Stamp: 6 * lastpacket.Second},
@@ -312,15 +325,32 @@ func TestEventsInEveryOrder(t *testing.T) {
 			s.want(0, "ct.zone=2", "flow.start.sec=6")
 			s.want(1, "ct.zone=1", "flow.start.sec=5")
 		}},
-		{"offloaded", []cttest.Message{{Event: key.EventDestroy, Src: "192.0.2.1", Dst: "192.0.2.2", Proto: 6, ID: 1, Status: 1 << 14, Timeout: 5}}, 1, 0, func(s *script) {
+		{"offloaded", []cttest.Message{{
+			Event: key.EventDestroy, Src: "192.0.2.1", Dst: "192.0.2.2", Proto: 6, ID: 1,
+			Status: 1 << 14, Timeout: 5,
+		}}, 1, 0, func(s *script) {
 			s.want(0, "ct.offload=1", "flow.end.reason=4", "ct.status=16384")
 		}},
-		{"a master that only the beginning tells", []cttest.Message{cttest.Samples[6], {Event: key.EventDestroy, Src: "192.0.2.1", Dst: "198.51.100.7", Proto: 6, Sport: 20, Dport: 1024, ID: 6}}, 1, 0, func(s *script) {
-			s.want(0, "ct.master.saddr=192.0.2.1", "ct.master.daddr=198.51.100.7", "ct.master.protocol=6", "ct.master.sport=40000", "ct.master.dport=443")
-		}},
-		{"a helper and labels that only the beginning tells", []cttest.Message{cttest.Samples[2], {Event: key.EventDestroy, Src: "2001:db8::1", Dst: "2001:db8::2", Proto: 6, Sport: 7, Dport: 21, ID: 2}}, 1, 0, func(s *script) {
-			s.want(0, "ct.helper=ftp", "ct.secctx=system_u:object_r:x:s0", "ct.labels=05000000000000000000000000000000")
-		}},
+		{
+			"a master that only the beginning tells",
+			[]cttest.Message{cttest.Samples[6], {
+				Event: key.EventDestroy, Src: "192.0.2.1", Dst: "198.51.100.7", Proto: 6,
+				Sport: 20, Dport: 1024, ID: 6,
+			}},
+			1, 0, func(s *script) {
+				s.want(0, "ct.master.saddr=192.0.2.1", "ct.master.daddr=198.51.100.7", "ct.master.protocol=6", "ct.master.sport=40000", "ct.master.dport=443")
+			},
+		},
+		{
+			"a helper and labels that only the beginning tells",
+			[]cttest.Message{cttest.Samples[2], {
+				Event: key.EventDestroy, Src: "2001:db8::1", Dst: "2001:db8::2", Proto: 6,
+				Sport: 7, Dport: 21, ID: 2,
+			}},
+			1, 0, func(s *script) {
+				s.want(0, "ct.helper=ftp", "ct.secctx=system_u:object_r:x:s0", "ct.labels=05000000000000000000000000000000")
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := play(t, nil)

@@ -95,7 +95,8 @@ func remembered(t testing.TB, d *stacktest.Daemon) (list []string) {
 		t.Fatal(err)
 	}
 	if _, err := q.Ask(t.Context(), d.Machine, func(f *question.Flow) error {
-		list = append(list, fmt.Sprint(f.Proto, f.Src, f.Dst, f.Sport, f.Dport, f.ReplySrc, f.ReplyDst, f.ReplySport, f.ReplyDport, f.ID, f.Zone))
+		list = append(list, fmt.Sprint(f.Proto, f.Src, f.Dst, f.Sport, f.Dport, f.ReplySrc, f.ReplyDst, f.ReplySport,
+			f.ReplyDport, f.ID, f.Zone))
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -113,7 +113,8 @@ func (n *nflog) Bind(p *engine.Binder) {
 	n.columns.bind(p, n)
 	st := p.Stats()
 	n.lost = st.Lost("sequence", "packets that the kernel numbered and did not deliver: nobody read the group in time")
-	n.unnumbered = st.Lost("unnumbered", "packets that the kernel threw away and whose number no later packet has told yet: estimated from the datagrams before").Falling()
+	n.unnumbered = st.Lost("unnumbered", "packets that the kernel threw away and whose number no later packet has told "+
+		"yet: estimated from the datagrams before").Falling()
 	n.filled = st.Gauge("socket_octets", "octets of the receive buffer that are taken, the kernel's bookkeeping included")
 	n.room = st.Gauge("socket_octets_max", "octets of the receive buffer, the kernel's bookkeeping included")
 	n.overruns = st.Counter("overruns", "times that the receive buffer was full")

@@ -23,10 +23,18 @@ import (
 func aggregates(n int) (frames []pt.Packet) {
 	number := 0
 	for i := range n {
-		data := pt.Build(pt.Dot11{QoS: true, AMSDU: true, ToDS: i%2 == 0, HTControl: i%3 == 0, Addr: [4]pt.MAC{mac(1), mac(2), mac(3)}})
+		data := pt.Build(pt.Dot11{
+			QoS: true, AMSDU: true, ToDS: i%2 == 0, HTControl: i%3 == 0,
+			Addr: [4]pt.MAC{mac(1), mac(2), mac(3)},
+		})
 		for j := range i + 1 {
 			number++
-			ip := []pt.Layer{pt.SNAP{}, pt.IPv4{Src: fmt.Sprintf("10.0.%d.%d", i, j+1)}, pt.UDP{Src: 1000, Dst: 40000}, pt.Zeros(number % 7)}
+			ip := []pt.Layer{
+				pt.SNAP{},
+				pt.IPv4{Src: fmt.Sprintf("10.0.%d.%d", i, j+1)},
+				pt.UDP{Src: 1000, Dst: 40000},
+				pt.Zeros(number % 7),
+			}
 			if j%5 == 3 {
 				ip = []pt.Layer{pt.SNAP{}, pt.IPv6{Src: fmt.Sprintf("2001:db8::%x:%x", i, j+1)}, pt.TCP{Src: 1000, Dst: 40000}}
 			}
@@ -50,7 +58,8 @@ func TestAggregatesAsTsharkReadsThem(t *testing.T) {
 	for _, filter := range []string{"", "ip6"} {
 		file := writeCapture(t, linkDot11, frames)
 		out := filepath.Join(t.TempDir(), "out")
-		text, err := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "ip.src", "-e", "ip.len", "-e", "ipv6.src").Output()
+		text, err := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "ip.src", "-e", "ip.len", "-e",
+			"ipv6.src").Output()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,8 @@ func TestAnyInterface(t *testing.T) {
 		ns.Sysctl(t, "net.ipv6.conf.default.disable_ipv6", "1")
 	}
 	for i := range 3 {
-		nstest.Veth(t, a, b, fmt.Sprint("a", i), fmt.Sprintf("192.0.%d.1/24", i), fmt.Sprint("b", i), fmt.Sprintf("192.0.%d.2/24", i))
+		nstest.Veth(t, a, b, fmt.Sprint("a", i), fmt.Sprintf("192.0.%d.1/24", i), fmt.Sprint("b", i),
+			fmt.Sprintf("192.0.%d.2/24", i))
 	}
 	d := stacktest.Start(t, fmt.Sprintf(`
 [global]
@@ -38,12 +39,14 @@ keys = ["oob.ifindex_in", "oob.ifindex_out", "ip.saddr", "ip.daddr"]
 `, b.Path(), t.Name()))
 	var want []string
 	send := func(ns *nstest.NS, iface, src, dst, seenAs string) {
-		wire(t, ns, iface)(pt.Build(pt.Ethernet{Dst: pt.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}, pt.IPv4{Src: src, Dst: dst}, pt.UDP{Src: 9, Dst: 9999}, pt.Zeros(20)))
+		wire(t, ns, iface)(pt.Build(pt.Ethernet{Dst: pt.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+			pt.IPv4{Src: src, Dst: dst}, pt.UDP{Src: 9, Dst: 9999}, pt.Zeros(20)))
 		want = append(want, fmt.Sprintf("%s ip.saddr=%s ip.daddr=%s", seenAs, src, dst))
 		d.Eventually("the packet is read", func() bool { return int(d.Stats("out").Out) >= len(want) })
 	}
 	for i := range 3 {
-		send(a, fmt.Sprint("a", i), fmt.Sprintf("192.0.%d.1", i), "192.0.2.99", fmt.Sprint("oob.ifindex_in=", index(t, b, fmt.Sprint("b", i))))
+		send(a, fmt.Sprint("a", i), fmt.Sprintf("192.0.%d.1", i), "192.0.2.99",
+			fmt.Sprint("oob.ifindex_in=", index(t, b, fmt.Sprint("b", i))))
 	}
 	send(b, "b1", "192.0.1.2", "192.0.1.1", fmt.Sprint("oob.ifindex_out=", index(t, b, "b1")))
 	send(b, "lo", "127.0.0.1", "127.0.0.1", "oob.ifindex_in=1")

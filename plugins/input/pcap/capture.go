@@ -51,7 +51,10 @@ type capture struct {
 
 // openCapture opens the interface.
 func openCapture(s *settings, columns *columns, env *engine.Env) (reader, error) {
-	c := &capture{columns: columns, log: env.Log, limited: env.Limited(), place: &s.place, fanout: s.fanout, wait: s.place.Wait}
+	c := &capture{
+		columns: columns, log: env.Log, limited: env.Limited(), place: &s.place, fanout: s.fanout,
+		wait: s.place.Wait,
+	}
 	c.lost = env.Stats.Lost("ring", "packets that found the ring full")
 	c.removals = env.Stats.Counter("removed", "times that the interface went away")
 	c.without = env.Stats.Counter("seconds_without", "seconds in which the interface was not there")
@@ -78,7 +81,8 @@ func (c *capture) begin() (err error) {
 	case c.gone:
 		c.log.Warn("the interface is not there; capturing begins when it is", "interface", c.options.iface)
 	default:
-		c.log.Info("capturing", "interface", c.options.iface, "rings", len(c.rings), "octets", len(c.rings)*ringBlocks*ringBlock)
+		c.log.Info("capturing", "interface", c.options.iface, "rings", len(c.rings), "octets",
+			len(c.rings)*ringBlocks*ringBlock)
 	}
 	return nil
 }

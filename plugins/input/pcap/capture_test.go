@@ -288,7 +288,8 @@ filter = "udp port 9999"
 					}
 					if round < 2 {
 						absent := d.Count("in", "namespace_absent_seconds")
-						d.Eventually("it is seen to be gone, and the time is counted", func() bool { return d.Count("in", "namespace_absent_seconds") > absent })
+						d.Eventually("it is seen to be gone, and the time is counted",
+							func() bool { return d.Count("in", "namespace_absent_seconds") > absent })
 						if out := d.Stats("in").Out; out < sent {
 							t.Errorf("%d packets, %d were sent before it went", out, sent)
 						}
@@ -296,7 +297,8 @@ filter = "udp port 9999"
 					waits = false
 					b.Make(t)
 					if round < 2 {
-						d.Eventually("it waits for the interface", func() bool { return strings.Contains(d.Log.String(), "WARN the interface is not there") })
+						d.Eventually("it waits for the interface",
+							func() bool { return strings.Contains(d.Log.String(), "WARN the interface is not there") })
 					}
 					// The cable goes with the old namespace, which the daemon keeps until it looks.
 					d.Eventually("the old namespace is left", func() bool { return a.Cmd("ip link show va").Run() != nil })
@@ -309,7 +311,8 @@ filter = "udp port 9999"
 					return d.Stats("in").Out > before
 				})
 			}
-			if log := d.Log.String(); !strings.Contains(log, "the network namespace is there again") || !strings.Contains(log, b.Path()) {
+			if log := d.Log.String(); !strings.Contains(log, "the network namespace is there again") ||
+				!strings.Contains(log, b.Path()) {
 				t.Errorf("the log does not say so:\n%s", log)
 			}
 			if waits := strings.HasPrefix(settings, "wait"); !waits && !d.Log.Has("the network namespace has gone away") {

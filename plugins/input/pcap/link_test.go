@@ -65,7 +65,10 @@ func linkCases() []linkCase {
 		add(linkLoop, typeIPv6, six, pt.Loop{Family: family})
 	}
 	// What drivers of serial lines and other systems put into the loopback's link type.
-	for _, head := range []string{"\x0f\x00\x08\x00", "\x8f\x00\x08\x00", "\xff\x03\x00\x21", "\x00\x08\x00\x00", "\x00\x00\x08\x00", "\x00\x02\x00\x00"} {
+	for _, head := range []string{
+		"\x0f\x00\x08\x00", "\x8f\x00\x08\x00", "\xff\x03\x00\x21", "\x00\x08\x00\x00",
+		"\x00\x00\x08\x00", "\x00\x02\x00\x00",
+	} {
 		add(linkNull, typeIPv4, four, pt.Raw(head))
 	}
 	for _, head := range []string{"\x0f\x00\x86\xdd", "\xff\x03\x00\x57", "\xdd\x86\x00\x00", "\x00\x18\x00\x00"} {

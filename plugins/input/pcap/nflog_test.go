@@ -23,13 +23,17 @@ func logs() (packets []pt.Packet) {
 	for _, big := range []bool{false, true} {
 		for _, head := range []pt.NFLOG{
 			{
-				In: 1, Out: 2, Prefix: "dropped: ", Hook: 2, Mark: 0x1234, UID: 1000, GID: 100, Seq: 7, HWType: 1, HWHeader: hardware,
-				HWAddr: address[:], BigEndian: big,
+				In: 1, Out: 2, Prefix: "dropped: ", Hook: 2, Mark: 0x1234, UID: 1000, GID: 100, Seq: 7, HWType: 1,
+				HWHeader: hardware,
+				HWAddr:   address[:], BigEndian: big,
 			},
 			{In: 1, Prefix: "x", Hook: 3, UID: 33, BigEndian: big},
 			{Hook: 4, BigEndian: big},
 		} {
-			packets = append(packets, pt.Packet{Time: time.Unix(int64(len(packets)), 0), Data: pt.Build(append([]pt.Layer{head}, udp...)...)})
+			packets = append(packets, pt.Packet{
+				Time: time.Unix(int64(len(packets)), 0),
+				Data: pt.Build(append([]pt.Layer{head}, udp...)...),
+			})
 		}
 	}
 	return packets
@@ -38,7 +42,8 @@ func logs() (packets []pt.Packet) {
 func TestLogsInAFile(t *testing.T) {
 	nstest.Need(t, "tool:tshark")
 	file := writeCapture(t, linkNFLOG, logs())
-	text, err := exec.Command("tshark", "-r", file, "-T", "fields", "-E", "separator=;", "-e", "nflog.prefix", "-e", "nflog.hook", "-e", "nflog.uid",
+	text, err := exec.Command("tshark", "-r", file, "-T", "fields", "-E", "separator=;", "-e", "nflog.prefix", "-e",
+		"nflog.hook", "-e", "nflog.uid",
 		"-e", "nflog.gid", "-e", "nflog.ifindex_indev", "-e", "nflog.ifindex_outdev", "-e", "udp.dstport").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +78,8 @@ keys = [%s, "oob.mark", "raw.mac", "raw.type", "raw.mac.saddr", "oob.seq.local",
 		// tshark reads attributes in the order of little-endian machines only, and has no fields for these.
 		also := " oob.in= oob.out="
 		if i%3 == 0 {
-			also = " oob.mark=4660 raw.mac=0200000000010200000000020800 raw.type=1 raw.mac.saddr=020000000002 oob.seq.local=7 oob.in= oob.out="
+			also = " oob.mark=4660 raw.mac=0200000000010200000000020800 raw.type=1 raw.mac.saddr=020000000002 " +
+				"oob.seq.local=7 oob.in= oob.out="
 		}
 		if got[i] != want[i%3]+also {
 			t.Errorf("record %d\n%s\n%s", i, got[i], want[i%3]+also)

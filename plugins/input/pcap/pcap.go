@@ -81,8 +81,11 @@ type reader interface {
 
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
-	o.String(&in.iface, "interface", "", "interface to capture from, instead of files; any: all that the network namespace has and gets, each packet with the index of its own, and with the source address of its link layer only")
-	o.Bool(&in.place.Wait, "wait", false, "start although the interface or its network namespace is not there, and wait for it; without, a name that is not there is an error. One that goes away later is always waited for")
+	o.String(&in.iface, "interface", "", "interface to capture from, instead of files; any: all that the network "+
+		"namespace has and gets, each packet with the index of its own, and with the source address of its link layer only")
+	o.Bool(&in.place.Wait, "wait", false,
+		"start although the interface or its network namespace is not there, and wait for it; without, a name that is not "+
+			"there is an error. One that goes away later is always waited for")
 	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
 	engine.Octets(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
 	o.Bool(&in.promisc, "promisc", true, "have the interface receive what is addressed to others")

@@ -37,8 +37,10 @@ func (c *Counters) Totals(p *engine.Binder) bool {
 			"remedy", `let the input count deltas, or set counters = "total" where the collector reads totals`)
 	default:
 		// Of packets and the like there is nothing to say: they have no such counters.
-		if octets, packets := engine.Want(p, key.OrigOctets), engine.Want(p, key.OrigPackets); octets.Given() || packets.Given() {
-			p.Env().Log.Warn("no plugin of the stack says whether octets and packets are deltas or totals, so they go out as totals (elements 85 and 86), "+
+		if octets, packets := engine.Want(p, key.OrigOctets), engine.Want(p, key.OrigPackets); octets.Given() ||
+			packets.Given() {
+			p.Env().Log.Warn("no plugin of the stack says whether octets and packets are deltas or totals, so they go out as "+
+				"totals (elements 85 and 86), "+
 				"which a collector does not add up: goflow2, akvorado and other collectors that read elements 1 and 2 only show 0",
 				"stack", info.Name, "input", info.Input,
 				"remedy", `set counters = "delta" if each record counts what came since the flow's last one, or if each flow has one record; `+

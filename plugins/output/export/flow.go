@@ -164,7 +164,9 @@ func (f *flowKeys) times(l *items, o FlowLayout) {
 	}
 }
 
-func (f *flowKeys) time(l *items, o FlowLayout, e *engine.Element, orig, reply engine.Col[engine.Time], usual []*engine.Element) {
+func (f *flowKeys) time(l *items, o FlowLayout, e *engine.Element, orig, reply engine.Col[engine.Time],
+	usual []*engine.Element,
+) {
 	of := func(c engine.Col[engine.Time]) source {
 		s := col(c)
 		if e == element.FlowStartSysUpTime || e == element.FlowEndSysUpTime {

@@ -69,7 +69,8 @@ func FuzzEncode(f *testing.F) {
 				messages = append(messages, msg)
 			})
 			if int(sent) != b.Len()+res.Second-res.NoTemplate-res.TooBig {
-				t.Errorf("%d records in messages, but %d rows + %d second - %d - %d", sent, b.Len(), res.Second, res.NoTemplate, res.TooBig)
+				t.Errorf("%d records in messages, but %d rows + %d second - %d - %d", sent, b.Len(), res.Second,
+					res.NoTemplate, res.TooBig)
 			}
 			if want := content(flows, b.Len()+res.Second); set["fields"] == "" && told != want {
 				t.Errorf("messages and losses amount to %+v, want %+v", told, want)

@@ -92,7 +92,9 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 	o.noForm = p.Stats().Drop("no_template", "records that would have needed a template beyond max_templates, or that are not IP")
 	o.no6 = p.Stats().Drop("ipv6_without_template", "IPv6 records, which a collector that is told no template cannot know")
 	if o.announce == export.Never {
-		o.Queued = p.Stats().Counter("without_template", "records sent without their template (send_template = never): only a collector that knows it from its own configuration reads them")
+		o.Queued = p.Stats().Counter("without_template",
+			"records sent without their template (send_template = never): only a collector that knows it from its own "+
+				"configuration reads them")
 	}
 	o.templates.First, o.templates.Max = 257, o.maxTemplates
 	if o.layout == layoutULOGD2 {
@@ -272,7 +274,10 @@ func (o *output) encoder(p *engine.Binder) *export.Encoder {
 	if o.layout == layoutULOGD2 {
 		return export.NewULOGD2(p, &o.templates)
 	}
-	flows := export.NewFlows(p, &o.templates, export.FlowLayout{Direction: o.direction, Totals: o.counters.Totals(p), Choice: o.choice})
+	flows := export.NewFlows(p, &o.templates, export.FlowLayout{
+		Direction: o.direction, Totals: o.counters.Totals(p),
+		Choice: o.choice,
+	})
 	if flows != nil {
 		return flows
 	}

@@ -125,7 +125,8 @@ func TestPacketRecords(t *testing.T) {
 	r.end()
 	p := got[0]
 	if p.addr(8) != netip.MustParseAddr("10.0.0.1") || p.uint(0, 7) != 40000 || p.uint(0, 11) != 22 || p.uint(0, 1) != 60 || p.uint(0, 6) != 0x102 ||
-		p.uint(0, 323) != 1767225600123 || p.uint(0, 10) != 3 || p.uint(0, 56) != 0x020000000007 || p.uint(0, 80) != 0x020000000008 || string(p.values[engine.IE{PEN: 21373, ID: 3}]) != "drop: " {
+		p.uint(0, 323) != 1767225600123 || p.uint(0, 10) != 3 || p.uint(0, 56) != 0x020000000007 ||
+		p.uint(0, 80) != 0x020000000008 || string(p.values[engine.IE{PEN: 21373, ID: 3}]) != "drop: " {
 		t.Errorf("packet record is %v", p.values)
 	}
 	if text := string(got[1].values[engine.IE{PEN: 21373, ID: 3}]); text != "d\xc3\xa9fense ?"+strings.Repeat("x", 245) {

@@ -196,7 +196,8 @@ func TestPcapng(t *testing.T) {
 func TestPrefixIsTheComment(t *testing.T) {
 	prefix := func(r stacktest.Record, p string) stacktest.Record { return r.With("oob.prefix", p) }
 	alone := short.Without("oob.ifindex_in").Without("oob.in").Without("oob.ifindex_out").Without("oob.out")
-	path := write(t, map[string]string{"format": "pcapng"}, prefix(short, "dropped: "), prefix(alone, "Zürich"), prefix(short, "a\nb\xff"), short, prefix(short, ""))
+	path := write(t, map[string]string{"format": "pcapng"}, prefix(short, "dropped: "), prefix(alone, "Zürich"),
+		prefix(short, "a\nb\xff"), short, prefix(short, ""))
 	got := tshark(t, path, "frame.comment")
 	if want := "dropped: \nZürich\na\\x0ab\ufffd\n\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)

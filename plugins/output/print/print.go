@@ -43,7 +43,8 @@ type print struct {
 func (p *print) Options(o *engine.Options) {
 	p.file.Declare(o, "/dev/stdout")
 	p.keys.Options(o)
-	o.Enum(&p.format, "format", "keys", []string{"table", "keys", "csv"}, "table: aligned columns for people; keys: name=value of each key; csv: values, with a first line of names")
+	o.Enum(&p.format, "format", "keys", []string{"table", "keys", "csv"},
+		"table: aligned columns for people; keys: name=value of each key; csv: values, with a first line of names")
 }
 
 func (p *print) Bind(b *engine.Binder) engine.Stage {

@@ -26,8 +26,10 @@ const at int64 = 1772357400_025_000_000 // 2026-03-01 09:30:00.025 UTC
 func flow(after int64, pairs ...string) stacktest.Record {
 	r := rec(
 		"flow.start", fmt.Sprint(at+after), "flow.end", fmt.Sprint(at+after+189_000_000),
-		"orig.ip.protocol", "6", "orig.ip.saddr", "192.0.2.10", "orig.l4.sport", "50312", "orig.ip.daddr", "198.51.100.80", "orig.l4.dport", "443",
-		"orig.raw.pktcount", "12", "orig.raw.pktlen", "790", "reply.raw.pktcount", "11", "reply.raw.pktlen", "11673", "flow.end.reason", "3", "oob.family", "2",
+		"orig.ip.protocol", "6", "orig.ip.saddr", "192.0.2.10", "orig.l4.sport", "50312", "orig.ip.daddr", "198.51.100.80",
+		"orig.l4.dport", "443",
+		"orig.raw.pktcount", "12", "orig.raw.pktlen", "790", "reply.raw.pktcount", "11", "reply.raw.pktlen", "11673",
+		"flow.end.reason", "3", "oob.family", "2",
 	)
 	for i := 0; i < len(pairs); i += 2 {
 		r = r.With(pairs[i], pairs[i+1])
@@ -64,34 +66,49 @@ func same(t *testing.T, got, want string) {
 
 func TestTableOfFlows(t *testing.T) {
 	got := run(t, map[string]string{"format": "table"},
-		flow(60_000_000_000, "orig.raw.pktcount", "4000000000", "orig.raw.pktlen", "18446744073709551615", "flow.end.reason", "4").With("orig.ip.protocol", "253"),
+		flow(60_000_000_000, "orig.raw.pktcount", "4000000000", "orig.raw.pktlen", "18446744073709551615",
+			"flow.end.reason", "4").With("orig.ip.protocol", "253"),
 		flow(0),
 	)
 	same(t, got, ""+
-		"start                time proto  source                destination            packets   octets replies   octets end\n"+
-		"03-01 09:30:00.025  189ms tcp    192.0.2.10:50312      198.51.100.80:443           12    790 B      11 11.4 KiB finished\n"+
-		"03-01 09:31:00.025  189ms 253    192.0.2.10:50312      198.51.100.80:443       4.00 G 16.0 EiB      11 11.4 KiB forced\n")
+		"start                time proto  source                destination            packets   octets replies   octets "+
+		"end\n"+
+		"03-01 09:30:00.025  189ms tcp    192.0.2.10:50312      198.51.100.80:443           12    790 B      11 11.4 KiB "+
+		"finished\n"+
+		"03-01 09:31:00.025  189ms 253    192.0.2.10:50312      198.51.100.80:443       4.00 G 16.0 EiB      11 11.4 KiB "+
+		"forced\n")
 }
 
 // Long addresses lose their middle, absent values are "-", and nothing is wider than 120 columns.
 func TestTableOfIPv6(t *testing.T) {
-	long := flow(0, "oob.family", "10").With("orig.ip.saddr", "2001:db8:1111:2222:3333:4444:5555:6666").With("orig.ip.daddr", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff").
-		With("orig.l4.sport", "65535").With("orig.raw.pktcount", "4000000000").With("orig.raw.pktlen", "18446744073709551615").With("flow.end.reason", "5")
-	got := run(t, map[string]string{"format": "table"}, flow(0), long, flow(1).Without("flow.end").Without("reply.raw.pktcount").Without("orig.l4.sport").Without("orig.l4.dport").With("orig.ip.protocol", "47"))
+	long := flow(0, "oob.family", "10").With("orig.ip.saddr",
+		"2001:db8:1111:2222:3333:4444:5555:6666").With("orig.ip.daddr", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff").
+		With("orig.l4.sport", "65535").With("orig.raw.pktcount", "4000000000").With("orig.raw.pktlen",
+		"18446744073709551615").With("flow.end.reason", "5")
+	got := run(t, map[string]string{"format": "table"}, flow(0), long,
+		flow(1).Without("flow.end").Without("reply.raw.pktcount").Without("orig.l4.sport").Without("orig.l4.dport").With("orig.ip.protocol", "47"))
 	same(t, got, ""+
-		"start                time proto  source                destination            packets   octets replies   octets end\n"+
-		"03-01 09:30:00.025  189ms tcp    192.0.2.10:50312      198.51.100.80:443           12    790 B      11 11.4 KiB finished\n"+
-		"03-01 09:30:00.025  189ms tcp    [2001:db8:…666]:65535 [2001:db8:…e:ffff]:443  4.00 G 16.0 EiB      11 11.4 KiB no room\n"+
-		"03-01 09:30:00.025      - gre    192.0.2.10            198.51.100.80               12    790 B       - 11.4 KiB finished\n")
+		"start                time proto  source                destination            packets   octets replies   octets "+
+		"end\n"+
+		"03-01 09:30:00.025  189ms tcp    192.0.2.10:50312      198.51.100.80:443           12    790 B      11 11.4 KiB "+
+		"finished\n"+
+		"03-01 09:30:00.025  189ms tcp    [2001:db8:…666]:65535 [2001:db8:…e:ffff]:443  4.00 G 16.0 EiB      11 11.4 KiB "+
+		"no room\n"+
+		"03-01 09:30:00.025      - gre    192.0.2.10            198.51.100.80               12    790 B       - 11.4 KiB "+
+		"finished\n")
 }
 
 func TestTableOfPackets(t *testing.T) {
-	packet := rec("oob.time", fmt.Sprint(at), "oob.in", "eth0", "oob.out", "", "oob.prefix", "drop \x1b[31m: a long prefix of a rule", "ip.protocol", "6", "ip.saddr", "192.0.2.10", "ip.daddr", "198.51.100.80",
+	packet := rec("oob.time", fmt.Sprint(at), "oob.in", "eth0", "oob.out", "", "oob.prefix",
+		"drop \x1b[31m: a long prefix of a rule", "ip.protocol", "6", "ip.saddr", "192.0.2.10", "ip.daddr", "198.51.100.80",
 		"tcp.sport", "50312", "tcp.dport", "443", "raw.pktlen", "60", "oob.family", "2")
-	ping := rec("oob.time", fmt.Sprint(at), "oob.in", "eth0.4094.verylong", "ip.protocol", "58", "ip.saddr", "2001:db8::1", "ip.daddr", "2001:db8::2", "raw.pktlen", "104", "icmpv6.type", "128", "icmpv6.code", "0", "oob.family", "10")
+	ping := rec("oob.time", fmt.Sprint(at), "oob.in", "eth0.4094.verylong", "ip.protocol", "58", "ip.saddr",
+		"2001:db8::1", "ip.daddr", "2001:db8::2", "raw.pktlen", "104", "icmpv6.type", "128", "icmpv6.code", "0",
+		"oob.family", "10")
 	got := run(t, map[string]string{"format": "table"}, packet, ping)
 	for _, want := range []string{
-		"time               in ", " what       prefix\n", "03-01 09:30:00.025 eth0 ", " tcp    192.0.2.10:50312 ", " 198.51.100.80:443 ", "     60 -          drop \\…a rule\n",
+		"time               in ", " what       prefix\n", "03-01 09:30:00.025 eth0 ", " tcp    192.0.2.10:50312 ",
+		" 198.51.100.80:443 ", "     60 -          drop \\…a rule\n",
 		"icmpv6 2001:db8::1 ", "    104 type 128/0 -\n",
 	} {
 		if !strings.Contains(got, want) {
@@ -105,7 +122,8 @@ func TestTableOfPackets(t *testing.T) {
 }
 
 func TestTableOfCounters(t *testing.T) {
-	got := run(t, map[string]string{"format": "table"}, rec("oob.time", fmt.Sprint(at), "sum.name", "http", "sum.pkts", "1234567", "sum.bytes", "18446744073709551615"))
+	got := run(t, map[string]string{"format": "table"}, rec("oob.time", fmt.Sprint(at), "sum.name", "http", "sum.pkts",
+		"1234567", "sum.bytes", "18446744073709551615"))
 	same(t, got, ""+
 		"time               name                                          packets               octets\n"+
 		"03-01 09:30:00.025 http                                          1234567 18446744073709551615 16.0 EiB\n")
@@ -113,7 +131,10 @@ func TestTableOfCounters(t *testing.T) {
 
 // keys chooses the columns.
 func TestTableOfKeys(t *testing.T) {
-	got := run(t, map[string]string{"format": "table", "keys": "orig.ip.saddr,orig.ip.protocol,flow.end.reason,orig.raw.pktlen"}, flow(0))
+	got := run(t, map[string]string{
+		"format": "table",
+		"keys":   "orig.ip.saddr,orig.ip.protocol,flow.end.reason,orig.raw.pktlen",
+	}, flow(0))
 	same(t, got, ""+
 		"orig.ip.saddr   orig.ip.protocol flow.end.reason orig.raw.pktlen\n"+
 		"192.0.2.10      tcp              finished                    790\n")
@@ -137,7 +158,8 @@ func TestCSV(t *testing.T) {
 // The lines of before are the default still.
 func TestKeys(t *testing.T) {
 	got := run(t, nil, flow(0))
-	if want := "flow.start=2026-03-01T09:30:00.025000Z flow.end=2026-03-01T09:30:00.214000Z orig.ip.protocol=6 orig.ip.saddr=192.0.2.10 "; !strings.HasPrefix(got, want) {
+	if want := "flow.start=2026-03-01T09:30:00.025000Z flow.end=2026-03-01T09:30:00.214000Z orig.ip.protocol=6 " +
+		"orig.ip.saddr=192.0.2.10 "; !strings.HasPrefix(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

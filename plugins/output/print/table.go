@@ -131,7 +131,8 @@ func blanks(buf []byte, n int) []byte {
 
 // hues are the words that have a colour on a terminal.
 var hues = map[string]string{
-	"tcp": "\x1b[32m", "udp": "\x1b[36m", "icmp": "\x1b[35m", "icmpv6": "\x1b[35m", "forced": "\x1b[33m", "no room": "\x1b[31m",
+	"tcp": "\x1b[32m", "udp": "\x1b[36m", "icmp": "\x1b[35m", "icmpv6": "\x1b[35m", "forced": "\x1b[33m",
+	"no room": "\x1b[31m",
 }
 
 func (t *table) colour(buf, v []byte) []byte {

@@ -65,12 +65,15 @@ func (b binder) flows() []cell {
 		cells = append(cells, cell{head: "start", width: timeWidth, value: timeValue(start)})
 	}
 	if start != nil && end != nil {
-		cells = append(cells, cell{head: "time", width: 6, right: true, value: func(buf []byte, b *engine.Batch, r engine.Row) []byte {
-			if !start.Has(b, r) || !end.Has(b, r) {
-				return buf
-			}
-			return append(buf, human.Duration(time.Duration(end.Uint(b, r)-start.Uint(b, r)))...)
-		}})
+		cells = append(cells, cell{
+			head: "time", width: 6, right: true,
+			value: func(buf []byte, b *engine.Batch, r engine.Row) []byte {
+				if !start.Has(b, r) || !end.Has(b, r) {
+					return buf
+				}
+				return append(buf, human.Duration(time.Duration(end.Uint(b, r)-start.Uint(b, r)))...)
+			},
+		})
 	}
 	if f := b.field(key.OrigProtocol.Name()); f != nil {
 		cells = append(cells, cell{head: "proto", width: 6, value: protoValue(f)})
@@ -206,7 +209,10 @@ func (b binder) counters() []cell {
 
 // endpoint is the column of an address with the port that a record has, if any.
 func (b binder) endpoint(head, addr string, ports ...string) cell {
-	c := cell{head: head, width: endWidth, least: endLeast, value: func(buf []byte, _ *engine.Batch, _ engine.Row) []byte { return buf }}
+	c := cell{
+		head: head, width: endWidth, least: endLeast,
+		value: func(buf []byte, _ *engine.Batch, _ engine.Row) []byte { return buf },
+	}
 	a := b.field(addr)
 	if a == nil {
 		return c

@@ -36,14 +36,20 @@ func openDisk(o *Output, env *engine.Env) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := dir.Open("rows", spool.Config{Max: o.spoolMax, Log: env.Log, Often: env.Limited(), Stats: env.Stats, Go: env.Go})
+	s, err := dir.Open("rows", spool.Config{
+		Max: o.spoolMax, Log: env.Log, Often: env.Limited(),
+		Stats: env.Stats, Go: env.Go,
+	})
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
 	return &disk{
 		Spool: s, dir: dir, env: env,
-		spooled: env.Stats.Counter("spooled", "records that went to the spool because the buffer was full, older ones were in the spool, or the daemon ended"),
-		failed:  env.Stats.Drop("spool_failed", "records that could not be put into the spool, for want of disk space or permission, or because one is above 64 KiB"),
+		spooled: env.Stats.Counter("spooled",
+			"records that went to the spool because the buffer was full, older ones were in the spool, or the daemon ended"),
+		failed: env.Stats.Drop("spool_failed",
+			"records that could not be put into the spool, for want of disk space or permission, or because one is above 64 "+
+				"KiB"),
 		foreign: env.Stats.Drop("spool_foreign", "records in the spool that were not written by an output like this one"),
 	}, nil
 }

@@ -26,10 +26,16 @@ type Output struct {
 
 // Declare declares the options that all stores share.
 func (o *Output) Declare(opts *engine.Options) {
-	opts.Seconds(&o.every, "flush_interval", time.Second, "how long records may gather before they are sent; a full batch goes at once")
-	opts.Size(&o.buffer, "buffer", 64<<20, "octets of records at most that wait in memory for the store; what comes beyond goes to the spool or, without one, waits in the output's queue, where when_full decides. What is here is lost when the daemon is killed")
-	opts.String(&o.spool, "spool", "", "directory on disk for records that find the buffer full; what waits at the end of the daemon goes there and is sent by the next run. An output has it alone")
-	opts.Size(&o.spoolMax, "spool_max", 1<<30, "octets of the spool at most; beyond it the oldest records are dropped and counted as spool_full. At the end of the daemon the buffer comes on top")
+	opts.Seconds(&o.every, "flush_interval", time.Second,
+		"how long records may gather before they are sent; a full batch goes at once")
+	opts.Size(&o.buffer, "buffer", 64<<20,
+		"octets of records at most that wait in memory for the store; what comes beyond goes to the spool or, without "+
+			"one, waits in the output's queue, where when_full decides. What is here is lost when the daemon is killed")
+	opts.String(&o.spool, "spool", "", "directory on disk for records that find the buffer full; what waits at the end "+
+		"of the daemon goes there and is sent by the next run. An output has it alone")
+	opts.Size(&o.spoolMax, "spool_max", 1<<30,
+		"octets of the spool at most; beyond it the oldest records are dropped and counted as spool_full. At the end of "+
+			"the daemon the buffer comes on top")
 }
 
 // DeclareReconnect declares reconnect as all stores have it that ulogd2 does not.
@@ -40,7 +46,8 @@ func (o *Output) DeclareReconnect(opts *engine.Options) {
 // DeclareULOGD2 declares the options of ulogd2's databases that are about waiting.
 func (o *Output) DeclareULOGD2(opts *engine.Options) {
 	var ignored int
-	opts.Seconds(&o.pause, "reconnect", defaultPause, "longest pause before the database is tried again; 0 means 2: unlike ulogd2 the output never gives up")
+	opts.Seconds(&o.pause, "reconnect", defaultPause,
+		"longest pause before the database is tried again; 0 means 2: unlike ulogd2 the output never gives up")
 	opts.Size(&o.memcap, "backlog_memcap", 0, "ulogd2's name of buffer; 0 means what buffer says")
 	engine.Int(opts, &ignored, "backlog_oneshot_requests", 10, "has no effect: what waits is sent in batches")
 	engine.Int(opts, &ignored, "ring_buffer_size", 0, "has no effect: a goroutine of its own always sends")
@@ -60,7 +67,8 @@ func (o *Output) Validate() error {
 		return fmt.Errorf("buffer: must be at least %s, is %s", engine.FormatSize(minBuffer), engine.FormatSize(o.buffer))
 	}
 	if o.spool != "" && o.spoolMax < spool.MinMax {
-		return fmt.Errorf("spool_max: must be at least %s, is %s", engine.FormatSize(spool.MinMax), engine.FormatSize(o.spoolMax))
+		return fmt.Errorf("spool_max: must be at least %s, is %s", engine.FormatSize(spool.MinMax),
+			engine.FormatSize(o.spoolMax))
 	}
 	return nil
 }

@@ -55,7 +55,8 @@ func (q *queue) open(env *engine.Env) error {
 	}
 	rand.Read(q.id[:8])
 	q.full = env.Stats.Drop("buffer_full", "records that found the buffer full and could not wait: without a queue")
-	q.late = env.Stats.Drop("not_taken", "records that the store had not taken at the end of the daemon, and for which there was no spool")
+	q.late = env.Stats.Drop("not_taken", "records that the store had not taken at the end of the daemon, and for which "+
+		"there was no spool")
 	if q.output.spool != "" {
 		var err error
 		if q.disk, err = openDisk(q.output, env); err != nil {
@@ -196,7 +197,8 @@ func (q *queue) tick(now time.Time) {
 func (q *queue) flush() {
 	for q.pump(); q.handed+len(q.waiting) > 0 || q.disk != nil && q.disk.Records() > 0; q.pump() {
 		end := q.env.Deadline()
-		if q.disk != nil && (q.sender.away.Load() || !end.IsZero() && time.Until(end) < time.Duration(q.octets)*time.Second/(100<<20)) {
+		if q.disk != nil && (q.sender.away.Load() || !end.IsZero() &&
+			time.Until(end) < time.Duration(q.octets)*time.Second/(100<<20)) {
 			return
 		}
 		if !end.IsZero() && time.Now().After(end) {

@@ -88,10 +88,13 @@ func init() {
 
 func setup(options ...string) stacktest.Setup {
 	there = &world{taken: map[string]bool{}}
-	s := stacktest.Setup{Output: "TESTSTORE", Options: map[string]string{"flush_interval": "10ms", "reconnect": "20ms"}, Shape: []stacktest.Record{
-		{{Name: "oob.family", Value: "2"}, {Name: "oob.prefix", Value: "p"}, {Name: "ip.saddr", Value: "10.0.0.1"}},
-		{{Name: "oob.family", Value: "10"}, {Name: "oob.prefix", Value: "q"}},
-	}}
+	s := stacktest.Setup{
+		Output: "TESTSTORE", Options: map[string]string{"flush_interval": "10ms", "reconnect": "20ms"},
+		Shape: []stacktest.Record{
+			{{Name: "oob.family", Value: "2"}, {Name: "oob.prefix", Value: "p"}, {Name: "ip.saddr", Value: "10.0.0.1"}},
+			{{Name: "oob.family", Value: "10"}, {Name: "oob.prefix", Value: "q"}},
+		},
+	}
 	for _, o := range options {
 		name, text, _ := strings.Cut(o, "=")
 		s.Options[name] = text

@@ -72,7 +72,10 @@ func TestDatagramsOfULOGD2(t *testing.T) {
 // TestTimeFormat: the local log's lines can say year and zone. RFC 5424 does so by itself, and has no
 // other form.
 func TestTimeFormat(t *testing.T) {
-	for format, want := range map[string]string{"rfc3164": "Nov 21 02:06:28", "iso8601": "2026-11-21T02:06:28Z", "unix": "1795226788"} {
+	for format, want := range map[string]string{
+		"rfc3164": "Nov 21 02:06:28", "iso8601": "2026-11-21T02:06:28Z",
+		"unix": "1795226788",
+	} {
 		want = fmt.Sprintf("<29>%s ulogd[%d]: %s", want, os.Getpid(), line)
 		if got := local(t, packet, map[string]string{"time_format": format}); got != want {
 			t.Errorf("%s: got %q, want %q", format, got, want)

@@ -36,7 +36,8 @@ func TestDecode(t *testing.T) {
 		},
 		Sent: ctnetlink.Counters{Packets: 10, Octets: 4000}, Answered: ctnetlink.Counters{Packets: 20, Octets: 8000},
 		Start: 1795227979547048123, Stop: 1795227981549147456, Stamp: 1795227981549148000,
-		ID: 77, Status: 0x28e, Family: unix.AF_INET, TCPState: key.TCPTimeWait, Event: key.EventDestroy, Has: ctnetlink.HasID | ctnetlink.HasTCP | ctnetlink.HasCounters,
+		ID: 77, Status: 0x28e, Family: unix.AF_INET, TCPState: key.TCPTimeWait, Event: key.EventDestroy,
+		Has: ctnetlink.HasID | ctnetlink.HasTCP | ctnetlink.HasCounters,
 	}
 	if !reflect.DeepEqual(f, want) {
 		t.Errorf("got  %+v\nwant %+v", f, want)
@@ -55,8 +56,10 @@ func TestNothingStaysBehind(t *testing.T) {
 			}
 			// What has no presence bit is stale, and nobody reads it.
 			f.Labels, f.Helper, f.SecCtx, f.Master = want.Labels, want.Helper, want.SecCtx, want.Master
-			f.Orig.Sport, f.Orig.Dport, f.Reply.Sport, f.Reply.Dport = want.Orig.Sport, want.Orig.Dport, want.Reply.Sport, want.Reply.Dport
-			f.Orig.ICMPType, f.Orig.ICMPCode, f.Reply.ICMPType, f.Reply.ICMPCode = want.Orig.ICMPType, want.Orig.ICMPCode, want.Reply.ICMPType, want.Reply.ICMPCode
+			f.Orig.Sport, f.Orig.Dport, f.Reply.Sport, f.Reply.Dport = want.Orig.Sport, want.Orig.Dport, want.Reply.Sport,
+				want.Reply.Dport
+			f.Orig.ICMPType, f.Orig.ICMPCode, f.Reply.ICMPType, f.Reply.ICMPCode = want.Orig.ICMPType, want.Orig.ICMPCode,
+				want.Reply.ICMPType, want.Reply.ICMPCode
 			f.Orig.Zone, f.Reply.Zone = want.Orig.Zone, want.Reply.Zone
 			if !reflect.DeepEqual(f, want) {
 				t.Errorf("after %+v:\ngot  %+v\nwant %+v", before, f, want)

@@ -140,7 +140,10 @@ func (t *TCP) MaxMessage() int { return 0 }
 
 // Ends implements Session.
 func (t *TCP) Ends() engine.SocketPair {
-	return engine.SocketPair{Protocol: unix.IPPROTO_TCP, Local: ends(t.conn.LocalAddr()), Remote: ends(t.conn.RemoteAddr())}
+	return engine.SocketPair{
+		Protocol: unix.IPPROTO_TCP, Local: ends(t.conn.LocalAddr()),
+		Remote: ends(t.conn.RemoteAddr()),
+	}
 }
 
 // Shutdown implements Session.

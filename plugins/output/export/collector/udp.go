@@ -229,7 +229,10 @@ func (u *UDP) Acked() int64 { return 1<<63 - 1 }
 
 // Ends implements Session.
 func (u *UDP) Ends() engine.SocketPair {
-	return engine.SocketPair{Protocol: unix.IPPROTO_UDP, Local: ends(u.conn.LocalAddr()), Remote: ends(u.conn.RemoteAddr())}
+	return engine.SocketPair{
+		Protocol: unix.IPPROTO_UDP, Local: ends(u.conn.LocalAddr()),
+		Remote: ends(u.conn.RemoteAddr()),
+	}
 }
 
 // Shutdown implements Session.
