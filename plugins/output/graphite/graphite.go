@@ -90,25 +90,39 @@ func (s *stage) Consume(b *engine.Batch) {
 		if have[r]&timed != 0 && times[r].Sec() != 0 {
 			sec = int64(times[r].Sec())
 		}
-		name := b.Bytes(engine.Span(names[r]))
-		buf = s.appendLine(buf, name, ".pkts ", pkts[r], sec)
-		buf = s.appendLine(buf, name, ".bytes ", octets[r], sec)
+		start := len(buf)
+		buf = s.appendPath(buf, b.Bytes(engine.Span(names[r])))
+		end := len(buf)
+		buf = appendValue(buf, ".pkts ", pkts[r], sec)
+		buf = append(buf, buf[start:end]...)
+		buf = appendValue(buf, ".bytes ", octets[r], sec)
 		buf = s.End(buf)
 	}
 	s.Commit(buf)
 }
 
-func (s *stage) appendLine(buf, name []byte, what string, value uint64, sec int64) []byte {
+// appendPath appends the prefix and the counter's name, in which nothing can end the line or a field.
+func (s *stage) appendPath(buf, name []byte) []byte {
 	buf = append(append(buf, s.prefix...), '.')
 	for i := 0; i < len(name); {
+		c := name[i]
+		if c > ' ' && c < 0x7f {
+			buf = append(buf, c)
+			i++
+			continue
+		}
 		r, size := utf8.DecodeRune(name[i:])
-		if c := name[i]; c <= ' ' || c == 0x7f || text.IsC1(r, size, c) {
+		if c <= ' ' || c == 0x7f || text.IsC1(r, size, c) {
 			buf = append(buf, '_')
 		} else {
 			buf = append(buf, name[i:i+size]...)
 		}
 		i += size
 	}
+	return buf
+}
+
+func appendValue(buf []byte, what string, value uint64, sec int64) []byte {
 	buf = append(strconv.AppendUint(append(buf, what...), value, 10), ' ')
 	return append(strconv.AppendInt(buf, sec, 10), '\n')
 }
