@@ -288,7 +288,7 @@ func (n *nfct) Signal(s engine.Signal) {
 // table tells, and io.EOF.
 func (n *nfct) Stop() {
 	n.stopping = true
-	if n.drain.socket != nil {
+	if n.drain.table != nil {
 		n.beginDrain(time.Now())
 	}
 	n.unsubscribe()
@@ -342,10 +342,7 @@ func (n *nfct) shut() error {
 		errs = append(errs, k.Close())
 	}
 	n.begins, n.ends, n.before = nil, nil, 0
-	if n.drain.socket != nil {
-		errs = append(errs, n.drain.socket.Close())
-		n.drain.socket = nil
-	}
+	errs = append(errs, n.drain.close())
 	if n.dump.Socket != nil {
 		errs = append(errs, n.dump.Close())
 		n.dump.Socket = nil

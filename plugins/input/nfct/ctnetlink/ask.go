@@ -75,8 +75,12 @@ func NewAnswer(s *mmsg.Socket) *Answer {
 }
 
 // Part waits for the next part, until the deadline at the most, calls take with each connection in it
-// and reports whether it was the last.
+// and reports whether it was the last. After the deadline it reads none, also where one is there: the
+// kernel makes them faster than they are read.
 func (a *Answer) Part(deadline time.Time, take func(*nlattr.Message)) (done bool, err error) {
+	if !time.Now().Before(deadline) {
+		return false, os.ErrDeadlineExceeded
+	}
 	a.conn.SetReadDeadline(deadline)
 	n, err := a.receiver.WaitReceive(a.buf, PartSize)
 	if err != nil {
@@ -95,11 +99,33 @@ func (a *Answer) Part(deadline time.Time, take func(*nlattr.Message)) (done bool
 			return false, Errno(m.Body)
 		case nlattr.Malformed:
 			return false, errors.New("an answer that is cut off")
-		case MsgNew:
+		case MsgNew, MsgGetStats:
 			take(&m)
 		}
 	}
 	return false, nil
+}
+
+// Entries returns how many connections the kernel keeps in the socket's namespace: those in its table,
+// and those that have ended and whose ends not all listeners have been told.
+func Entries(s *mmsg.Socket, deadline time.Time) (n int, err error) {
+	const ctaStatsGlobalEntries = 1 // linux/netfilter/nfnetlink_conntrack.h
+	question := nlattr.AppendMessage(nil, MsgGetStats, unix.NLM_F_REQUEST, 1, func(b []byte) []byte {
+		return append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0)
+	})
+	if err := s.Send(question); err != nil {
+		return 0, err
+	}
+	_, err = NewAnswer(s).Part(deadline, func(m *nlattr.Message) {
+		for rest := m.Body[min(HeaderLen, len(m.Body)):]; len(rest) > 0; {
+			var kind uint16
+			var v []byte
+			if kind, v, rest = nlattr.Next(rest); kind == ctaStatsGlobalEntries && len(v) == 4 {
+				n = int(binary.BigEndian.Uint32(v))
+			}
+		}
+	})
+	return n, err
 }
 
 // Errno reads struct nlmsgerr, whose number is in the machine's byte order.

@@ -21,6 +21,7 @@ const (
 	// Entries that have ended and of which a listener has not been told (IPCTNL_MSG_CT_GET_DYING).
 	MsgGetDying = unix.NFNL_SUBSYS_CTNETLINK<<8 | 6
 	MsgReset    = unix.NFNL_SUBSYS_CTNETLINK<<8 | 3 // dump that zeroes the counters
+	MsgGetStats = unix.NFNL_SUBSYS_CTNETLINK<<8 | 5 // sums of the whole table
 )
 
 const (
