@@ -1,4 +1,5 @@
-// Package plugins imports every plugin that the daemon is built with, one line each.
+// Package plugins imports every plugin that the daemon is built with, one line each: here those of every
+// build, in stores.go those of full builds alone.
 package plugins
 
 import (
@@ -33,7 +34,6 @@ import (
 	_ "ulogd/plugins/output/oprint"
 	_ "ulogd/plugins/output/pcap"
 	_ "ulogd/plugins/output/print"
-	_ "ulogd/plugins/output/sql"
 	_ "ulogd/plugins/output/syslog"
 	_ "ulogd/plugins/output/xml"
 )

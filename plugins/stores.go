@@ -1,0 +1,11 @@
+//go:build !small
+
+// The plugins of full builds alone: outputs to databases and other stores, whose libraries are larger
+// than the rest of the program. Builds for small machines (-tags small) go without; small.go says so
+// to whoever names one.
+
+package plugins
+
+import (
+	_ "ulogd/plugins/output/sql"
+)
