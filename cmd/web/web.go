@@ -24,6 +24,7 @@ import (
 
 	"ulogd/cmd/web/metrics"
 	"ulogd/cmd/web/page"
+	"ulogd/engine/health"
 	"ulogd/engine/safefile"
 )
 
@@ -121,10 +122,10 @@ func (w *Server) Serve(d Daemon) {
 	p := page.New(ctx, d, w.log)
 	m := http.NewServeMux()
 	m.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {
-		answerHealth(rw, alive(d.Machine, time.Now()))
+		answerHealth(rw, health.Alive(d.Machine, time.Now()))
 	})
 	m.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
-		answerHealth(rw, ready(d.Machine, d.Missing))
+		answerHealth(rw, health.Ready(d.Machine, d.Missing))
 	})
 	scrape := metrics.Handler(d.Version, d.Machine.Snapshot)
 	if w.settings.Loopback {
