@@ -17,12 +17,14 @@ import (
 // Doctor looks for the capture files or the interface.
 func (in *input) Doctor(d *engine.DoctorReport) {
 	const why = "the daemon has nothing to read"
-	if in.iface != "" {
-		if err := in.doctorInterface(); errors.Is(err, unix.EPERM) {
+	for _, name := range in.ifaces {
+		if err := in.doctorInterface(name); errors.Is(err, unix.EPERM) {
 			d.Find(err.Error(), why, "start ulogd as root, with -u USER where it is not to stay root: it keeps what it has opened")
 		} else if err != nil {
 			d.Find(err.Error(), why, "ip link, and correct interface or network_namespace_path in the configuration")
 		}
+	}
+	if in.Live() {
 		return
 	}
 	names, err := expand(in.patterns)
@@ -43,9 +45,9 @@ func (in *input) Doctor(d *engine.DoctorReport) {
 	}
 }
 
-func (in *input) doctorInterface() error {
+func (in *input) doctorInterface(name string) error {
 	err := netns.Do(in.place.Path, func() error {
-		_, err := find(in.iface)
+		_, err := find(name)
 		return err
 	})
 	if in.place.Wait && (errors.Is(err, unix.ENODEV) || netns.IsMissing(err)) {

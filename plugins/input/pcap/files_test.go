@@ -289,11 +289,13 @@ func TestSettingsAreChecked(t *testing.T) {
 		want string
 	}{
 		{input{}, "file: name a capture file"},
-		{input{settings: settings{patterns: []string{"a"}, iface: "lo"}}, "interface: either file or interface"},
-		{input{settings: settings{iface: "lo", snaplen: 1 << 30}}, "snaplen: must be between 1 and 262144, is 1073741824"},
-		{input{settings: settings{iface: "lo"}}, "fanout: must be between 1 and 64, is 0"},
-		{input{settings: settings{iface: "lo", expression: "ether host"}}, `filter: filter "ether host": "ether" is not supported`},
+		{input{settings: settings{patterns: []string{"a"}, ifaces: []string{"lo"}}}, "interface: either file or interface"},
+		{input{settings: settings{ifaces: []string{"lo"}, snaplen: 1 << 30}}, "snaplen: must be between 1 and 262144, is 1073741824"},
+		{input{settings: settings{ifaces: []string{"lo"}}}, "fanout: must be between 1 and 64, is 0"},
+		{input{settings: settings{ifaces: []string{"lo"}, expression: "ether host"}}, `filter: filter "ether host": "ether" is not supported`},
 		{input{settings: settings{patterns: []string{"a"}, expression: "port"}}, "filter: "},
+		{input{settings: settings{ifaces: []string{"eth0", "eth1", "eth0"}}}, "interface: eth0 is named twice"},
+		{input{settings: settings{ifaces: []string{"eth0", "any"}}}, "interface: any stands for all interfaces"},
 	} {
 		if err := c.in.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %s", c.in.settings, err, c.want)

@@ -55,7 +55,7 @@ func openRing(o liveOptions) (*ring, error) {
 // startRing captures from an interface by a socket of its kind, which it closes if that fails.
 // Nothing is captured that the filter does not take, from the first packet on.
 func startRing(fd int, o liveOptions, f found) (*ring, error) {
-	r := &ring{fd: fd, name: o.iface, link: linkEthernet, ifindex: f.index}
+	r := &ring{fd: fd, name: o.iface, link: linkEthernet}
 	if f.cooked() {
 		r.link = linkSLL2
 	}
@@ -124,7 +124,7 @@ func (r *ring) bind(o liveOptions, f found) error {
 			return fmt.Errorf("ignore what loopback sends: %w", err)
 		}
 	}
-	r.ifindex = f.index
+	r.of(f.index)
 	all := &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: r.ifindex}
 	if err := unix.Bind(r.fd, all); err != nil {
 		return fmt.Errorf("bind: %w", err)
@@ -149,6 +149,9 @@ func networkOrder(v uint16) uint16 {
 // share joins the rings of one interface to a group, in which each packet goes to one of them, and
 // all of a flow to the same.
 func share(rings []*ring) error {
+	if len(rings) < 2 {
+		return nil
+	}
 	const unique = unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_UNIQUEID
 	group := unique << 16
 	for i, r := range rings {

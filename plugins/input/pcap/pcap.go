@@ -1,9 +1,10 @@
-// Package pcap is the PCAP input: packets of capture files, or of an interface.
+// Package pcap is the PCAP input: packets of capture files, or of interfaces.
 package pcap
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ulogd/engine"
@@ -14,7 +15,7 @@ import (
 func init() {
 	engine.Register(engine.Plugin{
 		Name: "PCAP",
-		Doc: `Reads packets from capture files, or from an interface as they pass.
+		Doc: `Reads packets from capture files, or from interfaces as they pass.
 
 Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip, zstd, xz, bzip2 or lz4. They are read in the order they are
 listed, those of a glob in the order of their first packets; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE,
@@ -22,7 +23,7 @@ Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packe
 of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
 packet's; of a pipe whose packets are of now, as from tcpdump -w -, it is the clock's.
 
-An interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost. An
+Each interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost. An
 interface that is removed, as ppp0 or a virtual machine's is, is captured again when one of its name is made (counters removed and
 seconds_without), under -u too unless fanout is set or its link layer has become another.`,
 		Example: `# Flows of an interface, to a NetFlow collector.
@@ -63,7 +64,7 @@ var (
 // settings are the options.
 type settings struct {
 	patterns   []string
-	iface      string
+	ifaces     []string
 	expression string
 	snaplen    uint32
 	promisc    bool
@@ -81,10 +82,11 @@ type reader interface {
 
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
-	o.String(&in.iface, "interface", "", "interface to capture from, instead of files; any: all that the network "+
-		"namespace has and gets, each packet with the index of its own, and with the source address of its link layer only")
+	o.Strings(&in.ifaces, "interface", nil, "interfaces to capture from, instead of files, each through a ring of its own; "+
+		"any: all that the network namespace has and gets, through one ring, each packet with the index of its own, "+
+		"and with the source address of its link layer only")
 	o.Bool(&in.place.Wait, "wait", false,
-		"start although the interface or its network namespace is not there, and wait for it; without, a name that is not "+
+		"start although an interface or its network namespace is not there, and wait for it; without, a name that is not "+
 			"there is an error. One that goes away later is always waited for")
 	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
 	engine.Octets(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
@@ -99,10 +101,13 @@ const maxFanout = 64
 func (in *input) Validate() error {
 	var wrong []error
 	switch {
-	case len(in.patterns) == 0 && in.iface == "":
+	case len(in.patterns) == 0 && !in.Live():
 		wrong = append(wrong, errors.New("file: name a capture file, or an interface by the option interface"))
-	case len(in.patterns) > 0 && in.iface != "":
+	case len(in.patterns) > 0 && in.Live():
 		wrong = append(wrong, errors.New("interface: either file or interface can be read, not both; make another PCAP instance"))
+	}
+	if err := in.eachOnce(); err != nil {
+		wrong = append(wrong, fmt.Errorf("interface: %w", err))
 	}
 	if in.snaplen < 1 || in.snaplen > maxCaplen {
 		wrong = append(wrong, fmt.Errorf("snaplen: must be between 1 and %d, is %d", maxCaplen, in.snaplen))
@@ -115,15 +120,28 @@ func (in *input) Validate() error {
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("filter: %w", err))
 		}
-		if in.iface == "" {
+		if !in.Live() {
 			in.filter = f
 		}
 	}
 	return errors.Join(wrong...)
 }
 
+// eachOnce refuses interfaces whose packets would be read twice.
+func (s *settings) eachOnce() error {
+	for i, name := range s.ifaces {
+		switch {
+		case slices.Contains(s.ifaces[:i], name):
+			return fmt.Errorf("%s is named twice", name)
+		case name == anyInterface && len(s.ifaces) > 1:
+			return errors.New("any stands for all interfaces; name it alone")
+		}
+	}
+	return nil
+}
+
 // Backpressure tells that a file can wait.
-func (in *input) Backpressure() bool { return in.iface == "" }
+func (in *input) Backpressure() bool { return !in.Live() }
 
 // Namespace tells filters behind this input where interface indexes have their names.
 func (in *input) Namespace() string { return in.place.Path }
@@ -132,7 +150,7 @@ func (in *input) Namespace() string { return in.place.Path }
 func (in *input) Entered() uint64 { return in.place.Entered() }
 
 // Foreign tells that a file may be of another machine.
-func (in *input) Foreign() bool { return in.iface == "" }
+func (in *input) Foreign() bool { return !in.Live() }
 
 // Bind declares the keys and the counters.
 func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }
@@ -140,7 +158,7 @@ func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }
 // Open opens the interface or the first file.
 func (in *input) Open(env *engine.Env) (err error) {
 	in.columns.open(env)
-	if in.iface != "" {
+	if in.Live() {
 		in.reader, err = openCapture(&in.settings, &in.columns, env)
 	} else {
 		in.reader, err = openFiles(in.patterns, &in.columns, env)
@@ -149,7 +167,7 @@ func (in *input) Open(env *engine.Env) (err error) {
 }
 
 // Live implements engine.Live: a file has an end, an interface has none.
-func (in *input) Live() bool { return in.iface != "" }
+func (in *input) Live() bool { return len(in.ifaces) > 0 }
 
 // Close closes what Open opened.
 func (in *input) Close() error {

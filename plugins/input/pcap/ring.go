@@ -42,6 +42,8 @@ type ring struct {
 	name    string // of the interface
 	ifindex int
 	link    uint16
+	ports   []port // what its frames have in common
+	down    bool   // the interface was, and nothing has come since
 	mem     []byte
 	blocks  [ringBlocks]*engine.Block
 
@@ -58,14 +60,14 @@ const (
 	portOut = 1 // packets that it sent
 )
 
-// ports are what the frames of a ring have in common. Where the link header is made here it tells
-// the interface itself.
-func (r *ring) ports() []port {
-	p := []port{portIn: newPort(r.link), portOut: newPort(r.link)}
+// of notes which interface the frames are of. Where the link header is made here it tells that
+// itself.
+func (r *ring) of(ifindex int) {
+	r.ifindex, r.down = ifindex, false
+	r.ports = []port{portIn: newPort(r.link), portOut: newPort(r.link)}
 	if r.link != linkSLL2 {
-		p[portIn].ifin, p[portOut].ifout = uint32(r.ifindex), uint32(r.ifindex)
+		r.ports[portIn].ifin, r.ports[portOut].ifout = uint32(ifindex), uint32(ifindex)
 	}
-	return p
 }
 
 // block returns the block that advance has gone on to, in which frames of next have their places.
@@ -88,7 +90,7 @@ func (r *ring) advance() bool {
 	if r.held == ringBlocks || atomic.LoadUint32(&h.Block_status)&unix.TP_STATUS_USER == 0 {
 		return false
 	}
-	r.walking = true
+	r.walking, r.down = true, false
 	r.pos, r.left = h.Offset_to_first_pkt, h.Num_pkts
 	return true
 }

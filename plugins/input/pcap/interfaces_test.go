@@ -1,4 +1,4 @@
-// All interfaces of a namespace at once.
+// Several interfaces of a namespace at once, named or all.
 
 package pcap
 
@@ -14,9 +14,15 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// TestAnyInterface captures from three interfaces, one of which goes away and comes back, and from
-// loopback, where each packet is sent and received.
-func TestAnyInterface(t *testing.T) {
+// TestSeveralInterfaces captures from three interfaces, one of which goes away and comes back, and
+// from loopback, where each packet is sent and received.
+func TestSeveralInterfaces(t *testing.T) {
+	for _, names := range []string{`"any"`, `["b0", "b1", "b2", "lo"]`} {
+		t.Run(names, func(t *testing.T) { severalInterfaces(t, names) })
+	}
+}
+
+func severalInterfaces(t *testing.T, names string) {
 	nstest.Need(t, "root", "veth", "tool:ip")
 	a, b := nstest.New(t), nstest.New(t)
 	for _, ns := range []*nstest.NS{a, b} {
@@ -31,12 +37,12 @@ func TestAnyInterface(t *testing.T) {
 stack = "in:PCAP,base:BASE,out:RECORD"
 [in]
 network_namespace_path = %q
-interface = "any"
+interface = %s
 filter = "udp port 9999"
 [out]
 name = %q
 keys = ["oob.ifindex_in", "oob.ifindex_out", "ip.saddr", "ip.daddr"]
-`, b.Path(), t.Name()))
+`, b.Path(), names, t.Name()))
 	var want []string
 	send := func(ns *nstest.NS, iface, src, dst, seenAs string) {
 		wire(t, ns, iface)(pt.Build(pt.Ethernet{Dst: pt.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
@@ -53,8 +59,16 @@ keys = ["oob.ifindex_in", "oob.ifindex_out", "ip.saddr", "ip.daddr"]
 	if out, err := exec.Command("ip", "-n", b.Name(), "link", "del", "b2").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	named := int64(0)
+	if names != `"any"` {
+		named = 1
+	}
+	d.Eventually("the daemon sees that one is gone", func() bool { return d.Count("in", "removed") == named })
 	send(a, "a0", "192.0.0.3", "192.0.0.2", fmt.Sprint("oob.ifindex_in=", index(t, b, "b0")))
 	nstest.Veth(t, a, b, "a2", "192.0.2.1/24", "b2", "192.0.2.2/24")
+	d.Eventually("it is captured again", func() bool {
+		return named == 0 || d.Log.Has("WARN the interface is there; capturing goes on id=in plugin=PCAP interface=b2")
+	})
 	send(a, "a2", "192.0.2.4", "192.0.2.2", fmt.Sprint("oob.ifindex_in=", index(t, b, "b2")))
 	d.Stop()
 	if got := stacktest.Recorded(t.Name()); !slices.Equal(got, want) {

@@ -19,6 +19,11 @@ func openFollower() (*follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow interfaces: %w", err)
 	}
+	// What the kernel tells all comes from address 0, and does not go to a socket without an address.
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("follow interfaces: %w", err)
+	}
 	return &follower{fd}, nil
 }
 
