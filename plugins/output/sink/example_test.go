@@ -1,4 +1,4 @@
-// The example of the package comment, and that it holds what the comment promises.
+// An output as docs/writing-a-plugin.md has it, and that it keeps what the package promises.
 
 package sink_test
 
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -102,27 +101,6 @@ func (c *conn) Send(ctx context.Context, r sink.Records) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// TestExampleIsThePackageComment keeps the two the same.
-func TestExampleIsThePackageComment(t *testing.T) {
-	code, err := os.ReadFile("example_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ := strings.Cut(string(code), "\nfunc init() {")
-	text, _, _ = strings.Cut("func init() {"+text, "\n// TestExampleIs")
-	var want strings.Builder
-	for line := range strings.Lines(text) {
-		want.WriteString(strings.TrimRight("//	"+line, "\t\n") + "\n")
-	}
-	if !strings.Contains(string(doc), strings.TrimSuffix(want.String(), "//\n")) {
-		t.Errorf("doc.go lacks the example:\n%s", want.String())
-	}
 }
 
 // database answers statements; it closes a connection after some, and refuses what contains bad.
