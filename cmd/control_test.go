@@ -50,8 +50,8 @@ func TestControlSocketOfAnotherDaemon(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "control")
 	path := conf(t, "control = \""+socket+"\"")
 	start(t, "-c", path).up()
-	ulogd(t, "-c", path).exits(1).says("control socket " + socket + ": another daemon answers on it")
-	ulogd(t, "-d", "-c", conf(t, "logfile = \"/dev/null\"\ncontrol = \""+socket+"\"")).exits(1).says("another daemon answers on it")
+	ulogd(t, "-c", path).exits(1).says("control socket: listen " + socket + ": another program answers on it")
+	ulogd(t, "-d", "-c", conf(t, "logfile = \"/dev/null\"\ncontrol = \""+socket+"\"")).exits(1).says("another program answers on it")
 	ulogd(t, "stats", "-c", path).exits(0) // the first one still does
 }
 

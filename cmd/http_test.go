@@ -278,7 +278,7 @@ func TestUnixSocketIsItsOwners(t *testing.T) {
 	}
 	s.wants(421, "GET", "/", "Host", "evil.example") // a page that asks through a forwarded port
 	ulogd(t, "page", "-c", config).exits(1).says("no browser opens", "ssh -L 9477:"+socket)
-	ulogd(t, "-c", config).exits(1).says("another daemon answers on " + socket)
+	ulogd(t, "-c", config).exits(1).says("listen " + socket + ": another program answers on it")
 	p.signal(syscall.SIGKILL)
 	<-p.done
 	again := start(t, "-c", config).up() // in place of what the crash left

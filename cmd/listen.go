@@ -3,14 +3,11 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,50 +22,11 @@ var runDir = "/run/ulogd"
 // listen opens the socket that the configuration names, with mode 0600. One that a crash left behind is replaced; one
 // that answers belongs to another daemon.
 func listen(path string, log *slog.Logger) (*control, error) {
-	if alive(path) {
-		return nil, fmt.Errorf("control socket %s: another daemon answers on it; give this one a path of its own", path)
-	}
-	l, err := take(path)
+	l, err := safefile.Take(path, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return newControl(l, path, log), nil
-}
-
-// take makes a socket, in place of one that nobody has any more.
-func take(path string) (*safefile.Listener, error) {
-	if err := sweep(path); err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	l, err := safefile.Listen(path, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	return l, nil
-}
-
-// alive reports whether somebody has a socket, be it that he answers late.
-func alive(path string) bool {
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		c.Close()
-		return true
-	}
-	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, os.ErrDeadlineExceeded)
-}
-
-// sweep removes a socket that nobody has any more.
-func sweep(path string) error {
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		c.Close()
-		return nil
-	}
-	fi, statErr := os.Lstat(path)
-	if !errors.Is(err, syscall.ECONNREFUSED) || statErr != nil || fi.Mode().Type() != os.ModeSocket {
-		return nil
-	}
-	return safefile.Remove(path)
 }
 
 // listenAnyway opens a socket where commands look for one when the configuration does not name a path. That there can
@@ -104,21 +62,17 @@ func listenIn(dir, name string, who *account, log *slog.Logger) (*control, error
 	}
 	defer hold(dir)()
 	for _, old := range socketsIn(dir, name) {
-		if err := sweep(old); err != nil {
-			return nil, err
+		if err := safefile.Sweep(old); err != nil {
+			return nil, fmt.Errorf("control socket: %w", err)
 		}
 	}
 	path := filepath.Join(dir, name+".sock")
-	if alive(path) {
+	if safefile.Answers(path) {
 		beside := filepath.Join(dir, fmt.Sprintf("%s-%d.sock", name, os.Getpid()))
 		log.Warn("another daemon has the control socket; this one has its own beside it", "theirs", path, "socket", beside)
 		path = beside
 	}
-	l, err := take(path)
-	if err != nil {
-		return nil, err
-	}
-	return newControl(l, path, log), nil
+	return listen(path, log)
 }
 
 // socketsIn lists the sockets of a directory that daemons have made by themselves.

@@ -14,10 +14,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -77,7 +75,7 @@ func Listen(s Settings, log *slog.Logger) (*Server, error) {
 		w.tls.Store(c)
 	}
 	if s.Unix {
-		w.unix, err = listenUnix(s.Address)
+		w.unix, err = safefile.Take(s.Address, 0o600) // for its owner alone
 		w.l = w.unix
 	} else {
 		w.l, err = net.Listen("tcp", s.Address)
@@ -86,22 +84,6 @@ func Listen(s Settings, log *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("http: %w", err)
 	}
 	return w, nil
-}
-
-// listenUnix makes a socket for its owner alone. One that nobody has any more is replaced.
-func listenUnix(path string) (*safefile.Listener, error) {
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		c.Close()
-		return nil, fmt.Errorf("another daemon answers on %s; give this one a path of its own", path)
-	}
-	if fi, statErr := os.Lstat(path); errors.Is(err, syscall.ECONNREFUSED) && statErr == nil &&
-		fi.Mode().Type() == os.ModeSocket {
-		if err := safefile.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	return safefile.Listen(path, 0o600)
 }
 
 // Addr is where it listens.

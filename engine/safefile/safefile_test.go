@@ -413,8 +413,15 @@ func TestListen(t *testing.T) {
 	must(t, err)
 	must(t, os.Rename(dir+"/theirs/socket", dir+"/theirs/away"))
 	must(t, os.Symlink(dir+"/victim", dir+"/theirs/socket"))
-	must(t, l.Chown(heirID, heirID)) // the socket, wherever it is
+	must(t, l.Chmod(0o666)) // the socket, wherever it is
+	if fi, err := os.Lstat(dir + "/theirs/away"); err != nil || fi.Mode() != os.ModeSocket|0o666 {
+		t.Errorf("%v, %v", fi, err)
+	}
+	must(t, l.Chown(heirID, heirID))
 	must(t, l.Close())
+	if fi, err := os.Stat(dir + "/victim"); err != nil || fi.Mode() != 0o644 {
+		t.Errorf("root's file has the mode %v, %v", fi.Mode(), err)
+	}
 	if uid, _ := owner(t, dir+"/victim"); uid != 0 || read(t, dir+"/victim") != "precious\n" {
 		t.Error("root's file was given away")
 	}

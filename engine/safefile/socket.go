@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +23,45 @@ type Listener struct {
 	file int // the socket's file, opened as a path
 }
 
-// Listen makes a unix socket with a mode. It may not be there yet.
+// ErrInUse says that another program listens at a socket.
+var ErrInUse = errors.New("another program answers on it; give this one a path of its own")
+
+// Take makes a unix socket with a mode, in place of one that nobody listens at any more.
+func Take(path string, perm fs.FileMode) (*Listener, error) {
+	if Answers(path) {
+		return nil, failed("listen", path, ErrInUse)
+	}
+	if err := Sweep(path); err != nil {
+		return nil, err
+	}
+	return Listen(path, perm)
+}
+
+// Answers reports whether somebody listens at a socket, be it that he answers late.
+func Answers(path string) bool {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return true
+	}
+	return errors.Is(err, unix.EAGAIN) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// Sweep removes a socket that nobody listens at any more.
+func Sweep(path string) error {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return nil
+	}
+	fi, statErr := os.Lstat(path)
+	if !errors.Is(err, unix.ECONNREFUSED) || statErr != nil || fi.Mode().Type() != fs.ModeSocket {
+		return nil
+	}
+	return Remove(path)
+}
+
+// Listen makes a unix socket with a mode, of which the umask takes its part. It may not be there yet.
 func Listen(path string, perm fs.FileMode) (*Listener, error) {
 	at, dirfd, name := path, unix.AT_FDCWD, path
 	if asRoot() {
@@ -54,17 +94,33 @@ func Listen(path string, perm fs.FileMode) (*Listener, error) {
 	return &Listener{Listener: l, path: path, file: fd}, nil
 }
 
-// Chown gives the socket's file to a user. Somebody may have put another file in its place: that
-// must be a socket of the daemon's own kind, made by the same user and with one name.
+// Chown gives the socket's file to a user; -1 leaves the user or the group as it is.
 func (l *Listener) Chown(uid, gid int) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(l.file, &st); err != nil {
+	if err := l.itself(); err != nil {
 		return failed("chown", l.path, err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != unix.Geteuid() || st.Nlink != 1 {
-		return failed("chown", l.path, errors.New("somebody has put another file in the place of the socket"))
-	}
 	return failed("chown", l.path, unix.Fchownat(l.file, "", uid, gid, unix.AT_EMPTY_PATH))
+}
+
+// Chmod gives the socket's file a mode from which the umask takes nothing.
+func (l *Listener) Chmod(perm fs.FileMode) error {
+	if err := l.itself(); err != nil {
+		return failed("chmod", l.path, err)
+	}
+	return failed("chmod", l.path, unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", l.file), uint32(perm.Perm())))
+}
+
+// itself reports what is wrong with the file. Somebody may have put another one in the place of the
+// socket: it must be a socket, made by the same user and with one name.
+func (l *Listener) itself() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(l.file, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != unix.Geteuid() || st.Nlink != 1 {
+		return errors.New("somebody has put another file in the place of the socket")
+	}
+	return nil
 }
 
 // Close ends listening and removes the socket's file.

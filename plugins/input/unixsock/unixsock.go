@@ -5,8 +5,8 @@ package unixsock
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"os"
 	"os/user"
 	"strconv"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 )
 
 func init() {
@@ -42,7 +43,8 @@ type unixsock struct {
 
 	columns
 	env       *engine.Env
-	listener  *net.UnixListener
+	socket    *safefile.Listener
+	listener  *net.UnixListener // the socket's, for its deadlines
 	client    *net.UnixConn
 	stream    stream
 	blocks    *engine.Blocks
@@ -100,24 +102,12 @@ func (u *unixsock) Open(env *engine.Env) error {
 	u.env = env
 	u.blocks = engine.NewBlocks(blockSize)
 	u.stream.block = u.blocks.Get()
-	if info, err := os.Lstat(u.path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		if c, err := net.Dial("unix", u.path); err == nil {
-			c.Close()
-			return fmt.Errorf("socket_path: another program listens at %s; stop it, or choose another path", u.path)
-		}
-		if err := os.Remove(u.path); err != nil {
-			return fmt.Errorf("remove a socket that nobody listens at: %w", err)
-		}
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: u.path, Net: "unix"})
+	l, err := safefile.Take(u.path, fs.FileMode(u.perms))
 	if err != nil {
 		return fmt.Errorf("socket_path: %w", err)
 	}
-	u.listener = l
-	if err := u.own(); err != nil {
-		return err
-	}
-	return nil
+	u.socket, u.listener = l, l.Listener.(*net.UnixListener)
+	return u.own()
 }
 
 // own gives the socket its mode and its owners.
@@ -143,10 +133,10 @@ func (u *unixsock) own() error {
 			return fmt.Errorf("group: there is no group %q", u.group)
 		}
 	}
-	if err := os.Chown(u.path, uid, gid); err != nil {
+	if err := u.socket.Chown(uid, gid); err != nil {
 		return fmt.Errorf("give the socket its owner: %w", err)
 	}
-	if err := os.Chmod(u.path, os.FileMode(u.perms)); err != nil {
+	if err := u.socket.Chmod(fs.FileMode(u.perms)); err != nil {
 		return fmt.Errorf("give the socket its mode: %w", err)
 	}
 	return nil
@@ -163,10 +153,10 @@ func (u *unixsock) Close() error {
 	if u.client != nil {
 		u.client.Close()
 	}
-	if u.listener == nil {
+	if u.socket == nil {
 		return nil
 	}
-	return u.listener.Close() // which removes the file
+	return u.socket.Close()
 }
 
 // accept waits for a client until the deadline.

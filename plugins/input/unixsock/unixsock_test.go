@@ -164,7 +164,7 @@ func TestSocketFile(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	err = stacktest.Plan(t, "test.toml", config(t, path, ""), &stacktest.Log{}).Machine.Open()
-	if err == nil || !strings.Contains(err.Error(), "another program listens at "+path) {
+	if err == nil || !strings.Contains(err.Error(), path+": another program answers on it") {
 		t.Errorf("a second daemon at the same socket: %v", err)
 	}
 	d.Stop()
