@@ -27,14 +27,20 @@ func flowsCommand(o *options) *cobra.Command {
   src=A, dst=A        address or network of the source, of the destination
   addr=A              of either side
   port=N              of either side
+  in=I, out=I, if=I   interface, by name or number, that the flow came in by, left by, either
   sort=O              octets or packets of both directions, the most first; start or last, the latest first
   limit=N             no more than that many; 1000 where they are sorted
-A value that nobody knows is "-". JSON is an object on each line, as the flows come.
+A value that nobody knows is "-". Counters of connections are read from the kernel for whoever asks; in a table of a
+million they may be some seconds old. JSON is an object on each line, as the flows come; its member counted says of
+when the counters are, if not of just now.
 ` + found,
 		Example: `  ulogd flows proto=tcp port=443
   ulogd flows --watch
   ulogd flows --json addr=192.0.2.0/24 | jq .octets`,
-		ValidArgsFunction: begun(wordsFrom([]string{"proto=", "src=", "dst=", "addr=", "port=", "sort=", "limit="},
+		ValidArgsFunction: begun(wordsFrom([]string{
+			"proto=", "src=", "dst=", "addr=", "port=", "if=", "in=", "out=", "sort=",
+			"limit=",
+		},
 			map[string][]string{"sort": question.Orders, "proto": {"tcp", "udp", "icmp", "icmpv6", "sctp"}})),
 	}
 	askOptions(c, o, "print the flows")
@@ -63,10 +69,28 @@ type flowList struct {
 	shown    int
 }
 
-// seen is what a flow had counted at a time.
+// seen is what a flow had counted at a time, and at which rate.
 type seen struct {
 	octets uint64
 	at     time.Time
+	rate   string
+}
+
+// rate is how many octets a second a flow has had since it was last shown. Of one that was not counted
+// again it is what it was.
+func (l *flowList) rate(f *question.Flow, old seen, known bool) seen {
+	now := seen{f.AllOctets(), l.now, "-"}
+	if f.Counted != 0 {
+		now.at = time.Unix(0, int64(f.Counted))
+	}
+	switch seconds := now.at.Sub(old.at).Seconds(); {
+	case !known || now.octets < old.octets:
+	case seconds <= 0:
+		now.rate = old.rate
+	default:
+		now.rate = human.Rate(float64(now.octets-old.octets) / seconds)
+	}
+	return now
 }
 
 func (l *flowList) show(s *screen, stderr io.Writer) error {
@@ -150,11 +174,10 @@ func (l *flowList) table(s *screen) (each func(line []byte) error, done func()) 
 			cells := l.cells(&f)
 			if l.o.watch {
 				id, rate := fmt.Sprint(f.Instance, cells[1], " ", cells[2], " ", f.Proto, " ", int64(f.Start)), "-"
-				if old, ok := l.rates[id]; ok && f.Has(question.Counters) && f.AllOctets() >= old.octets {
-					rate = human.Rate(float64(f.AllOctets()-old.octets) / l.now.Sub(old.at).Seconds())
-				}
 				if f.Has(question.Counters) {
-					fresh[id] = seen{f.AllOctets(), l.now}
+					old, known := l.rates[id]
+					fresh[id] = l.rate(&f, old, known)
+					rate = fresh[id].rate
 				}
 				cells = append(cells[:7], append([]string{rate}, cells[7:]...)...)
 			}
@@ -255,7 +278,7 @@ func translation(f *question.Flow) string {
 var flowFields = []string{
 	"id", "proto", "src", "sport", "dst", "dport", "icmp_type", "icmp_code", "packets", "octets", "reply_src",
 	"reply_sport", "reply_dst", "reply_dport",
-	"reply_packets", "reply_octets", "start", "last", "timeout", "state", "tcp_flags", "in", "out", "status", "mark",
+	"reply_packets", "reply_octets", "counted", "start", "last", "timeout", "state", "tcp_flags", "in", "out", "status", "mark",
 	"ct_id", "zone",
 }
 

@@ -4,7 +4,6 @@
 package engine
 
 import (
-	"context"
 	"time"
 )
 
@@ -157,19 +156,9 @@ type Dealer interface {
 type Querier interface {
 	// Query adds to the question, as the question's type says, the chunk of the answer that begins
 	// at from, 0 at first. It returns where the next one begins, or a negative number when there is
-	// no more; ErrNotAsked if the question is not for it.
+	// no more; ErrNotAsked if the question is not for it, from and ErrLater if it has to read
+	// something first.
 	Query(q any, from int64) (next int64, err error)
-}
-
-// An AsideQuerier (input) answers questions beside the records, on the goroutine of whoever asks,
-// such as by asking the kernel. It is called at any time between Open and Close, also by several at
-// once, and shares with the rest of the instance only what is safe to share. Where an instance is a
-// Querier too, this comes first.
-type AsideQuerier interface {
-	// QueryAside adds to the question and calls deliver after each chunk, at least each few thousand
-	// entries, and at the end. An error of deliver ends the answer and is returned. ErrNotAsked: the
-	// question is not for it.
-	QueryAside(ctx context.Context, q any, deliver func() error) error
 }
 
 // A Plugin describes a plugin to the registry. It has one of the three constructors, which says its

@@ -13,8 +13,16 @@ import (
 // ErrNotAsked is what an instance answers to a question that is not for it.
 var ErrNotAsked = errors.New("the question is not for this plugin")
 
-// busyAfter is how long an instance may take to come to a question: it may wait for an output.
-const busyAfter = 5 * time.Second
+// ErrLater is what an instance answers that has to read something first, such as the kernel's
+// counters: the records go on, and it is soon asked for the same chunk again.
+var ErrLater = errors.New("the answer is being gathered")
+
+const (
+	// busyAfter is how long an instance may take to come to a question: it may wait for an output.
+	busyAfter = 5 * time.Second
+	// laterPause is the time until one that answered ErrLater is asked again.
+	laterPause = time.Millisecond
+)
 
 // Query asks all instances that answer questions, one after the other. An instance answers in
 // chunks, between two batches of its records; after each, chunk is called on the goroutine that
@@ -72,8 +80,7 @@ func (m *Machine) askable() (list []askable) {
 }
 
 func addAskable(list []askable, inst *Instance, impl any, mail *mailbox, c *chain) []askable {
-	switch impl.(type) {
-	case Querier, AsideQuerier:
+	if _, ok := impl.(Querier); ok {
 		return append(list, askable{inst, impl, mail, c})
 	}
 	return list
@@ -81,22 +88,6 @@ func addAskable(list []askable, inst *Instance, impl any, mail *mailbox, c *chai
 
 // ask puts the question to one. ended says that the whole question is over.
 func (a *askable) ask(ctx context.Context, m *Machine, q any, chunk func(*Instance) error) (err error, ended bool) {
-	if x, ok := a.impl.(AsideQuerier); ok {
-		deliver := func() error {
-			if err := chunk(a.inst); err != nil {
-				return &stopped{err}
-			}
-			return ctx.Err()
-		}
-		err := x.QueryAside(ctx, q, deliver)
-		if s, ok := errors.AsType[*stopped](err); ok {
-			return s.error, true
-		}
-		if ctx.Err() != nil {
-			return ctx.Err(), true
-		}
-		return err, false
-	}
 	a.mail.asking.Add(1)
 	defer a.mail.asking.Add(-1)
 	for from := int64(0); from >= 0; {
@@ -107,7 +98,15 @@ func (a *askable) ask(ctx context.Context, m *Machine, q any, chunk func(*Instan
 		if err, over := w.wait(ctx, m); err != nil {
 			return err, over
 		}
-		if w.err != nil {
+		switch {
+		case errors.Is(w.err, ErrLater):
+			select {
+			case <-time.After(laterPause):
+				continue
+			case <-ctx.Done():
+				return ctx.Err(), true
+			}
+		case w.err != nil:
 			return w.err, false
 		}
 		if err := chunk(a.inst); err != nil {
@@ -116,9 +115,6 @@ func (a *askable) ask(ctx context.Context, m *Machine, q any, chunk func(*Instan
 	}
 	return nil, false
 }
-
-// stopped is the error with which whoever asks ends a question.
-type stopped struct{ error }
 
 // asked is one chunk of an answer, which its owner makes unless whoever asks has gone.
 type asked struct {

@@ -7,8 +7,7 @@
 //	q, err := question.ParseFlows([]string{"proto=tcp", "sort=octets", "limit=20"})
 //	sum, err := q.Ask(ctx, machine, func(f *question.Flow) error { ... })
 //
-// A plugin that holds flows is an [engine.Querier], or an [engine.AsideQuerier] if it can answer
-// beside its records:
+// A plugin that holds flows is an [engine.Querier]:
 //
 //	func (s *stage) Query(ask any, from int64) (next int64, err error) {
 //		q, ok := ask.(*question.Flows)

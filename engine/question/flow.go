@@ -27,6 +27,7 @@ type Flow struct {
 
 	Packets, Octets           uint64 // of the initiator
 	ReplyPackets, ReplyOctets uint64
+	Counted                   engine.Time // when they were; 0: just now
 
 	Start, Last engine.Time // first packet, and newest one
 	Timeout     uint32      // seconds after which it ends unless another packet comes

@@ -9,18 +9,24 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"ulogd/engine"
 )
 
-// Flows asks for live flows. Plugins see Matches, Full and Add.
+// Flows asks for live flows. Plugins see Matches, Full and Add, and where they have to read counters
+// first Age and Waits.
 type Flows struct {
 	match
 	Sort  string // "": as they come; or one of Orders
 	Limit int    // negative: all
+	// Share bounds what it may cost to read counters for the answer: one in so many of a processor.
+	// Where they are dear they are older. 0: 10.
+	Share int
 
 	chunk []Flow
-	left  int // how many more are wanted; negative: all
+	left  int       // how many more are wanted; negative: all
+	asked time.Time // when a plugin first said later, of the chunk that is next
 }
 
 // Orders are what sort= takes.
@@ -45,7 +51,7 @@ const (
 )
 
 // FlowWords are the words that ParseFlows takes, each with the value that it needs.
-const FlowWords = "proto, src, dst, addr, port, sort and limit"
+const FlowWords = "sort, limit, " + matchWords
 
 // ParseFlows reads the words of a question: filters, sort=ORDER, limit=N.
 func ParseFlows(words []string) (*Flows, error) {
@@ -84,7 +90,7 @@ func ParseFlows(words []string) (*Flows, error) {
 
 // Add adds a flow to the answer. It is called by a plugin, for flows that match.
 func (q *Flows) Add(f *Flow) {
-	if q.left != 0 {
+	if q.left != 0 && q.through(f) {
 		q.chunk = append(q.chunk, *f)
 		q.left--
 	}
@@ -93,10 +99,30 @@ func (q *Flows) Add(f *Flow) {
 // Full reports whether no more flows are wanted.
 func (q *Flows) Full() bool { return q.left == 0 }
 
+// Age returns how old counters may be that cost that much to read.
+func (q *Flows) Age(cost time.Duration) time.Duration {
+	return max(newEnough, time.Duration(cmp.Or(q.Share, 10))*cost)
+}
+
+// Waits reports whether whoever asks waits longer, where a plugin has said [engine.ErrLater].
+func (q *Flows) Waits() bool {
+	now := time.Now()
+	if q.asked.IsZero() {
+		q.asked = now
+	}
+	return now.Sub(q.asked) < patience
+}
+
+const (
+	newEnough = 250 * time.Millisecond // counters are not read again for several who ask
+	patience  = 5 * time.Second        // then a plugin tells what it has
+)
+
 // A Sum says what an answer holds.
 type Sum struct {
-	Flows  int      // that were given
-	Unable []string // instances that did not answer, each with the reason
+	Flows  int       // that were given
+	At     time.Time // when the oldest of the counters were read
+	Unable []string  // instances that did not answer, each with the reason
 }
 
 // Ask has the question answered by all plugins and gives the flows, one after the other. A flow is
@@ -108,16 +134,20 @@ func (q *Flows) Ask(ctx context.Context, m *engine.Machine, give func(*Flow) err
 	if q.left = q.Limit; sorted {
 		q.left = -1
 	}
+	q.asked, sum.At = time.Time{}, time.Now()
 	hand := func(f *Flow) error {
 		sum.Flows++
 		return give(f)
 	}
 	if q.Limit != 0 {
 		sum.Unable, err = ask(ctx, m, q, func(of *engine.Instance) error {
-			defer func() { q.chunk = q.chunk[:0] }()
+			defer func() { q.chunk, q.asked = q.chunk[:0], time.Time{} }()
 			for i := range q.chunk {
 				f := &q.chunk[i]
 				f.Instance = of.ID
+				if f.Counted != 0 && f.Counted < engine.Time(sum.At.UnixNano()) {
+					sum.At = time.Unix(0, int64(f.Counted))
+				}
 				if sorted {
 					best.add(f)
 				} else if err := hand(f); err != nil {

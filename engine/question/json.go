@@ -42,6 +42,9 @@ func (f *Flow) AppendJSON(b []byte) []byte {
 		b = appendUint(b, "reply_packets", f.ReplyPackets)
 		b = appendUint(b, "reply_octets", f.ReplyOctets)
 	}
+	if f.Has(Counters) && f.Counted != 0 {
+		b = appendTime(append(b, `,"counted":`...), f.Counted)
+	}
 	if f.Has(Start) {
 		b = appendTime(append(b, `,"start":`...), f.Start)
 	}
@@ -110,6 +113,7 @@ type wire struct {
 	ReplyDport   uint16      `json:"reply_dport"`
 	ReplyPackets *uint64     `json:"reply_packets"`
 	ReplyOctets  uint64      `json:"reply_octets"`
+	Counted      *time.Time  `json:"counted"`
 	Start        *time.Time  `json:"start"`
 	Last         *time.Time  `json:"last"`
 	Timeout      *uint32     `json:"timeout"`
@@ -146,6 +150,9 @@ func (f *Flow) UnmarshalJSON(line []byte) error {
 	take(f, Mark, &f.Mark, w.Mark)
 	take(f, ID, &f.ID, w.CTID)
 	take(f, Zone, &f.Zone, w.Zone)
+	if w.Counted != nil {
+		f.Counted = engine.Time(w.Counted.UnixNano())
+	}
 	if w.Start != nil {
 		f.Start, f.Known = engine.Time(w.Start.UnixNano()), f.Known|Start
 	}

@@ -4,6 +4,7 @@ package question
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -19,7 +20,12 @@ type match struct {
 	addr     netip.Prefix // either side
 	port     uint16       // either side
 	onePort  bool
+	in, out  uint32 // interfaces; 0: any
+	either   uint32 // interface on either side
 }
+
+// matchWords are the words that set takes.
+const matchWords = "proto, src, dst, addr, port, in, out and if"
 
 // set takes a word of a filter. It returns false if the name is none of a filter's.
 func (m *match) set(name, value string) (known bool, err error) {
@@ -39,6 +45,12 @@ func (m *match) set(name, value string) (known bool, err error) {
 			err = fmt.Errorf("%q is no port; give a number from 0 to 65535", value)
 		}
 		m.port, m.onePort = uint16(n), true
+	case "in":
+		m.in, err = interfaceIndex(value)
+	case "out":
+		m.out, err = interfaceIndex(value)
+	case "if":
+		m.either, err = interfaceIndex(value)
 	default:
 		return false, nil
 	}
@@ -60,6 +72,25 @@ func prefix(s string) (netip.Prefix, error) {
 			"such as 192.0.2.0/24", s)
 	}
 	return a.WithZone("").Prefix(a.BitLen())
+}
+
+// interfaceIndex returns the number of an interface of the daemon's namespace, or one that is given.
+func interfaceIndex(name string) (uint32, error) {
+	if n, err := strconv.ParseUint(name, 10, 31); err == nil && n > 0 {
+		return uint32(n), nil
+	}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no interface here; give the number of one that was, or is in another namespace", name)
+	}
+	return uint32(i.Index), nil
+}
+
+// through reports whether a flow took the interfaces that are asked for. Where it is not known which
+// it took, it did not.
+func (m *match) through(f *Flow) bool {
+	return (m.in == 0 || f.In == m.in) && (m.out == 0 || f.Out == m.out) &&
+		(m.either == 0 || f.In == m.either || f.Out == m.either)
 }
 
 // Matches reports whether a flow is asked for. Where it has no ports they are -1.

@@ -139,7 +139,7 @@ func (t *Meter) run() {
 
 // look compares all flows with the look before.
 func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) (unable []string, err error) {
-	all := &Flows{Limit: -1}
+	all := &Flows{Limit: -1, Share: lookShare / 2} // as new as the look
 	sum, err := all.Ask(context.Background(), t.m, func(f *Flow) error {
 		h := t.hash(f)
 		now := gained{f.AllOctets(), f.AllPackets(), round}
@@ -162,7 +162,8 @@ func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) 
 			if f.Has(Ports) {
 				sport, dport = int(f.Sport), int(f.Dport)
 			}
-			if !w.began.IsZero() && (f.Packets > 0 || !f.Has(Counters)) && w.tally.Matches(f.Proto, f.Src, f.Dst, sport, dport) {
+			if !w.began.IsZero() && (f.Packets > 0 || !f.Has(Counters)) && w.tally.through(f) &&
+				w.tally.Matches(f.Proto, f.Src, f.Dst, sport, dport) {
 				w.tally.add(f)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,13 +39,15 @@ func TestMatches(t *testing.T) {
 
 func TestBadQuestions(t *testing.T) {
 	for words, want := range map[string]string{
-		"colour=red":                  `colour=red: "colour" is none of proto, src`,
+		"colour=red":                  `colour=red: "colour" is none of sort, limit, proto, src`,
 		"proto=tpc":                   `proto=tpc: unknown protocol "tpc"; give a name such as tcp`,
 		"proto=300":                   `unknown protocol "300"`,
 		"src=1.2.3":                   `src=1.2.3: "1.2.3" is no address; write one such as 192.0.2.1`,
 		"dst=1.2.3.4/40":              `"1.2.3.4/40" is no network`,
 		"port=http":                   `port=http: "http" is no port; give a number`,
 		"port=70000":                  "is no port",
+		"if=nowhere0":                 `if=nowhere0: "nowhere0" is no interface here; give the number`,
+		"in=0":                        `"0" is no interface here`,
 		"sort=name":                   `sort=name: "name" is none of octets, packets, start, last`,
 		"limit=-1":                    "is no number of flows",
 		"limit=many":                  "is no number of flows",
@@ -95,7 +98,7 @@ func TestJSON(t *testing.T) {
 		Instance: "ct\"1", Proto: 6, Src: addr("192.0.2.1"), Dst: addr("2001:db8::1"), Sport: 1000, Dport: 80,
 		ICMPType: 8, ICMPCode: 1,
 		ReplySrc: addr("198.51.100.1"), ReplyDst: addr("198.51.100.2"), ReplySport: 8080, ReplyDport: 1001,
-		Packets: 1 << 63, Octets: 1<<64 - 1, ReplyPackets: 3, ReplyOctets: 4, Start: 1700000000_123000000,
+		Packets: 1 << 63, Octets: 1<<64 - 1, ReplyPackets: 3, ReplyOctets: 4, Start: 1700000000_123000000, Counted: 1700000002_000000000,
 		Last:    1700000001_000000000,
 		Timeout: 5, State: key.TCPEstablished, Flags: 0x12, In: 1, Out: 2, Status: 3, Mark: 4, ID: 5, Zone: 6,
 		Known: Zone<<1 - 1,
@@ -151,6 +154,7 @@ type holder struct {
 	stuck  chan struct{} // Read waits for it
 	waits  atomic.Bool   // Read waits
 	during atomic.Int32
+	later  int // how often it says so
 }
 
 func (h *holder) Options(*engine.Options) {}
@@ -179,6 +183,10 @@ func (h *holder) Query(ask any, from int64) (int64, error) {
 		panic("two at once")
 	}
 	defer h.during.Add(-1)
+	if from == 0 && h.later > 0 && q.Waits() {
+		h.later--
+		return from, engine.ErrLater
+	}
 	flows := *h.flows.Load()
 	to := min(int(from)+h.chunk, len(flows))
 	for i := int(from); i < to; i++ {
@@ -234,6 +242,15 @@ func run(t *testing.T, holders ...*holder) *engine.Machine {
 		}
 	})
 	return m
+}
+
+func holding(flows ...Flow) *holder {
+	for i := range flows {
+		flows[i].Src, flows[i].Dst = addr("192.0.2.1"), addr("192.0.2.2")
+	}
+	h := &holder{}
+	h.flows.Store(&flows)
+	return h
 }
 
 func many(n, net int) *holder {
@@ -342,6 +359,57 @@ func TestInputThatIsStuck(t *testing.T) {
 	close(stuck.stuck)
 	if flows, _ := ask1(t, m, ""); len(flows) != 150 {
 		t.Errorf("%d flows after it goes on", len(flows))
+	}
+}
+
+// Where nobody knows which interface a flow took, it is not among those of one.
+func TestInterfaces(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := uint32(lo.Index)
+	m := run(t, holding(Flow{Sport: 1, In: index, Known: In}, Flow{Sport: 2, Out: index, Known: Out},
+		Flow{Sport: 3}, Flow{Sport: 4, In: index + 1, Out: index, Known: In | Out}))
+	for words, want := range map[string]string{
+		"if=lo": "[1 2 4]", "in=lo": "[1]", "out=lo": "[2 4]", "in=lo out=lo": "[]",
+		fmt.Sprint("in=", index+1): "[4]", "": "[1 2 3 4]", "if=lo limit=2": "[1 2]",
+	} {
+		got := []uint16{}
+		flows, _ := ask1(t, m, words)
+		for _, f := range flows {
+			got = append(got, f.Sport)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%q: %v, want %s", words, got, want)
+		}
+	}
+}
+
+// Who has to read something first is asked again, for as long as whoever asks waits; what it has told
+// of is as old as it says.
+func TestAnswersThatAreGathered(t *testing.T) {
+	counted := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
+	h := holding(Flow{Sport: 1, Known: Counters, Counted: engine.Time(counted.UnixNano())}, Flow{Sport: 2})
+	h.later = 20
+	m := run(t, h)
+	flows, sum := ask1(t, m, "")
+	if len(flows) != 2 || h.later != 0 || !sum.At.Equal(counted) {
+		t.Errorf("%d flows, %d times later, as of %v", len(flows), h.later, sum.At)
+	}
+	h.later = 1 << 30
+	gone, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	q := &Flows{Limit: -1}
+	if _, err := q.Ask(gone, m, func(*Flow) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("who has gone is answered by %v", err)
+	}
+	if q.asked = time.Now().Add(-patience); q.Waits() {
+		t.Error("a question waits for ever")
+	}
+	if thrifty := (&Flows{Share: 200}); thrifty.Age(time.Second) != 200*time.Second || q.Age(time.Second) != 10*time.Second ||
+		q.Age(0) <= 0 {
+		t.Error("what counters cost does not say how old they may be")
 	}
 }
 

@@ -4,6 +4,7 @@ package question
 
 import (
 	"context"
+	"time"
 
 	"ulogd/engine"
 )
@@ -14,11 +15,13 @@ type Survey struct {
 	flows   *Flows
 	best    *best[Flow]
 	tallies []*tally
-	Unable  []string // instances that did not answer, each with the reason
+	At      time.Time // when the oldest of the counters were read
+	Unable  []string  // instances that did not answer, each with the reason
 }
 
 // NewSurvey makes a survey. The words of flows choose; its Sort, which must be set where its Limit
-// is not 0, and its Limit say which of them are listed. The words of the tops do not count.
+// is not 0, and its Limit say which of them are listed; its Share holds for all. The words of the tops
+// do not count.
 func NewSurvey(flows *Flows, tops ...*Top) *Survey {
 	s := &Survey{flows: flows, best: newBest(flows.Limit, orders[flows.Sort])}
 	for _, q := range tops {
@@ -29,12 +32,12 @@ func NewSurvey(flows *Flows, tops ...*Top) *Survey {
 
 // Ask looks at the flows.
 func (s *Survey) Ask(ctx context.Context, m *engine.Machine) error {
-	all := &Flows{match: s.flows.match, Limit: -1}
+	all := &Flows{match: s.flows.match, Limit: -1, Share: s.flows.Share}
 	sum, err := all.Ask(ctx, m, func(f *Flow) error {
 		s.Add(f)
 		return nil
 	})
-	s.Unable = sum.Unable
+	s.At, s.Unable = sum.At, sum.Unable
 	return err
 }
 
@@ -53,7 +56,7 @@ func (s *Survey) Flows() []Flow { return s.best.first() }
 func (s *Survey) Tops() (list []Result) {
 	for _, t := range s.tallies {
 		res := t.result(interfaceName)
-		res.Unable = s.Unable
+		res.At, res.Unable = s.At, s.Unable
 		list = append(list, res)
 	}
 	return list

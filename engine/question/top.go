@@ -32,7 +32,7 @@ var Tops = []string{"src", "dst", "host", "pair", "port", "proto", "in", "out", 
 var TopOrders = []string{"octets", "packets", "flows"}
 
 // TopWords are the words that ParseTop takes.
-const TopWords = "by, sort, limit, window, proto, src, dst, addr and port"
+const TopWords = "by, sort, limit, window, " + matchWords
 
 const (
 	topRows    = 20

@@ -29,14 +29,14 @@ type entry struct {
 
 var listedEntry = regexp.MustCompile(`^\w+ +(\d+) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) packets=(\d+) bytes=(\d+) .*src=\S+ dst=\S+ sport=\d+ dport=\d+ packets=(\d+) bytes=(\d+) `)
 
-// TestFlowsAndTopEqualConntrack: ten thousand connections of different sizes, some with replies.
+// TestFlowsAndTopEqualConntrack: ten thousand connections of different sizes, some with replies. Only
+// questions have the daemon read the kernel's table.
 func TestFlowsAndTopEqualConntrack(t *testing.T) {
 	const n = 10_000
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_udp_timeout", "600")
-	config := write(t, "ulogd.toml", fmt.Sprintf("stack = \"ct1:NFCT,n:NULL\"\ncontrol = %q\n[ct1]\nactive_timeout = "+
-		"\"1s\"\n",
+	config := write(t, "ulogd.toml", fmt.Sprintf("stack = \"ct1:NFCT,n:NULL\"\ncontrol = %q\n[ct1]\nexpire_interval = 0\n",
 		filepath.Join(t.TempDir(), "control")))
 	start(t, ns, config)
 	ns.Do(t, func() { send(t, n) })
@@ -94,14 +94,17 @@ func TestFlowsAndTopEqualConntrack(t *testing.T) {
 		}
 		return texts
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
-		d := differences()
-		if len(d) == 0 {
-			break
-		} else if time.Now().After(end) {
-			t.Fatalf("%d differences, such as %s", len(d), d[0])
-		}
+	if d := differences(); len(d) > 0 {
+		t.Fatalf("%d differences, such as %s", len(d), d[0])
 	}
+	ns.Do(t, func() { send(t, n/2) }) // what is counted since
+	want = kernel()
+	nstest.Eventually(t, time.Minute, func() error { // counters may be some milliseconds old
+		if d := differences(); len(d) > 0 || len(want) != n {
+			return fmt.Errorf("%d differences in %d connections: %.3q", len(d), len(want), d)
+		}
+		return nil
+	})
 
 	// The largest here is the largest there.
 	sorted := slices.SortedFunc(func(yield func(entry) bool) {
@@ -153,6 +156,16 @@ func TestFlowsAndTopEqualConntrack(t *testing.T) {
 		}
 	}
 
+	// Looking makes no record.
+	var ct1 []struct {
+		ID                 string
+		Made, Dropped, Out uint64
+	}
+	if err := json.Unmarshal([]byte(ask("stats", "--json", "ct1")), &ct1); err != nil || len(ct1) != 1 ||
+		ct1[0].ID != "ct1" || ct1[0].Made+ct1[0].Dropped+ct1[0].Out != 0 {
+		t.Errorf("%+v, %v", ct1, err)
+	}
+
 	// For people: columns that fit, no escape codes into a pipe.
 	for _, args := range [][]string{{"flows", "limit=2500"}, {"top", "--total"}, {"stats"}} {
 		for line := range strings.Lines(ask(args...)) {
@@ -160,6 +173,44 @@ func TestFlowsAndTopEqualConntrack(t *testing.T) {
 				t.Fatalf("ulogd %v: %d columns: %q", args, w, line)
 			}
 		}
+	}
+}
+
+// TestUnknownCountersAreNotZero: the kernel keeps none.
+func TestUnknownCountersAreNotZero(t *testing.T) {
+	ns := nstest.New(t)
+	nstest.EnableConntrack(t, ns)
+	ns.Sysctl(t, "net.netfilter.nf_conntrack_acct", "0")
+	config := write(t, "ulogd.toml", fmt.Sprintf("stack = [\"ct1:NFCT,n:NULL\", \"ct2:NFCT,n:NULL\"]\ncontrol = %q\n"+
+		"[ct2]\nhash_enable = 0\n", filepath.Join(t.TempDir(), "control")))
+	start(t, ns, config)
+	ns.Do(t, func() { send(t, 10) })
+	ask := func(args ...string) (string, string) {
+		var out, errs strings.Builder
+		c := exec.Command(daemon, append(args, "-c", config)...)
+		c.Stdout, c.Stderr = &out, &errs
+		if err := c.Run(); err != nil {
+			t.Fatalf("ulogd %v: %v\n%s", args, err, errs.String())
+		}
+		return out.String(), errs.String()
+	}
+	list, trouble := ask("flows")
+	rows := strings.Split(strings.TrimSpace(list), "\n")
+	if len(rows) != 11 {
+		t.Errorf("10 connections are listed as\n%s", list)
+	}
+	for _, row := range rows[1:] {
+		if f := strings.Fields(row); len(f) < 7 || strings.Join(f[3:7], " ") != "- - - -" {
+			t.Errorf("packets and octets that nobody counts are %q", row)
+		}
+	}
+	if !strings.Contains(trouble, "ct2:NFCT remembers no connections, so it has none to list: hash_enable is 0") {
+		t.Errorf("of the input without memory it says %q", trouble)
+	}
+	objects, _ := ask("flows", "--json")
+	sums, _ := ask("top", "--total", "by=proto")
+	if strings.Contains(objects, "octets") || !regexp.MustCompile(`(?m)^udp +- +- +- +10$`).MatchString(sums) {
+		t.Errorf("%s\n%s", objects, sums)
 	}
 }
 

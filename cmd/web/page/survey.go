@@ -26,6 +26,7 @@ const (
 	surveyShare       = 80
 	surveyEvery       = time.Second
 	surveyLate        = 15 * time.Second // no look is put off longer
+	countersShare     = 200              // the part that reading counters from the kernel takes
 	topRows, pairRows = 10, 10           // how many are shown of each
 	mostFlows         = 20_000
 )
@@ -128,7 +129,7 @@ func (p *Page) flows(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
-	q.Sort, q.Limit = v.Get("sort"), limit
+	q.Sort, q.Limit, q.Share = v.Get("sort"), limit, countersShare
 	var text []byte
 	var failed error
 	again, err := p.pace.do(r.Context(), func() {
@@ -156,7 +157,7 @@ func answerOf(s *question.Survey) ([]byte, error) {
 	}
 	sum := all[0].All
 	text, err := json.Marshal(map[string]any{
-		"at": time.Now(), "unable": s.Unable, "tops": tops, "pairs": pairsOf(all[len(bars)]),
+		"at": time.Now(), "counted": s.At, "unable": s.Unable, "tops": tops, "pairs": pairsOf(all[len(bars)]),
 		"all": map[string]uint64{"flows": sum.Flows, "octets": sum.Octets, "packets": sum.Packets},
 	})
 	if err != nil {

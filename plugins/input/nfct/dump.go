@@ -19,6 +19,7 @@ const (
 	forStart    purpose = iota // what exists before the first event
 	forRecovery                // what events were missed
 	forReset                   // counters, zeroing the kernel's
+	forQuestion                // counters, for whoever looks at the live connections
 	forPoll                    // polling mode
 	forReport                  // living connections, at intervals
 	forCheck                   // ends that no event tells of
@@ -42,6 +43,7 @@ type dump struct {
 	began, before int64 // when this dump began, and the one before
 	// The kernel fills a part when the one before is read: when that in hand was, and the next.
 	filled, filling int64
+	observed        int64         // when the last dump began that was read to its end: counters are of then
 	cost            time.Duration // of this dump so far, or of the last
 	entries         int
 }
@@ -112,6 +114,9 @@ func (n *nfct) beginDump(why purpose) error {
 func (n *nfct) endDump() {
 	d := &n.dump
 	d.Forget()
+	if !d.failed {
+		d.observed, d.wanted[forQuestion] = d.began, false
+	}
 	switch d.why {
 	case forRecovery, forPoll, forCheck:
 		if !d.failed {
@@ -120,6 +125,10 @@ func (n *nfct) endDump() {
 		}
 	case forReset:
 		n.hub.finish(n)
+	case forQuestion: // it has dated connections, too
+		if !n.due.dates.IsZero() {
+			n.due.dates = time.Now().Add(n.datesEvery())
+		}
 	}
 	d.why = idle
 }
@@ -177,14 +186,14 @@ func (r *reader) dumpPart() {
 	}
 }
 
-// mayRead reports whether it is time for the next part: a dump without hurry is spread out, and one
-// that zeroes counters waits for those that share it.
+// mayRead reports whether it is time for the next part: a dump without hurry is spread out, unless
+// somebody waits for the counters, and one that zeroes counters waits for those that share it.
 func (n *nfct) mayRead() bool {
 	d := &n.dump
 	switch {
 	case d.why == forReset:
 		return n.hub.ready(n)
-	case d.why != forReport && d.why != forCheck && d.why != forDates, n.stopping:
+	case d.why != forReport && d.why != forCheck && d.why != forDates, d.wanted[forQuestion], n.stopping:
 		return true
 	}
 	now := time.Now()

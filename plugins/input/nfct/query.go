@@ -3,6 +3,9 @@
 package nfct
 
 import (
+	"errors"
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
@@ -10,20 +13,25 @@ import (
 	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
-// Query lists live connections. Counters are those that the kernel last told of: of a connection
-// that is only known from its beginning they are unknown.
+// Query lists live connections. Events of beginnings and changes bring no counters: where those that
+// are remembered are old, the kernel's table is read first. Of a connection whose counters the kernel
+// does not keep they are unknown.
 func (n *nfct) Query(ask any, from int64) (next int64, err error) {
 	q, ok := ask.(*question.Flows)
-	if !ok {
+	switch {
+	case !ok:
 		return -1, engine.ErrNotAsked
-	}
-	if n.table == nil {
+	case !n.hash:
+		return -1, errors.New("remembers no connections, so it has none to list: hash_enable is 0")
+	case n.table == nil:
 		return -1, nil
+	case from == 0 && !n.counted(q, time.Now()) && q.Waits():
+		return from, engine.ErrLater
 	}
 	at := max(int(from), 1)
 	end := min(at+question.ChunkFlows, int(n.table.Used)+1)
 	for f := range n.table.Each(uint32(at), uint32(end)) {
-		tell(q, f)
+		n.tell(q, f)
 	}
 	if end > int(n.table.Used) || q.Full() {
 		return -1, nil
@@ -31,8 +39,25 @@ func (n *nfct) Query(ask any, from int64) (next int64, err error) {
 	return int64(end), nil
 }
 
+// counted reports whether the counters that are remembered are new enough for a question, and has the
+// kernel's table read if they are not. Reading at intervals is left as it is: between two polls
+// nothing is seen, so that looking changes no record.
+func (n *nfct) counted(q *question.Flows, now time.Time) bool {
+	d := &n.dump
+	if n.pollInterval > 0 || n.stopping || n.leaving || d.Socket == nil {
+		return true
+	}
+	if now.UnixNano()-d.observed <= int64(q.Age(n.dumpCost())) {
+		return true
+	}
+	if d.why != forQuestion {
+		d.wanted[forQuestion] = true
+	}
+	return false
+}
+
 // tell adds a live connection to an answer if it is asked for.
-func tell(q *question.Flows, f *ctnetlink.Flow) {
+func (n *nfct) tell(q *question.Flows, f *ctnetlink.Flow) {
 	is6 := f.Family == unix.AF_INET6
 	src, dst := f.Orig.Src.Netip(is6), f.Orig.Dst.Netip(is6)
 	sport, dport := -1, -1
@@ -59,6 +84,7 @@ func tell(q *question.Flows, f *ctnetlink.Flow) {
 	if f.Sent.Packets > 0 { // a connection has a packet at least: the kernel has not told
 		a.Packets, a.Octets = f.Sent.Packets, f.Sent.Octets
 		a.ReplyPackets, a.ReplyOctets = f.Answered.Packets, f.Answered.Octets
+		a.Counted = engine.Time(n.dump.observed)
 		a.Known |= question.Counters | question.ReplyCounters
 	}
 	if f.Has&ctnetlink.HasTCP != 0 {

@@ -68,7 +68,7 @@ func TestManyLiveConnectionsAreListedOnce(t *testing.T) {
 	for i := range n {
 		tab.Entry(tab.Insert(cttest.Some(i), int64(i+1))).Sent = ctnetlink.Counters{Packets: uint64(n - i), Octets: uint64(i)}
 	}
-	instance := &nfct{table: tab}
+	instance := &nfct{table: tab, settings: settings{hash: true}}
 	in := engine.NewInstance(&engine.Plugin{
 		Name:  "NFCT",
 		Input: func() engine.Input { return &answering{instance} },

@@ -68,10 +68,15 @@ func (n *nfct) Tick(now time.Time) {
 }
 
 // datesEvery is the time between dumps that date connections: expire_interval, and longer where a
-// dump costs more than its share of a core. What a dump of a table of another size cost is scaled.
-func (n *nfct) datesEvery() time.Duration {
-	size := float64(n.table.Live+1) / float64(n.dump.entries+1)
-	return max(n.expireInterval, time.Duration(share*float64(n.dump.cost)*max(size, 1)))
+// dump costs more than its share of a core.
+func (n *nfct) datesEvery() time.Duration { return max(n.expireInterval, share*n.dumpCost()) }
+
+// dumpCost is what reading the whole table is likely to cost. What it cost when the table had another
+// size is scaled; reading a table that has nothing costs something, too.
+func (n *nfct) dumpCost() time.Duration {
+	const nothing = 1000
+	size := float64(n.table.Live+nothing) / float64(n.dump.entries+nothing)
+	return time.Duration(float64(n.dump.cost) * max(size, 1))
 }
 
 // want asks for a dump if its time has come, and sets the next time. A daemon that stops begins

@@ -14,7 +14,7 @@ export class Flows {
 		this.sort = "octets";
 		this.limit = 1000;
 		this.rows = [];
-		this.before = new Map(); // octets of each flow in the answer before
+		this.before = new Map(); // octets of each flow in the answer before, when they were, and the rate
 		this.heads = columns.map(([name, title, side, sorts]) => h("th", { scope: "col", class: side, "aria-sort": name === this.sort ? "descending" : null },
 			sorts ? h("button", { type: "button", onclick: () => { this.sort = name; this.order(); again(); } }, title) : title));
 		this.body = h("tbody");
@@ -31,14 +31,15 @@ export class Flows {
 	}
 
 	update(a) {
-		const seen = new Map(), at = Date.parse(a.at), seconds = this.at ? (at - this.at) / 1000 : 0;
+		const seen = new Map(), at = Date.parse(a.at);
 		this.rows = a.flows || [];
 		for (const f of this.rows) {
 			const key = [f.id, f.ct_id, f.proto, f.src, f.sport, f.dst, f.dport, f.zone].join(" ");
 			f.all = f.octets === undefined ? null : f.octets + (f.reply_octets || 0);
-			const old = this.before.get(key);
-			f.rate = f.all !== null && old !== undefined && seconds > 0 ? Math.max(0, (f.all - old) / seconds) : null;
-			seen.set(key, f.all);
+			const old = this.before.get(key), when = f.counted ? Date.parse(f.counted) : at;
+			f.rate = null;
+			if (f.all !== null && old && old.all !== null) f.rate = when > old.when ? Math.max(0, (f.all - old.all) / ((when - old.when) / 1000)) : old.rate;
+			seen.set(key, { all: f.all, when, rate: f.rate });
 		}
 		this.before = seen;
 		this.at = at;

@@ -43,7 +43,7 @@ export class Traffic {
 		let pause = 1000;
 		try {
 			const a = await get("/api/flows?" + q, asking.signal);
-			this.at = Date.now();
+			this.at = Date.now() - (Date.parse(a.at) - Date.parse(a.counted));
 			pause = Math.max(1000, a.again);
 			$("trouble").hidden = !(a.unable && a.unable.length);
 			$("trouble").textContent = (a.unable || []).join("; ");
