@@ -46,7 +46,7 @@ func openSource(name string) (*source, error) {
 	}
 	info, err := s.raw.Stat()
 	if err == nil && info.IsDir() {
-		err = errors.New("is a directory; name the files in it, such as by a glob")
+		err = errors.New("is a directory; name the files in it, such as by a glob, or have it watched by follow = true")
 	}
 	if err != nil {
 		s.Close()

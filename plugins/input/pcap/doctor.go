@@ -24,7 +24,11 @@ func (in *input) Doctor(d *engine.DoctorReport) {
 			d.Find(err.Error(), why, "ip link, and correct interface or network_namespace_path in the configuration")
 		}
 	}
-	if in.Live() {
+	if in.captures() {
+		return
+	}
+	if in.follow {
+		in.doctorFollow(d, why)
 		return
 	}
 	names, err := expand(in.patterns)
@@ -42,6 +46,21 @@ func (in *input) Doctor(d *engine.DoctorReport) {
 			continue
 		}
 		f.Close()
+	}
+}
+
+// doctorFollow looks for directories that are not there or cannot be listed.
+func (in *input) doctorFollow(d *engine.DoctorReport, why string) {
+	for _, p := range in.patterns {
+		dirs, _ := place(p)
+		if len(dirs) == 0 && !in.place.Wait {
+			d.Find(fmt.Sprintf("there is no directory %s to follow", p), why, "mkdir, or correct file in the configuration")
+		}
+		for _, dir := range dirs {
+			if _, err := os.ReadDir(dir); err != nil {
+				d.Find(err.Error(), why, fmt.Sprintf("chmod a+rx %s, or start ulogd as a user who may list it", dir))
+			}
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-// Many capture files, one after the other.
+// Many capture files, one after the other, those that are there or those that come.
 
 package pcap
 
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"ulogd/engine"
@@ -19,6 +20,7 @@ type files struct {
 
 	names    []string // still to be read
 	all      int
+	watch    *watch  // nil: of files that come; the files are those named
 	src      *source // the one being read
 	file     *file   // nil until its beginning has come
 	blocks   *engine.Blocks
@@ -30,8 +32,8 @@ type files struct {
 	stopping bool
 	progress progress
 
-	badRecord           *engine.Drop
-	unreadable, damaged *engine.Counter
+	badRecord                 *engine.Drop
+	read, unreadable, damaged *engine.Counter
 }
 
 // openFiles opens the first of the files that the patterns name. A file on disk must then be a
@@ -41,15 +43,35 @@ func openFiles(patterns []string, columns *columns, env *engine.Env) (reader, er
 	if err != nil {
 		return nil, err
 	}
-	f := &files{columns: columns, log: env.Log, names: names, all: len(names), blocks: engine.NewBlocks(blockSize)}
-	f.block = f.blocks.Get()
-	f.badRecord = env.Stats.Drop("bad_record", "records of a capture file that could not be read")
-	f.unreadable = env.Stats.Counter("unreadable_files", "files that could not be opened or are no captures")
-	f.damaged = env.Stats.Counter("damaged_files", "files that could be read up to some place only")
+	f := newFiles(columns, env)
+	f.names, f.all = names, len(names)
 	if err := f.next(); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// openFollowed opens directories or globs to read the files that come.
+func openFollowed(s *settings, columns *columns, env *engine.Env) (_ reader, err error) {
+	f := newFiles(columns, env)
+	if err := s.taken.open(s.state); err != nil {
+		return nil, errors.Join(err, s.taken.close())
+	}
+	if f.watch, err = openWatch(s.patterns, s.place.Wait, &s.taken, env.Log); err != nil {
+		return nil, errors.Join(err, s.taken.close())
+	}
+	env.Log.Info("following", "files", strings.Join(s.patterns, ", "), "read_before", len(s.taken.files))
+	return f, nil
+}
+
+func newFiles(columns *columns, env *engine.Env) *files {
+	f := &files{columns: columns, log: env.Log, blocks: engine.NewBlocks(blockSize)}
+	f.block = f.blocks.Get()
+	f.badRecord = env.Stats.Drop("bad_record", "records of a capture file that could not be read")
+	f.read = env.Stats.Counter("files", "capture files that have been read, those that are damaged included")
+	f.unreadable = env.Stats.Counter("unreadable_files", "files that could not be opened or are no captures")
+	f.damaged = env.Stats.Counter("damaged_files", "files that could be read up to some place only")
+	return f
 }
 
 // next opens the first file that is left.
@@ -62,7 +84,7 @@ func (f *files) next() (err error) {
 	f.progress.begin(name, f.packets)
 	if f.src.onDisk {
 		if err := f.begin(); err != nil {
-			f.Close()
+			f.leave()
 			return err
 		}
 	}
@@ -94,7 +116,18 @@ func (f *files) renewBlock() {
 // Read fills a batch with the packets of the current block, going on to the next block or file when
 // it is used up.
 func (f *files) Read(b *engine.Batch, deadline time.Time) error {
-	for !f.stopping {
+	for !f.stopping || f.watch != nil && f.src != nil { // a file that comes once is read to its end
+		if f.src == nil {
+			names, err := f.watch.wait(deadline)
+			if len(names) == 0 || err != nil {
+				return err
+			}
+			f.names = names
+			if err := f.nextReadable(); err != nil {
+				return err
+			}
+			continue
+		}
 		if f.file != nil {
 			if len(f.left) == 0 {
 				f.left = f.frames[:f.file.next(f.frames[:])]
@@ -132,7 +165,7 @@ func isNow(t int64) bool {
 func (f *files) advance(b *engine.Batch) error {
 	if f.file == nil {
 		if err := f.begin(); err != nil {
-			f.giveUp(err)
+			f.giveUp(f.src.name, err)
 			return f.nextReadable()
 		}
 		return nil
@@ -150,19 +183,35 @@ func (f *files) advance(b *engine.Batch) error {
 		f.badRecord.Rows(b, int(bad))
 		f.log.Warn("records could not be read", "file", f.src.name, "records", bad)
 	}
-	f.Close()
+	f.read.Add(1)
+	f.done(f.src.name)
+	f.leave()
 	return f.nextReadable()
 }
 
+// done notes that a file has been read, or cannot be.
+func (f *files) done(name string) {
+	if f.watch == nil {
+		return
+	}
+	if err := f.watch.taken.done(name); err != nil {
+		f.log.Error("what has been read cannot be noted, and is read again by the next run", "file", name, "error", err)
+	}
+}
+
 // nextReadable opens the next file that can be opened. Behind the last it returns io.EOF, or what
-// there is to say of those that could not.
+// there is to say of those that could not; of files that come there is no last.
 func (f *files) nextReadable() error {
-	for len(f.names) > 0 {
+	for len(f.names) > 0 && !f.stopping {
+		name := f.names[0]
 		err := f.next()
 		if err == nil {
 			return nil
 		}
-		f.giveUp(err)
+		f.giveUp(name, err)
+	}
+	if f.watch != nil {
+		return nil
 	}
 	if n := f.unreadable.Load(); n > 0 {
 		return fmt.Errorf("%d of %d capture files could not be read", n, f.all)
@@ -171,10 +220,11 @@ func (f *files) nextReadable() error {
 }
 
 // giveUp leaves out a file.
-func (f *files) giveUp(err error) {
+func (f *files) giveUp(name string, err error) {
 	f.unreadable.Add(1)
+	f.done(name)
 	f.log.Error("a capture file is left out", "error", err)
-	f.Close()
+	f.leave()
 }
 
 // Tick shows the progress at a terminal.
@@ -184,11 +234,21 @@ func (f *files) Tick(now time.Time) {
 	}
 }
 
-// Stop ends the reading where it is.
+// Stop ends the reading where it is, or behind the file that has come.
 func (f *files) Stop() { f.stopping = true }
 
-// Close closes the current file.
+// Close closes all that is open.
 func (f *files) Close() error {
+	err := f.leave()
+	if f.watch != nil {
+		f.watch.close()
+		err = errors.Join(err, f.watch.taken.close())
+	}
+	return err
+}
+
+// leave closes the current file.
+func (f *files) leave() error {
 	f.progress.end()
 	if f.src == nil {
 		return nil

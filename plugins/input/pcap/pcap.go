@@ -4,6 +4,7 @@ package pcap
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -22,6 +23,12 @@ listed, those of a glob in the order of their first packets; "-" is the standard
 Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packet before the cut and a warning with the offset. A file
 of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
 packet's; of a pipe whose packets are of now, as from tcpdump -w -, it is the clock's.
+
+With follow = true, file names directories or globs that are being filled, as by tcpdump -C or -G. A file is read when
+nobody has it open for writing, which the kernel tells to root and to the file's owner; else, and on network file
+systems, when it was closed or moved there, or has not changed for 10 seconds and a later one is there. A name that is
+written anew is another file. A file that is being read when the daemon ends is read to its end, within
+shutdown_timeout. Flows end by the packets' times, the last ones when more packets come or the daemon ends.
 
 Each interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost. An
 interface that is removed, as ppp0 or a virtual machine's is, is captured again when one of its name is made (counters removed and
@@ -64,6 +71,9 @@ var (
 // settings are the options.
 type settings struct {
 	patterns   []string
+	follow     bool
+	state      string
+	taken      taken
 	ifaces     []string
 	expression string
 	snaplen    uint32
@@ -82,11 +92,15 @@ type reader interface {
 
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
+	o.Bool(&in.follow, "follow", false, "watch the directories and globs of file, and read each file in them once, when nobody "+
+		"writes it any more; names that begin with a dot are left alone. Without end")
+	o.String(&in.state, "follow_state", "", "file in which to note what has been read of followed directories, so that the "+
+		"next run does not read it again; unset: it does")
 	o.Strings(&in.ifaces, "interface", nil, "interfaces to capture from, instead of files, each through a ring of its own; "+
 		"any: all that the network namespace has and gets, through one ring, each packet with the index of its own, "+
 		"and with the source address of its link layer only")
 	o.Bool(&in.place.Wait, "wait", false,
-		"start although an interface or its network namespace is not there, and wait for it; without, a name that is not "+
+		"start although an interface, its network namespace or a followed directory is not there, and wait for it; without, a name that is not "+
 			"there is an error. One that goes away later is always waited for")
 	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
 	engine.Octets(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
@@ -101,11 +115,12 @@ const maxFanout = 64
 func (in *input) Validate() error {
 	var wrong []error
 	switch {
-	case len(in.patterns) == 0 && !in.Live():
+	case len(in.patterns) == 0 && !in.captures():
 		wrong = append(wrong, errors.New("file: name a capture file, or an interface by the option interface"))
-	case len(in.patterns) > 0 && in.Live():
+	case len(in.patterns) > 0 && in.captures():
 		wrong = append(wrong, errors.New("interface: either file or interface can be read, not both; make another PCAP instance"))
 	}
+	wrong = append(wrong, in.validateFollow())
 	if err := in.eachOnce(); err != nil {
 		wrong = append(wrong, fmt.Errorf("interface: %w", err))
 	}
@@ -120,11 +135,33 @@ func (in *input) Validate() error {
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("filter: %w", err))
 		}
-		if !in.Live() {
+		if !in.captures() {
 			in.filter = f
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// validateFollow checks what is to be followed.
+func (s *settings) validateFollow() error {
+	switch {
+	case !s.follow && s.state != "":
+		return errors.New("follow_state: goes with follow = true")
+	case s.follow && s.captures():
+		return errors.New("follow: goes with file; an interface that goes away and comes back is captured again without it")
+	}
+	for _, p := range s.patterns {
+		if !s.follow {
+			break
+		}
+		if _, err := filepath.Match(p, ""); err != nil {
+			return fmt.Errorf("file: %s: %w", p, err)
+		}
+		if p == standardInput {
+			return errors.New("follow: the standard input is read as it comes, and cannot be followed")
+		}
+	}
+	return nil
 }
 
 // eachOnce refuses interfaces whose packets would be read twice.
@@ -141,7 +178,7 @@ func (s *settings) eachOnce() error {
 }
 
 // Backpressure tells that a file can wait.
-func (in *input) Backpressure() bool { return !in.Live() }
+func (in *input) Backpressure() bool { return !in.captures() }
 
 // Namespace tells filters behind this input where interface indexes have their names.
 func (in *input) Namespace() string { return in.place.Path }
@@ -150,7 +187,7 @@ func (in *input) Namespace() string { return in.place.Path }
 func (in *input) Entered() uint64 { return in.place.Entered() }
 
 // Foreign tells that a file may be of another machine.
-func (in *input) Foreign() bool { return !in.Live() }
+func (in *input) Foreign() bool { return !in.captures() }
 
 // Bind declares the keys and the counters.
 func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }
@@ -158,16 +195,22 @@ func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }
 // Open opens the interface or the first file.
 func (in *input) Open(env *engine.Env) (err error) {
 	in.columns.open(env)
-	if in.Live() {
+	switch {
+	case in.captures():
 		in.reader, err = openCapture(&in.settings, &in.columns, env)
-	} else {
+	case in.follow:
+		in.reader, err = openFollowed(&in.settings, &in.columns, env)
+	default:
 		in.reader, err = openFiles(in.patterns, &in.columns, env)
 	}
 	return err
 }
 
-// Live implements engine.Live: a file has an end, an interface has none.
-func (in *input) Live() bool { return len(in.ifaces) > 0 }
+// captures reports whether packets come from interfaces.
+func (s *settings) captures() bool { return len(s.ifaces) > 0 }
+
+// Live implements engine.Live: files have an end, interfaces and followed directories have none.
+func (in *input) Live() bool { return in.captures() || in.follow }
 
 // Close closes what Open opened.
 func (in *input) Close() error {
