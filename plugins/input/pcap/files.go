@@ -54,6 +54,7 @@ func openFiles(patterns []string, columns *columns, env *engine.Env) (reader, er
 // openFollowed opens directories or globs to read the files that come.
 func openFollowed(s *settings, columns *columns, env *engine.Env) (_ reader, err error) {
 	f := newFiles(columns, env)
+	f.read = env.Stats.Counter("files", "capture files that have been read, those that are damaged included")
 	if err := s.taken.open(s.state); err != nil {
 		return nil, errors.Join(err, s.taken.close())
 	}
@@ -68,7 +69,6 @@ func newFiles(columns *columns, env *engine.Env) *files {
 	f := &files{columns: columns, log: env.Log, blocks: engine.NewBlocks(blockSize)}
 	f.block = f.blocks.Get()
 	f.badRecord = env.Stats.Drop("bad_record", "records of a capture file that could not be read")
-	f.read = env.Stats.Counter("files", "capture files that have been read, those that are damaged included")
 	f.unreadable = env.Stats.Counter("unreadable_files", "files that could not be opened or are no captures")
 	f.damaged = env.Stats.Counter("damaged_files", "files that could be read up to some place only")
 	return f
@@ -183,8 +183,10 @@ func (f *files) advance(b *engine.Batch) error {
 		f.badRecord.Rows(b, int(bad))
 		f.log.Warn("records could not be read", "file", f.src.name, "records", bad)
 	}
-	f.read.Add(1)
-	f.done(f.src.name)
+	if f.watch != nil {
+		f.read.Add(1)
+		f.done(f.src.name)
+	}
 	f.leave()
 	return f.nextReadable()
 }
