@@ -22,6 +22,7 @@ import (
 	_ "ulogd/plugins/input/pcap"
 	_ "ulogd/plugins/input/ulog"
 	_ "ulogd/plugins/input/unixsock"
+	_ "ulogd/plugins/output/dbi"
 	_ "ulogd/plugins/output/gprint"
 	_ "ulogd/plugins/output/graphite"
 	_ "ulogd/plugins/output/ipfix"

@@ -7,5 +7,7 @@
 package plugins
 
 import (
-	_ "ulogd/plugins/output/sql"
+	_ "ulogd/plugins/output/mysql"
+	_ "ulogd/plugins/output/pgsql"
+	_ "ulogd/plugins/output/sqlite3"
 )

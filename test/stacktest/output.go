@@ -127,6 +127,19 @@ func (st *Fixture) End() {
 // Stats returns the output's counters.
 func (st *Fixture) Stats() engine.Snapshot { return st.Machine.Snapshot()[1] }
 
+// Count returns a named counter of the output, as Daemon's Count.
+func (st *Fixture) Count(name string) int64 {
+	s := st.Stats()
+	for _, list := range [][]engine.Reading{s.Drops, s.Exclusions, s.Losses, s.Counters, s.Figures} {
+		for _, c := range list {
+			if c.Name == name {
+				return c.Value
+			}
+		}
+	}
+	return 0
+}
+
 // Eventually waits until ok returns true.
 func (st *Fixture) Eventually(what string, ok func() bool) {
 	st.t.Helper()

@@ -1,0 +1,154 @@
+// One connection: the table's columns, and how batches are sent.
+
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+
+	driver "github.com/go-sql-driver/mysql"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
+)
+
+type conn struct {
+	*output
+	pool  *sql.DB
+	my    *sql.Conn // the only one of the pool
+	plans map[*store.Shape]*plan
+}
+
+// plan is how rows of a shape are sent.
+type plan struct {
+	columns []table.Column
+	write   table.Procedure
+	row     []store.Value
+	buf     []byte
+}
+
+var dialect = table.Dialect{Quote: "`", Backslash: true, Hex: "x'"}
+
+// session is the settings that literals are written for. Without a strict mode values that do not
+// fit are bent.
+const session = "SET SESSION sql_mode = CONCAT(REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), ',STRICT_ALL_TABLES'), " +
+	"time_zone = '+00:00'"
+
+// Connect connects and looks at the table.
+func (o *output) Connect(ctx context.Context, _ *engine.Env, shapes []*store.Shape) (store.Conn, error) {
+	cfg, err := o.config()
+	if err != nil {
+		return nil, err
+	}
+	at, err := driver.NewConnector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{output: o, pool: sql.OpenDB(at), plans: map[*store.Shape]*plan{}}
+	if c.my, err = c.pool.Conn(ctx); err != nil {
+		c.pool.Close()
+		return nil, err
+	}
+	if _, err = c.my.ExecContext(ctx, session); err != nil {
+		c.Close()
+		return nil, err
+	}
+	for _, s := range shapes {
+		if _, err := c.plan(ctx, s); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *conn) Close() error { return errors.Join(c.my.Close(), c.pool.Close()) }
+
+// plan returns how rows of a shape are sent, found out once.
+func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
+	if p := c.plans[s]; p != nil {
+		return p, nil
+	}
+	names, types, err := c.describe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of %s: %w", c.table, err)
+	}
+	if len(names) == 0 {
+		return nil, table.Missing(c.table, s)
+	}
+	p := &plan{row: make([]store.Value, len(s.Keys))}
+	if p.columns, err = table.Columns(s, c.table, names[1:]); err != nil {
+		return nil, err
+	}
+	for i := range p.columns {
+		p.columns[i].As = c.as(types[i+1])
+	}
+	p.write = table.NewProcedure(c.procedure, dialect.Name(c.table), p.columns, &dialect)
+	c.plans[s] = p
+	return p, nil
+}
+
+// describe lists the columns of the table and their types; none if it is not there.
+func (c *conn) describe(ctx context.Context) (names, types []string, err error) {
+	rows, err := c.my.QueryContext(ctx, "SELECT column_name, lower(data_type) FROM information_schema.columns "+
+		"WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position", c.table)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, typ string
+		if err := rows.Scan(&name, &typ); err != nil {
+			return nil, nil, err
+		}
+		names, types = append(names, name), append(types, typ)
+	}
+	return names, types, rows.Err()
+}
+
+// as says how a column of the type shows addresses and times.
+func (c *conn) as(typ string) table.As {
+	switch {
+	case strings.HasSuffix(typ, "binary"), strings.HasSuffix(typ, "blob"):
+		return table.AsOctets
+	case strings.HasSuffix(typ, "int"), typ == "decimal":
+		if c.compat {
+			return table.AsMemory
+		}
+		return table.AsNumber
+	case typ == "datetime", typ == "timestamp":
+		return table.AsTimestamp
+	}
+	return table.AsText
+}
+
+// Send sends rows in one transaction.
+func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
+	p, err := c.plan(ctx, rows.Shape)
+	if err != nil {
+		return err
+	}
+	p.buf = p.buf[:0]
+	if p.write.Calls {
+		p.buf = append(p.buf, "START TRANSACTION;"...)
+	}
+	p.buf = p.write.Append(p.buf, rows, p.row)
+	if p.write.Calls {
+		p.buf = append(p.buf, "COMMIT"...)
+	}
+	_, err = c.my.ExecContext(ctx, unsafe.String(unsafe.SliceData(p.buf), len(p.buf)))
+	if !refused(err) {
+		return err
+	}
+	if p.write.Calls {
+		if _, e := c.my.ExecContext(ctx, "ROLLBACK"); e != nil {
+			return fmt.Errorf("%w; and then: %w", err, e)
+		}
+	}
+	return &store.Refused{Err: err}
+}

@@ -1,0 +1,89 @@
+// Package mysql is the MYSQL output: rows in MySQL and MariaDB.
+package mysql
+
+import (
+	"errors"
+	"fmt"
+
+	"ulogd/engine"
+	"ulogd/engine/doctor"
+	"ulogd/plugins/output/store"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "MYSQL",
+		Doc: `Writes a row per record into a table of MySQL or MariaDB, or calls a function of it with each record.
+
+The table says which keys: a column is named as its key, with _ for each dot; NAME_sec and NAME_usec are the parts of a
+time; the first column is the database's own. A column that no plugin of the stack fills, or a table that is not there,
+is said in the log, and the records wait until that is mended. The server need not be there when the daemon starts.
+
+With procedure = INSERT a statement inserts many rows; a function or a procedure is called with many rows in one
+transaction. The session is strict: a value that does not fit its column is an error. A record that the server refuses
+costs itself alone. When the connection breaks while rows are being committed, they are sent again: they may then be
+there twice; so may rows of tables without transactions (MyISAM, Aria), of which a refused batch leaves a part.
+
+Addresses are text; sixteen octets where the column is binary, as IP2BIN's are; in a column of whole numbers one of IPv4
+is the number that its octets spell.`,
+		Example: `stack = "ct1:NFCT,ip2bin1:IP2BIN,db1:MYSQL"
+
+[db1]
+host = "localhost"
+db = "ulogd"
+user = "ulogd"
+pass_file = "/etc/ulogd/mysql.password"
+table = "conntrack"
+procedure = "INSERT_CT"
+spool = "/var/spool/ulogd/mysql"
+`,
+		Compat: true,
+		Output: func() engine.Output { return &output{} },
+	})
+}
+
+type output struct {
+	store.Output
+	server
+	table, procedure string
+	compat           bool
+}
+
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*output)(nil)
+	_ engine.Doctored  = (*output)(nil)
+	_ store.Store      = (*output)(nil)
+)
+
+func (o *output) Options(opts *engine.Options) {
+	o.server.declare(opts)
+	opts.String(&o.table, "table", "", "the table or view whose columns say which keys")
+	opts.String(&o.procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
+		"procedure; or a function, which SELECT calls with the values of the table's columns")
+	o.Declare(opts)
+	o.DeclareULOGD2(opts)
+}
+
+func (o *output) Validate() error {
+	var all error
+	for _, need := range []struct{ name, value string }{{"db", o.db}, {"user", o.user}, {"table", o.table}} {
+		if need.value == "" {
+			all = errors.Join(all, fmt.Errorf("%s: must be set", need.name))
+		}
+	}
+	return errors.Join(all, o.Output.Validate())
+}
+
+func (o *output) Bind(p *engine.Binder) engine.Stage {
+	o.compat = p.Settings().CompatULOGD2()
+	return o.BindStore(p, o, store.All(p))
+}
+
+// Doctor looks at the spool, and resolves the server's name.
+func (o *output) Doctor(d *engine.DoctorReport) {
+	o.Output.Doctor(d)
+	if network, _ := o.address(); network == "tcp" {
+		doctor.Resolves(d, o.host)
+	}
+}

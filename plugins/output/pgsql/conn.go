@@ -1,0 +1,168 @@
+// One connection: the table's columns, and how batches are sent.
+
+package pgsql
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
+)
+
+type conn struct {
+	*output
+	pg    *pgconn.PgConn
+	plans map[*store.Shape]*plan
+}
+
+// plan is how rows of a shape are sent.
+type plan struct {
+	columns []table.Column
+	oids    []uint32 // types of the columns
+	copy    string   // the statement; empty: rows go by procedure
+	calls   table.Procedure
+	row     []store.Value
+	buf     []byte
+}
+
+var dialect = table.Dialect{Quote: `"`, Hex: `'\x`}
+
+// Connect connects and looks at the table.
+func (o *output) Connect(ctx context.Context, _ *engine.Env, shapes []*store.Shape) (store.Conn, error) {
+	cfg, err := o.config()
+	if err != nil {
+		return nil, err
+	}
+	pg, err := pgconn.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{output: o, pg: pg, plans: map[*store.Shape]*plan{}}
+	for _, s := range shapes {
+		if _, err := c.plan(ctx, s); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *conn) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return c.pg.Close(ctx)
+}
+
+// plan returns how rows of a shape are sent, found out once.
+func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
+	if p := c.plans[s]; p != nil {
+		return p, nil
+	}
+	name := c.schema + "." + c.table
+	names, oids, copies, err := c.describe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of %s: %w", name, err)
+	}
+	if len(names) == 0 {
+		return nil, table.Missing(name, s)
+	}
+	if names[0][0] == '_' {
+		names, oids = names[1:], oids[1:]
+	}
+	p := &plan{oids: oids, row: make([]store.Value, len(s.Keys))}
+	if p.columns, err = table.Columns(s, name, names); err != nil {
+		return nil, err
+	}
+	binary := copies && table.IsInsert(c.procedure)
+	for i := range p.columns {
+		p.columns[i].As = c.as(oids[i])
+		binary = binary && takes(&p.columns[i], oids[i])
+	}
+	name = dialect.Name(c.schema) + "." + dialect.Name(c.table)
+	if binary {
+		p.copy = "COPY " + name + " (" + dialect.Names(p.columns) + ") FROM STDIN (FORMAT binary)"
+	} else {
+		p.calls = table.NewProcedure(c.procedure, name, p.columns, &dialect)
+	}
+	c.plans[s] = p
+	return p, nil
+}
+
+// describe lists the columns of the table and their types; none if it is not there. It reports whether
+// COPY fills it: not a view.
+func (c *conn) describe(ctx context.Context) (names []string, oids []uint32, copies bool, err error) {
+	res := c.pg.ExecParams(ctx, `SELECT a.attname, a.atttypid::int8::text, r.relkind IN ('r', 'p', 'f')
+		FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid JOIN pg_namespace n ON n.oid = r.relnamespace
+		WHERE n.nspname = $1 AND r.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+		[][]byte{[]byte(c.schema), []byte(c.table)}, nil, nil, nil).Read()
+	for _, r := range res.Rows {
+		oid, _ := strconv.ParseUint(string(r[1]), 10, 32)
+		names, oids, copies = append(names, string(r[0])), append(oids, uint32(oid)), string(r[2]) == "t"
+	}
+	return names, oids, copies, res.Err
+}
+
+// as says how a column of the type shows addresses and times.
+func (c *conn) as(oid uint32) table.As {
+	switch oid {
+	case oidBytea:
+		return table.AsOctets
+	case oidInt2, oidInt4, oidInt8, oidNumeric:
+		if c.compat {
+			return table.AsMemory
+		}
+		return table.AsNumber
+	case oidTimestamp, oidTimestamptz:
+		return table.AsTimestamp
+	}
+	return table.AsText
+}
+
+// Send sends rows in one transaction.
+func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
+	p, err := c.plan(ctx, rows.Shape)
+	if err != nil {
+		return err
+	}
+	if p.copy == "" {
+		return judge(c.call(ctx, p, rows))
+	}
+	if p.buf, err = p.encode(p.buf[:0], rows); err != nil {
+		return &store.Refused{Err: err}
+	}
+	tag, err := c.pg.CopyFrom(ctx, bytes.NewReader(p.buf), p.copy)
+	if err == nil && tag.RowsAffected() != int64(rows.Len()) {
+		return fmt.Errorf("COPY took %d rows of %d", tag.RowsAffected(), rows.Len())
+	}
+	return judge(err)
+}
+
+// call sends rows as statements: those of one query are one transaction.
+func (c *conn) call(ctx context.Context, p *plan, rows *store.Rows) error {
+	p.buf = p.calls.Append(p.buf[:0], rows, p.row)
+	r := c.pg.Exec(ctx, string(p.buf))
+	for r.NextResult() {
+		r.ResultReader().Close()
+	}
+	return r.Close()
+}
+
+// judge says whose fault an error is: of the data (class 22), of constraints (23, 44), of a limit (54),
+// of what a function found (21) or raised (P0); or not the rows' own.
+func judge(err error) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && len(pg.Code) == 5 {
+		switch pg.Code[:2] {
+		case "21", "22", "23", "44", "54", "P0":
+			return &store.Refused{Err: err}
+		}
+	}
+	return err
+}

@@ -1,0 +1,89 @@
+// Package pgsql is the PGSQL output: rows in PostgreSQL.
+package pgsql
+
+import (
+	"errors"
+	"strings"
+
+	"ulogd/engine"
+	"ulogd/engine/doctor"
+	"ulogd/plugins/output/store"
+)
+
+func init() {
+	engine.Register(engine.Plugin{
+		Name: "PGSQL",
+		Doc: `Writes a row per record into a table of PostgreSQL, or calls a function of it with each record.
+
+The table says which keys: a column is named as its key, with _ for each dot; NAME_sec and NAME_usec are the parts of a
+time; a first column whose name begins with _ is the database's own. A column that no plugin of the stack fills, or a
+table that is not there, is said in the log, and the records wait until that is mended. The server need not be there
+when the daemon starts.
+
+With procedure = INSERT rows go by COPY, many in one transaction, where all columns are of types that its binary form
+is known for; a function or another statement is called with many rows in one transaction. A record that the server
+refuses costs itself alone. When the connection breaks while rows are being committed, they are sent again: they may
+then be there twice.
+
+Addresses fit columns of the types inet and text, and as sixteen octets bytea; in a column of whole numbers one of IPv4
+is the number that its octets spell.`,
+		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,db1:PGSQL"
+
+[db1]
+host = "/run/postgresql"
+db = "ulogd"
+user = "ulogd"
+pass_file = "/etc/ulogd/pgsql.password"
+table = "ulog2_ct"
+procedure = "INSERT_CT"
+spool = "/var/spool/ulogd/pgsql"
+`,
+		Compat: true,
+		Output: func() engine.Output { return &output{} },
+	})
+}
+
+type output struct {
+	store.Output
+	server
+	schema, table, procedure string
+	compat                   bool
+}
+
+// The optional parts of the contract that it implements (engine/plugin.go).
+var (
+	_ engine.Validator = (*output)(nil)
+	_ engine.Doctored  = (*output)(nil)
+	_ store.Store      = (*output)(nil)
+)
+
+func (o *output) Options(opts *engine.Options) {
+	o.server.declare(opts)
+	opts.String(&o.schema, "schema", "public", "the schema that the table is in")
+	opts.String(&o.table, "table", "", "the table or view whose columns say which keys")
+	opts.String(&o.procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
+		"procedure; or a function, which SELECT calls with the values of the table's columns")
+	o.Declare(opts)
+	o.DeclareULOGD2(opts)
+}
+
+func (o *output) Validate() error {
+	err := o.server.validate()
+	if o.table == "" {
+		err = errors.Join(err, errors.New("table: must be set to the table or view whose columns say which keys"))
+	}
+	return errors.Join(err, o.Output.Validate())
+}
+
+func (o *output) Bind(p *engine.Binder) engine.Stage {
+	o.compat = p.Settings().CompatULOGD2()
+	return o.BindStore(p, o, store.All(p))
+}
+
+// Doctor looks at the spool, and resolves the server's name.
+func (o *output) Doctor(d *engine.DoctorReport) {
+	o.Output.Doctor(d)
+	if o.host != "" && !strings.HasPrefix(o.host, "/") {
+		doctor.Resolves(d, o.host)
+	}
+}

@@ -1,0 +1,145 @@
+//go:build !mips && !mipsle
+
+// One connection: the file, its table, and the statement that inserts.
+
+package sqlite3
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
+)
+
+// busyFor is how long a locked file is waited for before the batch is tried anew.
+const busyFor = time.Second
+
+type conn struct {
+	*output
+	db    *sqlite.Conn
+	plans map[*store.Shape]*plan
+}
+
+var dialect = table.Dialect{Quote: `"`}
+
+// Connect opens the file and looks at its table.
+func (o *output) Connect(_ context.Context, _ *engine.Env, shapes []*store.Shape) (store.Conn, error) {
+	db, err := sqlite.OpenConn(o.db, sqlite.OpenReadWrite|sqlite.OpenCreate)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", o.db, err)
+	}
+	c := &conn{o, db, map[*store.Shape]*plan{}}
+	db.SetBusyTimeout(busyFor)
+	if err := c.prepare(shapes); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// prepare makes a plan for each shape. What is committed is on the disk: a loss of power costs
+// nothing that was counted as written.
+func (c *conn) prepare(shapes []*store.Shape) error {
+	for _, pragma := range []string{"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"} {
+		if err := sqlitex.ExecuteTransient(c.db, pragma, nil); err != nil {
+			return fmt.Errorf("open %s: %w", c.output.db, err)
+		}
+	}
+	for _, s := range shapes {
+		if _, err := c.plan(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *conn) Close() error { return c.db.Close() }
+
+// plan returns how rows of a shape are inserted, found out once.
+func (c *conn) plan(s *store.Shape) (*plan, error) {
+	if p := c.plans[s]; p != nil {
+		return p, nil
+	}
+	names, types, err := c.describe()
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of %s: %w", c.table, err)
+	}
+	if len(names) == 0 {
+		return nil, table.Missing(c.table, s)
+	}
+	p := &plan{compat: c.compat, row: make([]store.Value, len(s.Keys))}
+	if p.columns, err = table.Columns(s, c.table, names); err != nil {
+		return nil, err
+	}
+	for i := range p.columns {
+		switch col := &p.columns[i]; {
+		case c.compat:
+			col.As = table.AsMemory
+		case types[i] == "BLOB":
+			col.As = table.AsOctets
+		case strings.Contains(types[i], "INT"): // SQLite's own rule of which columns hold whole numbers
+			col.As = table.AsNumber
+		}
+	}
+	p.insert, err = c.db.Prepare("INSERT INTO " + dialect.Name(c.table) + " (" + dialect.Names(p.columns) +
+		") VALUES (?" + strings.Repeat(", ?", len(names)-1) + ")")
+	if err != nil {
+		return nil, fmt.Errorf("insert into %s: %w", c.table, err)
+	}
+	c.plans[s] = p
+	return p, nil
+}
+
+// describe lists the columns of the table; none if it is not there.
+func (c *conn) describe() (names, types []string, err error) {
+	err = sqlitex.ExecuteTransient(c.db, "SELECT name, upper(type) FROM pragma_table_info(?)", &sqlitex.ExecOptions{
+		Args: []any{c.table},
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			names, types = append(names, stmt.ColumnText(0)), append(types, stmt.ColumnText(1))
+			return nil
+		},
+	})
+	return names, types, err
+}
+
+// Send inserts the rows in one transaction.
+func (c *conn) Send(ctx context.Context, rows *store.Rows) (err error) {
+	p, err := c.plan(rows.Shape)
+	if err != nil {
+		return err
+	}
+	c.db.SetInterrupt(ctx.Done())
+	defer c.db.SetInterrupt(nil)
+	if err := sqlitex.Execute(c.db, "BEGIN IMMEDIATE", nil); err != nil {
+		return err
+	}
+	if err := p.send(rows); err != nil {
+		return c.undo(err)
+	}
+	if err := sqlitex.Execute(c.db, "COMMIT", nil); err != nil {
+		return c.undo(err)
+	}
+	return nil
+}
+
+// undo ends the transaction, and says whose fault the error is.
+func (c *conn) undo(err error) error {
+	c.db.SetInterrupt(nil)
+	if !c.db.AutocommitEnabled() {
+		if e := sqlitex.Execute(c.db, "ROLLBACK", nil); e != nil {
+			return fmt.Errorf("%w; and then: %w", err, e)
+		}
+	}
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultConstraint, sqlite.ResultMismatch, sqlite.ResultTooBig, sqlite.ResultRange:
+		return &store.Refused{Err: err}
+	}
+	return err
+}
