@@ -40,6 +40,7 @@ type process struct {
 	web     *web.Server
 	tail    tail // of the log, for the page
 	signals signals
+	notify  *notifier
 
 	config    string       // the file's path, absolute
 	timeout   atomic.Int64 // shutdown_timeout, which a reload may change
@@ -56,6 +57,7 @@ func daemon(o *options, stderr io.Writer) int {
 	p.journal.min.Store(int64(p.level(5)))
 	p.journal.to(newQueue(&stream{w: stderr}))
 	p.log = slog.New(&logger{journal: p.journal})
+	p.notify = newNotifier(p.log)
 	defer p.cleanUp()
 	p.readZone()
 	if err := p.start(); err != nil {
@@ -240,6 +242,7 @@ func (p *process) run() int {
 	began := time.Now()
 	m.Start()
 	p.timeout.Store(int64(p.plan.Global.ShutdownTimeout))
+	p.notify.stacks.Store(int64(len(p.plan.Stacks)))
 	if p.control != nil {
 		p.control.again = p.reload
 		go p.control.serve(m)
@@ -247,6 +250,7 @@ func (p *process) run() int {
 	p.serveHTTP(m)
 	p.log.Info("initialization finished, entering main loop")
 	p.tellRunning()
+	p.notify.ready()
 	var stopped time.Time // zero while running
 	done := make(chan error, 1)
 	go func() { done <- m.Wait() }()
@@ -257,6 +261,7 @@ func (p *process) run() int {
 			case stopped.IsZero():
 				p.inform("Terminal signal received, exiting")
 				stopped = time.Now()
+				p.notify.stopping()
 				m.Stop(time.Duration(p.timeout.Load()))
 			case time.Since(stopped) < secondSignal:
 				p.log.Info("a second signal so soon is taken for the same")
@@ -268,7 +273,10 @@ func (p *process) run() int {
 		case s := <-p.signals.other:
 			p.log.Warn("signal received, calling pluginstances", "signal", s.String())
 			p.pass(s, m)
+		case <-p.notify.hungry:
+			p.notify.alive(m)
 		case err := <-done:
+			p.notify.stopping()
 			return p.end(err, !stopped.IsZero(), time.Since(began))
 		}
 	}
@@ -285,6 +293,8 @@ func (p *process) readZone() {
 func (p *process) pass(s os.Signal, m *engine.Machine) {
 	switch s {
 	case syscall.SIGHUP:
+		p.notify.reloading()
+		defer p.notify.ready()
 		p.readZone()
 		p.reopenLog()
 		if p.web != nil {
@@ -310,7 +320,7 @@ func (p *process) tellRunning() {
 	if !p.opts.verbose || p.opts.adhoc != nil {
 		return
 	}
-	args := []any{"stacks", len(p.plan.Stacks)}
+	args := []any{"stacks", p.notify.stacks.Load()}
 	if p.control != nil {
 		args = append(args, "control", p.control.path)
 	}

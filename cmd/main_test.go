@@ -115,7 +115,13 @@ type running struct {
 
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	p := &running{t: t, cmd: exec.Command(binary, args...), stderr: filepath.Join(t.TempDir(), "stderr"), done: make(chan struct{})}
+	return startAs(t, exec.Command(binary, args...))
+}
+
+// startAs starts the program with an environment of the test's own.
+func startAs(t *testing.T, c *exec.Cmd) *running {
+	t.Helper()
+	p := &running{t: t, cmd: c, stderr: filepath.Join(t.TempDir(), "stderr"), done: make(chan struct{})}
 	f, err := os.Create(p.stderr)
 	if err != nil {
 		t.Fatal(err)

@@ -113,6 +113,10 @@ func (c *control) reload(a *answer, words []string) error {
 func (p *process) reload(dry bool) (r reloaded) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
+	if !dry {
+		p.notify.reloading()
+		defer p.notify.ready()
+	}
 	file, problems := conf.Load(p.config)
 	var changes *stacks.Changes
 	if len(problems.Errors()) == 0 {
@@ -141,6 +145,7 @@ func (p *process) reload(dry bool) (r reloaded) {
 		p.log.Error("reload: nothing was changed; the daemon runs on as before")
 		return r
 	}
+	p.notify.stacks.Store(int64(len(p.plan.Stacks)))
 	g := &p.plan.Global
 	p.timeout.Store(int64(g.ShutdownTimeout))
 	if p.opts.loglevel == 0 {

@@ -22,6 +22,7 @@ type Env struct {
 	Own *OwnTraffic
 
 	m       *Machine
+	turned  *atomic.Int64 // of the instance's pulse
 	limited struct {
 		once sync.Once
 		log  *LimitedLog
@@ -34,7 +35,7 @@ type Env struct {
 }
 
 func newEnv(m *Machine, inst *Instance) *Env {
-	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}}
+	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}, turned: &inst.pulse.turned}
 	e.until, e.expire = context.WithCancel(context.Background())
 	e.tasks.ctx, e.tasks.cancel = context.WithCancel(context.Background())
 	if m != nil {
@@ -74,6 +75,14 @@ func (e *Env) Deadline() time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// Waits says that the instance waits for somebody else, such as the reader of a pipe: it stands still,
+// and is well. Who waits says so again every second at least.
+func (e *Env) Waits() {
+	if e.turned != nil {
+		e.turned.Store(time.Now().UnixNano())
+	}
 }
 
 // StopBy returns the time by which an operator who has asked the daemon, or this instance, to end

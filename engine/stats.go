@@ -139,7 +139,8 @@ type Snapshot struct {
 	QueueMax int64     `json:"queue_max,omitempty"`
 	Last     time.Time `json:"last,omitzero"` // when there last were records, to a second
 	// Turned is when the goroutine of an input, or of an output with a queue, last was at its
-	// beginning: long ago where it waits for something.
+	// beginning, or when the instance last said that it waits for somebody else: long ago where it
+	// hangs.
 	Turned  time.Time          `json:"-"`
 	Batches *BatchTimesReading `json:"-"`
 

@@ -24,6 +24,7 @@ func Alive(m *engine.Machine, now time.Time) (troubles []string) {
 		if s := stuck(out, now); s > 0 && out.QueueMax > 0 && !waits {
 			troubles = append(troubles, fmt.Sprintf("%s:%s has stood still for %v", out.ID, out.Plugin, s))
 		}
+		waits = waits || out.QueueMax == 0 && !out.Turned.IsZero() && stuck(out, now) == 0 // the input's goroutine does
 		full := out.QueueMax > 0 && out.QueueMax-out.Queue <= engine.BatchSize
 		if s := stuck(in, now); s > 0 && !waits && !full && !in.Ended {
 			troubles = append(troubles, fmt.Sprintf("%s:%s has stood still for %v", in.ID, in.Plugin, s))

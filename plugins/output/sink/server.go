@@ -216,6 +216,7 @@ func (s *Server) ready() bool {
 		if !s.buf.Patient || !end.IsZero() && time.Now().After(end) {
 			return s.take()
 		}
+		s.buf.Env.Waits()
 		select {
 		case c := <-s.dialed:
 			s.use(c)

@@ -93,6 +93,7 @@ func (q *queue) put(l *lane) {
 			q.drop(b, q.full)
 			return
 		}
+		q.env.Waits()
 		select {
 		case d := <-q.sender.done:
 			q.settle(d)
@@ -204,6 +205,7 @@ func (q *queue) flush() {
 		if !end.IsZero() && time.Now().After(end) {
 			return
 		}
+		q.env.Waits()
 		select {
 		case d := <-q.sender.done:
 			q.settle(d)

@@ -163,6 +163,7 @@ func (o *Output) Wait(now time.Time) time.Time {
 		}
 		s.pump(now, 1)
 		for !s.room() && o.env.Deadline().IsZero() {
+			o.env.Waits()
 			time.Sleep(time.Millisecond)
 			now = time.Now()
 			s.tick(now)

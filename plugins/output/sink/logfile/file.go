@@ -114,6 +114,7 @@ func (f *File) Flush() {
 		if end := f.b.Env.Deadline(); !end.IsZero() && time.Now().After(end) {
 			break
 		}
+		f.b.Env.Waits()
 		time.Sleep(5 * time.Millisecond)
 		f.write()
 	}

@@ -72,6 +72,7 @@ func (f *File) wait() bool {
 		if d := f.b.Env.Deadline(); !d.IsZero() && time.Now().After(d) {
 			return false
 		}
+		f.b.Env.Waits()
 		if n, err := unix.Poll(fds, 100); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
 			return err == nil
 		}

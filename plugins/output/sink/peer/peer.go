@@ -204,6 +204,7 @@ func (c *patient) Write(b []byte) (n int, err error) {
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
+		c.env.Waits()
 		now := time.Now()
 		if m > 0 {
 			progress = now
