@@ -167,7 +167,7 @@ func (p *process) change(who *account) error {
 			return fmt.Errorf("http: %w", err)
 		}
 	}
-	return who.become()
+	return who.become(p.plan.Machine.Capabilities())
 }
 
 // open opens what the stacks need. In a ulogd.conf, stacks that cannot be opened are left out if others can.

@@ -53,7 +53,7 @@ func runDoctor(o *options, stdout, stderr io.Writer) int {
 	plan.Machine.Doctor(d)
 	if who != nil {
 		d.User = o.user
-		err := who.look(func() {
+		err := who.look(plan.Machine.Capabilities(), func() {
 			doctorGlobal(d, &plan.Global)
 			plan.Machine.Doctor(d)
 		})

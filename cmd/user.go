@@ -5,6 +5,7 @@ package cmd
 import (
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -42,9 +43,14 @@ func findUser(name string) (*account, error) {
 	return a, nil
 }
 
-// become switches every thread to the user and keeps CAP_NET_ADMIN alone: conntrack and counter dumps are refused without it.
-func (a *account) become() error {
-	if err := renounce(); err != nil {
+// become switches every thread to the user and keeps CAP_NET_ADMIN, without which conntrack and counter dumps are refused,
+// and what instances need besides it.
+func (a *account) become(needed []int) error {
+	kept := []cap.Value{cap.NET_ADMIN}
+	for _, c := range needed {
+		kept = append(kept, cap.Value(c))
+	}
+	if err := renounce(kept); err != nil {
 		return err
 	}
 	if err := cap.SetGroups(a.gid, a.groups...); err != nil {
@@ -55,7 +61,7 @@ func (a *account) become() error {
 	}
 	keep := cap.NewSet()
 	for _, v := range []cap.Flag{cap.Permitted, cap.Effective} {
-		if err := keep.SetFlag(v, true, cap.NET_ADMIN); err != nil {
+		if err := keep.SetFlag(v, true, kept...); err != nil {
 			return err
 		}
 	}
@@ -64,13 +70,13 @@ func (a *account) become() error {
 
 // renounce gives up for good what a program that this one starts, or a set-user-ID file, could give back. The bounding
 // set is emptied where that is allowed, which it may not be in a container; no_new_privs is enough there.
-func renounce() error {
+func renounce(kept []cap.Value) error {
 	may, err := cap.GetProc().GetFlag(cap.Effective, cap.SETPCAP)
 	if err != nil {
 		return err
 	}
 	for c := cap.Value(0); may && c < cap.MaxBits(); c++ {
-		if c == cap.NET_ADMIN {
+		if slices.Contains(kept, c) {
 			continue
 		}
 		if err := cap.DropBound(c); err != nil {
@@ -85,9 +91,9 @@ func renounce() error {
 
 // look runs f with the rights that the daemon will have as the user, on a thread of its own: what cap changes in such a
 // function holds for that thread alone.
-func (a *account) look(f func()) error {
+func (a *account) look(needed []int, f func()) error {
 	_, err := cap.FuncLauncher(func(any) error {
-		if err := a.become(); err != nil {
+		if err := a.become(needed); err != nil {
 			return err
 		}
 		f()

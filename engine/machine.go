@@ -138,6 +138,16 @@ func (m *Machine) Endless() bool {
 	return false
 }
 
+// Capabilities returns what instances go on needing when the daemon gives up root.
+func (m *Machine) Capabilities() (list []int) {
+	for _, inst := range m.instances() {
+		if x, ok := inst.impl.(Privileged); ok {
+			list = append(list, x.Capabilities()...)
+		}
+	}
+	return list
+}
+
 // Start starts the goroutines.
 func (m *Machine) Start() {
 	m.stopping, m.ended = make(chan struct{}), make(chan struct{})

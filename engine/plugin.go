@@ -110,6 +110,10 @@ type Blocker interface{ Blocks() bool }
 // opened: a stack was added while it runs.
 type Widener interface{ Widen() }
 
+// Privileged is an instance that goes on needing capabilities (capabilities(7), by their numbers) when the daemon gives
+// up root, besides CAP_NET_ADMIN, which it always keeps. It is asked when the settings are known.
+type Privileged interface{ Capabilities() []int }
+
 // Namespaced is an input that may listen in another network namespace.
 type Namespaced interface {
 	// Namespace returns the file that stands for it, or "" for the daemon's own. Interface indexes
