@@ -117,12 +117,17 @@ var rooms = []room{
 		why:   "what follows the kernel's tables for filters knows none of them",
 	},
 	{
-		name: "export", path: "plugins/output/export", may: []string{"engine", "engine/...", "netlink", "spool"},
+		name: "dial", path: "plugins/output/dial", may: []string{"engine", "engine/...", "value"},
+		world: []string{"golang.org/x/sys/unix"},
+		why:   "how packets leave the machine is the same for all outputs, and knows none",
+	},
+	{
+		name: "export", path: "plugins/output/export", may: []string{"engine", "engine/...", "netlink", "dial", "spool"},
 		world: []string{"golang.org/x/sys/unix", "github.com/pion/dtls/v3", "github.com/klauspost/compress/zstd"},
 		why:   "what exporters share knows none of them; of libraries it takes DTLS, which Go's own lacks",
 	},
 	{
-		name: "sink", path: "plugins/output/sink", may: []string{"engine", "engine/..."},
+		name: "sink", path: "plugins/output/sink", may: []string{"engine", "engine/...", "dial"},
 		world: []string{"golang.org/x/sys/unix"},
 		why:   "files and peers serve every output, and know none",
 	},
@@ -132,13 +137,13 @@ var rooms = []room{
 		why:   "the disk serves exporters and stores, and knows neither",
 	},
 	{
-		name: "store", path: "plugins/output/store", may: []string{"engine", "engine/...", "sink", "spool"},
+		name: "store", path: "plugins/output/store", may: []string{"engine", "engine/...", "dial", "sink", "spool"},
 		why: "what outputs to stores share knows none of them, nor any store's library",
 	},
 	{
 		name: "plugin", path: "plugins",
 		may: []string{
-			"engine", "engine/...", "value", "netlink", "addresses", "follow", "export", "sink",
+			"engine", "engine/...", "value", "netlink", "addresses", "follow", "dial", "export", "sink",
 			"spool", "store",
 		},
 		world: []string{"*"},
@@ -149,7 +154,7 @@ var rooms = []room{
 		name: "test", path: "test", world: []string{"*"},
 		may: []string{
 			"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "follow",
-			"export", "sink", "plugin", "web", "metrics", "page",
+			"dial", "export", "sink", "plugin", "web", "metrics", "page",
 		},
 		why: "tests may look at everything",
 	},
@@ -247,6 +252,8 @@ func TestImportRulesForbid(t *testing.T) {
 		{"ulogd/plugins/output/export/collector", "github.com/pion/dtls/v3", false, false},
 		{"ulogd/plugins/output/sink/peer", "github.com/pion/dtls/v3", false, true},
 		{"ulogd/plugins/output/sink/peer", "ulogd/plugins/output/export", false, true},
+		{"ulogd/plugins/output/sink/peer", "ulogd/plugins/output/dial", false, false},
+		{"ulogd/plugins/output/dial", "ulogd/plugins/output/sink", false, true},
 		{"ulogd/plugins/output/store", "github.com/jackc/pgx/v5", false, true},
 		{"ulogd/plugins/output/store", "ulogd/plugins/output/export", false, true},
 		{"ulogd/plugins/output/export/collector", "ulogd/plugins/output/spool", false, false},

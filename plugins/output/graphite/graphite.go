@@ -50,6 +50,7 @@ func (g *graphite) Options(o *engine.Options) {
 	o.String(&g.host, "host", "", "name or address of the carbon server")
 	o.String(&g.port, "port", "", "its port, 2003 by custom")
 	o.String(&g.prefix, "prefix", "", "what names begin with")
+	g.peer.From.Options(o)
 }
 
 func (g *graphite) Validate() error {
@@ -59,7 +60,7 @@ func (g *graphite) Validate() error {
 	if _, err := net.LookupPort("tcp", g.port); err != nil || g.port == "" {
 		return fmt.Errorf("port: %q is neither a number up to 65535 nor a known service; carbon's is 2003", g.port)
 	}
-	return nil
+	return g.peer.From.Validate()
 }
 
 func (g *graphite) Bind(p *engine.Binder) engine.Stage {

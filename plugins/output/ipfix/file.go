@@ -15,6 +15,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/doctor"
 	"ulogd/engine/safefile"
+	"ulogd/plugins/output/dial"
 	"ulogd/plugins/output/export/collector"
 	"ulogd/plugins/output/sink/logfile"
 )
@@ -64,10 +65,10 @@ func (f *file) validate(o *engine.Options, buffer int64) error {
 		}
 		return nil
 	}
-	for _, name := range []string{
-		"host", "port", "proto", "mode", "source_address", "reconnect_interval", "rate", "resolve_interval", "failover_after", "spool", "spool_max", "resend_window", "resend_time",
+	for _, name := range append(dial.Names(),
+		"host", "port", "proto", "mode", "reconnect_interval", "rate", "resolve_interval", "failover_after", "spool", "spool_max", "resend_window", "resend_time",
 		"tls_cert", "tls_key", "tls_ca", "tls_peer_names", "dtls_renew", "template_refresh", "template_refresh_packets", "template_copies",
-	} {
+	) {
 		if o.Given(name) {
 			return fmt.Errorf("%s: is for collectors, but file is set; remove one of them, or make it two outputs", name)
 		}

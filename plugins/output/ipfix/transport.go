@@ -30,13 +30,13 @@ func (s *settings) secure() bool { return s.proto == protoTLS || s.proto == prot
 func (o *output) dial(a collector.Address, refused *engine.Counter) collector.Dial {
 	switch o.proto {
 	case protoUDP:
-		return collector.DialUDP(a, o.Source, refused)
+		return collector.DialUDP(a, &o.Network, refused)
 	case protoTLS:
-		return collector.DialTLS(a, o.Source, o.identity)
+		return collector.DialTLS(a, &o.Network, o.identity)
 	case protoDTLS:
-		return collector.DialDTLS(a, o.Source, o.identity, refused)
+		return collector.DialDTLS(a, &o.Network, o.identity, refused)
 	}
-	return collector.DialTCP(a, o.Source)
+	return collector.DialTCP(a, &o.Network)
 }
 
 func (s *settings) validateTransport(mode string) error {
@@ -52,6 +52,9 @@ func (s *settings) validateTransport(mode string) error {
 		return fmt.Errorf("proto: is %s, which takes no tls_cert, tls_key, tls_ca or tls_peer_names; set proto = tls or dtls", s.proto)
 	case s.secure() && (id.Certificate == "" || id.Key == "" || id.Authorities == ""):
 		return fmt.Errorf("tls_cert: %s needs tls_cert, tls_key and tls_ca: both sides prove who they are (RFC 7011 section 11.3)", s.proto)
+	case s.proto == protoDTLS && s.opts.Given("source_port") && s.renew > 0:
+		return fmt.Errorf("source_port: the session that replaces another every dtls_renew comes from a port of its own; " +
+			"set dtls_renew = 0, or remove source_port")
 	case s.proto == protoDTLS && s.mtu > collector.MaxDTLS:
 		return fmt.Errorf("mtu: a message over DTLS has at most %d octets (RFC 6347 section 4.1), is %d", collector.MaxDTLS, s.mtu)
 	}

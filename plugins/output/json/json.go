@@ -62,13 +62,17 @@ func (j *json) Options(o *engine.Options) {
 	o.String(&j.host, "host", "127.0.0.1", "name or address of the peer")
 	o.String(&j.port, "port", "12345", "port number or name of a service")
 	j.keys.Options(o)
+	j.peer.From.Options(o)
 }
 
 func (j *json) Validate() error {
-	if _, err := net.LookupPort("tcp", j.port); err != nil && (j.mode == "tcp" || j.mode == "udp") {
+	if j.mode != "tcp" && j.mode != "udp" {
+		return j.peer.From.Unused("mode = " + j.mode + " sends nothing to another machine; set mode = tcp or udp")
+	}
+	if _, err := net.LookupPort("tcp", j.port); err != nil {
 		return fmt.Errorf("port: %q is neither a number up to 65535 nor a known service", j.port)
 	}
-	return nil
+	return j.peer.From.Validate()
 }
 
 func (j *json) Bind(p *engine.Binder) engine.Stage {

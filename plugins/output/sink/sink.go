@@ -19,13 +19,14 @@ type Sink struct {
 
 // What the engine finds in an output that embeds a Sink.
 var (
-	_ engine.Blocker  = (*Sink)(nil)
-	_ engine.Doctored = (*Sink)(nil)
-	_ engine.Opener   = (*Sink)(nil)
-	_ engine.Ticker   = (*Sink)(nil)
-	_ engine.Flusher  = (*Sink)(nil)
-	_ engine.Signaler = (*Sink)(nil)
-	_ engine.Closer   = (*Sink)(nil)
+	_ engine.Blocker    = (*Sink)(nil)
+	_ engine.Doctored   = (*Sink)(nil)
+	_ engine.Privileged = (*Sink)(nil)
+	_ engine.Opener     = (*Sink)(nil)
+	_ engine.Ticker     = (*Sink)(nil)
+	_ engine.Flusher    = (*Sink)(nil)
+	_ engine.Signaler   = (*Sink)(nil)
+	_ engine.Closer     = (*Sink)(nil)
 )
 
 // A Target is where records go: a file, a peer, a session. Its methods are called from one
@@ -48,7 +49,8 @@ type Target interface {
 	Close() error
 	// Doctor says what will go wrong, without Open.
 	Doctor(d *engine.DoctorReport)
-	// A target may have Again, too, which reports why Reopen would fail; it changes nothing.
+	// A target may have Again, too, which reports why Reopen would fail, and changes nothing; and Capabilities, as
+	// engine.Privileged has it.
 }
 
 // Bind ties a stack to a target and returns what its records are written to. Stacks that bind the
@@ -86,6 +88,16 @@ func (s *Sink) Doctor(d *engine.DoctorReport) {
 	for _, w := range s.writers {
 		w.target.Doctor(d)
 	}
+}
+
+// Capabilities returns what the targets need under -u.
+func (s *Sink) Capabilities() (list []int) {
+	for _, w := range s.writers {
+		if t, ok := w.target.(engine.Privileged); ok {
+			list = append(list, t.Capabilities()...)
+		}
+	}
+	return list
 }
 
 // Open opens the targets.

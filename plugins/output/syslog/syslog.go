@@ -69,13 +69,14 @@ func (s *syslog) Options(o *engine.Options) {
 	o.String(&s.certFile, "cert_file", "", "certificate to show to the server, PEM")
 	o.String(&s.privateKey, "key_file", "", "its private key, PEM")
 	o.String(&s.serverName, "server_name", "", "name that the server's certificate must have; unset: host")
+	s.peer.From.Options(o)
 }
 
 var defaultPorts = map[string]string{"udp": "514", "tcp": "601", "tls": "6514"}
 
 func (s *syslog) Validate() error {
 	if s.transport == "local" {
-		return nil
+		return s.peer.From.Unused("transport = local sends nothing to another machine; set another transport")
 	}
 	if s.timeFormat != "rfc3164" {
 		return errors.New("time_format: is for transport local alone; the others write what RFC 5424 asks for, with year and zone")
@@ -92,7 +93,7 @@ func (s *syslog) Validate() error {
 	if (s.certFile == "") != (s.privateKey == "") {
 		return errors.New("key_file: cert_file and key_file go together; set both or none")
 	}
-	return nil
+	return s.peer.From.Validate()
 }
 
 // Open sets the clock and connects.

@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 
 	"github.com/pion/dtls/v3"
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 )
 
 // dtlsSuites encrypt and authenticate in one (AEAD), with keys that a certificate's later loss does
@@ -44,13 +44,13 @@ type DTLS struct {
 
 // DialDTLS returns a Dial for datagrams over DTLS. refused, if not nil, counts the times that the
 // peer's host said nobody listens.
-func DialDTLS(to Address, source netip.Addr, id Identity, refused *engine.Counter) Dial {
+func DialDTLS(to Address, from *dial.Settings, id Identity, refused *engine.Counter) Dial {
 	return func(ctx context.Context) (Session, error) {
 		options, err := id.dtls(to.Host)
 		if err != nil {
 			return nil, err
 		}
-		udp, err := dialUDP(ctx, to, source, refused)
+		udp, err := dialUDP(ctx, to, from, refused)
 		if err != nil {
 			return nil, err
 		}

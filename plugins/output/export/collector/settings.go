@@ -4,29 +4,28 @@ package collector
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 )
 
 // Settings say where the collectors are and how patient to be with them.
 type Settings struct {
 	Host              []string
 	Port              uint16
-	SourceAddress     string
 	ReconnectInterval time.Duration
 	Buffer            int64
 
-	Addresses []Address  // of Host and Port, after Validate
-	Source    netip.Addr // of SourceAddress; not valid if unset
+	Network   dial.Settings
+	Addresses []Address // of Host and Port, after Validate
 }
 
 // Options declares the options, with the protocol's port.
 func (s *Settings) Options(o *engine.Options, port uint16) {
 	o.Strings(&s.Host, "host", nil, "collectors: names or addresses, IPv4 or IPv6, each with :port where it differs from port; names are resolved again at each connect")
 	engine.Int(o, &s.Port, "port", port, "port of collectors whose host does not name one")
-	o.String(&s.SourceAddress, "source_address", "", "local address to send from; unset: the kernel chooses")
+	s.Network.Options(o)
 	o.Seconds(&s.ReconnectInterval, "reconnect_interval", 60*time.Second, "at least this long between two attempts to connect; the first retry comes at once if the last attempt is older (RFC 7011 section 10.4.4: at most one a minute)")
 	o.Size(&s.Buffer, "buffer", 64<<20, "octets of messages that wait in memory, per collector, while it is away or slow; what comes beyond goes to the spool, if the output has one, or is dropped and counted as buffer_full")
 }
@@ -47,12 +46,8 @@ func (s *Settings) Validate() error {
 		}
 		s.Addresses = append(s.Addresses, a)
 	}
-	if s.SourceAddress != "" {
-		a, err := netip.ParseAddr(s.SourceAddress)
-		if err != nil {
-			return fmt.Errorf("source_address: %q is no IP address", s.SourceAddress)
-		}
-		s.Source = a
+	if err := s.Network.Validate(); err != nil {
+		return err
 	}
 	if s.ReconnectInterval <= 0 {
 		return fmt.Errorf("reconnect_interval: must be above 0, is %v", s.ReconnectInterval)
@@ -62,6 +57,9 @@ func (s *Settings) Validate() error {
 	}
 	return nil
 }
+
+// Capabilities implements engine.Privileged.
+func (s *Settings) Capabilities() []int { return s.Network.Capabilities() }
 
 // MinBuffer is what the pieces of memory that messages wait in allow.
 const MinBuffer = 2 * chunkSize

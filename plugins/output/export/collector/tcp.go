@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 )
 
 // dialTimeout bounds one attempt to connect; the kernel's own patience is two minutes.
@@ -37,9 +37,9 @@ type TCP struct {
 }
 
 // DialTCP returns a Dial for streams.
-func DialTCP(to Address, source netip.Addr) Dial {
+func DialTCP(to Address, from *dial.Settings) Dial {
 	return func(ctx context.Context) (Session, error) {
-		conn, err := dialTCP(ctx, to, source)
+		conn, err := dialTCP(ctx, to, from)
 		if err != nil {
 			return nil, err
 		}
@@ -47,12 +47,10 @@ func DialTCP(to Address, source netip.Addr) Dial {
 	}
 }
 
-func dialTCP(ctx context.Context, to Address, source netip.Addr) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: dialTimeout}
-	if source.IsValid() {
-		d.LocalAddr = &net.TCPAddr{IP: source.AsSlice(), Zone: source.Zone()}
-	}
-	conn, err := d.DialContext(ctx, "tcp", to.String())
+func dialTCP(ctx context.Context, to Address, from *dial.Settings) (*net.TCPConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := from.Dial(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, err
 	}

@@ -10,11 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/plugins/output/dial"
 )
 
 // Identity is who we are and whom we trust, by PEM files. They are read at each connect.
@@ -85,13 +86,13 @@ type sealed struct{ plain, wire int64 }
 const maxSealed = 256 << 10
 
 // DialTLS returns a Dial for streams over TLS.
-func DialTLS(to Address, source netip.Addr, id Identity) Dial {
+func DialTLS(to Address, from *dial.Settings, id Identity) Dial {
 	return func(ctx context.Context) (Session, error) {
 		config, err := id.load(to.Host)
 		if err != nil {
 			return nil, err
 		}
-		conn, err := dialTCP(ctx, to, source)
+		conn, err := dialTCP(ctx, to, from)
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 )
 
 // UDP is a connected datagram socket. Runs of messages of one length leave in one system call
@@ -37,16 +38,12 @@ type UDP struct {
 
 // DialUDP returns a Dial for datagrams. refused, if not nil, counts the times that the peer's host
 // said nobody listens.
-func DialUDP(to Address, source netip.Addr, refused *engine.Counter) Dial {
-	return func(ctx context.Context) (Session, error) { return dialUDP(ctx, to, source, refused) }
+func DialUDP(to Address, from *dial.Settings, refused *engine.Counter) Dial {
+	return func(ctx context.Context) (Session, error) { return dialUDP(ctx, to, from, refused) }
 }
 
-func dialUDP(ctx context.Context, to Address, source netip.Addr, refused *engine.Counter) (*UDP, error) {
-	d := net.Dialer{}
-	if source.IsValid() {
-		d.LocalAddr = &net.UDPAddr{IP: source.AsSlice(), Zone: source.Zone()}
-	}
-	conn, err := d.DialContext(ctx, "udp", to.String())
+func dialUDP(ctx context.Context, to Address, from *dial.Settings, refused *engine.Counter) (*UDP, error) {
+	conn, err := from.Dial(ctx, "udp", to.String())
 	if err != nil {
 		return nil, err
 	}

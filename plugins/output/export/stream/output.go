@@ -116,7 +116,7 @@ const RetryUDP = time.Second
 func (o *Output) ConnectUDP(env *engine.Env) {
 	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there")
 	o.Connect(env, Transport{
-		Dial:      func(a collector.Address) collector.Dial { return collector.DialUDP(a, o.Source, refused) },
+		Dial:      func(a collector.Address) collector.Dial { return collector.DialUDP(a, &o.Network, refused) },
 		Datagrams: true, Retry: min(o.ReconnectInterval, RetryUDP),
 	})
 	o.Tick(time.Now())

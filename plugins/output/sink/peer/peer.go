@@ -21,6 +21,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/ipproto"
+	"ulogd/plugins/output/dial"
 	"ulogd/plugins/output/sink"
 )
 
@@ -29,6 +30,7 @@ type Peer struct {
 	Network string                      // tcp, udp, unix or unixgram, or a choice "unixgram,unix": the first that works
 	Address string                      // host:port, or a path
 	TLS     func() (*tls.Config, error) // over tcp, read at the start and at SIGHUP; nil: in the clear
+	From    dial.Settings               // over tcp and udp
 
 	sink.Server
 	env              *engine.Env
@@ -84,7 +86,7 @@ func (p *Peer) Again() error {
 func (p *Peer) dial(ctx context.Context, env *engine.Env) (sink.Conn, error) {
 	var all error
 	for network := range strings.SplitSeq(p.Network, ",") {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, p.Address)
+		conn, err := p.From.Dial(ctx, network, p.Address)
 		if err != nil {
 			all = errors.Join(all, err)
 			continue
@@ -107,6 +109,9 @@ func (p *Peer) dial(ctx context.Context, env *engine.Env) (sink.Conn, error) {
 	}
 	return nil, all
 }
+
+// Capabilities says what the daemon must keep under -u.
+func (p *Peer) Capabilities() []int { return p.From.Capabilities() }
 
 // own says that the session is the daemon's, for inputs that are to leave it out.
 func own(env *engine.Env, network string, conn net.Conn) {
