@@ -19,7 +19,13 @@ type Binder struct {
 
 	needed   func() bool // set by WantIf
 	describe *Manual     // set while a manual is being made: nothing is upstream
-	problems []string
+	problems []problem
+}
+
+// problem is why a plugin does not fit into a stack.
+type problem struct {
+	text    string
+	missing string // key that it needs and nobody gives; "": it is something else
 }
 
 // Need binds a key that the plugin cannot do without. If no plugin before gives it, the stack does
@@ -30,8 +36,8 @@ func Need[T any](p *Binder, k Key[T]) Col[T] {
 		return Col[T]{c}
 	}
 	if p.describe == nil {
-		p.problems = append(p.problems, fmt.Sprintf("%s needs %s, which no plugin before it gives", p.inst, k.info.Name))
-		p.chain.missing = append(p.chain.missing, k.info.Name)
+		text := fmt.Sprintf("%s needs %s, which no plugin before it gives", p.inst, k.info.Name)
+		p.problems = append(p.problems, problem{text, k.info.Name})
 	}
 	return missing[T](p, k.info)
 }
@@ -76,7 +82,7 @@ func give[T any](p *Binder, g Group, k *KeyInfo, extra bool) Col[T] {
 func (p *Binder) Group() Group {
 	g := Group{p.seg.group()}
 	if p.seg.bits > 64 && p.describe == nil {
-		p.problems = append(p.problems, fmt.Sprintf("%s: the stack has more than 64 groups of keys; split it in two", p.inst))
+		p.Problem("the stack has more than 64 groups of keys; split it in two")
 	}
 	return g
 }
@@ -152,7 +158,7 @@ func (p *Binder) Names() []string {
 
 // Problem reports why the plugin cannot be used in this stack or with these settings.
 func (p *Binder) Problem(format string, args ...any) {
-	p.problems = append(p.problems, fmt.Sprintf("%s: ", p.inst)+fmt.Sprintf(format, args...))
+	p.problems = append(p.problems, problem{text: fmt.Sprintf("%s: ", p.inst) + fmt.Sprintf(format, args...)})
 }
 
 // Restart says that the plugin takes records in and gives new ones of its own: what it gives from
@@ -196,8 +202,8 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 		return c
 	}
 	if !c.key.Type.Integer() || !k.Type.Integer() {
-		p.problems = append(p.problems, fmt.Sprintf("%s takes %s as %s, but %s gives it as %s",
-			p.inst, k.Name, k.Type, c.giver, c.key.Type))
+		text := fmt.Sprintf("%s takes %s as %s, but %s gives it as %s", p.inst, k.Name, k.Type, c.giver, c.key.Type)
+		p.problems = append(p.problems, problem{text: text})
 		return nil
 	}
 	to := newColumn[T](k)

@@ -14,7 +14,7 @@ type BuildError struct {
 	Stack    int // index into the specs
 	Instance *Instance
 	Text     string
-	Missing  []string // keys that are needed and given by nobody before
+	Missing  string // key that is needed and given by nobody before; "": it is something else
 }
 
 func (e *BuildError) Error() string { return e.Text }
@@ -98,7 +98,6 @@ type builder struct {
 	in       *input
 	seg      *segment
 	given    []*column // what the next plugin can read
-	missing  []string  // keys that the plugin being bound needs in vain
 	name     string    // the stack's
 	timed    Timed     // the nearest filter that ends flows by time
 	counts   Counts    // what the nearest plugin says of its records' counters
@@ -196,13 +195,12 @@ func given(cols []*column) (out []*column) {
 }
 
 func (b *builder) binder(inst *Instance, s *step) *Binder {
-	b.missing = nil
 	return &Binder{inst: inst, chain: b, seg: b.seg, up: slices.Clone(b.given), step: s}
 }
 
 func (b *builder) collect(p *Binder) {
-	for _, text := range p.problems {
-		b.problems = append(b.problems, &BuildError{Stack: b.index, Instance: p.inst, Text: text, Missing: b.missing})
+	for _, x := range p.problems {
+		b.problems = append(b.problems, &BuildError{Stack: b.index, Instance: p.inst, Text: x.text, Missing: x.missing})
 	}
 }
 

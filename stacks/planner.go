@@ -267,15 +267,15 @@ func (b *planner) fresh(specs []engine.StackSpec, stacks []conf.Stack) {
 	b.problems = problems
 }
 
-// remedy names the plugins that give the missing keys.
-func (b *planner) remedy(missing []string) string {
+// remedy names the plugins that give the missing key.
+func (b *planner) remedy(missing string) string {
 	var names []string
 	for _, p := range b.reg.Plugins() {
 		if p.Kind() == engine.OutputKind || p.Refuse != nil {
 			continue
 		}
 		for _, k := range engine.Describe(p).Gives {
-			if slices.Contains(missing, k.Name) && !slices.Contains(names, p.Name) {
+			if k.Name == missing && !slices.Contains(names, p.Name) {
 				names = append(names, p.Name)
 			}
 		}
