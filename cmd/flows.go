@@ -28,6 +28,7 @@ func flowsCommand(o *options) *cobra.Command {
   addr=A              of either side
   port=N              of either side
   in=I, out=I, if=I   interface, by name or number, that the flow came in by, left by, either
+  id=ID               of that FLOW or NFCT: two that see the same packets both tell of them
   sort=O              octets or packets of both directions, the most first; start or last, the latest first
   limit=N             no more than that many; 1000 where they are sorted
 A value that nobody knows is "-". Counters of connections are read from the kernel for whoever asks; in a table of a
@@ -38,8 +39,8 @@ when the counters are, if not of just now.
   ulogd flows --watch
   ulogd flows --json addr=192.0.2.0/24 | jq .octets`,
 		ValidArgsFunction: begun(wordsFrom([]string{
-			"proto=", "src=", "dst=", "addr=", "port=", "if=", "in=", "out=", "sort=",
-			"limit=",
+			"proto=", "src=", "dst=", "addr=", "port=", "if=", "in=", "out=", "id=",
+			"sort=", "limit=",
 		},
 			map[string][]string{"sort": question.Orders, "proto": {"tcp", "udp", "icmp", "icmpv6", "sctp"}})),
 	}

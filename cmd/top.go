@@ -28,7 +28,7 @@ began, once. Words say what is shown:
                       proto, in, out (interfaces), srcnet, dstnet (networks: /24, of IPv6 /64); src unless given
   sort=O              octets, packets or flows; octets unless given
   limit=N             that many rows; 20, or what the terminal has room for
-  proto=P, src=A, dst=A, addr=A, port=N, in=I, out=I, if=I
+  proto=P, src=A, dst=A, addr=A, port=N, in=I, out=I, if=I, id=ID
                       only these flows, as for ulogd flows
 ` + found,
 		Example: `  ulogd top
@@ -37,7 +37,7 @@ began, once. Words say what is shown:
   ulogd top by=srcnet --total --json`,
 		ValidArgsFunction: begun(wordsFrom([]string{
 			"by=", "sort=", "limit=", "proto=", "src=", "dst=", "addr=", "port=", "if=", "in=",
-			"out=",
+			"out=", "id=",
 		},
 			map[string][]string{
 				"by": question.Tops, "sort": question.TopOrders,

@@ -26,15 +26,20 @@ const (
 
 // Query asks all instances that answer questions, one after the other. An instance answers in
 // chunks, between two batches of its records; after each, chunk is called on the goroutine that
-// asks, which may take its time: the records do not wait for it. Its error ends the question.
+// asks, with the time that the instance worked on it. It may take its time: the records do not wait
+// for it. Its error ends the question. A question that is a [Choosy] is put to whom it wants.
 //
 // An instance whose records have come to their end has nothing to tell. One that cannot answer does
 // not keep the others from it: the error then joins what each of them says. It is ErrNotAsked if
 // nobody knows the question.
-func (m *Machine) Query(ctx context.Context, q any, chunk func(of *Instance) error) error {
+func (m *Machine) Query(ctx context.Context, q any, chunk func(of *Instance, took time.Duration) error) error {
 	var troubles []error
 	known := false
+	choosy, _ := q.(Choosy)
 	for _, a := range m.askable() {
+		if choosy != nil && !choosy.Wants(a.inst) {
+			continue
+		}
 		err, ended := a.ask(ctx, m, q, chunk)
 		switch {
 		case ended:
@@ -51,6 +56,9 @@ func (m *Machine) Query(ctx context.Context, q any, chunk func(of *Instance) err
 	}
 	return errors.Join(troubles...)
 }
+
+// A Choosy question is not for all instances.
+type Choosy interface{ Wants(of *Instance) bool }
 
 // askable is an instance, or one of its stages, that answers questions.
 type askable struct {
@@ -87,7 +95,9 @@ func addAskable(list []askable, inst *Instance, impl any, mail *mailbox, c *chai
 }
 
 // ask puts the question to one. ended says that the whole question is over.
-func (a *askable) ask(ctx context.Context, m *Machine, q any, chunk func(*Instance) error) (err error, ended bool) {
+func (a *askable) ask(ctx context.Context, m *Machine, q any,
+	chunk func(*Instance, time.Duration) error,
+) (err error, ended bool) {
 	a.mail.asking.Add(1)
 	defer a.mail.asking.Add(-1)
 	for from := int64(0); from >= 0; {
@@ -109,7 +119,7 @@ func (a *askable) ask(ctx context.Context, m *Machine, q any, chunk func(*Instan
 		case w.err != nil:
 			return w.err, false
 		}
-		if err := chunk(a.inst); err != nil {
+		if err := chunk(a.inst, w.took); err != nil {
 			return err, true
 		}
 	}
@@ -120,6 +130,7 @@ func (a *askable) ask(ctx context.Context, m *Machine, q any, chunk func(*Instan
 type asked struct {
 	taken atomic.Bool // by its owner, or by whoever asks and waits no longer
 	done  chan struct{}
+	took  time.Duration
 	err   error
 }
 
@@ -136,7 +147,9 @@ func (w *asked) run(a *askable, q any, from *int64) {
 		*from = -1 // it was taken out since
 		return
 	}
+	began := time.Now()
 	*from, w.err = a.impl.(Querier).Query(q, *from)
+	w.took = time.Since(began)
 }
 
 // wait waits for the chunk. What has begun is waited for: it takes no time, and writes where the

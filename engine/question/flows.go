@@ -15,7 +15,7 @@ import (
 )
 
 // Flows asks for live flows. Plugins see Matches, Full and Add, and where they have to read counters
-// first Age and Waits.
+// first Age, Waits and Cost.
 type Flows struct {
 	match
 	Sort  string // "": as they come; or one of Orders
@@ -25,7 +25,8 @@ type Flows struct {
 	Share int
 
 	chunk []Flow
-	left  int       // how many more are wanted; negative: all
+	left  int // how many more are wanted; negative: all
+	cost  time.Duration
 	asked time.Time // when a plugin first said later, of the chunk that is next
 }
 
@@ -113,6 +114,13 @@ func (q *Flows) Waits() bool {
 	return now.Sub(q.asked) < patience
 }
 
+// Cost says what reading counters has cost that the question had to wait for.
+func (q *Flows) Cost(d time.Duration) {
+	if !q.asked.IsZero() {
+		q.cost += d
+	}
+}
+
 const (
 	newEnough = 250 * time.Millisecond // counters are not read again for several who ask
 	patience  = 5 * time.Second        // then a plugin tells what it has
@@ -120,9 +128,10 @@ const (
 
 // A Sum says what an answer holds.
 type Sum struct {
-	Flows  int       // that were given
-	At     time.Time // when the oldest of the counters were read
-	Unable []string  // instances that did not answer, each with the reason
+	Flows  int           // that were given
+	At     time.Time     // when the oldest of the counters were read
+	Took   time.Duration // that somebody worked for it; waiting for each other does not count
+	Unable []string      // instances that did not answer, each with the reason
 }
 
 // Ask has the question answered by all plugins and gives the flows, one after the other. A flow is
@@ -134,14 +143,18 @@ func (q *Flows) Ask(ctx context.Context, m *engine.Machine, give func(*Flow) err
 	if q.left = q.Limit; sorted {
 		q.left = -1
 	}
-	q.asked, sum.At = time.Time{}, time.Now()
+	q.asked, q.cost, sum.At = time.Time{}, 0, time.Now()
 	hand := func(f *Flow) error {
 		sum.Flows++
 		return give(f)
 	}
 	if q.Limit != 0 {
-		sum.Unable, err = ask(ctx, m, q, func(of *engine.Instance) error {
-			defer func() { q.chunk, q.asked = q.chunk[:0], time.Time{} }()
+		sum.Unable, err = q.ask(ctx, m, func(of *engine.Instance, took time.Duration) error {
+			began := time.Now()
+			defer func() {
+				q.chunk, q.asked = q.chunk[:0], time.Time{}
+				sum.Took += took + time.Since(began)
+			}()
 			for i := range q.chunk {
 				f := &q.chunk[i]
 				f.Instance = of.ID
@@ -160,6 +173,7 @@ func (q *Flows) Ask(ctx context.Context, m *engine.Machine, give func(*Flow) err
 			return nil
 		})
 	}
+	sum.Took += q.cost
 	if err != nil || !sorted {
 		return sum, err
 	}
@@ -177,18 +191,23 @@ var errEnough = errors.New("that is enough")
 // ErrNobody is the error where no plugin holds flows.
 var ErrNobody = errors.New("no plugin of this daemon holds flows: FLOW and NFCT do")
 
-// ask puts a question and tells apart who could not answer from what ended the question.
-func ask(ctx context.Context, m *engine.Machine, q any,
-	chunk func(*engine.Instance) error,
+// Wants implements engine.Choosy.
+func (q *Flows) Wants(of *engine.Instance) bool { return q.id == "" || q.id == of.ID }
+
+// ask puts the question and tells apart who could not answer from what ended the question.
+func (q *Flows) ask(ctx context.Context, m *engine.Machine,
+	chunk func(*engine.Instance, time.Duration) error,
 ) (unable []string, err error) {
 	var stop error
-	err = m.Query(ctx, q, func(of *engine.Instance) error {
-		stop = chunk(of)
+	err = m.Query(ctx, q, func(of *engine.Instance, took time.Duration) error {
+		stop = chunk(of, took)
 		return stop
 	})
 	switch {
 	case err == nil || errors.Is(err, errEnough):
 		return nil, nil
+	case errors.Is(err, engine.ErrNotAsked) && q.id != "":
+		return nil, fmt.Errorf("id=%s: no FLOW and no NFCT of this daemon has that id", q.id)
 	case errors.Is(err, engine.ErrNotAsked):
 		return nil, ErrNobody
 	case stop != nil || ctx.Err() != nil:

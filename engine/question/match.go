@@ -22,10 +22,11 @@ type match struct {
 	onePort  bool
 	in, out  uint32 // interfaces; 0: any
 	either   uint32 // interface on either side
+	id       string // of the instance that holds the flow; "": any
 }
 
 // matchWords are the words that set takes.
-const matchWords = "proto, src, dst, addr, port, in, out and if"
+const matchWords = "proto, src, dst, addr, port, in, out, if and id"
 
 // set takes a word of a filter. It returns false if the name is none of a filter's.
 func (m *match) set(name, value string) (known bool, err error) {
@@ -45,6 +46,8 @@ func (m *match) set(name, value string) (known bool, err error) {
 			err = fmt.Errorf("%q is no port; give a number from 0 to 65535", value)
 		}
 		m.port, m.onePort = uint16(n), true
+	case "id":
+		m.id = value
 	case "in":
 		m.in, err = interfaceIndex(value)
 	case "out":

@@ -114,7 +114,7 @@ func (t *Meter) run() {
 		}
 		t.mu.Unlock()
 		began := time.Now()
-		unable, err := t.look(seen, round, watchers)
+		sum, err := t.look(seen, round, watchers)
 		if errors.Is(err, ErrNobody) {
 			t.mu.Lock()
 			for w := range t.watchers {
@@ -127,9 +127,9 @@ func (t *Meter) run() {
 		}
 		now := time.Now()
 		for _, w := range watchers {
-			w.tell(now, unable)
+			w.tell(now, sum.Unable)
 		}
-		wait := max(lookEvery-now.Sub(began), now.Sub(began)*(lookShare-1))
+		wait := max(lookEvery-now.Sub(began), sum.Took*(lookShare-1))
 		select {
 		case <-time.After(wait):
 		case <-t.m.Ended():
@@ -138,9 +138,9 @@ func (t *Meter) run() {
 }
 
 // look compares all flows with the look before.
-func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) (unable []string, err error) {
-	all := &Flows{Limit: -1, Share: lookShare / 2} // as new as the look
-	sum, err := all.Ask(context.Background(), t.m, func(f *Flow) error {
+func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) (sum Sum, err error) {
+	all := &Flows{Limit: -1, Share: 1} // as new as the look, which pays for it
+	sum, err = all.Ask(context.Background(), t.m, func(f *Flow) error {
 		h := t.hash(f)
 		now := gained{f.AllOctets(), f.AllPackets(), round}
 		before, known := seen[h]
@@ -163,6 +163,7 @@ func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) 
 				sport, dport = int(f.Sport), int(f.Dport)
 			}
 			if !w.began.IsZero() && (f.Packets > 0 || !f.Has(Counters)) && w.tally.through(f) &&
+				(w.tally.id == "" || w.tally.id == f.Instance) &&
 				w.tally.Matches(f.Proto, f.Src, f.Dst, sport, dport) {
 				w.tally.add(f)
 			}
@@ -174,7 +175,7 @@ func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) 
 			delete(seen, h)
 		}
 	}
-	return sum.Unable, err
+	return sum, err
 }
 
 // tell hands over a window's result when the window is over. Who does not take it in time gets the

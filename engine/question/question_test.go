@@ -287,8 +287,16 @@ func ask1(t *testing.T, m *engine.Machine, words string) (flows []Flow, sum Sum)
 // Orders and limits hold for the flows of all plugins together.
 func TestSeveralPluginsAnswerTogether(t *testing.T) {
 	m := run(t, many(1000, 1), many(500, 2))
-	if flows, _ := ask1(t, m, ""); len(flows) != 1500 {
-		t.Errorf("%d flows", len(flows))
+	if flows, sum := ask1(t, m, ""); len(flows) != 1500 || sum.Took <= 0 {
+		t.Errorf("%d flows, took %v", len(flows), sum.Took)
+	}
+	if flows, _ := ask1(t, m, "id=h1"); len(flows) != 500 || flows[0].Instance != "h1" {
+		t.Errorf("%d flows of one instance", len(flows))
+	}
+	if q, err := ParseFlows([]string{"id=nobody"}); err != nil {
+		t.Error(err)
+	} else if _, err := q.Ask(t.Context(), m, nil); err == nil || !strings.Contains(err.Error(), "id=nobody: no FLOW and no NFCT") {
+		t.Errorf("of an instance that is not there: %v", err)
 	}
 	flows, sum := ask1(t, m, "sort=octets limit=1002")
 	if len(flows) != 1002 || sum.Flows != 1002 {

@@ -4,7 +4,6 @@ package question
 
 import (
 	"context"
-	"time"
 
 	"ulogd/engine"
 )
@@ -15,8 +14,7 @@ type Survey struct {
 	flows   *Flows
 	best    *best[Flow]
 	tallies []*tally
-	At      time.Time // when the oldest of the counters were read
-	Unable  []string  // instances that did not answer, each with the reason
+	Sum     // of the flows that it has seen
 }
 
 // NewSurvey makes a survey. The words of flows choose; its Sort, which must be set where its Limit
@@ -37,7 +35,7 @@ func (s *Survey) Ask(ctx context.Context, m *engine.Machine) error {
 		s.Add(f)
 		return nil
 	})
-	s.At, s.Unable = sum.At, sum.Unable
+	s.Sum = sum
 	return err
 }
 
@@ -49,8 +47,8 @@ func (s *Survey) Add(f *Flow) {
 	s.best.add(f)
 }
 
-// Flows returns the first flows.
-func (s *Survey) Flows() []Flow { return s.best.first() }
+// First returns the first flows.
+func (s *Survey) First() []Flow { return s.best.first() }
 
 // Tops returns an answer for each of the tops.
 func (s *Survey) Tops() (list []Result) {

@@ -83,17 +83,17 @@ func TestHourIsARing(t *testing.T) {
 // TestLooksArePaced: whoever asks sooner waits, and one who has gone costs nothing.
 func TestLooksArePaced(t *testing.T) {
 	var p pacer
-	again, err := p.do(t.Context(), func() { time.Sleep(20 * time.Millisecond) })
-	if err != nil || again < 20*time.Millisecond*surveyShare {
+	again, err := p.do(t.Context(), func() time.Duration { return 20 * time.Millisecond })
+	if err != nil || again != 20*time.Millisecond*surveyShare {
 		t.Errorf("again after %v, %v", again, err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.do(gone, func() { t.Error("it looks for who has gone") }); err == nil {
+	if _, err := p.do(gone, func() time.Duration { t.Error("it looks for who has gone"); return 0 }); err == nil {
 		t.Error("no error")
 	}
 	p.next = time.Time{}
-	if again, _ := p.do(t.Context(), func() {}); again != surveyEvery {
+	if again, _ := p.do(t.Context(), func() time.Duration { return 0 }); again != surveyEvery {
 		t.Errorf("after a look that costs nothing the next is in %v", again)
 	}
 }

@@ -37,8 +37,8 @@ type pacer struct {
 	next time.Time
 }
 
-// do waits until it is time, and then has f look.
-func (p *pacer) do(ctx context.Context, f func()) (again time.Duration, err error) {
+// do waits until it is time, and then has f look, which says what it cost.
+func (p *pacer) do(ctx context.Context, f func() (cost time.Duration)) (again time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
@@ -46,9 +46,7 @@ func (p *pacer) do(ctx context.Context, f func()) (again time.Duration, err erro
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	began := time.Now()
-	f()
-	again = min(max(surveyEvery, surveyShare*time.Since(began)), surveyLate)
+	again = min(max(surveyEvery, surveyShare*f()), surveyLate)
 	p.next = time.Now().Add(again)
 	return again, nil
 }
@@ -132,11 +130,14 @@ func (p *Page) flows(rw http.ResponseWriter, r *http.Request) {
 	q.Sort, q.Limit, q.Share = v.Get("sort"), limit, countersShare
 	var text []byte
 	var failed error
-	again, err := p.pace.do(r.Context(), func() {
+	again, err := p.pace.do(r.Context(), func() time.Duration {
 		s := newSurvey(q)
-		if failed = s.Ask(r.Context(), p.Machine); failed == nil {
-			text, failed = answerOf(s)
+		if failed = s.Ask(r.Context(), p.Machine); failed != nil {
+			return s.Took
 		}
+		began := time.Now()
+		text, failed = answerOf(s)
+		return s.Took + time.Since(began)
 	})
 	switch err = errors.Join(err, failed); {
 	case r.Context().Err() != nil:
@@ -164,7 +165,7 @@ func answerOf(s *question.Survey) ([]byte, error) {
 		return nil, err
 	}
 	text = append(text[:len(text)-1], `,"flows":[`...)
-	for i, f := range s.Flows() {
+	for i, f := range s.First() {
 		if i > 0 {
 			text = append(text, ',')
 		}

@@ -27,6 +27,8 @@ func (n *nfct) Query(ask any, from int64) (next int64, err error) {
 		return -1, nil
 	case from == 0 && !n.counted(q, time.Now()) && q.Waits():
 		return from, engine.ErrLater
+	case from == 0:
+		q.Cost(n.dump.cost)
 	}
 	at := max(int(from), 1)
 	end := min(at+question.ChunkFlows, int(n.table.Used)+1)
