@@ -34,9 +34,10 @@ type plan struct {
 
 var dialect = table.Dialect{Quote: "`", Backslash: true, Hex: "x'"}
 
-// session is the settings that literals are written for. Without a strict mode values that do not
-// fit are bent.
-const session = "SET SESSION sql_mode = CONCAT(REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), ',STRICT_ALL_TABLES'), " +
+// session is the settings that literals are written for. Whether the session is strict is the
+// server's to say, as with ulogd2: its own tables have no room for the protocol of IPv6, and a strict
+// server refuses such packets.
+const session = "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), " +
 	"time_zone = '+00:00'"
 
 // Connect connects and looks at the table.

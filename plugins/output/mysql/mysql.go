@@ -20,9 +20,13 @@ time; the first column is the database's own. A column that no plugin of the sta
 is said in the log, and the records wait until that is mended. The server need not be there when the daemon starts.
 
 With procedure = INSERT a statement inserts many rows; a function or a procedure is called with many rows in one
-transaction. The session is strict: a value that does not fit its column is an error. A record that the server refuses
-costs itself alone. When the connection breaks while rows are being committed, they are sent again: they may then be
-there twice; so may rows of tables without transactions (MyISAM, Aria), of which a refused batch leaves a part.
+transaction. A record that the server refuses costs itself alone. When the connection breaks while rows are being
+committed, they are sent again: they may then be there twice; so may rows of tables without transactions (MyISAM, Aria),
+of which a refused batch leaves a part.
+
+Whether a value that does not fit its column is refused or bent is the server's sql_mode to say. ulogd2's own tables
+have no room for the protocol of IPv6 packets, which a strict server, the default of today, refuses; this mends them:
+ALTER TABLE mac MODIFY mac_protocol smallint unsigned, and ulog2 MODIFY oob_protocol in the flat schema.
 
 Addresses are text; sixteen octets where the column is binary, as IP2BIN's are; in a column of whole numbers one of IPv4
 is the number that its octets spell.`,
