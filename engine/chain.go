@@ -16,6 +16,7 @@ type step struct {
 	requires []requirement // what an output needs in every row
 	reads    []*column
 	manual   Manual
+	left     bool // what it had gathered, to an heir
 }
 
 // chain is the plugins that records of one shape go through on one goroutine.

@@ -240,6 +240,7 @@ func (c *change) swap(in *input, added, removed []*chain) {
 	grown := in.seg.extend()
 	c.layout(in)
 	for _, x := range added {
+		x.inherit(removed)
 		x.start()
 	}
 	chains := slices.DeleteFunc(slices.Clone(in.chains), func(x *chain) bool { return slices.Contains(removed, x) })
@@ -252,6 +253,21 @@ func (c *change) swap(in *input, added, removed []*chain) {
 	if w, ok := in.impl.(Widener); ok && grown {
 		w.Widen()
 	}
+}
+
+// inherit hands what the stages of chains that are taken out have gathered to those of the same
+// instances here.
+func (c *chain) inherit(removed []*chain) {
+	c.each(func(s *step) {
+		heir, ok := s.stage.(Heir)
+		for i := 0; ok && i < len(removed); i++ {
+			removed[i].each(func(old *step) {
+				if old.inst == s.inst && !old.left && heir.Inherit(old.stage) {
+					old.left = true
+				}
+			})
+		}
+	})
 }
 
 // layout lays out the segments of the stacks that are added behind an input.

@@ -114,6 +114,12 @@ type Widener interface{ Widen() }
 // up root, besides CAP_NET_ADMIN, which it always keeps. It is asked when the settings are known.
 type Privileged interface{ Capabilities() []int }
 
+// An Heir (stage of a filter) takes over what the stage that it replaces has gathered, such as flows
+// that have not ended: its instance stays in a running daemon and its stack is bound anew. Inherit is
+// called after Open, between two batches, for a stage of the same instance, which is flushed and
+// closed afterwards. It returns false where what the old one has does not fit; it is flushed then.
+type Heir interface{ Inherit(from Stage) bool }
+
 // Namespaced is an input that may listen in another network namespace.
 type Namespaced interface {
 	// Namespace returns the file that stands for it, or "" for the daemon's own. Interface indexes

@@ -34,7 +34,12 @@ type reloading struct {
 // runs starts a configuration, in which DIR is a directory of the test's.
 func runs(t *testing.T, text string) *reloading {
 	t.Helper()
-	r := &reloading{T: t, dir: t.TempDir(), log: &stacktest.Log{}}
+	return runsIn(t, t.TempDir(), text)
+}
+
+func runsIn(t *testing.T, dir, text string) *reloading {
+	t.Helper()
+	r := &reloading{T: t, dir: dir, log: &stacktest.Log{}}
 	r.plan = stacktest.Plan(t, "reload.toml", strings.ReplaceAll(text, "DIR", r.dir), r.log)
 	if err := r.plan.Machine.Open(); err != nil {
 		t.Fatal(err)

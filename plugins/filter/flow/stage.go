@@ -86,7 +86,10 @@ func (s *stage) Open(*engine.Env) error {
 }
 
 // Close gives it back.
-func (s *stage) Close() error { return s.cache.close() }
+func (s *stage) Close() error {
+	s.cache.counts.most.Add(-s.cache.slots)
+	return s.cache.close()
+}
 
 func (s *stage) Consume(b *engine.Batch) {
 	c := s.cache
