@@ -38,7 +38,8 @@ type process struct {
 	file    *conf.File // that the plan was made of
 	control *control
 	web     *web.Server
-	tail    tail // of the log, for the page
+	tail    tail                     // of the log, for the page
+	missing atomic.Pointer[[]string] // stacks of the file that do not run
 	signals signals
 	notify  *notifier
 

@@ -51,17 +51,24 @@ func (p *process) serveHTTP(m *engine.Machine) {
 	if p.web == nil {
 		return
 	}
-	var missing []string
-	for _, st := range p.file.Stacks {
+	p.noteMissing(p.file)
+	go p.web.Serve(web.Daemon{
+		Machine: m, Version: Version(), Config: p.file.Path, Since: time.Now(), Log: p.tail.lines,
+		Missing: func() []string { return *p.missing.Load() },
+		Doctor:  func() []engine.DoctorFinding { return findings(p.file.Path) },
+	})
+	p.log.Info("metrics, health and the page are served", "http", p.web.Addr())
+}
+
+// noteMissing notes which stacks of a file that was read do not run.
+func (p *process) noteMissing(file *conf.File) {
+	missing := []string{}
+	for _, st := range file.Stacks {
 		if !slices.ContainsFunc(p.plan.Stacks, func(s conf.Stack) bool { return s.Pos == st.Pos && s.Text == st.Text }) {
 			missing = append(missing, st.Text)
 		}
 	}
-	go p.web.Serve(web.Daemon{
-		Machine: m, Version: Version(), Config: p.file.Path, Since: time.Now(), Missing: missing, Log: p.tail.lines,
-		Doctor: func() []engine.DoctorFinding { return findings(p.file.Path) },
-	})
-	p.log.Info("metrics, health and the page are served", "http", p.web.Addr())
+	p.missing.Store(&missing)
 }
 
 // findings is what `ulogd doctor` finds while the daemon runs with the configuration.

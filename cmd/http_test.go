@@ -415,13 +415,49 @@ func TestMetricsBeyondLoopbackNeedTheToken(t *testing.T) {
 func TestReadinessTellsWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	// In a ulogd.conf a stack that does not work is left out, and the others run.
-	path := file(t, "x.conf", "[global]\nloglevel=3\nhttp="+dir+"/http.sock\nstack=g:GEN,n:NULL\nstack=g:GEN,s:SYSLOG,n:NULL\n[g]\ncount=0\nrate=100\n")
+	text := "[global]\nloglevel=3\nhttp=" + dir + "/http.sock\ncontrol=" + dir + "/control\nstack=g:GEN,n:NULL\n" +
+		"stack=g:GEN,s:SYSLOG,n:NULL\n[g]\ncount=0\nrate=100\n"
+	path := file(t, "x.conf", text)
 	start(t, "-c", path).up()
 	s := overUnix(t, dir+"/http.sock")
 	s.wants(200, "GET", "/healthz")
 	if text := s.wants(503, "GET", "/readyz"); !strings.Contains(text, "the stack g:GEN,s:SYSLOG,n:NULL is left out") {
 		t.Errorf("/readyz: %s", text)
 	}
+	// It is ready once the file has been mended and read again.
+	if err := os.WriteFile(path, []byte(strings.Replace(text, ",s:SYSLOG", "", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ulogd(t, "reload", "-c", path).exits(0)
+	s.wants(200, "GET", "/readyz")
+}
+
+// An input that has lost what it reads is tried again until it is back.
+func TestReadinessWantsInputs(t *testing.T) {
+	nstest.Need(t, "root")
+	ns, dir := nstest.New(t), t.TempDir()
+	ns.Run(t, "ip link add here type veth peer name there")
+	ns.Run(t, "ip link set here up")
+	path := file(t, "x.toml", fmt.Sprintf("stack = \"c:PCAP,n:NULL\"\n[global]\nhttp = \"%s/http.sock\"\ncontrol = "+
+		"\"%s/control\"\n[c]\ninterface = \"here\"\n", dir, dir))
+	ns.Start(t, binary+" -v -c "+path).WaitOutput("all is open", 30*time.Second)
+	s := overUnix(t, dir+"/http.sock")
+	s.wants(200, "GET", "/readyz")
+	ready := func(status int, want string) {
+		t.Helper()
+		eventually(t, func() error {
+			if a, text := s.ask("GET", "/readyz", ""); a.StatusCode != status || !strings.Contains(text, want) {
+				return fmt.Errorf("/readyz: %s: %s", a.Status, text)
+			}
+			return nil
+		})
+	}
+	ns.Run(t, "ip link del here")
+	ready(503, "the input c:PCAP is down: ")
+	s.wants(200, "GET", "/healthz")
+	ns.Run(t, "ip link add here type veth peer name there")
+	ns.Run(t, "ip link set here up")
+	ready(200, "ok")
 }
 
 func TestReadinessWantsAnOutput(t *testing.T) {

@@ -145,6 +145,7 @@ func (p *process) reload(dry bool) (r reloaded) {
 		p.log.Error("reload: nothing was changed; the daemon runs on as before")
 		return r
 	}
+	p.noteMissing(file)
 	p.notify.stacks.Store(int64(len(p.plan.Stacks)))
 	g := &p.plan.Global
 	p.timeout.Store(int64(g.ShutdownTimeout))

@@ -107,7 +107,7 @@ func (w *Server) Serve(d Daemon) {
 		answerHealth(rw, health.Alive(d.Machine, time.Now()))
 	})
 	m.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
-		answerHealth(rw, health.Ready(d.Machine, d.Missing))
+		answerHealth(rw, health.Ready(d.Machine, d.Missing()))
 	})
 	scrape := metrics.Handler(d.Version, d.Machine.Snapshot)
 	if w.settings.Loopback {

@@ -1,11 +1,11 @@
 package health_test
 
 import (
-	"io"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,10 +18,11 @@ import (
 	_ "ulogd/plugins/output/null"
 	_ "ulogd/plugins/output/print"
 	"ulogd/stacks"
+	"ulogd/test/nstest"
 )
 
-// hung is an input that turns until it is told to hang.
-type hung struct{ hang chan struct{} }
+// hung is an input that turns until it is told to hang, and goes on when it is told to.
+type hung struct{ hang, goOn chan struct{} }
 
 func (h *hung) Options(*engine.Options) {}
 
@@ -31,17 +32,32 @@ func (h *hung) Read(_ *engine.Batch, until time.Time) error {
 	time.Sleep(time.Until(until))
 	select {
 	case <-h.hang:
-		time.Sleep(5 * time.Second)
-		return io.EOF
+		<-h.goOn
 	default:
-		return nil
+	}
+	return nil
+}
+
+// hungOut is an output with a goroutine of its own that does so.
+type hungOut struct{ *hung }
+
+func (*hungOut) Blocks() bool { return true }
+
+func (h *hungOut) Bind(*engine.Binder) engine.Stage { return h }
+
+func (h *hungOut) Consume(*engine.Batch) {
+	select {
+	case <-h.hang:
+		<-h.goOn
+	default:
 	}
 }
 
-var hang = make(chan struct{})
+var in, out = &hung{make(chan struct{}), make(chan struct{})}, &hung{make(chan struct{}), make(chan struct{})}
 
 func init() {
-	engine.Register(engine.Plugin{Name: "HUNG", Input: func() engine.Input { return &hung{hang} }})
+	engine.Register(engine.Plugin{Name: "HUNG", Input: func() engine.Input { return in }})
+	engine.Register(engine.Plugin{Name: "HUNGOUT", Output: func() engine.Output { return &hungOut{out} }})
 }
 
 // runs runs stacks until the test ends.
@@ -70,19 +86,34 @@ func runs(t *testing.T, text string) *engine.Machine {
 // soon is what Alive says when a minute will be over for who has stood still for two seconds by now.
 func soon(m *engine.Machine) []string { return health.Alive(m, time.Now().Add(58*time.Second)) }
 
-func TestInputThatHangs(t *testing.T) {
-	m := runs(t, `stack = ["h:HUNG,n:NULL", "g:GEN,n:NULL"]
+// Who hangs is named, and all is well again when it goes on.
+func TestLoopsThatHang(t *testing.T) {
+	m := runs(t, `stack = ["h:HUNG,n:NULL", "g:GEN,n:NULL", "g:GEN,o:HUNGOUT"]
 [g]
 count = 0
 rate = 10
 `)
-	if got := soon(m); len(got) > 0 {
-		t.Errorf("all turn, but %q", got)
-	}
-	close(hang)
-	time.Sleep(3 * time.Second)
-	if got := soon(m); !slices.Equal(got, []string{"h:HUNG has stood still for 1m1s"}) {
-		t.Errorf("of two inputs one hangs, but %q", got)
+	for _, c := range []struct {
+		what *hung
+		want string
+	}{{in, "h:HUNG has stood still for 1m"}, {out, "o:HUNGOUT has stood still for 1m"}} {
+		if got := soon(m); len(got) > 0 {
+			t.Errorf("all turn, but %q", got)
+		}
+		close(c.what.hang)
+		nstest.Eventually(t, time.Minute, func() error {
+			if got := soon(m); len(got) != 1 || !strings.HasPrefix(got[0], c.want) {
+				return fmt.Errorf("one hangs, but %q, want %s", got, c.want)
+			}
+			return nil
+		})
+		close(c.what.goOn)
+		nstest.Eventually(t, time.Minute, func() error {
+			if got := soon(m); len(got) > 0 {
+				return fmt.Errorf("it goes on, but %q", got)
+			}
+			return nil
+		})
 	}
 }
 

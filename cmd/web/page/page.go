@@ -24,7 +24,7 @@ type Daemon struct {
 	Version string
 	Config  string // the file
 	Since   time.Time
-	Missing []string                      // stacks of the file that are left out
+	Missing func() []string               // stacks of the file that are left out
 	Doctor  func() []engine.DoctorFinding // looks at the machine, which takes a moment
 	Log     func() []string               // the last lines of the log, oldest first
 }
@@ -105,7 +105,7 @@ func (p *Page) about(rw http.ResponseWriter, _ *http.Request) {
 		Paths   []path    `json:"paths"`
 		// Docs say what each reason and counter means, by the place of the instance and by name.
 		Docs []map[string]string `json:"docs"`
-	}{Version: p.Version, Config: p.Config, Since: p.Since, Missing: p.Missing}
+	}{Version: p.Version, Config: p.Config, Since: p.Since, Missing: p.Missing()}
 	survey := p.Machine.Survey()
 	about.Changes = survey.Changes
 	for _, st := range survey.Paths {
