@@ -9,8 +9,19 @@ import (
 	"os"
 )
 
-// DefaultConfig is read when -c is not given, as by ulogd2.
-const DefaultConfig = "/etc/ulogd.conf"
+// configs are where the configuration is looked for when -c is not given; the first that is there is read. The last is
+// ulogd2's own.
+var configs = []string{"/etc/ulogd/ulogd.toml", "/etc/ulogd/ulogd.conf", "/etc/ulogd.conf"}
+
+// defaultConfig is the configuration unless -c names another.
+func defaultConfig() string {
+	for _, path := range configs {
+		if _, err := os.Lstat(path); err == nil {
+			return path
+		}
+	}
+	return configs[len(configs)-1]
+}
 
 // Exit codes. 2 is also Go's for a crash; ulogd2 uses it when the log file cannot be opened.
 const (

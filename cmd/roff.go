@@ -139,7 +139,7 @@ func commandPage() []byte {
 		}
 	}
 	p.head("FILES")
-	p.item(DefaultConfig, "the configuration, unless -c names another")
+	p.item(strings.Join(configs, ", "), "the configuration: the first of these that is there, unless -c names another")
 	p.head("EXAMPLES")
 	p.verbatim(root.Example)
 	p.head("SEE ALSO")

@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -79,7 +80,8 @@ Exit codes:
 	all := root.PersistentFlags()
 	all.SortFlags = false
 	all.BoolVarP(&o.help, "help", "h", false, "say what the command does and what it takes")
-	all.StringVarP(&o.config, "configfile", "c", DefaultConfig, "read `FILE`, a ulogd.conf, or TOML if its name has .toml in it")
+	all.StringVarP(&o.config, "configfile", "c", "", "read `FILE`, a ulogd.conf, or TOML if its name has "+
+		".toml in it; unless it is given, the first that is there of "+strings.Join(configs, ", "))
 	root.MarkPersistentFlagFilename("configfile", "conf", "toml")
 
 	f := root.Flags()
@@ -146,7 +148,9 @@ func does(c *cobra.Command, o *options, usage string, do task) {
 	c.Run = nil
 	c.RunE = func(c *cobra.Command, words []string) error {
 		o.words = words
-		o.configGiven = c.Flags().Changed("configfile")
+		if o.configGiven = c.Flags().Changed("configfile"); !o.configGiven {
+			o.config = defaultConfig()
+		}
 		return ended(do(o, c.OutOrStdout(), c.ErrOrStderr()))
 	}
 }
@@ -275,7 +279,7 @@ func commandsFrom(c *cobra.Command, words []string, _ string) (names []string, _
 
 // instancesFrom lists the ids of the configuration that -c names, each once.
 func instancesFrom(c *cobra.Command, words []string, _ string) (ids []string, _ cobra.ShellCompDirective) {
-	file, _ := conf.Load(c.Flag("configfile").Value.String())
+	file, _ := conf.Load(cmp.Or(c.Flag("configfile").Value.String(), defaultConfig()))
 	said := map[string]bool{}
 	for _, w := range words {
 		said[w] = true
