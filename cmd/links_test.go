@@ -78,6 +78,53 @@ func TestLinksOfTheUser(t *testing.T) {
 	}
 }
 
+// A store is met by the user of -u, not by root: the database's file is his, and a link to a file of root's gives him
+// nothing.
+func TestStoreIsTheUsers(t *testing.T) {
+	dir, victim, nobody := users(t)
+	db, trap := filepath.Join(dir, "flows.db"), filepath.Join(dir, "trap.db")
+	if err := os.Symlink(victim, trap); err != nil {
+		t.Fatal(err)
+	}
+	path := file(t, "stores.toml", fmt.Sprintf(`
+stack = ["g:GEN,a:SQLITE3", "g:GEN,b:SQLITE3"]
+
+[global]
+control = ""
+
+[g]
+count = 0
+rate = 10
+
+[a]
+db = %q
+table = "flows"
+
+[b]
+db = %q
+table = "flows"
+`, db, trap))
+	openForAll(t, filepath.Dir(path))
+	p := start(t, "-u", "nobody", "-c", path)
+	uid, _ := strconv.Atoi(nobody.Uid)
+	eventually(t, func() error {
+		fi, err := os.Stat(db)
+		if err == nil && int(fi.Sys().(*syscall.Stat_t).Uid) != uid {
+			t.Fatalf("%s belongs to %d", db, fi.Sys().(*syscall.Stat_t).Uid)
+		}
+		return err
+	})
+	eventually(t, func() error {
+		if text := read(t, p.stderr); !strings.Contains(text, trap) {
+			return fmt.Errorf("nothing is said of %s: %s", trap, text)
+		}
+		return nil
+	})
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	<-p.done
+	untouched(t, victim)
+}
+
 // The control socket is exchanged for a link to root's file as soon as it appears, again and again.
 func TestControlSocketThatIsExchanged(t *testing.T) {
 	dir, victim, _ := users(t)

@@ -36,6 +36,7 @@ type queue struct {
 	octets  int64    // of all these
 	free    []*batch
 	flushed int // lanes
+	begun   bool
 	closed  bool
 	disk    *disk // nil: no spool
 
@@ -64,8 +65,16 @@ func (q *queue) open(env *engine.Env) error {
 		}
 	}
 	q.sender = newSender(q)
-	env.Go(q.sender.run)
 	return nil
+}
+
+// begin has the sender connect. That waits until the daemon runs and has given up root (-u): files
+// that it makes and servers that it meets are to see the user that it is from then on.
+func (q *queue) begin() {
+	if !q.begun {
+		q.begun = true
+		q.env.Go(q.sender.run)
+	}
 }
 
 // put makes a batch of what has gathered in a lane's buffer, and hands it on.
@@ -117,6 +126,7 @@ func (q *queue) room(b *batch) bool {
 
 // pump takes back what the sender is done with and hands it what is next.
 func (q *queue) pump() {
+	q.begin()
 	for {
 		select {
 		case d := <-q.sender.done:
@@ -221,7 +231,10 @@ func (q *queue) close() error {
 		return nil
 	}
 	q.closed = true
-	left := q.sender.end()
+	var left []*batch
+	if q.begun {
+		left = q.sender.end()
+	}
 	for done := true; done; {
 		select {
 		case d := <-q.sender.done:
