@@ -39,13 +39,13 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build test test-all test-peers test-page test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap storm
+.PHONY: build test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap storm
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
 
 # Programs that tests build carry no version, so that no state of the work tree can stop them.
-test test-peers test-page test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
+test test-peers test-page test-stores test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
 test: export ULOGD_PEERS = 1
 test: export ULOGD_PAGE = 1
 test: peers lint vet-arch
@@ -55,7 +55,7 @@ test: peers lint vet-arch
 
 # One after the other: storms and soak want the machine for themselves.
 test-all:
-	for target in test test-peers test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
+	for target in test test-peers test-stores test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
 
 # Every program that is replaced, or that receives or reads what is exported, anew: nothing comes from Go's cache of results.
 test-peers: peers
@@ -64,6 +64,10 @@ test-peers: peers
 # The page in a real browser, in front of a NAT gateway, as in make test. ULOGD_PICTURES=DIR keeps pictures, of which docs/images has two.
 test-page: peers
 	ULOGD_PAGE=1 ULOGD_PICTURES=$(abspath $(ULOGD_PICTURES)) $(GOTEST) -count 1 -v ./test/page
+
+# Databases that are killed without mercy, again and again, while rows come: every row is counted.
+test-stores: peers
+	ULOGD_STORES=1 $(GOTEST) -count 1 -v -run 'Killed' ./plugins/output/pgsql ./plugins/output/mysql ./plugins/output/sqlite3
 
 test-word: peers
 	.ci/as 386 $(WORD)

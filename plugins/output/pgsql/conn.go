@@ -19,6 +19,7 @@ import (
 
 type conn struct {
 	*output
+	env   *engine.Env
 	pg    *pgconn.PgConn
 	plans map[*store.Shape]*plan
 }
@@ -29,6 +30,7 @@ type plan struct {
 	oids    []uint32 // types of the columns
 	copy    string   // the statement; empty: rows go by procedure
 	calls   table.Procedure
+	native  *native // nil: the table is as ulogd2 has it
 	row     []store.Value
 	buf     []byte
 }
@@ -36,7 +38,7 @@ type plan struct {
 var dialect = table.Dialect{Quote: `"`, Hex: `'\x`}
 
 // Connect connects and looks at the table.
-func (o *output) Connect(ctx context.Context, _ *engine.Env, shapes []*store.Shape) (store.Conn, error) {
+func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.Shape) (store.Conn, error) {
 	cfg, err := o.config()
 	if err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func (o *output) Connect(ctx context.Context, _ *engine.Env, shapes []*store.Sha
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{output: o, pg: pg, plans: map[*store.Shape]*plan{}}
+	c := &conn{output: o, env: env, pg: pg, plans: map[*store.Shape]*plan{}}
 	for _, s := range shapes {
 		if _, err := c.plan(ctx, s); err != nil {
 			c.Close()
@@ -66,8 +68,21 @@ func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
 	if p := c.plans[s]; p != nil {
 		return p, nil
 	}
+	how := c.foundPlan
+	if c.layout.Native {
+		how = c.nativePlan
+	}
+	p, err := how(ctx, s)
+	if err == nil {
+		c.plans[s] = p
+	}
+	return p, err
+}
+
+// foundPlan returns how rows of a shape are sent to a table as ulogd2 has it.
+func (c *conn) foundPlan(ctx context.Context, s *store.Shape) (*plan, error) {
 	name := c.schema + "." + c.table
-	names, oids, copies, err := c.describe(ctx)
+	names, oids, copies, err := c.describe(ctx, c.table)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", name, err)
 	}
@@ -86,23 +101,28 @@ func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
 		p.columns[i].As = c.as(oids[i])
 		binary = binary && takes(&p.columns[i], oids[i])
 	}
-	name = dialect.Name(c.schema) + "." + dialect.Name(c.table)
 	if binary {
-		p.copy = "COPY " + name + " (" + dialect.Names(p.columns) + ") FROM STDIN (FORMAT binary)"
+		p.copy = c.copyTo(c.table, p.columns)
 	} else {
-		p.calls = table.NewProcedure(c.procedure, name, p.columns, &dialect)
+		p.calls = table.NewProcedure(c.procedure, c.name(c.table), p.columns, &dialect)
 	}
-	c.plans[s] = p
 	return p, nil
+}
+
+// name is a table's name in a statement.
+func (c *conn) name(table string) string { return dialect.Name(c.schema) + "." + dialect.Name(table) }
+
+func (c *conn) copyTo(to string, columns []table.Column) string {
+	return "COPY " + c.name(to) + " (" + dialect.Names(columns) + ") FROM STDIN (FORMAT binary)"
 }
 
 // describe lists the columns of the table and their types; none if it is not there. It reports whether
 // COPY fills it: not a view.
-func (c *conn) describe(ctx context.Context) (names []string, oids []uint32, copies bool, err error) {
+func (c *conn) describe(ctx context.Context, table string) (names []string, oids []uint32, copies bool, err error) {
 	res := c.pg.ExecParams(ctx, `SELECT a.attname, a.atttypid::int8::text, r.relkind IN ('r', 'p', 'f')
 		FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid JOIN pg_namespace n ON n.oid = r.relnamespace
 		WHERE n.nspname = $1 AND r.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
-		[][]byte{[]byte(c.schema), []byte(c.table)}, nil, nil, nil).Read()
+		[][]byte{[]byte(c.schema), []byte(table)}, nil, nil, nil).Read()
 	for _, r := range res.Rows {
 		oid, _ := strconv.ParseUint(string(r[1]), 10, 32)
 		names, oids, copies = append(names, string(r[0])), append(oids, uint32(oid)), string(r[2]) == "t"
@@ -138,11 +158,19 @@ func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
 	if p.buf, err = p.encode(p.buf[:0], rows); err != nil {
 		return &store.Refused{Err: err}
 	}
+	if p.native != nil {
+		return c.once(ctx, p, rows)
+	}
+	return judge(c.copy(ctx, p, rows))
+}
+
+// copy has COPY take the rows that have been encoded.
+func (c *conn) copy(ctx context.Context, p *plan, rows *store.Rows) error {
 	tag, err := c.pg.CopyFrom(ctx, bytes.NewReader(p.buf), p.copy)
 	if err == nil && tag.RowsAffected() != int64(rows.Len()) {
 		return fmt.Errorf("COPY took %d rows of %d", tag.RowsAffected(), rows.Len())
 	}
-	return judge(err)
+	return err
 }
 
 // call sends rows as statements: those of one query are one transaction.

@@ -50,6 +50,9 @@ func (p *plan) encode(dst []byte, rows *store.Rows) (_ []byte, err error) {
 	dst = append(dst, copyHead...)
 	for i := range rows.Len() {
 		rows.Read(i, p.row)
+		if p.native != nil {
+			p.native.date(p.row)
+		}
 		dst = binary.BigEndian.AppendUint16(dst, uint16(len(p.columns)))
 		for j := range p.columns {
 			c := &p.columns[j]

@@ -8,6 +8,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/doctor"
 	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
 )
 
 func init() {
@@ -26,7 +27,12 @@ refuses costs itself alone. When the connection breaks while rows are being comm
 then be there twice.
 
 Addresses fit columns of the types inet and text, and as sixteen octets bytea; in a column of whole numbers one of IPv4
-is the number that its octets spell.`,
+is the number that its octets spell.
+
+With layout = "native" the tables are the output's own: flows, packets, counters, with a column for each key of the
+stack, partitioned by the day of their column time. What the database has taken of a batch is noted in ulogd_batches, in
+the same transaction, so that a batch that is sent again is not there twice. retention drops partitions. The views
+flows_last_hour and top_talkers are made once, and may be changed.`,
 		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,db1:PGSQL"
 
 [db1]
@@ -46,6 +52,7 @@ spool = "/var/spool/ulogd/pgsql"
 type output struct {
 	store.Output
 	server
+	layout                   table.Layout
 	schema, table, procedure string
 	compat                   bool
 }
@@ -60,24 +67,21 @@ var (
 func (o *output) Options(opts *engine.Options) {
 	o.server.declare(opts)
 	opts.String(&o.schema, "schema", "public", "the schema that the table is in")
-	opts.String(&o.table, "table", "", "the table or view whose columns say which keys")
+	opts.String(&o.table, "table", "", "the table or view whose columns say which keys; native: unset, the kind of record")
 	opts.String(&o.procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
 		"procedure; or a function, which SELECT calls with the values of the table's columns")
+	o.layout.Declare(opts)
 	o.Declare(opts)
 	o.DeclareULOGD2(opts)
 }
 
 func (o *output) Validate() error {
-	err := o.server.validate()
-	if o.table == "" {
-		err = errors.Join(err, errors.New("table: must be set to the table or view whose columns say which keys"))
-	}
-	return errors.Join(err, o.Output.Validate())
+	return errors.Join(o.server.validate(), o.layout.Validate(o.table, o.procedure), o.Output.Validate())
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
 	o.compat = p.Settings().CompatULOGD2()
-	return o.BindStore(p, o, store.All(p))
+	return o.BindStore(p, o, o.layout.Fields(p))
 }
 
 // Doctor looks at the spool, and resolves the server's name.

@@ -1,0 +1,155 @@
+// Tables of the output's own: made, migrated, and filled once with each batch.
+
+package pgsql
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ulogd/engine"
+	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
+)
+
+// batches is the table of what has been taken.
+const batches = "ulogd_batches"
+
+// native is a table of the output's own.
+type native struct {
+	*table.Native
+	days []int64 // of the rows that were encoded last, since 1970, each once
+	made map[int64]bool
+}
+
+// date fills in the time of a row, and notes its day.
+func (n *native) date(row []store.Value) {
+	day := int64(n.Date(row)) / int64(aDay)
+	if !slices.Contains(n.days, day) {
+		n.days = append(n.days, day)
+	}
+}
+
+// nativePlan makes the table, or looks whether it fits.
+func (c *conn) nativePlan(ctx context.Context, s *store.Shape) (*plan, error) {
+	n := table.NewNative(s, c.table)
+	p := &plan{native: &native{Native: n, made: map[int64]bool{}}, columns: n.Columns, row: n.Row()}
+	if c.layout.Create {
+		if err := c.exec(ctx, c.creation(n)); err != nil {
+			return nil, fmt.Errorf("make the table %s.%s: %w", c.schema, n.Name, err)
+		}
+	}
+	names, oids, _, err := c.describe(ctx, n.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of %s.%s: %w", c.schema, n.Name, err)
+	}
+	for i := range p.columns {
+		col := &p.columns[i]
+		at := slices.Index(names, col.Name)
+		if at < 0 {
+			return nil, fmt.Errorf("the table %s.%s lacks the column %s: set create = true, or run: %s", c.schema, n.Name,
+				col.Name, c.creation(n))
+		}
+		if col.As = c.as(oids[at]); !takes(col, oids[at]) {
+			return nil, fmt.Errorf("the column %s of %s.%s is not of the type %s, which the output makes; rename the table "+
+				"or name another", col.Name, c.schema, n.Name, sqlType(col.Type))
+		}
+		p.oids = append(p.oids, oids[at])
+	}
+	p.copy = c.copyTo(n.Name, p.columns)
+	return p, nil
+}
+
+// sqlType is the type of a column for a key's values.
+func sqlType(t engine.Type) string {
+	switch t {
+	case engine.BoolType:
+		return "boolean"
+	case engine.Uint8Type, engine.Int8Type, engine.Int16Type:
+		return "smallint"
+	case engine.Uint16Type, engine.Int32Type:
+		return "integer"
+	case engine.Uint32Type, engine.Uint64Type, engine.Int64Type:
+		return "bigint"
+	case engine.TimeType:
+		return "timestamptz"
+	case engine.AddrType:
+		return "inet"
+	case engine.MACType:
+		return "macaddr"
+	case engine.RawType, engine.LabelType:
+		return "bytea"
+	}
+	return "text"
+}
+
+// creation is the statements that make a table, add what it lacks, and make the views on flows.
+func (c *conn) creation(n *table.Native) string {
+	name := c.name(n.Name)
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (id text PRIMARY KEY, time timestamptz NOT NULL DEFAULT now());\n",
+		c.name(batches))
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (%s) PARTITION BY RANGE (time);\n", name, n.Definition(&dialect, sqlType))
+	for _, col := range n.Columns[1:] {
+		fmt.Fprintf(&b, "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s;\n", name, dialect.Name(col.Name), sqlType(col.Type))
+	}
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s PARTITION OF %s DEFAULT;\n", c.name(n.Name+"_default"), name)
+	fmt.Fprintf(&b, "CREATE INDEX IF NOT EXISTS %s ON %s USING brin (time);\n", dialect.Name(n.Name+"_time"), name)
+	if !n.Has("orig_ip_saddr") {
+		return b.String()
+	}
+	c.view(&b, n.Name+"_last_hour", "SELECT * FROM "+name+" WHERE time > now() - interval '1 hour'")
+	if n.Has("orig_raw_pktlen", "orig_raw_pktcount", "reply_raw_pktlen") {
+		c.view(&b, "top_talkers", "SELECT orig_ip_saddr AS source, count(*) AS flows, sum(orig_raw_pktcount) AS packets, "+
+			"sum(orig_raw_pktlen) AS octets_sent, sum(reply_raw_pktlen) AS octets_received FROM "+name+
+			" WHERE time > now() - interval '1 day' GROUP BY 1"+
+			" ORDER BY sum(coalesce(orig_raw_pktlen, 0) + coalesce(reply_raw_pktlen, 0)) DESC LIMIT 100")
+	}
+	return b.String()
+}
+
+// view makes a view unless there is something of that name: users may have made it what they like.
+func (c *conn) view(b *strings.Builder, name, query string) {
+	fmt.Fprintf(b, "DO $do$ BEGIN IF to_regclass('%s') IS NULL THEN CREATE VIEW %s AS %s; END IF; END $do$;\n",
+		strings.ReplaceAll(c.name(name), "'", "''"), c.name(name), query)
+}
+
+// once sends encoded rows and their name in one transaction, unless the database has them.
+func (c *conn) once(ctx context.Context, p *plan, rows *store.Rows) error {
+	err := c.partitions(ctx, p.native)
+	p.native.days = p.native.days[:0]
+	if err != nil {
+		return err
+	}
+	known, err := c.begin(ctx, rows)
+	if err == nil && !known {
+		err = c.copy(ctx, p, rows)
+	}
+	end := "COMMIT"
+	if err != nil || known {
+		end = "ROLLBACK"
+	}
+	if e := c.exec(ctx, end); e != nil {
+		if err == nil { // a constraint may be deferred to the end
+			return judge(e)
+		}
+		return fmt.Errorf("%w; and then: %w", err, e)
+	}
+	return judge(err)
+}
+
+// begin begins a transaction with the name of these rows. It reports whether the database has them.
+func (c *conn) begin(ctx context.Context, rows *store.Rows) (known bool, err error) {
+	r, err := c.pg.Exec(ctx, "BEGIN; INSERT INTO "+c.name(batches)+" (id) VALUES ('"+rows.ID()+"') ON CONFLICT DO NOTHING").ReadAll()
+	if err != nil {
+		return false, err
+	}
+	return r[len(r)-1].CommandTag.RowsAffected() == 0, nil
+}
+
+// exec runs statements; many are one transaction.
+func (c *conn) exec(ctx context.Context, text string) error {
+	_, err := c.pg.Exec(ctx, text).ReadAll()
+	return err
+}
