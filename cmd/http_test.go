@@ -453,7 +453,7 @@ func TestReadinessWantsInputs(t *testing.T) {
 		})
 	}
 	ns.Run(t, "ip link del here")
-	ready(503, "the input c:PCAP is down: ")
+	ready(503, "the input c:PCAP is down: there is no interface here\n")
 	s.wants(200, "GET", "/healthz")
 	ns.Run(t, "ip link add here type veth peer name there")
 	ns.Run(t, "ip link set here up")

@@ -22,7 +22,7 @@ type Env struct {
 	Own *OwnTraffic
 
 	m       *Machine
-	turned  *atomic.Int64 // of the instance's pulse
+	pulse   *pulse // of the instance
 	limited struct {
 		once sync.Once
 		log  *LimitedLog
@@ -35,7 +35,7 @@ type Env struct {
 }
 
 func newEnv(m *Machine, inst *Instance) *Env {
-	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}, turned: &inst.pulse.turned}
+	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}, pulse: &inst.pulse}
 	e.until, e.expire = context.WithCancel(context.Background())
 	e.tasks.ctx, e.tasks.cancel = context.WithCancel(context.Background())
 	if m != nil {
@@ -80,8 +80,20 @@ func (e *Env) Deadline() time.Time {
 // Waits says that the instance waits for somebody else, such as the reader of a pipe: it stands still,
 // and is well. Who waits says so again every second at least.
 func (e *Env) Waits() {
-	if e.turned != nil {
-		e.turned.Store(time.Now().UnixNano())
+	if e.pulse != nil {
+		e.pulse.turned.Store(time.Now().UnixNano())
+	}
+}
+
+// Away says that what an input reads is not there, such as an interface, and why; "" that it is again.
+// The input is then down, though nothing has failed: it waits.
+func (e *Env) Away(why string) {
+	switch {
+	case e.pulse == nil:
+	case why == "":
+		e.pulse.away.Store(nil)
+	default:
+		e.pulse.away.Store(&why)
 	}
 }
 

@@ -129,6 +129,7 @@ type pulse struct {
 	turned  atomic.Int64           // when its goroutine last turned
 	records atomic.Int64           // when it last had records, to a second
 	failed  atomic.Pointer[string] // why an input has ended
+	away    atomic.Pointer[string] // what an input reads is not there
 	batches BatchTimes
 
 	seen int64 // records when watch last looked
@@ -210,6 +211,8 @@ func (i *Instance) vital(s *Snapshot, outputs []*output) {
 		s.Down = *down
 	} else if failed := i.pulse.failed.Load(); failed != nil {
 		s.Down, s.Ended = *failed, true
+	} else if away := i.pulse.away.Load(); away != nil {
+		s.Down = *away
 	}
 	if t := i.pulse.turned.Load(); t != 0 {
 		s.Turned = time.Unix(0, t)

@@ -108,6 +108,7 @@ stack = [
 	"load:GEN,spooled:IPFIX",
 	"load:GEN,queued:JSON",
 	"quiet:NFLOG,m:NULL",
+	"gone:PCAP,m:NULL",
 ]
 [global]
 loglevel = 3
@@ -140,6 +141,8 @@ spool_max = 4194304
 file = "/dev/null"
 [quiet]
 group = 7
+[gone]
+interface = "gone0"
 `
 
 // TestPrometheus shortens the times of the rules, and nothing else of them.
@@ -163,6 +166,8 @@ func TestPrometheus(t *testing.T) {
 		}
 		t.Cleanup(func() { c.Close() })
 	})
+	l.ns.Run(t, "ip link add gone0 type dummy")
+	l.ns.Run(t, "ip link set gone0 up")
 	dir := t.TempDir()
 	p := l.ns.Start(t, daemon.Path(t)+" -v -c "+write(t, dir, "ulogd.toml", strings.ReplaceAll(config, "DIR", dir)))
 	p.WaitOutput("entering main loop", 30*time.Second)
@@ -193,6 +198,7 @@ scrape_configs:
 		}
 		return err
 	})
+	l.ns.Run(t, "ip link del gone0")
 	p.Signal(syscall.SIGSTOP)
 	nstest.FillConntrack(t, l.ns, 5000)
 	l.ns.Run(t, "conntrack -F")
@@ -200,7 +206,7 @@ scrape_configs:
 
 	for alert, id := range map[string]string{
 		"UlogdCollectorDown": "down", "UlogdRecordsDropped": "down", "UlogdKernelOverrun": "ct1",
-		"UlogdSpoolFilling": "spooled", "UlogdInputSilent": "quiet",
+		"UlogdSpoolFilling": "spooled", "UlogdInputSilent": "quiet", "UlogdInputDown": "gone",
 	} {
 		l.fires(alert, id)
 	}
@@ -209,7 +215,7 @@ scrape_configs:
 			t.Errorf("%s fires for the output that works: %v, %v", alert, found, err)
 		}
 	}
-	if found, err := l.ask(`ALERTS{alertname="UlogdInputDown"} or ALERTS{alertname="UlogdInputSilent",id="load"}`); err != nil || len(found) > 0 {
+	if found, err := l.ask(`ALERTS{alertname="UlogdInputDown",id!="gone"} or ALERTS{alertname="UlogdInputSilent",id="load"}`); err != nil || len(found) > 0 {
 		t.Errorf("there is no such fault: %v, %v", found, err)
 	}
 	l.dashboard()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 // capture reads live, from the rings of its interfaces by turns.
 type capture struct {
 	columns *columns
+	env     *engine.Env
 	log     *slog.Logger
 	limited *engine.LimitedLog
 	place   *netns.Follower
@@ -41,7 +43,7 @@ type capture struct {
 
 // openCapture opens the interfaces.
 func openCapture(s *settings, columns *columns, env *engine.Env) (reader, error) {
-	c := &capture{columns: columns, log: env.Log, limited: env.Limited(), place: &s.place, wait: s.place.Wait}
+	c := &capture{columns: columns, env: env, log: env.Log, limited: env.Limited(), place: &s.place, wait: s.place.Wait}
 	c.lost = env.Stats.Lost("ring", "packets that found the ring full")
 	c.removals = env.Stats.Counter("removed", "times that an interface went away")
 	c.without = env.Stats.Counter("seconds_without",
@@ -79,9 +81,11 @@ func (c *capture) begin() (err error) {
 // gather lists what is read and polled, which changes with the interfaces that are there.
 func (c *capture) gather() error {
 	c.rings, c.fds, c.turn = nil, nil, 0
-	away := false
+	var gone []string
 	for _, t := range c.taps {
-		away = away || t.gone
+		if t.gone {
+			gone = append(gone, t.options.iface)
+		}
 		for _, r := range t.rings {
 			fd := int32(r.fd)
 			if t.gone {
@@ -90,9 +94,12 @@ func (c *capture) gather() error {
 			c.rings, c.fds = append(c.rings, r), append(c.fds, unix.PollFd{Fd: fd, Events: unix.POLLIN})
 		}
 	}
+	away, why := len(gone) > 0, ""
 	if away {
+		why = "there is no interface " + strings.Join(gone, ", ")
 		c.fds = append(c.fds, unix.PollFd{Fd: int32(c.follower.fd), Events: unix.POLLIN})
 	}
+	c.env.Away(why)
 	return c.follower.listen(away)
 }
 

@@ -28,6 +28,7 @@ type Follower struct {
 	Path string // "": the daemon's own, which does not go away
 	Wait bool   // the namespace may be missing at the start, too
 
+	env     *engine.Env
 	log     *slog.Logger
 	absent  *engine.Counter
 	used    identity // the namespace that is worked in; none while it is away
@@ -58,7 +59,7 @@ func (f *Follower) Option(o *engine.Options, read string) {
 // Open calls open in the namespace. Where it is missing that is an error or, with Wait, put off
 // until it is there.
 func (f *Follower) Open(env *engine.Env, open func() error) error {
-	f.log, f.leaving = env.Log, false
+	f.env, f.log, f.leaving = env, env.Log, false
 	f.use(identity{})
 	now := time.Now()
 	if f.Path != "" {
@@ -67,6 +68,7 @@ func (f *Follower) Open(env *engine.Env, open func() error) error {
 	err := f.enter(open)
 	if f.Wait && errors.Is(err, errMissing) {
 		f.log.Warn("the network namespace is not there yet; waiting for it", "network_namespace_path", f.Path)
+		env.Away("the network namespace " + f.Path + " is not there")
 		f.seen, err = now, nil
 	}
 	return err
@@ -101,6 +103,7 @@ func (f *Follower) Tick(now time.Time, leave func() (left bool), open func() err
 		if !f.leaving {
 			f.leaving = true
 			f.log.Warn("the network namespace has gone away; waiting until it is made again", "network_namespace_path", f.Path, "error", missing)
+			f.env.Away("the network namespace " + f.Path + " is not there")
 		}
 		if !leave() {
 			f.next = now
@@ -116,7 +119,9 @@ func (f *Follower) Tick(now time.Time, leave func() (left bool), open func() err
 	if missing != nil || now.Before(f.retry) {
 		return
 	}
+	f.env.Away("") // unless open says so
 	if err := f.enter(open); err != nil {
+		f.env.Away("the network namespace " + f.Path + " cannot be read: " + err.Error())
 		if f.pause = min(2*f.pause, longestPause); err.Error() != f.why {
 			f.why = err.Error()
 			f.log.Error("the network namespace is there and cannot be read; trying again", "network_namespace_path", f.Path, "error", err, "remedy", remedy(err))
