@@ -111,8 +111,10 @@ func (s *sender) deliver(b *batch, rows Rows) bool {
 		switch {
 		case err == nil:
 			b.taken += n
-			s.q.env.Stats.Out.Add(n)
-			s.q.env.Stats.Held.Add(-n)
+			if _, keeps := s.conn.(keeper); !keeps {
+				s.q.env.Stats.Out.Add(n)
+				s.q.env.Stats.Held.Add(-n)
+			}
 			s.batches.Add(1)
 			s.pause = 0
 			if s.away.CompareAndSwap(true, false) {

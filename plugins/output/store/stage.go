@@ -15,14 +15,7 @@ import (
 // table has and which every row would carry until that is known.
 func All(p *engine.Binder) []engine.Field {
 	packet := []*engine.KeyInfo{key.RawPkt.Info(), key.Raw.Info(), key.CT.Info()}
-	fields := engine.Whole(p.All(func(f engine.Field) bool { return !slices.Contains(packet, f.Key) }))
-	var out []engine.Field
-	for _, f := range fields {
-		if !slices.ContainsFunc(out, func(o engine.Field) bool { return o.Name == f.Name }) {
-			out = append(out, f)
-		}
-	}
-	return out
+	return once(engine.Whole(p.All(func(f engine.Field) bool { return !slices.Contains(packet, f.Key) })))
 }
 
 // Named returns those of the named keys that the stack gives.
@@ -33,6 +26,25 @@ func Named(p *engine.Binder, names []string) (fields []engine.Field) {
 		}
 	}
 	return fields
+}
+
+// Selected returns the keys that a selection names, each once, times as a whole; All if it names
+// none.
+func Selected(p *engine.Binder, s *engine.Selection) []engine.Field {
+	if len(s.Keys) == 0 {
+		return All(p)
+	}
+	return once(engine.Whole(s.Fields(p)))
+}
+
+// once leaves the first field of each name.
+func once(fields []engine.Field) (out []engine.Field) {
+	for _, f := range fields {
+		if !slices.ContainsFunc(out, func(o engine.Field) bool { return o.Name == f.Name }) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // stage is the end of one stack. Its batches have a shape of their own.

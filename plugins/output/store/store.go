@@ -33,6 +33,10 @@ type maintainer interface {
 	Maintain(ctx context.Context) error
 }
 
+// A connection may have Keeps(), too: what it has taken it still holds, as in a file that is not
+// whole, and counts it itself: less in Held, and more in Out or a reason.
+type keeper interface{ Keeps() }
+
 // Refused is the error of rows that the store will never take.
 type Refused struct{ Err error }
 
