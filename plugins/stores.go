@@ -8,6 +8,7 @@ package plugins
 
 import (
 	_ "ulogd/plugins/output/mysql"
+	_ "ulogd/plugins/output/parquet"
 	_ "ulogd/plugins/output/pgsql"
 	_ "ulogd/plugins/output/sqlite3"
 )
