@@ -194,6 +194,9 @@ func TestCollectorThatStalls(t *testing.T) {
 		}
 	}()
 	r.end()
+	if !strings.Contains(r.log.String(), "the buffer of collector "+c.addr+" is full: records are dropped") {
+		t.Errorf("nothing is said of what is dropped:\n%s", r.log.String())
+	}
 	dropped := int(r.stats().Drop("buffer_full", "").Load())
 	if got := <-arrived; got+dropped != n {
 		t.Errorf("%d arrived + %d dropped, want %d", got, dropped, n)

@@ -111,6 +111,9 @@ func TestSpoolWhileAway(t *testing.T) {
 	go r.giveAll(20000, 5000)
 	inOrder(t, marks(t, conn, upTo(25000)), 0, 25000)
 	r.end()
+	if !strings.Contains(r.log.String(), "the buffer of collector "+c.addr+" is full: records go to the spool") {
+		t.Errorf("nothing is said of the spool:\n%s", r.log.String())
+	}
 	r.nothingDropped()
 	if left := segments(t, dir, c); len(left) != 0 || r.stats().Held.Load() != 0 {
 		t.Errorf("%v are left, %d records are held", left, r.stats().Held.Load())

@@ -94,11 +94,16 @@ func (q *queue) put(l *lane) {
 	q.pump()
 	for !q.room(b) {
 		if q.disk != nil && q.disk.append(b) {
+			q.env.Limited().Warn("the buffer is full: records go to the spool", "store", q.store.Name(),
+				"buffer", engine.FormatSize(q.output.buffer), "spool", q.output.spool)
 			q.recycle(b)
 			return
 		}
 		end := q.env.Deadline()
 		if !l.buf.Patient || !end.IsZero() && time.Now().After(end) {
+			q.env.Limited().Warn("the buffer is full: records are dropped", "store", q.store.Name(),
+				"buffer", engine.FormatSize(q.output.buffer), "dropped_so_far", q.full.Load()+int64(b.Len()),
+				"remedy", "raise buffer, give the output a spool, or a queue")
 			q.drop(b, q.full)
 			return
 		}

@@ -146,6 +146,9 @@ func TestSpool(t *testing.T) {
 		st.Send(c...)
 	}
 	st.Eventually("spool", func() bool { return counter(st, "spooled") > 0 })
+	if !st.Log.Has("the buffer is full: records go to the spool") {
+		t.Errorf("nothing is said of the spool:\n%s", st.Log)
+	}
 	there.set(func() { there.down = false })
 	st.Eventually("arrive", func() bool { return st.Stats().Out == 60000 })
 	there.set(func() { there.down = true })
@@ -164,6 +167,26 @@ func TestSpool(t *testing.T) {
 	st.Send(last...)
 	st.End()
 	check(t, slices.Concat(want, wantMore, wantLast))
+}
+
+// Without a queue nothing can wait: what finds the buffer full is dropped, counted and said.
+func TestBufferFull(t *testing.T) {
+	s := setup("buffer=1MiB", "queue=0", "when_full=drop")
+	there.down = true
+	st := s.Start(t)
+	st.Machine.Patience = 1e8
+	recs, _ := numbered(s, 0, 60000) // 1.7 MB
+	for c := range slices.Chunk(recs, 6000) {
+		st.Send(c...)
+	}
+	st.End()
+	full, late := drop(st, "buffer_full"), drop(st, "not_taken")
+	if full == 0 || full+late != 60000 {
+		t.Errorf("%d found the buffer full and %d were in it, of 60000", full, late)
+	}
+	if n := strings.Count(st.Log.String(), "dropped_so_far"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, st.Log)
+	}
 }
 
 // A record that the store refuses costs itself alone.
