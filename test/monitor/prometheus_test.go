@@ -166,7 +166,7 @@ func TestPrometheus(t *testing.T) {
 		}
 		t.Cleanup(func() { c.Close() })
 	})
-	l.ns.Run(t, "ip link add gone0 type dummy")
+	l.ns.Run(t, "ip link add gone0 type veth peer name gone1")
 	l.ns.Run(t, "ip link set gone0 up")
 	dir := t.TempDir()
 	p := l.ns.Start(t, daemon.Path(t)+" -v -c "+write(t, dir, "ulogd.toml", strings.ReplaceAll(config, "DIR", dir)))
