@@ -39,7 +39,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap storm
+.PHONY: build test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-live storm
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -129,6 +129,12 @@ bench-nflog: peers
 # What a captured packet costs from the file to NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd.
 bench-pcap: peers
 	go run ./test/bench/pcap
+
+# What is lost, what it costs and how long it takes at rising rates, beside softflowd, pmacctd and ulogd2: a quarter of an hour, and a
+# machine that does nothing else. LIVE=-write writes docs/performance.md and its plots anew. What draws them is a module of its own, in
+# test/bench/live/plot, so that go.mod needs no library for it: it knows nothing of ulogd, and gets figures as JSON.
+bench-live: peers
+	go run ./test/bench/live $(LIVE)
 
 # Storms at their full size, a million connections, two million logged packets, a collector away for five minutes: minutes, and a machine that does nothing else.
 storm: peers

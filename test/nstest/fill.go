@@ -15,7 +15,8 @@ import (
 // Names and numbers are those of linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_common.h and
 // netlink.h.
 const (
-	ipctnlMsgCtNew = unix.NFNL_SUBSYS_CTNETLINK << 8 // message 0 of the subsystem
+	ipctnlMsgCtNew    = unix.NFNL_SUBSYS_CTNETLINK << 8 // message 0 of the subsystem
+	ipctnlMsgCtDelete = ipctnlMsgCtNew | 2
 
 	ctaTupleOrig, ctaTupleReply, ctaStatus, ctaTimeout = 1, 2, 3, 7
 	ctaTupleIP, ctaTupleProto                          = 1, 2
@@ -83,6 +84,21 @@ func exchange(fd int, messages []byte, seq uint32) error {
 			return nil
 		}
 	}
+}
+
+// AppendDelete appends the netlink message that deletes the i-th entry that FillConntrack has made,
+// counted from 1, whose source address is 10.0.0.0 and i. The kernel answers only where it cannot.
+func AppendDelete(b []byte, i uint32) []byte {
+	start := len(b)
+	b = binary.NativeEndian.AppendUint32(b, 0) // length, known at the end
+	b = binary.NativeEndian.AppendUint16(b, ipctnlMsgCtDelete)
+	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST)
+	b = binary.NativeEndian.AppendUint32(b, i)
+	b = binary.NativeEndian.AppendUint32(b, 0)
+	b = append(b, unix.AF_INET, unix.NFNETLINK_V0, 0, 0)
+	b = appendTuple(b, ctaTupleOrig, 10<<24+i, 10<<24+1<<24-1, 1024, 53)
+	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))
+	return b
 }
 
 // appendEntry appends the netlink message that creates entry i, which is also its sequence number.

@@ -17,15 +17,16 @@ import (
 func (p *Proc) WaitSubscribed(timeout time.Duration) {
 	p.t.Helper()
 	Eventually(p.t, timeout, func() error {
-		if !subscribed(p.PID()) {
+		if !Subscribed(p.PID()) {
 			return fmt.Errorf("%s has joined no netlink group:\n%s", p.cmd, p.lastWords())
 		}
 		return nil
 	})
 }
 
-// subscribed looks for the process's sockets in its namespace's table: sk Eth Pid Groups ... Inode.
-func subscribed(pid int) bool {
+// Subscribed reports whether a process has joined a netlink multicast group. It looks for the
+// process's sockets in its namespace's table: sk Eth Pid Groups ... Inode.
+func Subscribed(pid int) bool {
 	descriptors := fmt.Sprintf("/proc/%d/fd/", pid)
 	own := make(map[string]bool)
 	names, _ := filepath.Glob(descriptors + "*") // none once the process has ended
