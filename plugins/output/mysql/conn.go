@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unsafe"
 
 	driver "github.com/go-sql-driver/mysql"
 
@@ -19,15 +18,19 @@ import (
 
 type conn struct {
 	*output
-	pool  *sql.DB
-	my    *sql.Conn // the only one of the pool
-	plans map[*store.Shape]*plan
+	env    *engine.Env
+	pool   *sql.DB
+	my     *sql.Conn // the only one of the pool
+	plans  map[*store.Shape]*plan
+	noLoad bool // the server takes no LOAD DATA LOCAL
 }
 
 // plan is how rows of a shape are sent.
 type plan struct {
 	columns []table.Column
 	write   table.Procedure
+	load    string        // LOAD DATA LOCAL; empty: where a batch that it spoils could not be taken back
+	native  *table.Native // nil: the table is as ulogd2 has it
 	row     []store.Value
 	buf     []byte
 }
@@ -41,7 +44,7 @@ const session = "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPE
 	"time_zone = '+00:00'"
 
 // Connect connects and looks at the table.
-func (o *output) Connect(ctx context.Context, _ *engine.Env, shapes []*store.Shape) (store.Conn, error) {
+func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.Shape) (store.Conn, error) {
 	cfg, err := o.config()
 	if err != nil {
 		return nil, err
@@ -50,7 +53,7 @@ func (o *output) Connect(ctx context.Context, _ *engine.Env, shapes []*store.Sha
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{output: o, pool: sql.OpenDB(at), plans: map[*store.Shape]*plan{}}
+	c := &conn{output: o, env: env, pool: sql.OpenDB(at), plans: map[*store.Shape]*plan{}}
 	if c.my, err = c.pool.Conn(ctx); err != nil {
 		c.pool.Close()
 		return nil, err
@@ -75,7 +78,20 @@ func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
 	if p := c.plans[s]; p != nil {
 		return p, nil
 	}
-	names, types, err := c.describe(ctx)
+	how := c.foundPlan
+	if c.layout.Native {
+		how = c.nativePlan
+	}
+	p, err := how(ctx, s)
+	if err == nil {
+		c.plans[s] = p
+	}
+	return p, err
+}
+
+// foundPlan returns how rows of a shape fill a table as ulogd2 has it.
+func (c *conn) foundPlan(ctx context.Context, s *store.Shape) (*plan, error) {
+	names, types, err := c.describe(ctx, c.table)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", c.table, err)
 	}
@@ -90,14 +106,16 @@ func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
 		p.columns[i].As = c.as(types[i+1])
 	}
 	p.write = table.NewProcedure(c.procedure, dialect.Name(c.table), p.columns, &dialect)
-	c.plans[s] = p
-	return p, nil
+	if table.IsInsert(c.procedure) {
+		p.load, err = c.loading(ctx, c.table, p.columns)
+	}
+	return p, err
 }
 
 // describe lists the columns of the table and their types; none if it is not there.
-func (c *conn) describe(ctx context.Context) (names, types []string, err error) {
+func (c *conn) describe(ctx context.Context, table string) (names, types []string, err error) {
 	rows, err := c.my.QueryContext(ctx, "SELECT column_name, lower(data_type) FROM information_schema.columns "+
-		"WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position", c.table)
+		"WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position", table)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,30 +144,4 @@ func (c *conn) as(typ string) table.As {
 		return table.AsTimestamp
 	}
 	return table.AsText
-}
-
-// Send sends rows in one transaction.
-func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
-	p, err := c.plan(ctx, rows.Shape)
-	if err != nil {
-		return err
-	}
-	p.buf = p.buf[:0]
-	if p.write.Calls {
-		p.buf = append(p.buf, "START TRANSACTION;"...)
-	}
-	p.buf = p.write.Append(p.buf, rows, p.row)
-	if p.write.Calls {
-		p.buf = append(p.buf, "COMMIT"...)
-	}
-	_, err = c.my.ExecContext(ctx, unsafe.String(unsafe.SliceData(p.buf), len(p.buf)))
-	if !refused(err) {
-		return err
-	}
-	if p.write.Calls {
-		if _, e := c.my.ExecContext(ctx, "ROLLBACK"); e != nil {
-			return fmt.Errorf("%w; and then: %w", err, e)
-		}
-	}
-	return &store.Refused{Err: err}
 }

@@ -8,6 +8,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/doctor"
 	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
 )
 
 func init() {
@@ -19,8 +20,9 @@ The table says which keys: a column is named as its key, with _ for each dot; NA
 time; the first column is the database's own. A column that no plugin of the stack fills, or a table that is not there,
 is said in the log, and the records wait until that is mended. The server need not be there when the daemon starts.
 
-With procedure = INSERT a statement inserts many rows; a function or a procedure is called with many rows in one
-transaction. A record that the server refuses costs itself alone. When the connection breaks while rows are being
+With procedure = INSERT rows go by LOAD DATA LOCAL where the table has transactions and the server allows it
+(local_infile), otherwise a statement inserts many; a function or a procedure is called with many rows in one
+transaction. What LOAD DATA would skip or bend is taken back and inserted. A record that the server refuses costs itself alone. When the connection breaks while rows are being
 committed, they are sent again: they may then be there twice; so may rows of tables without transactions (MyISAM, Aria),
 of which a refused batch leaves a part.
 
@@ -29,7 +31,12 @@ have no room for the protocol of IPv6 packets, which a strict server, the defaul
 ALTER TABLE mac MODIFY mac_protocol smallint unsigned, and ulog2 MODIFY oob_protocol in the flat schema.
 
 Addresses are text; sixteen octets where the column is binary, as IP2BIN's are; in a column of whole numbers one of IPv4
-is the number that its octets spell.`,
+is the number that its octets spell.
+
+With layout = "native" the tables are the output's own: flows, packets, counters, with a column for each key of the
+stack; addresses are text, times datetime in UTC. What the database has taken of a batch is noted in ulogd_batches, in
+the same transaction, so that a batch that is sent again is not there twice. retention deletes rows. The views
+flows_last_hour and top_talkers are made once, and may be changed.`,
 		Example: `stack = "ct1:NFCT,ip2bin1:IP2BIN,db1:MYSQL"
 
 [db1]
@@ -49,6 +56,7 @@ spool = "/var/spool/ulogd/mysql"
 type output struct {
 	store.Output
 	server
+	layout           table.Layout
 	table, procedure string
 	compat           bool
 }
@@ -62,26 +70,27 @@ var (
 
 func (o *output) Options(opts *engine.Options) {
 	o.server.declare(opts)
-	opts.String(&o.table, "table", "", "the table or view whose columns say which keys")
+	opts.String(&o.table, "table", "", "the table or view whose columns say which keys; native: unset, the kind of record")
 	opts.String(&o.procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
 		"procedure; or a function, which SELECT calls with the values of the table's columns")
+	o.layout.Declare(opts)
 	o.Declare(opts)
 	o.DeclareULOGD2(opts)
 }
 
 func (o *output) Validate() error {
 	var all error
-	for _, need := range []struct{ name, value string }{{"db", o.db}, {"user", o.user}, {"table", o.table}} {
+	for _, need := range []struct{ name, value string }{{"db", o.db}, {"user", o.user}} {
 		if need.value == "" {
 			all = errors.Join(all, fmt.Errorf("%s: must be set", need.name))
 		}
 	}
-	return errors.Join(all, o.Output.Validate())
+	return errors.Join(all, o.layout.Validate(o.table, o.procedure), o.Output.Validate())
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
 	o.compat = p.Settings().CompatULOGD2()
-	return o.BindStore(p, o, store.All(p))
+	return o.BindStore(p, o, o.layout.Fields(p))
 }
 
 // Doctor looks at the spool, and resolves the server's name.

@@ -72,7 +72,8 @@ func (s *server) config() (_ *driver.Config, err error) {
 		return nil, err
 	}
 	c.MultiStatements = true
-	c.MaxAllowedPacket = 0 // what the server says
+	c.Logger = &driver.NopLogger{} // it would write to standard error what it returns as well
+	c.MaxAllowedPacket = 0         // what the server says
 	if c.Timeout = time.Duration(s.timeout) * time.Second; c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
 	}

@@ -96,15 +96,8 @@ func (c *conn) creation(n *table.Native) string {
 	}
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s PARTITION OF %s DEFAULT;\n", c.name(n.Name+"_default"), name)
 	fmt.Fprintf(&b, "CREATE INDEX IF NOT EXISTS %s ON %s USING brin (time);\n", dialect.Name(n.Name+"_time"), name)
-	if !n.Has("orig_ip_saddr") {
-		return b.String()
-	}
-	c.view(&b, n.Name+"_last_hour", "SELECT * FROM "+name+" WHERE time > now() - interval '1 hour'")
-	if n.Has("orig_raw_pktlen", "orig_raw_pktcount", "reply_raw_pktlen") {
-		c.view(&b, "top_talkers", "SELECT orig_ip_saddr AS source, count(*) AS flows, sum(orig_raw_pktcount) AS packets, "+
-			"sum(orig_raw_pktlen) AS octets_sent, sum(reply_raw_pktlen) AS octets_received FROM "+name+
-			" WHERE time > now() - interval '1 day' GROUP BY 1"+
-			" ORDER BY sum(coalesce(orig_raw_pktlen, 0) + coalesce(reply_raw_pktlen, 0)) DESC LIMIT 100")
+	for _, v := range n.Views(name, func(hours int) string { return fmt.Sprintf("now() - interval '%d hours'", hours) }) {
+		c.view(&b, v.Name, v.Query)
 	}
 	return b.String()
 }

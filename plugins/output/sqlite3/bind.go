@@ -16,9 +16,11 @@ import (
 
 // plan is how rows of a shape are inserted.
 type plan struct {
+	table   string
 	columns []table.Column
 	insert  *sqlite.Stmt
 	compat  bool
+	native  *table.Native // nil: the table is as ulogd2 has it
 	row     []store.Value
 	buf     []byte
 }
@@ -27,6 +29,9 @@ type plan struct {
 func (p *plan) send(rows *store.Rows) error {
 	for i := range rows.Len() {
 		rows.Read(i, p.row)
+		if p.native != nil {
+			p.native.Date(p.row)
+		}
 		for j := range p.columns {
 			p.bind(&p.columns[j], j+1)
 		}
@@ -62,6 +67,12 @@ func (p *plan) bind(c *table.Column, at int) {
 		p.insert.BindBytes(at, v.Bytes)
 	case engine.MACType:
 		p.bindText(c, at, v)
+	case engine.TimeType:
+		if c.As == table.AsTimestamp {
+			p.bindText(c, at, v)
+		} else {
+			p.insert.BindInt64(at, int64(v.N))
+		}
 	case engine.AddrType:
 		p.bindAddr(c, at, v)
 	case engine.Uint32Type:

@@ -6,6 +6,7 @@ package sqlite3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ const busyFor = time.Second
 
 type conn struct {
 	*output
+	env   *engine.Env
 	db    *sqlite.Conn
 	plans map[*store.Shape]*plan
 }
@@ -30,12 +32,12 @@ type conn struct {
 var dialect = table.Dialect{Quote: `"`}
 
 // Connect opens the file and looks at its table.
-func (o *output) Connect(_ context.Context, _ *engine.Env, shapes []*store.Shape) (store.Conn, error) {
+func (o *output) Connect(_ context.Context, env *engine.Env, shapes []*store.Shape) (store.Conn, error) {
 	db, err := sqlite.OpenConn(o.db, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.db, err)
 	}
-	c := &conn{o, db, map[*store.Shape]*plan{}}
+	c := &conn{o, env, db, map[*store.Shape]*plan{}}
 	db.SetBusyTimeout(busyFor)
 	if err := c.prepare(shapes); err != nil {
 		db.Close()
@@ -67,14 +69,33 @@ func (c *conn) plan(s *store.Shape) (*plan, error) {
 	if p := c.plans[s]; p != nil {
 		return p, nil
 	}
-	names, types, err := c.describe()
+	how := c.foundPlan
+	if c.layout.Native {
+		how = c.nativePlan
+	}
+	p, err := how(s)
+	if err != nil {
+		return nil, err
+	}
+	p.insert, err = c.db.Prepare("INSERT INTO " + dialect.Name(p.table) + " (" + dialect.Names(p.columns) +
+		") VALUES (?" + strings.Repeat(", ?", len(p.columns)-1) + ")")
+	if err != nil {
+		return nil, fmt.Errorf("insert into %s: %w", p.table, err)
+	}
+	c.plans[s] = p
+	return p, nil
+}
+
+// foundPlan returns how rows of a shape fill a table as ulogd2 has it.
+func (c *conn) foundPlan(s *store.Shape) (*plan, error) {
+	names, types, err := c.describe(c.table)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", c.table, err)
 	}
 	if len(names) == 0 {
 		return nil, table.Missing(c.table, s)
 	}
-	p := &plan{compat: c.compat, row: make([]store.Value, len(s.Keys))}
+	p := &plan{table: c.table, compat: c.compat, row: make([]store.Value, len(s.Keys))}
 	if p.columns, err = table.Columns(s, c.table, names); err != nil {
 		return nil, err
 	}
@@ -88,19 +109,13 @@ func (c *conn) plan(s *store.Shape) (*plan, error) {
 			col.As = table.AsNumber
 		}
 	}
-	p.insert, err = c.db.Prepare("INSERT INTO " + dialect.Name(c.table) + " (" + dialect.Names(p.columns) +
-		") VALUES (?" + strings.Repeat(", ?", len(names)-1) + ")")
-	if err != nil {
-		return nil, fmt.Errorf("insert into %s: %w", c.table, err)
-	}
-	c.plans[s] = p
 	return p, nil
 }
 
 // describe lists the columns of the table; none if it is not there.
-func (c *conn) describe() (names, types []string, err error) {
+func (c *conn) describe(table string) (names, types []string, err error) {
 	err = sqlitex.ExecuteTransient(c.db, "SELECT name, upper(type) FROM pragma_table_info(?)", &sqlitex.ExecOptions{
-		Args: []any{c.table},
+		Args: []any{table},
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			names, types = append(names, stmt.ColumnText(0)), append(types, stmt.ColumnText(1))
 			return nil
@@ -120,6 +135,11 @@ func (c *conn) Send(ctx context.Context, rows *store.Rows) (err error) {
 	if err := sqlitex.Execute(c.db, "BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
+	if p.native != nil {
+		if known, err := c.known(rows); known || err != nil {
+			return c.undo(err)
+		}
+	}
 	if err := p.send(rows); err != nil {
 		return c.undo(err)
 	}
@@ -134,8 +154,11 @@ func (c *conn) undo(err error) error {
 	c.db.SetInterrupt(nil)
 	if !c.db.AutocommitEnabled() {
 		if e := sqlitex.Execute(c.db, "ROLLBACK", nil); e != nil {
-			return fmt.Errorf("%w; and then: %w", err, e)
+			return errors.Join(err, e)
 		}
+	}
+	if err == nil {
+		return nil
 	}
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultConstraint, sqlite.ResultMismatch, sqlite.ResultTooBig, sqlite.ResultRange:

@@ -8,6 +8,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
 )
 
 func init() {
@@ -24,7 +25,11 @@ whole number, one of IPv4 is the number that its octets spell. Numbers are what 
 and above as negative ones, and addresses as the number that their octets make in the memory of the machine.
 
 Rows are written many in one transaction, in WAL mode, so that readers are not in the way. A file that is locked, or a
-full disk, is waited for; a record that breaks a constraint of the table costs itself alone.`,
+full disk, is waited for; a record that breaks a constraint of the table costs itself alone.
+
+With layout = "native" the tables are the output's own: flows, packets, counters, with a column for each key of the
+stack; times are texts in UTC, which SQLite's functions read. What was taken of a batch is noted in ulogd_batches, in
+the same transaction. The views flows_last_hour and top_talkers are made once, and may be changed.`,
 		Example: `stack = "ct1:NFCT,db1:SQLITE3"
 
 [db1]
@@ -38,6 +43,7 @@ table = "ulog_ct"
 
 type output struct {
 	store.Output
+	layout    table.Layout
 	db, table string
 	compat    bool
 }
@@ -51,7 +57,8 @@ var (
 
 func (o *output) Options(opts *engine.Options) {
 	opts.String(&o.db, "db", "", "the file; it is made if it is not there")
-	opts.String(&o.table, "table", "", "the table")
+	opts.String(&o.table, "table", "", "the table; native: unset, the kind of record")
+	o.layout.Declare(opts)
 	o.Declare(opts)
 	o.DeclareReconnect(opts)
 }
@@ -61,15 +68,12 @@ func (o *output) Validate() error {
 	if o.db == "" {
 		all = errors.Join(all, errors.New("db: must be set to the path of the file"))
 	}
-	if o.table == "" {
-		all = errors.Join(all, errors.New("table: must be set to the name of the table"))
-	}
-	return errors.Join(all, o.Output.Validate())
+	return errors.Join(all, o.layout.Validate(o.table, ""), o.Output.Validate())
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
 	o.compat = p.Settings().CompatULOGD2()
-	return o.BindStore(p, o, store.All(p))
+	return o.BindStore(p, o, o.layout.Fields(p))
 }
 
 // Name is the path of the file.

@@ -85,3 +85,8 @@ func (n *Native) Has(names ...string) bool {
 	}
 	return true
 }
+
+// In reports whether a table with these columns has all of n's.
+func (n *Native) In(names []string) bool {
+	return !slices.ContainsFunc(n.Columns, func(c Column) bool { return !slices.Contains(names, c.Name) })
+}

@@ -20,6 +20,7 @@ type Procedure struct {
 	before  string // of a row's values
 	columns []Column
 	dialect *Dialect
+	native  *Native // nil: the table is as ulogd2 has it
 }
 
 // NewProcedure reads the option procedure: INSERT, INSERT INTO ..., CALL of a procedure, or a
@@ -42,11 +43,21 @@ func NewProcedure(option, table string, columns []Column, d *Dialect) Procedure 
 	return p
 }
 
+// Insert returns the INSERT that fills a table of the output's own.
+func (n *Native) Insert(d *Dialect, qualified string) Procedure {
+	p := NewProcedure("INSERT", qualified, n.Columns, d)
+	p.native = n
+	return p
+}
+
 // Append appends the statements that write the rows. Row is room for one.
 func (p *Procedure) Append(dst []byte, rows *store.Rows, row []store.Value) []byte {
 	dst = append(dst, p.begin...)
 	for i := range rows.Len() {
 		rows.Read(i, row)
+		if p.native != nil {
+			p.native.Date(row)
+		}
 		if i > 0 && !p.Calls {
 			dst = append(dst, ',')
 		}
