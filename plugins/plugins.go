@@ -19,6 +19,7 @@ import (
 	_ "ulogd/plugins/input/nfacct"
 	_ "ulogd/plugins/input/nfct"
 	_ "ulogd/plugins/input/nflog"
+	_ "ulogd/plugins/input/nftcounter"
 	_ "ulogd/plugins/input/pcap"
 	_ "ulogd/plugins/input/ulog"
 	_ "ulogd/plugins/input/unixsock"

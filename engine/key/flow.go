@@ -84,11 +84,13 @@ var (
 	CTMasterDport    = key[uint16]("ct.master.dport", nf(1019), "", "destination port of the master connection")
 )
 
-// What NFACCT reads of a named counter.
+// What NFACCT and NFTCOUNTER read of a named counter.
 var (
 	SumName    = key[engine.String]("sum.name", nf(1014), "", "name of the counter")
 	SumPackets = key[uint64]("sum.pkts", is(element.PacketTotalCount), "packets", "packets counted")
 	SumOctets  = key[uint64]("sum.bytes", is(element.OctetTotalCount), "octets", "octets counted")
 	SumQuota   = key[uint64]("sum.quota", none, "", "quota of the counter, in packets or octets as sum.flags says")
+	SumFamily  = key[engine.String]("sum.family", none, "", "family of the counter's table: inet, ip, ip6, arp, bridge or netdev")
+	SumTable   = key[engine.String]("sum.table", none, "", "table that the counter stands in")
 	SumFlags   = key[uint32]("sum.flags", none, "", "1: the quota is in packets, 2: in octets, 4: it is used up")
 )

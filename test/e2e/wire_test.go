@@ -51,9 +51,9 @@ var wires = []wired{
 	{"acct:NFACCT,%s:GRAPHITE", "host = \"%s\"\nport = \"%d\"", "tcp", false, 48, 13, `"cs6"`},
 }
 
-// TestOutputsOnTheWire: source port, DSCP, TTL and interface of every output's packets are what its settings say, also
-// after the collector has closed the connection and after SIGHUP, and under -u, with privileged ports. Routes lead by
-// another interface.
+// TestOutputsOnTheWire: source port, DSCP, TTL and interface of every output's packets are what its
+// settings say, also after the collector has closed the connection and after SIGHUP, and under -u, with
+// privileged ports. Routes lead by another interface.
 func TestOutputsOnTheWire(t *testing.T) {
 	nstest.Need(t, "root", "veth", "tool:tcpdump", "tool:tshark", "tool:openssl", "tool:nfacct")
 	gw, far := nstest.New(t), nstest.New(t)
@@ -66,7 +66,8 @@ func TestOutputsOnTheWire(t *testing.T) {
 	for i, dev := range []string{"v0", "v1"} {
 		gw.Run(t, fmt.Sprintf("ip address add 2001:db8:%d::1/64 dev %s nodad", i, dev))
 		far.Run(t, fmt.Sprintf("ip address add 2001:db8:%d::2/64 dev f%s nodad", i, dev))
-		gw.Run(t, fmt.Sprintf("ip route add %s via %s dev %s metric %d", at4, []string{"192.0.2.2", "198.51.100.2"}[i], dev, 10+i))
+		via := []string{"192.0.2.2", "198.51.100.2"}[i]
+		gw.Run(t, fmt.Sprintf("ip route add %s via %s dev %s metric %d", at4, via, dev, 10+i))
 		gw.Run(t, fmt.Sprintf("ip route add %s via 2001:db8:%d::2 dev %s metric %d", at6, i, dev, 10+i))
 	}
 	gw.Run(t, "nfacct add web")
@@ -83,8 +84,8 @@ func TestOutputsOnTheWire(t *testing.T) {
 		for j, address := range []string{at4, at6} {
 			id, port := fmt.Sprintf("o%d_%d", i, j), 5000+2*i+j
 			stacks = append(stacks, fmt.Sprintf("%q", fmt.Sprintf(w.stack, id)))
-			sections = append(sections, fmt.Sprintf("[%s]\n"+w.options+"\nsource_port = %d\nbind_device = \"v1\"\ndscp = %s\nttl = %d\n",
-				id, address, port, 600+2*i+j, w.dscpWord, w.ttl))
+			sections = append(sections, fmt.Sprintf("[%s]\n"+w.options+
+				"\nsource_port = %d\nbind_device = \"v1\"\ndscp = %s\nttl = %d\n", id, address, port, 600+2*i+j, w.dscpWord, w.ttl))
 			counts = append(counts, answer(t, far, w, address, port, dir))
 		}
 	}
@@ -95,7 +96,8 @@ func TestOutputsOnTheWire(t *testing.T) {
 	var stops []*nstest.Proc
 	for _, dev := range []string{"fv0", "fv1"} {
 		files[dev] = filepath.Join(dir, dev)
-		c := far.Start(t, "tcpdump -Z root -U --immediate-mode -B 65536 -i "+dev+" -w "+files[dev], "host "+at4+" or host "+at6)
+		c := far.Start(t, "tcpdump -Z root -U --immediate-mode -B 65536 -i "+dev+" -w "+files[dev],
+			"host "+at4+" or host "+at6)
 		c.WaitOutput("listening on", 10*time.Second)
 		stops = append(stops, c)
 	}
@@ -139,7 +141,8 @@ func openTo(t *testing.T, path string) {
 	}
 }
 
-// answer listens. It returns how many datagrams or connections came; the first connection is closed at its first octets.
+// answer listens. It returns how many datagrams or connections came; the first connection is closed at its
+// first octets.
 func answer(t *testing.T, ns *nstest.NS, w wired, address string, port int, dir string) func() int {
 	t.Helper()
 	at := net.JoinHostPort(address, fmt.Sprint(port))
@@ -149,7 +152,8 @@ func answer(t *testing.T, ns *nstest.NS, w wired, address string, port int, dir 
 			version = "-dtls1_2"
 		}
 		ns.Start(t, "sh -c", fmt.Sprintf( // it ends with its standard input
-			"sleep 600 | openssl s_server %s -quiet -accept %s -cert %s/c -key %[3]s/k -CAfile %[3]s/c >/dev/null", version, at, dir))
+			"sleep 600 | openssl s_server %s -quiet -accept %s -cert %s/c -key %[3]s/k -CAfile %[3]s/c >/dev/null",
+			version, at, dir))
 		return func() int { return 0 }
 	}
 	came := make(chan struct{}, 1<<16)

@@ -103,6 +103,15 @@ var rooms = []room{
 		why: "plugins.go is the list of all plugins; what a small build goes without is refused by name",
 	},
 	{
+		name: "nftables", path: "plugins/input/netlink/nftables", may: []string{"engine", "engine/...", "netlink"},
+		world: []string{"golang.org/x/sys/unix", "github.com/mdlayher/netlink"},
+		why:   "what nf_tables says serves every input that reads its counters or looks at its rules, and knows none",
+	},
+	{
+		name: "counters", path: "plugins/input/counters", may: []string{"engine", "engine/...", "netlink"},
+		why: "polling is the same for all counters; who tells them is for the inputs",
+	},
+	{
 		name: "netlink", path: "plugins/input/netlink", may: []string{"engine", "engine/..."},
 		world: []string{"golang.org/x/sys/unix"},
 		why:   "sockets, attributes and namespaces serve every plugin that asks the kernel, and know none",
@@ -143,7 +152,7 @@ var rooms = []room{
 	{
 		name: "plugin", path: "plugins",
 		may: []string{
-			"engine", "engine/...", "value", "netlink", "addresses", "follow", "dial", "export", "sink",
+			"engine", "engine/...", "value", "netlink", "nftables", "counters", "addresses", "follow", "dial", "export", "sink",
 			"spool", "store",
 		},
 		world: []string{"*"},

@@ -5,11 +5,11 @@ package nfacct
 import (
 	"errors"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
 	"ulogd/engine/doctor"
+	"ulogd/plugins/input/counters"
 	"ulogd/plugins/input/netlink/netns"
 )
 
@@ -19,26 +19,26 @@ const addCommand = "nfacct add all && iptables -A INPUT -m nfacct --nfacct-name 
 // Doctor reads the counters as they are, without setting them to zero.
 func (n *nfacct) Doctor(d *engine.DoctorReport) {
 	doctor.NetAdmin(d, "reading counters")
-	var conn *netlink.Conn
-	err := netns.Do(n.place.Path, func() (err error) { conn, err = dial(); return err })
-	if n.place.Wait && netns.IsMissing(err) {
+	var r counters.Reader
+	err := netns.Do(n.Place.Path, func() (err error) { r, err = dial(); return err })
+	if n.Place.Wait && netns.IsMissing(err) {
 		return
 	}
 	if err != nil {
 		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
 		return
 	}
-	defer conn.Close()
+	defer r.Close()
 	there := ""
-	if n.place.Path != "" {
-		there = "nsenter --net=" + n.place.Path + " "
+	if n.Place.Path != "" {
+		there = "nsenter --net=" + n.Place.Path + " "
 	}
-	counters, err := conn.Execute(request(msgGet))
+	list, _, err := r.Read(false)
 	switch {
 	case errors.Is(err, unix.EPERM): // found above
 	case err != nil:
 		d.Find("the kernel's counters cannot be read: "+err.Error(), "there is nothing to report", "modprobe nfnetlink_acct")
-	case len(counters) == 0:
+	case len(list) == 0:
 		d.Find("the kernel has no counters here", "there is nothing to report", there+"sh -c '"+addCommand+"'")
 	}
 }

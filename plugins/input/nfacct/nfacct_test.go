@@ -21,23 +21,21 @@ func body(name string, packets, octets, quota uint64, flags uint32) []byte {
 }
 
 func TestDecode(t *testing.T) {
-	var k counter
-	if !k.decode(body("http", 4, 376, 0, 0)) || string(k.name) != "http" || k.packets != 4 || k.octets != 376 || k.limited {
+	k, ok := decode(body("http", 4, 376, 0, 0))
+	if !ok || k.Name != "http" || k.Packets != 4 || k.Octets != 376 || k.Limited {
 		t.Errorf("%+v", k)
 	}
-	k = counter{}
-	if !k.decode(body("limit", 1, 2, 1000, 6)) || !k.limited || k.quota != 1000 || k.flags != 6 {
+	if k, ok = decode(body("limit", 1, 2, 1000, 6)); !ok || !k.Limited || k.Quota != 1000 || k.Flags != 6 {
 		t.Errorf("%+v", k)
 	}
 	whole := body("http", 4, 376, 1, 1)
 	for i := range whole {
-		k = counter{}
-		if k.decode(whole[:i]) && i < 40 { // quota, flags and uses may be missing
+		if _, ok := decode(whole[:i]); ok && i < 40 { // quota, flags and uses may be missing
 			t.Errorf("cut at %d of %d it still decodes", i, len(whole))
 		}
 	}
 	long := body("0123456789012345678901234567890123", 1, 1, 0, 0)
-	if k.decode(long) {
+	if _, ok := decode(long); ok {
 		t.Error("a name longer than the kernel allows")
 	}
 }
@@ -46,9 +44,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(body("http", 4, 376, 0, 0))
 	f.Add(body("limit", 1, 2, 1000, unix.NLM_F_ACK))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var k counter
-		if k.decode(b) && len(k.name) > mostName {
-			t.Errorf("a name of %d octets", len(k.name))
+		if k, ok := decode(b); ok && len(k.Name) > mostName {
+			t.Errorf("a name of %d octets", len(k.Name))
 		}
 	})
 }

@@ -38,13 +38,13 @@ var names = []string{"source_address", "source_port", "bind_device", "dscp", "tt
 func (s *Settings) Options(o *engine.Options) {
 	s.opts = o
 	o.String(&s.sourceAddress, "source_address", "", "local address to send from; unset: the kernel chooses")
-	engine.Range(o, &s.sourcePort, "source_port", 0, 0, 65535, "local port to send from, of every connection; 0: the kernel chooses. "+
-		"Ports below 1024 stay allowed under -u")
+	engine.Range(o, &s.sourcePort, "source_port", 0, 0, 65535, "local port to send from, of every connection; 0: "+
+		"the kernel chooses. Ports below 1024 stay allowed under -u")
 	o.String(&s.device, "bind_device", "", "send by this interface alone, whatever the routes say; a VRF's device "+
 		"stands for all in it (SO_BINDTODEVICE). It may come later, or come back: the output connects when it is there. "+
 		"Names are looked up by the way that the machine has for that")
-	o.Func("dscp", "0 to 63 | name", "", "mark packets for the quality of service (DSCP, RFC 2474), by number or by name: "+
-		strings.Join(dscpNames(), ", ")+"; unset: as the kernel does, 0", value.String, s.setDSCP)
+	o.Func("dscp", "0 to 63 | name", "", "mark packets for the quality of service (DSCP, RFC 2474), by number or by "+
+		"name: "+strings.Join(dscpNames(), ", ")+"; unset: as the kernel does, 0", value.String, s.setDSCP)
 	engine.Range(o, &s.ttl, "ttl", 0, 0, 255, "hops that packets may take: the TTL of IPv4, the hop limit of IPv6; "+
 		"0: as the kernel does, 64, or 1 to a multicast group")
 }

@@ -76,7 +76,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// Every code point's name is the registry's for its number: class selectors are multiples of 8, AFxy is 8x+2y (RFC 2597).
+// Every code point's name is the registry's for its number: class selectors are multiples of 8, AFxy is
+// 8x+2y (RFC 2597).
 func TestCodePoints(t *testing.T) {
 	for _, c := range codePoints {
 		want := map[string]int{"le": 1, "va": 44, "ef": 46}[c.name] // RFC 8622, RFC 5865, RFC 3246

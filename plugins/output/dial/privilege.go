@@ -30,8 +30,8 @@ func firstFreePort() int {
 	return 1024
 }
 
-// anyoneBinds reports whether the kernel is 5.7 or newer, which lets anyone bind a socket to a device that is bound to
-// none.
+// anyoneBinds reports whether the kernel is 5.7 or newer, which lets anyone bind a socket to a device that
+// is bound to none.
 func anyoneBinds() bool {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {

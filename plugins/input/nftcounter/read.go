@@ -1,0 +1,112 @@
+// One poll.
+
+package nftcounter
+
+import (
+	"ulogd/plugins/input/counters"
+	"ulogd/plugins/input/netlink/nftables"
+)
+
+var families = nftables.FamilyNames
+
+// reader implements counters.Reader.
+type reader struct {
+	of   *nftcounter
+	conn *nftables.Conn
+	// before is what elements had counted at the poll before, where the kernel cannot set them to zero.
+	before map[id]count
+	keeps  bool
+}
+
+type id struct {
+	family      uint8
+	table, name string
+}
+
+type count struct{ packets, octets uint64 }
+
+func (n *nftcounter) dial() (counters.Reader, error) {
+	conn, err := nftables.Dial()
+	if err != nil {
+		return nil, err
+	}
+	return &reader{of: n, conn: conn}, nil
+}
+
+// Close implements counters.Reader.
+func (r *reader) Close() error { return r.conn.Close() }
+
+// Read implements counters.Reader. Of what is read up to an error nothing is lost.
+func (r *reader) Read(zero bool) (list []counters.Counter, malformed int, err error) {
+	named, malformed, err := r.conn.Counters()
+	if err != nil {
+		return nil, malformed, err
+	}
+	for _, k := range named {
+		if !r.of.wants(nftables.FamilyName(k.Family), k.Table, k.Name) {
+			continue
+		}
+		if zero {
+			ok := false
+			if k, ok, err = r.conn.Zero(k); err != nil {
+				return list, malformed, err
+			} else if !ok { // deleted meanwhile
+				continue
+			}
+		}
+		list = append(list, counters.Counter{
+			Family: nftables.FamilyName(k.Family), Table: k.Table, Name: k.Name, Packets: k.Packets, Octets: k.Octets,
+		})
+	}
+	sets, bad, err := r.conn.Sets()
+	malformed += bad
+	if err != nil {
+		return list, malformed, err
+	}
+	now := map[id]count{}
+	for i := range sets {
+		s := &sets[i]
+		if s.Anonymous() || !r.of.wants(nftables.FamilyName(s.Family), s.Table, s.Name) {
+			continue
+		}
+		elements, bad, err := r.elements(s, zero)
+		malformed += bad
+		for _, e := range elements {
+			k := counters.Counter{
+				Family: nftables.FamilyName(s.Family), Table: s.Table, Name: s.Name + "/" + e.Text,
+				Packets: e.Packets, Octets: e.Octets,
+			}
+			if zero && r.keeps {
+				at := id{s.Family, k.Table, k.Name}
+				now[at] = count{k.Packets, k.Octets}
+				k.Packets, k.Octets = since(r.before[at], now[at])
+			}
+			list = append(list, k)
+		}
+		if err != nil {
+			return list, malformed, err
+		}
+	}
+	r.before = now
+	return list, malformed, nil
+}
+
+// elements reads those of a set, and sets them to zero where that is asked for and the kernel can.
+func (r *reader) elements(s *nftables.Set, zero bool) ([]nftables.Element, int, error) {
+	if zero && !r.keeps {
+		list, malformed, err := r.conn.Elements(s, true)
+		if !nftables.CannotZero(err) {
+			return list, malformed, err
+		}
+		r.keeps = true
+	}
+	return r.conn.Elements(s, false)
+}
+
+// since returns what was counted since; an element that was made anew has less than before.
+func since(before, now count) (packets, octets uint64) {
+	if now.packets < before.packets || now.octets < before.octets {
+		return now.packets, now.octets
+	}
+	return now.packets - before.packets, now.octets - before.octets
+}
