@@ -242,7 +242,9 @@ func TestTokenFiles(t *testing.T) {
 	taken := strings.TrimPrefix(s.base, "http://")
 	ulogd(t, "-c", conf(t, "[global]\nhttp = \""+taken+"\"\nhttp_token_file = "+
 		"\""+m[1]+"\"")).exits(1).says("http: listen tcp "+taken, "address already in use")
-	// SIGHUP reads it again.
+	// SIGHUP reads it again, and whoever has come in by the old one has to come again.
+	_, c := s.login(strings.TrimSpace(read(t, m[1])))
+	s.wants(200, "GET", "/api/about", "Cookie", c.Name+"="+c.Value)
 	if err := os.WriteFile(m[1], []byte("another-token-of-mine\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +256,32 @@ func TestTokenFiles(t *testing.T) {
 		}
 		return nil
 	})
+	s.wants(401, "GET", "/api/about", "Cookie", c.Name+"="+c.Value)
+}
+
+// The token may be a file that root alone reads: it is read before the daemon becomes another user,
+// and stays in use when it cannot be read again.
+func TestTokenOfRootUnderAnotherUser(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte(testToken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := conf(t, fmt.Sprintf("[global]\nhttp = \"127.0.0.1:0\"\nhttp_token_file = %q\ncontrol = \"%s/control\"\n", token, dir))
+	openForAll(t, dir)
+	openForAll(t, filepath.Dir(path))
+	p := start(t, "-u", "nobody", "-c", path).up()
+	p.logs(`page are served http=\S+`)
+	address := regexp.MustCompile(`served http=(127\.0\.0\.1:\d+)`).FindStringSubmatch(read(t, p.stderr))[1]
+	s := &served{t: t, p: p, base: "http://" + address, client: &http.Client{}}
+	for range 2 {
+		s.wants(200, "GET", "/api/about", "Authorization", "Bearer "+testToken)
+		p.signal(syscall.SIGHUP)
+		p.logs("token cannot be read again; the old one stays in use.*permission denied.*let the daemon's user read the file")
+	}
+	ulogd(t, "reload", "-c", path).exits(0)
+	s.wants(200, "GET", "/api/about", "Authorization", "Bearer "+testToken)
 }
 
 // overUnix asks a daemon on a unix socket.

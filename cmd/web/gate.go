@@ -81,7 +81,10 @@ func (g *gate) read() error {
 			"chmod 600 "+g.settings.TokenFile)
 	}
 	sum := sha256.Sum256([]byte(token))
-	g.token.Store(&sum)
+	if old := g.token.Swap(&sum); old != nil && *old != sum { // who came in by the old one is to come again
+		g.sessions.forget()
+		g.keys.forget()
+	}
 	return nil
 }
 
@@ -304,6 +307,12 @@ func (s *secrets) take(text string) bool {
 		s.list = append(s.list[:i], s.list[i+1:]...)
 	}
 	return i >= 0
+}
+
+func (s *secrets) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = nil
 }
 
 // limiter bounds how many tokens are tried: some at once, then one every few seconds.

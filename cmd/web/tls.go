@@ -43,12 +43,16 @@ func (w *Server) readTLS() (*tls.Config, error) {
 func (w *Server) Reload() {
 	if w.settings.Cert != "" {
 		if c, err := w.readTLS(); err != nil {
-			w.log.Error("the listener's certificates cannot be read again; the old ones stay in use", "error", err)
+			w.log.Error("the listener's certificates cannot be read again; the old ones stay in use", "error", err,
+				"remedy", rereadRemedy)
 		} else {
 			w.tls.Store(c)
 		}
 	}
 	if err := w.gate.read(); err != nil {
-		w.log.Error("the listener's token cannot be read again; the old one stays in use", "error", err)
+		w.log.Error("the listener's token cannot be read again; the old one stays in use", "error", err,
+			"remedy", rereadRemedy)
 	}
 }
+
+const rereadRemedy = "under -u let the daemon's user read the file, or restart the daemon when it has changed"
