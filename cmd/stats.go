@@ -142,10 +142,10 @@ func state(s *screen, x engine.Snapshot, now time.Time) {
 		if x.Ended {
 			what = "ended"
 		}
-		s.line(x.ID + ": " + what + ": " + x.Down)
+		s.prose(x.ID + ": " + what + ": " + x.Down)
 	}
 	for _, p := range x.Peers {
-		s.line(x.ID + ": " + peerLine(p, now))
+		s.prose(x.ID + ": " + peerLine(p, now))
 	}
 }
 
@@ -178,7 +178,7 @@ func peerLine(p engine.PeerState, now time.Time) string {
 func detail(s *screen, x engine.Snapshot, kind string, list []engine.Reading) {
 	for _, c := range list {
 		if c.Value != 0 {
-			s.line(fmt.Sprintf("%s: %s%s %d", x.ID, kind, c.Name, c.Value))
+			s.prose(fmt.Sprintf("%s: %s%s %d", x.ID, kind, c.Name, c.Value))
 		}
 	}
 }

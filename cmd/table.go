@@ -4,6 +4,7 @@ package cmd
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -18,6 +19,10 @@ import (
 type screen struct {
 	w             *bufio.Writer
 	width, height int // of the terminal; 0: it is none
+
+	moving bool // pictures replace each other
+	rows   int  // of this one
+	hidden int  // lines that it had no room for
 }
 
 func newScreen(w io.Writer) *screen {
@@ -39,6 +44,11 @@ func (s *screen) terminal() bool { return s.width > 0 }
 // line writes a line, as far as the terminal is wide. What a daemon says of others, or another user in its place, does
 // not command the terminal.
 func (s *screen) line(line string) {
+	if s.moving && s.rows >= s.height-1 {
+		s.hidden++
+		return
+	}
+	s.rows++
 	line = printable(line)
 	if s.width > 0 && utf8.RuneCountInString(line) > s.width {
 		line = string([]rune(line)[:s.width])
@@ -48,6 +58,23 @@ func (s *screen) line(line string) {
 		s.w.WriteString("\x1b[K") // what was there before
 	}
 	s.w.WriteByte('\n')
+}
+
+// prose writes a line of text, whose end matters as much as its beginning: it takes as many lines as it needs.
+func (s *screen) prose(line string) {
+	if line = printable(line); !s.moving {
+		s.w.WriteString(line + "\n") // the terminal breaks it
+		return
+	}
+	for utf8.RuneCountInString(line) > s.width {
+		at := len(string([]rune(line)[:s.width]))
+		if blank := strings.LastIndexByte(line[:at], ' '); blank > at/2 {
+			at = blank
+		}
+		s.line(line[:at])
+		line = "  " + strings.TrimLeft(line[at:], " ")
+	}
+	s.line(line)
 }
 
 // printable escapes control characters.
@@ -64,12 +91,15 @@ func (s *screen) object(line []byte) {
 
 // home begins a picture that replaces the one before; end ends it.
 func (s *screen) home() {
-	if s.terminal() {
+	if s.rows, s.hidden, s.moving = 0, 0, s.terminal(); s.moving {
 		s.w.WriteString("\x1b[H")
 	}
 }
 
 func (s *screen) end() {
+	if s.hidden > 0 {
+		fmt.Fprintf(s.w, "(%d more lines: name instances, or make the window higher)\x1b[K", s.hidden)
+	}
 	if s.terminal() {
 		s.w.WriteString("\x1b[J") // below
 	}

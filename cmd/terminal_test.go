@@ -103,6 +103,40 @@ interface = "lo"
 	}
 }
 
+// Counters of more instances than a terminal has lines: the first, and how many are not shown. What is said of one is
+// shown to its end.
+func TestStatsOfManyOnATerminal(t *testing.T) {
+	alone(t)
+	text := "loglevel = 3\nstack = [\n\"g:GEN,i:IPFIX\",\n"
+	for i := range 20 {
+		text += fmt.Sprintf("\"g:GEN,n%d:NULL\",\n", i)
+	}
+	start(t, "-c", file(t, "many.toml", text+"]\n[g]\ncount = 0\nrate = 10\n[i]\nhost = \"127.0.0.1\"\nport = 9\nproto = "+
+		"\"tcp\"\n")).up()
+	const height = 12
+	picture := func(args ...string) []string {
+		t.Helper()
+		text := onTerminal(t, 70, height, "refused(?s:.*)\x1b\\[J|more lines(?s:.*)\x1b\\[J", append([]string{"stats", "--watch"}, args...)...)
+		return strings.Split(escapes.ReplaceAllString(strings.Split(text, "\x1b[J")[0], ""), "\n")
+	}
+	if lines := picture(); len(lines) != height || !regexp.MustCompile(`^\(\d\d more lines: name instances`).MatchString(lines[height-1]) {
+		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
+	}
+	lines := picture("i")
+	if all := strings.Join(lines, "\n"); len(lines) > height || !strings.Contains(strings.Join(strings.Fields(all), " "), "connection refused") {
+		t.Errorf("%d lines:\n%s", len(lines), all)
+	}
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(line); n > 70 {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
+	once := escapes.ReplaceAllString(onTerminal(t, 70, height, "refused", "stats"), "")
+	if !strings.Contains(once, "\nn19 ") && !strings.Contains(once, " n19 ") {
+		t.Errorf("shown once, all is shown, but\n%s", once)
+	}
+}
+
 func TestColoursOnATerminalOnly(t *testing.T) {
 	text := onTerminal(t, 120, 50, `\d\d end|finished(?s:.*)forced`, "-r", example)
 	if !strings.Contains(text, "\x1b[1mstart") || !strings.Contains(text, "\x1b[32mtcp\x1b[0m") {
