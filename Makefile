@@ -67,7 +67,7 @@ test-page: peers
 
 # Databases that are killed without mercy, again and again, while rows come: every row is counted.
 test-stores: peers
-	ULOGD_STORES=1 $(GOTEST) -count 1 -v -run Killed ./plugins/output/pgsql ./plugins/output/mysql
+	ULOGD_STORES=1 $(GOTEST) -count 1 -v -run Killed ./plugins/output/pgsql ./plugins/output/mysql ./plugins/output/clickhouse
 
 test-word: peers
 	.ci/as 386 $(WORD)

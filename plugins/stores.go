@@ -7,6 +7,7 @@
 package plugins
 
 import (
+	_ "ulogd/plugins/output/clickhouse"
 	_ "ulogd/plugins/output/mysql"
 	_ "ulogd/plugins/output/parquet"
 	_ "ulogd/plugins/output/pgsql"

@@ -12,7 +12,7 @@ import (
 )
 
 // AppendText appends a value of a type as text in UTF-8: numbers in decimal, addresses as
-// inet_ntop(3) writes them, raw data in hexadecimal. In texts octets that are not UTF-8 become
+// inet_ntop(3) writes them, raw data in hexadecimal. In texts a run of octets that are not UTF-8 becomes
 // U+FFFD.
 func (v *Value) AppendText(dst []byte, t engine.Type) []byte {
 	switch t {
