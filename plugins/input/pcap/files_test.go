@@ -102,18 +102,23 @@ func wrapped(link uint16, tags ...pt.Layer) (out []pt.Packet) {
 		if link == linkIPv4 && six || link == linkIPv6 && !six {
 			continue
 		}
-		var version pt.Layer = pt.IPv4{}
-		if six {
-			version = pt.IPv6{}
-		}
-		// A packet of the same length stands for this one while the headers are made.
-		rest := pt.Zeros(len(p.Data) - len(pt.Build(version)))
 		layers := append(append([]pt.Layer{}, linkLayers(six)[link]...), tags...)
-		frame := pt.Build(append(layers, version, rest)...)
-		copy(frame[bytes.Index(frame, pt.Build(version, rest)):], p.Data)
-		out = append(out, pt.Packet{Time: p.Time, Data: frame})
+		out = append(out, pt.Packet{Time: p.Time, Data: around(p.Data, layers...)})
 	}
 	return out
+}
+
+// around puts headers in front of a packet of IP. One of the same length stands for it while they
+// are made.
+func around(packet []byte, layers ...pt.Layer) []byte {
+	var version pt.Layer = pt.IPv4{}
+	if packet[0]>>4 == 6 {
+		version = pt.IPv6{}
+	}
+	rest := pt.Zeros(len(packet) - len(pt.Build(version)))
+	frame := pt.Build(append(append([]pt.Layer{}, layers...), version, rest)...)
+	copy(frame[bytes.Index(frame, pt.Build(version, rest)):], packet)
+	return frame
 }
 
 func writeCapture(t testing.TB, link uint16, packets []pt.Packet) string {
@@ -164,6 +169,59 @@ func TestFlowsOfEveryLinkType(t *testing.T) {
 				t.Errorf("%d packets of %d octets, tshark has %d of %d\n%s", packets, octets, wantPackets, wantOctets, d.Sums())
 			}
 		})
+	}
+}
+
+// TestFlowsOfEncapsulatedLinkTypes is TestFlowsOfEveryLinkType for headers of routers, firewalls and
+// other headers, as far as tshark reads them, in one file.
+func TestFlowsOfEncapsulatedLinkTypes(t *testing.T) {
+	type form struct {
+		link   uint16
+		layers []pt.Layer
+	}
+	forms := func(six bool) []form {
+		family := uint32(2)
+		if six {
+			family = 24
+		}
+		return []form{
+			{linkPPPDir, []pt.Layer{pt.Prefix{1}, pt.PPP{}}},
+			{linkFRelay, []pt.Layer{pt.FRelay{}}},
+			{linkFRelay, []pt.Layer{pt.FRelay{Cisco: true}}},
+			{linkFRelay, []pt.Layer{pt.FRelay{SNAP: true}}},
+			{linkPPI, []pt.Layer{pt.PPI{Link: linkEthernet}, pt.Ethernet{}}},
+			{linkPPI, []pt.Layer{pt.PPI{Link: linkDot11}, pt.Dot11{}, pt.SNAP{}}},
+			{linkPKTAP, []pt.Layer{pt.PKTAP{Link: linkEthernet}, pt.Ethernet{}}},
+			{linkPFLOG, []pt.Layer{pt.PFLOG{Family: uint8(family)}}},
+			{linkEnc, []pt.Layer{pt.Enc{Family: family}}},
+			{linkJuniperEther, []pt.Layer{pt.Juniper{}, pt.Ethernet{}}},
+			{linkJuniperEther, []pt.Layer{pt.Juniper{Extended: true}, pt.Ethernet{}}},
+			{linkJuniperPPPoE, []pt.Layer{pt.Juniper{}, pt.Ethernet{}}},
+			{linkJuniperPPP, []pt.Layer{pt.Juniper{}, pt.PPP{}}},
+			{linkJuniperCHDLC, []pt.Layer{pt.Juniper{}, pt.CiscoHDLC{}}},
+			{linkJuniperFRelay, []pt.Layer{pt.Juniper{}, pt.FRelay{}}},
+			{linkJuniperATM1, []pt.Layer{pt.Juniper{Cookie: []byte{0, 0, 1, 0}}, pt.SNAP{}}},
+			{linkJuniperATM2, []pt.Layer{pt.Juniper{Cookie: make([]byte, 8)}, pt.SNAP{}}},
+		}
+	}
+	var file pt.PcapNG
+	var packets []pt.Packet
+	for i, f := range forms(false) {
+		file.Interfaces = append(file.Interfaces, pt.Interface{Link: f.link})
+		for _, p := range inside() {
+			layers := forms(p.Data[0]>>4 == 6)[i].layers
+			packets = append(packets, pt.Packet{Time: p.Time, Data: around(p.Data, layers...), Port: uint32(i)})
+		}
+	}
+	var b bytes.Buffer
+	if err := pt.WritePcapNG(&b, file, packets); err != nil {
+		t.Fatal(err)
+	}
+	path := writeFile(t, "all.pcapng", b.Bytes())
+	wantPackets, wantOctets := tsharkSums(t, path)
+	d, packetsSum, octets := toFlows(t, fmt.Sprintf("file = %q", path))
+	if packetsSum != wantPackets || octets != wantOctets || packetsSum != uint64(len(packets)) {
+		t.Errorf("%d packets of %d octets, tshark has %d of %d, written are %d\n%s", packetsSum, octets, wantPackets, wantOctets, len(packets), d.Sums())
 	}
 }
 

@@ -21,15 +21,37 @@ const (
 	linkRaw       = 101
 	linkCiscoHDLC = 104
 	linkDot11     = 105
+	linkFRelay    = 107
 	linkLoop      = 108
+	linkEnc       = 109
 	linkSLL       = 113
+	linkPFLOG     = 117
 	linkPrism     = 119
 	linkRadiotap  = 127
 	linkAVS       = 163
+	linkPPPD      = 166
+	linkPPI       = 192
+	linkPPPDir    = 204
+	linkCHDLCDir  = 205
+	linkFRelayDir = 206
 	linkIPv4      = 228
 	linkIPv6      = 229
 	linkNFLOG     = 239
+	linkPKTAP     = 258
 	linkSLL2      = 276
+
+	linkJuniperMLPPP    = 130
+	linkJuniperGGSN     = 133
+	linkJuniperATM2     = 135
+	linkJuniperServices = 136
+	linkJuniperATM1     = 137
+	linkJuniperMonitor  = 164
+	linkJuniperPPPoE    = 167
+	linkJuniperPPPoEATM = 168
+	linkJuniperEther    = 178
+	linkJuniperPPP      = 179
+	linkJuniperFRelay   = 180
+	linkJuniperCHDLC    = 181
 )
 
 const (
@@ -83,6 +105,27 @@ func network(link uint16, b []byte) (header, bool) {
 		return radiotap(b)
 	case linkPrism, linkAVS:
 		return prism(b)
+	case linkFRelay:
+		return frameRelay(b)
+	case linkPPPD:
+		return pppPPPD(b)
+	case linkPPPDir: // a direction in front
+		return within(linkPPP, b, 1)
+	case linkCHDLCDir:
+		return within(linkCiscoHDLC, b, 1)
+	case linkFRelayDir:
+		return within(linkFRelay, b, 1)
+	case linkEnc:
+		return enc(b)
+	case linkPFLOG:
+		return pflog(b)
+	case linkPPI:
+		return ppi(b)
+	case linkPKTAP:
+		return pktap(b)
+	case linkJuniperMLPPP, linkJuniperGGSN, linkJuniperATM2, linkJuniperServices, linkJuniperATM1, linkJuniperMonitor,
+		linkJuniperPPPoE, linkJuniperPPPoEATM, linkJuniperEther, linkJuniperPPP, linkJuniperFRelay, linkJuniperCHDLC:
+		return juniper(link, b)
 	}
 	return header{}, false
 }
@@ -91,7 +134,10 @@ func network(link uint16, b []byte) (header, bool) {
 func supported(link uint16) error {
 	switch link {
 	case linkEthernet, linkRaw, linkRaw12, linkRaw14, linkIPv4, linkIPv6, linkSLL, linkSLL2, linkNull, linkLoop,
-		linkPPP, linkPPPSerial, linkPPPoE, linkCiscoHDLC, linkNFLOG, linkDot11, linkRadiotap, linkPrism, linkAVS:
+		linkPPP, linkPPPSerial, linkPPPoE, linkCiscoHDLC, linkNFLOG, linkDot11, linkRadiotap, linkPrism, linkAVS,
+		linkFRelay, linkPPPD, linkPPPDir, linkCHDLCDir, linkFRelayDir, linkEnc, linkPFLOG, linkPPI, linkPKTAP,
+		linkJuniperMLPPP, linkJuniperGGSN, linkJuniperATM2, linkJuniperServices, linkJuniperATM1, linkJuniperMonitor,
+		linkJuniperPPPoE, linkJuniperPPPoEATM, linkJuniperEther, linkJuniperPPP, linkJuniperFRelay, linkJuniperCHDLC:
 		return nil
 	}
 	if name := linkNames[link]; name != "" {
@@ -204,13 +250,7 @@ func null(b []byte) (header, bool) {
 	if family > 0xff && family&0xff == 0 {
 		family >>= 8
 	}
-	switch family {
-	case 2: // AF_INET everywhere
-		return at(4, typeIPv4)
-	case 10, 24, 28, 30: // AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin
-		return at(4, typeIPv6)
-	}
-	return noPacket, false
+	return ofFamily(family, 4)
 }
 
 // ppp is PPP with or without HDLC-like framing (RFC 1662), or Cisco HDLC, which serial lines'

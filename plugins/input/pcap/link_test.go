@@ -49,9 +49,44 @@ func linkCases() []linkCase {
 		both(linkPrism, pt.Prism{}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
 		both(linkPrism, pt.AVS{}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
 		both(linkAVS, pt.AVS{}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		both(linkPPPD, pt.Prefix{1, 3}, pt.PPP{Compressed: true})
+		both(linkPPPDir, pt.Prefix{1}, pt.PPP{})
+		both(linkCHDLCDir, pt.Prefix{0}, pt.CiscoHDLC{})
+		for _, relay := range []pt.FRelay{{}, {Address: 3}, {Address: 4}, {Cisco: true}, {SNAP: true}} {
+			both(linkFRelay, relay)
+			both(linkFRelayDir, pt.Prefix{1}, relay)
+		}
+		frame := pt.Ethernet{Src: mac(2), Dst: mac(1)}
+		both(linkFRelay, pt.Prefix("\x18\x41\x03\x00\x80\x00\x80\xc2\x00\x07"), frame)
+		both(linkPPI, pt.PPI{Link: linkEthernet}, frame)
+		both(linkPPI, pt.PPI{Link: linkDot11}, pt.Dot11{Addr: [4]pt.MAC{mac(1), mac(2)}}, pt.SNAP{})
+		both(linkPKTAP, pt.PKTAP{Link: linkEthernet}, frame)
+		both(linkPKTAP, pt.PKTAP{Link: linkPPP}, pt.PPP{})
+		for _, extended := range []bool{false, true} {
+			both(linkJuniperEther, pt.Juniper{Extended: extended}, frame)
+			both(linkJuniperPPPoE, pt.Juniper{Extended: extended}, frame)
+			both(linkJuniperPPP, pt.Juniper{Extended: extended}, pt.PPP{})
+			both(linkJuniperCHDLC, pt.Juniper{Extended: extended}, pt.CiscoHDLC{})
+			both(linkJuniperFRelay, pt.Juniper{Extended: extended}, pt.FRelay{})
+			both(linkJuniperMLPPP, pt.Juniper{Extended: extended, Cookie: []byte{0, 1}}, pt.PPP{})
+			both(linkJuniperATM1, pt.Juniper{Extended: extended, Cookie: []byte{0, 0, 1, 0}}, pt.SNAP{})
+			both(linkJuniperATM2, pt.Juniper{Extended: extended, Cookie: make([]byte, 8)}, pt.SNAP{})
+		}
+		both(linkJuniperPPPoEATM, pt.Juniper{}, pt.Prefix{byte(inner.etherType >> 8), byte(inner.etherType)})
+		both(linkJuniperMLPPP, pt.Juniper{Cookie: []byte{0x54, 0, 0, 1}}, pt.PPP{})
+		bundle := map[uint16]byte{typeIPv4: 0, typeIPv6: 0x10, typeMPLS: 0x20}[inner.etherType]
+		both(linkJuniperMLPPP, pt.Juniper{Cookie: []byte{0x47, 0, 0, 0, 0, bundle, 0, 8}})
 		if inner.etherType == typeMPLS {
 			continue
 		}
+		for _, link := range []uint16{linkJuniperGGSN, linkJuniperMonitor, linkJuniperServices} {
+			both(link, pt.Juniper{Cookie: make([]byte, 8)})
+		}
+		both(linkJuniperATM1, pt.Juniper{Cookie: []byte{0, 0, 1, 0}})
+		both(linkJuniperATM2, pt.Juniper{Cookie: make([]byte, 8)}, pt.Prefix{0xfe, 0xfe, 3, map[uint16]byte{typeIPv4: 0xcc, typeIPv6: 0x8e}[inner.etherType]})
+		both(linkPFLOG, pt.PFLOG{})
+		both(linkEnc, pt.Enc{})
+		both(linkEnc, pt.Enc{BigEndian: true})
 		for _, big := range []bool{false, true} {
 			both(linkNull, pt.Null{BigEndian: big})
 			both(linkNFLOG, pt.NFLOG{In: 70000, Prefix: "dropped: ", BigEndian: big})
@@ -63,6 +98,8 @@ func linkCases() []linkCase {
 		add(linkNull, typeIPv6, six, pt.Null{Family: family})
 		add(linkNull, typeIPv6, six, pt.Null{Family: family, BigEndian: true})
 		add(linkLoop, typeIPv6, six, pt.Loop{Family: family})
+		add(linkPFLOG, typeIPv6, six, pt.PFLOG{Family: uint8(family)})
+		add(linkEnc, typeIPv6, six, pt.Enc{Family: family})
 	}
 	// What drivers of serial lines and other systems put into the loopback's link type.
 	for _, head := range []string{
@@ -120,7 +157,8 @@ func TestEveryLinkType(t *testing.T) {
 func TestFlowsHaveTheAddressesOfTheLink(t *testing.T) {
 	const src, both = "orig.mac.saddr=02:00:00:00:00:02", "orig.mac.saddr=02:00:00:00:00:02 orig.mac.daddr=02:00:00:00:00:01"
 	want := map[uint16]string{
-		linkEthernet: both, linkDot11: both, linkRadiotap: both, linkPrism: both, linkAVS: both, linkSLL: src, linkSLL2: src,
+		linkEthernet: both, linkDot11: both, linkRadiotap: both, linkPrism: both, linkAVS: both, linkSLL: src,
+		linkPPI: both, linkPKTAP: both, linkJuniperEther: both, linkJuniperPPPoE: both, linkSLL2: src,
 	}
 	seen := map[uint16]bool{}
 	for i, c := range linkCases() {
@@ -158,6 +196,10 @@ func TestFramesWithoutData(t *testing.T) {
 		"other family":      {linkNull, []pt.Layer{pt.Null{Family: 16}, pt.Zeros(30)}},
 		"no IP version":     {linkRaw, []pt.Layer{pt.Raw("\x10bc")}},
 		"nothing":           {linkRaw, nil},
+		"Frame Relay's LMI": {linkFRelay, []pt.Layer{pt.Prefix{0, 1, 3, 8, 0, 0x75}}},
+		"PKTAP, no packet":  {linkPKTAP, []pt.Layer{pt.Prefix{108, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, pt.Zeros(96)}},
+		"PPI in PPI":        {linkPPI, []pt.Layer{pt.PPI{Link: linkPPI}, pt.PPI{Link: linkEthernet}, pt.Ethernet{}, pt.IPv4{}, pt.UDP{}}},
+		"ATM's maintenance": {linkJuniperATM1, []pt.Layer{pt.Juniper{Cookie: []byte{0x80, 0, 0, 0}}, pt.Zeros(48)}},
 		"PPPoE discovery":   {linkPPPoE, []pt.Layer{pt.Raw("\x11\x09\x00\x00\x00\x04\x01\x01\x00\x00")}},
 		"NFLOG, no payload": {linkNFLOG, []pt.Layer{pt.Raw("\x02\x00\x00\x05\x08\x00\x01\x00\x08\x00\x01\x00")}},
 		"NFLOG, length 0":   {linkNFLOG, []pt.Layer{pt.Raw("\x02\x00\x00\x05\x00\x00\x09\x00\x08\x00\x01\x00")}},
@@ -186,6 +228,22 @@ func TestLinkTypesRefusedByName(t *testing.T) {
 		if supported(link) == nil {
 			t.Errorf("link type %d is supported and on the list of those that are not", link)
 		}
+	}
+}
+
+// Packets of link types that are not read are a loss, and told by name.
+func TestRefusedPacketsAreCountedByName(t *testing.T) {
+	var b bytes.Buffer
+	ethernet := pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{})
+	packets := []pt.Packet{{Data: ethernet}, {Data: make([]byte, 64), Port: 1}, {Data: make([]byte, 64), Port: 2}, {Data: make([]byte, 64), Port: 1}, {Data: ethernet, Port: 3}}
+	file := pt.PcapNG{Interfaces: []pt.Interface{{Link: 1}, {Link: 189}, {Link: 60000}, {Link: 1, Resolution: 0x7f}}}
+	if err := pt.WritePcapNG(&b, file, packets); err != nil {
+		t.Fatal(err)
+	}
+	d := stacktest.Run(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\n", writeFile(t, "x.pcapng", b.Bytes())))
+	got := fmt.Sprint(d.Stats("in").Out, d.Count("in", "link_type"), d.Count("in", "link_type_usb_linux"), d.Count("in", "link_type_other"))
+	if got != "1 4 2 1" {
+		t.Errorf("out, link_type, usb_linux and other are %s\n%s", got, d.Sums())
 	}
 }
 
