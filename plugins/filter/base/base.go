@@ -132,11 +132,25 @@ func (s *stage) Consume(b *engine.Batch) {
 		}
 		have[r] |= s.packet(r, p, family[r])
 	}
+	if s.segments.Given() {
+		s.addHeaders(b)
+	}
 	s.headers.raw, s.headers.tuple = raw, s.now.tuple
 	for _, f := range s.fills {
 		f.fill(b, &s.headers)
 	}
 	s.others.settle()
+}
+
+// addHeaders counts the headers of all packets that one packet is on the wire.
+func (s *stage) addHeaders(b *engine.Batch) {
+	have, bits := b.Have(), s.segments.Mask()|s.flowBits
+	packets, headers := s.segments.Of(b), s.segmentHeaders.Of(b)
+	for _, r := range b.Rows() {
+		if have[r]&bits == bits && headers[r] > s.headers.at[r].net {
+			s.now.octets[r] += (packets[r] - 1) * (headers[r] - s.headers.at[r].net)
+		}
+	}
 }
 
 // packet decodes any packet and returns the presence bits of what it has.

@@ -16,6 +16,8 @@ type keys struct {
 	protocolIn engine.Col[uint16]
 	vlanIn     engine.Col[uint16]
 
+	segments, segmentHeaders engine.Col[uint32]
+
 	ip    ipKeys
 	ip4   ip4Keys
 	ip6   ip6Keys
@@ -65,6 +67,8 @@ func bind(p *engine.Binder) *keys {
 		family:     engine.Need(p, key.OOBFamily),
 		protocolIn: engine.Want(p, key.OOBProtocol),
 		vlanIn:     engine.Want(p, key.OOBVLAN),
+
+		segments: engine.Want(p, key.FlowSegments), segmentHeaders: engine.Want(p, key.FlowSegmentHeaders),
 	}
 	frag, spi, flow, flags, fragID, vlan, cut := p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
 	k.frag6Bits, k.spiBits, k.flowBits = frag.Mask(), spi.Mask(), flow.Mask()

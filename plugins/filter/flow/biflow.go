@@ -61,11 +61,11 @@ type reply struct {
 	tos         uint8
 }
 
-func (y *reply) add(octets uint64, flags uint16, t engine.Time, tos uint8) {
+func (y *reply) add(packets uint32, octets uint64, flags uint16, t engine.Time, tos uint8) {
 	if y.packets == 0 {
 		y.first, y.last, y.tos = t, t, tos
 	}
-	y.packets++
+	y.packets += packets
 	y.octets += octets
 	y.flags |= flags
 	y.first, y.last = min(y.first, t), max(y.last, t)

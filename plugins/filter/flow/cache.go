@@ -194,6 +194,7 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 	have, tuples, octets := b.Have(), in.tuple.Of(b), in.octets.Of(b)
 	flags, flagBit := in.flags.Of(b), in.flags.Mask()
 	times, timeBit := in.time.Of(b), in.time.Mask()
+	segments := in.segments.Mask() // 0 where nobody gives them
 	entries, keyed := c.entries, c.keyed
 	links := c.macKey || c.markKey
 	for _, r := range rows {
@@ -206,6 +207,11 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 			t = engine.Time(clock - at[r].offset)
 		} else if clock > c.clock {
 			c.clock = clock
+		}
+		if have[r]&segments != 0 {
+			a := s.arrival(b, r, clock, t, step)
+			c.add(&a)
+			continue
 		}
 		i, l := c.slot[r], &looks[r]
 		e := &entries[i]
@@ -242,7 +248,7 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 			last = last || e.packets == maxPackets
 		} else {
 			y := &c.replies[i]
-			y.add(uint64(octets[r]), f, t, tuples[r].TOS)
+			y.add(1, uint64(octets[r]), f, t, tuples[r].TOS)
 			last = last || y.packets == maxPackets
 		}
 		e.due = min(clock+c.inactive, e.leave)
@@ -252,7 +258,7 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 	}
 }
 
-// add counts one packet by itself that had to wait.
+// add counts a packet by itself: one that had to wait, or that is several on the wire.
 func (c *cache) add(a *arrival) {
 	i := c.find(a)
 	e := &c.entries[i]
@@ -264,9 +270,14 @@ func (c *cache) add(a *arrival) {
 		i = c.insert(a)
 		e = &c.entries[i]
 	}
+	if c.counted(i, a.look.about) > maxPackets-a.packets {
+		c.end(i, c.whyFull(e))
+		i = c.insert(a)
+		e = &c.entries[i]
+	}
 	last := c.closing(i, a.flags, a.look.about, a.clock)
 	if (e.about^a.look.about)&aboutReverse == 0 {
-		e.packets++
+		e.packets += a.packets
 		e.octets += uint64(a.octets)
 		e.flags |= a.flags
 		c.origins[i].first = min(c.origins[i].first, a.time)
@@ -274,13 +285,21 @@ func (c *cache) add(a *arrival) {
 		last = last || e.packets == maxPackets
 	} else {
 		y := &c.replies[i]
-		y.add(uint64(a.octets), a.flags, a.time, a.tuple.TOS)
+		y.add(a.packets, uint64(a.octets), a.flags, a.time, a.tuple.TOS)
 		last = last || y.packets == maxPackets
 	}
 	e.due = min(a.clock+c.inactive, e.leave)
 	if last {
 		c.end(i, c.whyFull(e))
 	}
+}
+
+// counted returns the packets of a flow in a direction.
+func (c *cache) counted(i uint32, a about) uint32 {
+	if e := &c.entries[i]; (e.about^a)&aboutReverse == 0 {
+		return e.packets
+	}
+	return c.replies[i].packets
 }
 
 // rebase moves the times of a flow along with the clock that was set since.
@@ -315,13 +334,22 @@ type arrival struct {
 	ifout uint32
 	link  link
 
-	octets uint32 // what add counts
-	flags  uint16
+	packets, octets uint32 // what add counts
+	flags           uint16
 }
 
 // arrival makes one of a row.
 func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Time, step uint8) arrival {
-	a := arrival{tuple: &s.in.tuple.Of(b)[r], look: &s.looks[r], hash: s.hash[r], clock: clock, time: t, step: step}
+	a := arrival{
+		tuple: &s.in.tuple.Of(b)[r], look: &s.looks[r], hash: s.hash[r], clock: clock, time: t, step: step,
+		packets: 1, octets: s.in.octets.Of(b)[r],
+	}
+	if s.in.flags.Has(b, r) {
+		a.flags = s.in.flags.Of(b)[r]
+	}
+	if s.in.segments.Has(b, r) {
+		a.packets = s.in.segments.Of(b)[r]
+	}
 	if s.in.ifout.Has(b, r) {
 		a.ifout = s.in.ifout.Of(b)[r]
 	}

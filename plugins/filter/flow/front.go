@@ -255,7 +255,7 @@ func (f *front) arrival(g *given, look *lookup) arrival {
 		}
 	}
 	*look = f.lookup(&h.tuple, a)
-	return arrival{tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step, link: h.link, ifout: h.ifout, octets: h.octets}
+	return arrival{tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step, link: h.link, ifout: h.ifout, packets: 1, octets: h.octets}
 }
 
 // adjust changes a packet as the settings want it before it is looked up, and returns what that

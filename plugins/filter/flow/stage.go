@@ -46,13 +46,14 @@ type doubtful struct {
 
 // inputs are the keys of packets that the cache reads.
 type inputs struct {
-	tuple   engine.Col[key.Tuple]
-	octets  engine.Col[uint32]
-	flags   engine.Col[uint16]
-	time    engine.Col[engine.Time]
-	cut     engine.Col[bool]
-	ifout   engine.Col[uint32]
-	instant engine.Col[instant] // by the dealer
+	tuple    engine.Col[key.Tuple]
+	octets   engine.Col[uint32]
+	flags    engine.Col[uint16]
+	time     engine.Col[engine.Time]
+	cut      engine.Col[bool]
+	ifout    engine.Col[uint32]
+	segments engine.Col[uint32]
+	instant  engine.Col[instant] // by the dealer
 
 	unreadable                *engine.Drop
 	notIP, filtered, absorbed *engine.Counter
@@ -61,13 +62,14 @@ type inputs struct {
 func (f *flow) inputs(p *engine.Binder) inputs {
 	st := p.Stats()
 	return inputs{
-		tuple:   engine.Need(p, key.FlowTuple),
-		octets:  engine.Need(p, key.FlowOctets),
-		flags:   engine.Want(p, key.TCPFlags),
-		time:    engine.Want(p, key.OOBTime),
-		cut:     engine.Want(p, key.FlowCut),
-		ifout:   engine.Want(p, key.OOBIfOut),
-		instant: engine.Want(p, instantKey),
+		tuple:    engine.Need(p, key.FlowTuple),
+		octets:   engine.Need(p, key.FlowOctets),
+		flags:    engine.Want(p, key.TCPFlags),
+		time:     engine.Want(p, key.OOBTime),
+		cut:      engine.Want(p, key.FlowCut),
+		ifout:    engine.Want(p, key.OOBIfOut),
+		segments: engine.Want(p, key.FlowSegments),
+		instant:  engine.Want(p, instantKey),
 
 		unreadable: st.Drop("unreadable", "IP packets whose header is not there as a whole, or cannot be true"),
 		notIP:      st.Counter("not_ip", "packets that are not IP, which are filtered"),
@@ -147,10 +149,6 @@ func (s *stage) wait(b *engine.Batch, r engine.Row, at *[engine.BatchSize]instan
 	d := &s.doubt
 	d.waits, d.n = true, at[r].number
 	d.packet = s.arrival(b, r, 0, t, at[r].step)
-	d.packet.octets = s.in.octets.Of(b)[r]
-	if s.in.flags.Has(b, r) {
-		d.packet.flags = s.in.flags.Of(b)[r]
-	}
 	d.tuple, d.look = *d.packet.tuple, *d.packet.look
 	d.packet.tuple, d.packet.look = &d.tuple, &d.look
 }

@@ -50,7 +50,7 @@ func openCapture(s *settings, columns *columns, env *engine.Env) (reader, error)
 		"seconds in which an interface was not there, those of several added up")
 	for _, name := range s.ifaces {
 		c.taps = append(c.taps, &tap{capture: c, fanout: s.fanout, options: liveOptions{
-			iface: name, filter: s.expression, snaplen: s.snaplen, promisc: s.promisc,
+			iface: name, filter: s.expression, snaplen: s.snaplen, promisc: s.promisc, segments: s.apart && segmentsTold(),
 		}})
 	}
 	if err := c.place.Open(env, c.begin); err != nil {
@@ -138,6 +138,7 @@ func (c *capture) Read(b *engine.Batch, deadline time.Time) error {
 		if len(c.rings) > 0 {
 			r := c.rings[c.turn]
 			if n := r.next(c.frames[:]); n > 0 {
+				c.columns.joins = &r.joins
 				c.columns.fill(b, r.block(), r.ports, c.frames[:n]) // the ports know no aggregates
 				return nil
 			}

@@ -4,6 +4,7 @@ package pcap
 
 import (
 	"log/slog"
+	"strings"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
@@ -12,7 +13,7 @@ import (
 
 // columns are what PCAP gives of a packet, and the counters of packets that it does not give.
 type columns struct {
-	all, hardware, source, dest, in, out engine.Group
+	all, hardware, source, dest, in, out, joined engine.Group
 
 	pkt      engine.Col[engine.Raw]
 	length   engine.Col[uint32]
@@ -31,12 +32,17 @@ type columns struct {
 	ifout    engine.Col[uint32]
 	log      logColumns
 
+	segments, headers engine.Col[uint32]
+	joins             *[engine.BatchSize]join // of a live capture: what its frames name
+
 	within             int             // where in an aggregate the next of its packets begins, 0 at its first
 	filter             *filter.Program // nil takes all
 	linkWanted         bool            // whether anybody reads what Ethernet's header says
 	noNetwork, refused *engine.Drop
 	noPacket           *engine.Exclusion
 	logger             *slog.Logger
+	stats              *engine.Stats
+	byName             map[string]*engine.Counter // of refused packets, by the link type's name
 }
 
 func (k *columns) open(env *engine.Env) {
@@ -49,7 +55,7 @@ func (k *columns) Widen() {
 	k.linkWanted = k.hardware.Wanted() || k.source.Wanted() || k.dest.Wanted()
 }
 
-func (k *columns) bind(p *engine.Binder) {
+func (k *columns) bind(p *engine.Binder, live bool) {
 	k.all, k.hardware, k.source, k.dest, k.in, k.out = p.Group(), p.Group(), p.Group(), p.Group(), p.Group(), p.Group()
 	k.pkt = engine.Give(p, k.all, key.RawPkt)
 	k.length = engine.Give(p, k.all, key.RawPktLen)
@@ -67,8 +73,14 @@ func (k *columns) bind(p *engine.Binder) {
 	k.ifin = engine.Give(p, k.in, key.OOBIfIn)
 	k.ifout = engine.Give(p, k.out, key.OOBIfOut)
 	k.log.bind(p)
+	if live {
+		k.joined = p.Group()
+		k.segments = engine.GiveExtra(p, k.joined, key.FlowSegments)
+		k.headers = engine.GiveExtra(p, k.joined, key.FlowSegmentHeaders)
+	}
 
 	s := p.Stats()
+	k.stats, k.byName = s, map[string]*engine.Counter{}
 	k.noNetwork = s.Drop("no_network_header", "frames that end in their link header, or whose header is not known")
 	k.noPacket = s.Exclusion("no_packet", "frames that carry no packet of a network: of PPP's own protocols, wireless management, encrypted ones")
 	k.refused = s.Drop("link_type", "packets of a capture interface whose link type is not supported")
@@ -94,6 +106,7 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 		p := &ports[f.port]
 		if p.refused != nil {
 			refused++
+			p.missed++
 			continue
 		}
 		data, wirelen := block.Data[f.off:f.off+f.caplen], f.wirelen
@@ -105,6 +118,11 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 			if p.ifin|p.ifout != 0 {
 				ifin[r], ifout[r] = p.ifin, p.ifout
 				bits |= k.interfaces(p.ifin, p.ifout)
+			}
+			if f.joined != 0 {
+				j := &k.joins[f.joined-1]
+				k.segments.Of(b)[r], k.headers.Of(b)[r] = j.packets, j.headers-etherLength
+				bits |= k.joined.Mask()
 			}
 			if wanted {
 				mac[r], maclen[r], mactype[r] = engine.Raw{Off: f.off, Len: etherLength}, etherLength, p.hardware
@@ -214,7 +232,8 @@ func (k *columns) interfaces(in, out uint32) (bits uint64) {
 	return bits
 }
 
-// refuse counts packets of link types that cannot be read, and names them the first time.
+// refuse counts packets of link types that cannot be read, by the type's name too, and names them in
+// the log the first time.
 func (k *columns) refuse(b *engine.Batch, ports []port, n int) {
 	if k.refused.Load() == 0 {
 		for _, p := range ports {
@@ -224,6 +243,21 @@ func (k *columns) refuse(b *engine.Batch, ports []port, n int) {
 		}
 	}
 	k.refused.Rows(b, n)
+	for i := range ports {
+		p := &ports[i]
+		if p.missed == 0 || supported(p.link) == nil { // it is the resolution of its times
+			continue
+		}
+		name := strings.ToLower(linkNames[p.link])
+		if name == "" {
+			name = "other"
+		}
+		if k.byName[name] == nil {
+			k.byName[name] = k.stats.Counter("link_type_"+name, "packets of this link type, which is not supported")
+		}
+		k.byName[name].Add(p.missed)
+		p.missed = 0
+	}
 }
 
 // familyOf gives the netfilter family that goes with an EtherType; what is neither IP nor ARP is a

@@ -32,7 +32,8 @@ type frame struct {
 	off     uint32 // where it begins in the block
 	caplen  uint32 // octets there
 	wirelen uint32 // octets on the wire
-	port    uint32 // index into file.ports
+	port    uint16 // index into file.ports
+	joined  uint16 // of a live capture: 1 + index into the ring's joins, 0 for one packet
 }
 
 // port is a capture interface: all that its packets have in common.
@@ -40,6 +41,7 @@ type port struct {
 	link        uint16
 	hardware    uint16 // the ARP hardware type that goes with it
 	refused     error  // why its packets cannot be read
+	missed      int    // packets of it that were refused and are not in its link type's counter yet
 	snaplen     uint32
 	ifin, ifout uint32 // index of the interface that a live packet came in or went out by
 	clock

@@ -17,10 +17,11 @@ import (
 
 // liveOptions say what to capture.
 type liveOptions struct {
-	iface   string
-	filter  string // "" takes all
-	snaplen uint32
-	promisc bool
+	iface    string
+	filter   string // "" takes all
+	snaplen  uint32
+	promisc  bool
+	segments bool
 }
 
 // Hardware types (linux/if_arp.h).
@@ -88,6 +89,11 @@ func (r *ring) start(o liveOptions, program []unix.SockFilter) error {
 	}
 	if err := set(unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return fmt.Errorf("ask for TPACKET_V3: %w", err)
+	}
+	if r.segments = o.segments && r.link == linkEthernet; r.segments { // the kernel refuses it for cooked packets
+		if err := set(unix.PACKET_VNET_HDR, 1); err != nil {
+			return fmt.Errorf("ask what packets were joined of: %w", err)
+		}
 	}
 	if err := set(unix.PACKET_RESERVE, headroom); err != nil {
 		return fmt.Errorf("reserve headroom: %w", err)

@@ -156,7 +156,7 @@ func TestLiveFramesAreThoseSent(t *testing.T) {
 			if at := time.Unix(0, c.time); at.Before(before.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
 				t.Fatalf("%s: frame %d is of %v", name, i, at)
 			}
-			if want := map[string]uint32{"received": portIn, "sent": portOut}[name]; c.port != want {
+			if want := map[string]uint16{"received": portIn, "sent": portOut}[name]; c.port != want {
 				t.Fatalf("%s: frame %d is of port %d", name, i, c.port)
 			}
 		}
@@ -281,7 +281,10 @@ func TestInterfaceWithoutLinkHeader(t *testing.T) {
 }
 
 // tunnel opens the user's end of a tun device.
-func tunnel(t *testing.T, ns *nstest.NS, name string) int {
+func tunnel(t *testing.T, ns *nstest.NS, name string) int { return machine(t, ns, name, unix.IFF_TUN) }
+
+// machine opens the user's end of a tun or tap device, as programs that are a virtual machine do.
+func machine(t *testing.T, ns *nstest.NS, name string, flags uint16) int {
 	t.Helper()
 	var fd int
 	ns.Do(t, func() {
@@ -293,7 +296,7 @@ func tunnel(t *testing.T, ns *nstest.NS, name string) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+		request.SetUint16(flags | unix.IFF_NO_PI)
 		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,8 @@ func init() {
 
 Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip, zstd, xz, bzip2 or lz4. They are read in the order they are
 listed, those of a glob in the order of their first packets; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE,
-Cisco HDLC, NFLOG, 802.11 and radiotap. A file that is cut off gives every packet before the cut and a warning with the offset. A file
+Cisco HDLC, Frame Relay, NFLOG, PFLOG, ENC, 802.11 and radiotap, PPI and PKTAP in front of these, and those of Juniper's
+routers whose layout is known; packets of others in a pcapng file are counted by name (link_type_usb_linux). A file that is cut off gives every packet before the cut and a warning with the offset. A file
 of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
 packet's; of a pipe whose packets are of now, as from tcpdump -w -, it is the clock's.
 
@@ -79,6 +80,7 @@ type settings struct {
 	snaplen    uint32
 	promisc    bool
 	fanout     int
+	apart      bool // what the kernel has joined
 	place      netns.Follower
 }
 
@@ -106,6 +108,9 @@ func (in *input) Options(o *engine.Options) {
 	engine.Octets(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
 	o.Bool(&in.promisc, "promisc", true, "have the interface receive what is addressed to others")
 	engine.Int(o, &in.fanout, "fanout", 1, "rings among which the kernel spreads an interface's packets by flow, so that processors that receive at the same time do not wait for each other; each ring takes 32 MiB, all are read by one thread")
+	o.Bool(&in.apart, "segments", true, "count a packet that the kernel joined of several (GRO), or that the interface "+
+		"is going to cut (TSO), as those on the wire, with the octets of their headers. The kernel tells it since Linux 6.2, of "+
+		"interfaces with Ethernet headers and of loopback; SCTP that it would cut it does not give then, which counts as lost")
 	in.place.Option(o, "capture in")
 }
 
@@ -190,7 +195,7 @@ func (in *input) Entered() uint64 { return in.place.Entered() }
 func (in *input) Foreign() bool { return !in.captures() }
 
 // Bind declares the keys and the counters.
-func (in *input) Bind(p *engine.Binder) { in.columns.bind(p) }
+func (in *input) Bind(p *engine.Binder) { in.columns.bind(p, in.captures()) }
 
 // Open opens the interface or the first file.
 func (in *input) Open(env *engine.Env) (err error) {

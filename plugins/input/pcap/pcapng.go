@@ -102,7 +102,7 @@ func (f *file) enhanced(frames []frame, n int) int {
 		f.latest = ports[port].nanos(uint64(order.u32(h[12:]))<<32 | uint64(order.u32(h[16:])))
 		frames[n] = frame{
 			time: f.latest, off: uint32(pos + enhancedHeader),
-			caplen: caplen, wirelen: order.u32(h[24:]), port: port,
+			caplen: caplen, wirelen: order.u32(h[24:]), port: uint16(port),
 		}
 		n++
 		pos = next
@@ -130,7 +130,7 @@ func (f *file) packet(to *frame, b []byte, kind uint32) bool {
 	f.latest = f.ports[port].nanos(uint64(f.order.u32(b[12:]))<<32 | uint64(f.order.u32(b[16:])))
 	*to = frame{
 		time: f.latest, off: uint32(f.pos + enhancedHeader),
-		caplen: caplen, wirelen: f.order.u32(b[24:]), port: port,
+		caplen: caplen, wirelen: f.order.u32(b[24:]), port: uint16(port),
 	}
 	return true
 }

@@ -38,14 +38,16 @@ type blockHeader struct {
 
 // ring is a live capture. Its blocks are walked one after the other.
 type ring struct {
-	fd      int
-	name    string // of the interface
-	ifindex int
-	link    uint16
-	ports   []port // what its frames have in common
-	down    bool   // the interface was, and nothing has come since
-	mem     []byte
-	blocks  [ringBlocks]*engine.Block
+	fd       int
+	name     string // of the interface
+	ifindex  int
+	link     uint16
+	ports    []port                 // what its frames have in common
+	joins    [engine.BatchSize]join // of the frames that next gave last
+	segments bool                   // the kernel tells them
+	down     bool                   // the interface was, and nothing has come since
+	mem      []byte
+	blocks   [ringBlocks]*engine.Block
 
 	current int    // the block being walked, or the next
 	held    int    // blocks before it that are not given back yet
@@ -130,8 +132,16 @@ func (r *ring) next(frames []frame) int {
 				continue
 			}
 		}
+		if r.segments {
+			if j := joinOf(b[f.off-vnetLength:f.off+f.caplen], f.wirelen); j.packets > 1 {
+				r.joins[n], f.joined = j, uint16(n+1)
+			}
+		}
 		if h.Status&unix.TP_STATUS_VLAN_VALID != 0 || r.link == linkSLL2 {
 			r.complete(f, b, h, address)
+			if f.joined != 0 { // an Ethernet frame, with a tag now
+				r.joins[n].headers += tagLength
+			}
 		}
 		n++
 		r.pos += h.Next_offset
