@@ -20,7 +20,7 @@ type output struct {
 	clock   uptime.Clock
 	packers []*packer // of the streams
 
-	ipv6    *engine.Drop
+	ipv6    *engine.Exclusion
 	notIP   *engine.Drop
 	split   *engine.Counter
 	clamped *engine.Counter
@@ -37,7 +37,7 @@ func init() {
 		Name: "NETFLOW5",
 		Doc: `Sends flows to NetFlow version 5 collectors, over UDP.
 
-Version 5 knows IPv4 only: IPv6 flows are counted as dropped (ipv6), and named once in the log. A flow that 32 bits cannot count becomes
+Version 5 knows IPv4 only: IPv6 flows are left out and counted as filtered (ipv6), which the log says at the start. A flow that 32 bits cannot count becomes
 several records. Of connections only the end is told, and each direction that has packets is a record.
 
 Live, a datagram's header tells the time of sending, and uptimes count from the start of the host. When a file is replayed, the
@@ -83,10 +83,12 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 // Open implements engine.Opener: it begins to connect, and does not wait for it.
 func (o *output) Open(env *engine.Env) error {
 	st := env.Stats
-	o.ipv6 = st.Drop("ipv6", "IPv6 flows, which version 5 cannot tell; use IPFIX")
+	o.ipv6 = st.Exclusion("ipv6", "IPv6 flows, which version 5 cannot tell; use IPFIX")
 	o.notIP = st.Drop("not_ip", "records that are not of IP")
 	o.split = st.Counter("split", "records added because a flow has more packets or octets than 32 bits count")
 	o.clamped = st.Counter("clamped", "records whose flow began before uptimes do, told as beginning with them")
+	env.Log.Warn("NetFlow version 5 cannot tell IPv6 flows: they are left out, and counted as ipv6",
+		"remedy", "export them with IPFIX or NETFLOW9")
 	o.ConnectUDP(env)
 	return nil
 }

@@ -122,9 +122,6 @@ func (s *stage) encode(b *engine.Batch, rows []engine.Row, now time.Time) {
 	o.notIP.Add(other)
 	st.Filtered.Add(filtered)
 	st.Made.Add(made)
-	if six > 0 {
-		o.Env().Limited().Warn("NetFlow version 5 cannot tell IPv6 flows: they are counted as dropped", "remedy", "export them with IPFIX")
-	}
 	for _, x := range o.Streams {
 		x.Settle(now)
 	}
