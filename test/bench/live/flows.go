@@ -38,14 +38,7 @@ func flowScene(ulogd string) scene {
 		name: "flows", unit: "packet",
 		title: "Captured packets to flows, NetFlow v5",
 		programs: []program{
-			{name: "ulogd", ours: true, command: func(dir, sink string) string {
-				return ulogd + " -v -c " + write(dir, "ulogd.toml", fmt.Sprintf(`stack = "p:PCAP,b:BASE,f:FLOW,n:NETFLOW5"
-[p]
-interface = %q
-[n]
-host = %q
-`, device, sink))
-			}},
+			meter(ulogd, "", ""),
 			{name: "softflowd", command: func(dir, sink string) string {
 				return fmt.Sprintf("softflowd -d -i %s -n %s -v 5 -m %d -B %d -t tcp.fin=1 -t expint=1 -p %s -c %s",
 					device, sink, maxFlows, ring, filepath.Join(dir, "pid"), filepath.Join(dir, "ctl"))
@@ -68,14 +61,41 @@ plugin_pipe_size: 10240000
 	}
 }
 
+// meter is this daemon, with further options of its flow cache and of its output.
+func meter(ulogd, cache, output string) program {
+	return program{name: "ulogd", ours: true, command: func(dir, sink string) string {
+		text := fmt.Sprintf(`stack = "p:PCAP,b:BASE,f:FLOW,n:NETFLOW5"
+[p]
+interface = %q
+[f]
+%s
+[n]
+host = %q
+%s
+`, device, cache, sink, output)
+		return ulogd + " -v -c " + write(dir, "ulogd.toml", text)
+	}}
+}
+
 func flowStep(t testing.TB, p program, rate, seconds int) point {
+	return flowsBeside(t, p, 0, rate, seconds)
+}
+
+// flowsBeside is a step beside which so many flows live that take no packets.
+func flowsBeside(t testing.TB, p program, living, rate, seconds int) point {
 	connections := max(1, rate*seconds/perConnection)
 	l := newLedger(connections, 2)
 	r := newRig(t, p)
 	r.start(collect(t, r.home, l), captures)
 	sent := connections * perConnection
-	before := r.received()
 	fd := r.cable()
+	if living > 0 {
+		if err := sendLiving(fd, living); err != nil {
+			t.Fatal(err)
+		}
+		measure.WaitIdle(r.proc.PID())
+	}
+	before := r.received()
 	pt := r.play(l, sent, finAfter+5*time.Second, nil, func() (time.Duration, error) {
 		return sendConnections(l, fd, connections, rate)
 	}, func() error {

@@ -3,6 +3,7 @@
 //
 //	go run ./test/bench/live                    all scenes
 //	go run ./test/bench/live -scenes nfct       one of them
+//	go run ./test/bench/live -write             writes docs/performance.md anew, what was measured of it
 //
 // The sender, with what takes the records, has one processor; the program has another. Every packet or
 // connection carries its number in its source address, so that what is missing is known to the packet,
@@ -24,7 +25,10 @@ func main() {
 	o := options{}
 	flag.IntVar(&o.seconds, "seconds", 3, "how long each step lasts")
 	flag.IntVar(&o.most, "most", 1_000_000, "highest rate that is tried, a second")
-	flag.StringVar(&o.scenes, "scenes", "", "comma-separated names of what is measured; unset: all")
+	flag.StringVar(&o.scenes, "scenes", "",
+		"comma-separated names of what is measured, of flows, nflog-64, nflog-1, nfct and growth; unset: all")
+	flag.IntVar(&o.flows, "flows", 4_000_000, "highest number of living flows that is tried")
+	flag.BoolVar(&o.write, "write", false, "write what was measured into "+page+", with its plots")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-live:", err)
@@ -33,8 +37,14 @@ func main() {
 }
 
 type options struct {
-	seconds, most int
-	scenes        string
+	seconds, most, flows int
+	scenes               string
+	write                bool
+}
+
+// wants reports whether a scene is to be measured.
+func (o options) wants(name string) bool {
+	return o.scenes == "" || slices.Contains(strings.Split(o.scenes, ","), name)
 }
 
 func run(o options) error {
@@ -52,14 +62,25 @@ func run(o options) error {
 		return err
 	}
 	for _, s := range scenes(ulogd, ulogd2) {
-		if o.scenes != "" && !slices.Contains(strings.Split(o.scenes, ","), s.name) {
+		if !o.wants(s.name) {
 			continue
 		}
-		if _, err := s.run(os.Stdout, o.seconds, o.most); err != nil {
-			return err
+		curves, err := s.run(os.Stdout, o.seconds, o.most)
+		if err == nil && o.write {
+			err = writeScene(s, curves, o.seconds)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return nil
+	if !o.wants(growthName) {
+		return nil
+	}
+	sizes, err := growth(os.Stdout, ulogd, o.seconds, o.flows)
+	if err == nil && o.write {
+		err = writeGrowth(sizes)
+	}
+	return err
 }
 
 func scenes(ulogd string, ulogd2 measure.Ulogd2) []scene {

@@ -32,7 +32,8 @@ const (
 
 func nflogScene(ulogd string, ulogd2 measure.Ulogd2, threshold int) scene {
 	const stack = "stack=log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,print1:PRINTPKT,emu1:LOGEMU\n"
-	load := ulogd2.Load("inppkt_NFLOG", "raw2packet_BASE", "filter_IFINDEX", "filter_IP2STR", "filter_PRINTPKT", "output_LOGEMU")
+	load := ulogd2.Load("inppkt_NFLOG", "raw2packet_BASE", "filter_IFINDEX", "filter_IP2STR", "filter_PRINTPKT",
+		"output_LOGEMU")
 	return scene{
 		name: fmt.Sprintf("nflog-%d", threshold), unit: "packet",
 		title:    fmt.Sprintf("Logged packets to lines, NFLOG with queue threshold %d", threshold),
@@ -43,8 +44,10 @@ func nflogScene(ulogd string, ulogd2 measure.Ulogd2, threshold int) scene {
 	}
 }
 
-// ulogd2Buffer gives ulogd2 the socket buffer that this daemon has by default.
-var ulogd2Buffer = fmt.Sprintf("netlink_socket_buffer_size=%d\nnetlink_socket_buffer_maxsize=%d\n", socketBuffer, socketBuffer)
+// ulogd2Buffer gives ulogd2 the socket buffer that this daemon has by default. It takes a size that is
+// below the largest alone.
+var ulogd2Buffer = fmt.Sprintf("netlink_socket_buffer_size=%d\nnetlink_socket_buffer_maxsize=%d\n",
+	socketBuffer, socketBuffer+1)
 
 // lineWriters returns both daemons with the same stack.
 func lineWriters(ulogd string, ulogd2 measure.Ulogd2, load, stack, ours, theirs string) []program {

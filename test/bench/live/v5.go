@@ -93,11 +93,11 @@ func (l *ledger) records(m []byte, at int64) {
 		if number>>24 != ownNet {
 			number, direction = be.Uint32(r[v5Dest:]), 1
 		}
-		i := int(number&(1<<24-1))*2 + direction
-		if number == server { // trickle's
+		if number>>24 != ownNet { // it belongs to what is sent besides
 			continue
 		}
-		if number>>24 != ownNet || i >= len(l.came) {
+		i := int(number&(1<<24-1))*2 + direction
+		if i >= len(l.came) {
 			l.strange.Add(1)
 			continue
 		}

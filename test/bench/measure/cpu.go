@@ -31,15 +31,18 @@ func CPUTime(pid int) (total time.Duration) {
 	return total
 }
 
-// Peak is the largest resident size of a process, in octets.
-func Peak(pid int) (octets int64) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			fmt.Sscan(value, &octets)
+// WaitIdle waits, for a minute at most, until a process uses less than a tenth of a processor: what it
+// does by the clock remains.
+func WaitIdle(pid int) {
+	const look = 500 * time.Millisecond
+	for last, tries := CPUTime(pid), 0; tries < 120; tries++ {
+		time.Sleep(look)
+		now := CPUTime(pid)
+		if now-last < look/10 {
+			return
 		}
+		last = now
 	}
-	return octets << 10
 }
 
 // family returns a process and its descendants.

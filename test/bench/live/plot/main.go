@@ -32,7 +32,7 @@ type Panel struct {
 	Lines       []Line
 }
 
-// Line is named points.
+// Line is points, in the legend if it has a name.
 type Line struct {
 	Name   string
 	X, Y   []float64
@@ -70,7 +70,8 @@ func (f Figure) write(path string) error {
 	dc := draw.New(canvas)
 	dc.SetColor(color.White)
 	dc.Fill(dc.Rectangle.Path())
-	tiles := draw.Tiles{Rows: 1, Cols: len(f.Panels), PadX: vg.Millimeter * 4, PadRight: vg.Millimeter * 4, PadTop: vg.Millimeter * 2}
+	const gap = 4 * vg.Millimeter
+	tiles := draw.Tiles{Rows: 1, Cols: len(f.Panels), PadX: gap, PadRight: gap, PadTop: gap / 2}
 	row := make([]*plot.Plot, len(f.Panels))
 	for i, p := range f.Panels {
 		var err error
@@ -118,7 +119,9 @@ func (p Panel) plot() (*plot.Plot, error) {
 			line.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
 		}
 		result.Add(line, marks)
-		result.Legend.Add(l.Name, line, marks)
+		if l.Name != "" {
+			result.Legend.Add(l.Name, line, marks)
+		}
 	}
 	axis(&result.X, p.LogX)
 	axis(&result.Y, p.LogY)
