@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,9 +29,16 @@ file = "%s"
 // healthy is a namespace in which that configuration works, with the configuration.
 func healthy(t *testing.T) (ns *nstest.NS, path, out string) {
 	t.Helper()
-	nstest.Need(t, "nf_conntrack", "nflog")
+	nstest.Need(t, "nf_conntrack", "nflog", "tool:conntrack")
 	ns = nstest.New(t)
 	nstest.EnableConntrack(t, ns)
+	ns.Do(t, func() { // the collector
+		l, err := net.Listen("tcp", "127.0.0.1:4739")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+	})
 	dir := t.TempDir()
 	openForAll(t, dir)
 	out = filepath.Join(dir, "out")
@@ -69,8 +77,10 @@ func TestDoctorFindsNothingOnAHealthyMachine(t *testing.T) {
 			t.Errorf("the doctor made %s", made)
 		}
 	}
-	if n := strings.TrimSpace(ns.Run(t, "cat /proc/sys/net/netfilter/nf_conntrack_count")); n != "0" {
-		t.Errorf("the doctor left %s connections behind", n)
+	for line := range strings.Lines(ns.Run(t, "conntrack -L")) {
+		if !strings.Contains(line, " dport=4739 ") { // to the collector, which it tries
+			t.Errorf("the doctor left a connection behind: %s", line)
+		}
 	}
 }
 
@@ -173,6 +183,33 @@ func TestDoctorFindsATakenGroup(t *testing.T) {
 	doctor(t, ns, path).finds(fmt.Sprintf("log:NFLOG: group 7 is taken: process %d (ulogd) reads it", p.PID()), "group = 8")
 }
 
+// Collectors and peers over TCP are tried, with the settings that they will be reached by.
+func TestDoctorFindsCollectorsThatTakeNoConnection(t *testing.T) {
+	ns, path, out := healthy(t)
+	for _, c := range []struct{ options, want string }{
+		{"host = \"127.0.0.2\"", "127.0.0.2:4739 takes no connection: "},
+		{"host = \"127.0.0.1\"\nbind_device = \"nowhere0\"", "bind_device nowhere0: no such device"},
+	} {
+		write(t, path, strings.Replace(fmt.Sprintf(doctorConf, "127.0.0.1", out), "host = \"127.0.0.1\"", c.options, 1))
+		doctor(t, ns, path).finds("ipfix:IPFIX: 127.0.0.", c.want)
+	}
+	write(t, path, strings.Replace(fmt.Sprintf(doctorConf, "127.0.0.1", out), "host = \"127.0.0.1\"",
+		"host = \"127.0.0.2\"\nproto = \"udp\"", 1))
+	doctor(t, ns, path).exits(0)
+	const peers = "stack = [\"log:NFLOG,j:JSON\"]\n[log]\ngroup = 7\n[j]\nmode = \"tcp\"\nport = 4740\n"
+	write(t, path, peers)
+	doctor(t, ns, path).finds("j:JSON: 127.0.0.1:4740 takes no connection: ", "start what listens on 127.0.0.1:4740")
+}
+
+// Rules that log to another group than the one that is read are found; where one logs to it, or none logs, nothing is.
+func TestDoctorFindsRulesThatLogToAnotherGroup(t *testing.T) {
+	ns, path, _ := healthy(t)
+	ns.Nft(t, "table inet l { chain c { type filter hook input priority 0; log group 8; log group 3; }; }")
+	doctor(t, ns, path).finds("log:NFLOG: group 7 is read, and nftables' rules log to 3 8", "group = 3 here, or log group 7")
+	ns.Nft(t, "add rule inet l c log group 7")
+	doctor(t, ns, path).exits(0)
+}
+
 func TestDoctorFindsAHostWithoutAnAddress(t *testing.T) {
 	ns, path, out := healthy(t)
 	write(t, path, fmt.Sprintf(doctorConf, "collector.invalid", out))
@@ -216,6 +253,7 @@ func TestDoctorLooksIntoTheNamespaceThatIsRead(t *testing.T) {
 	ns, path, _ := healthy(t)
 	text := strings.Replace(read(t, path), "[ct]\n", "[ct]\nnetwork_namespace_path = \""+ns.Path()+"\"\n", 1)
 	text = strings.Replace(text, "[log]\n", "[log]\nnetwork_namespace_path = \""+ns.Path()+"\"\n", 1)
+	text = strings.Replace(text, "[ipfix]\n", "[ipfix]\nproto = \"udp\"\n", 1) // the collector is not out here
 	write(t, path, text)
 	ulogd(t, "doctor", "-c", path).exits(0)
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_acct", "0")

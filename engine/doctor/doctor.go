@@ -48,8 +48,32 @@ func ReceiveBuffer(d *engine.DoctorReport, octets int) {
 		fmt.Sprintf("sysctl -w net.core.rmem_max=%d", octets))
 }
 
-// Resolves finds a host name that has no address.
-func Resolves(d *engine.DoctorReport, host string) {
+// Answers finds a program that takes no connections over TCP; dial tries one. A name that has no address is found
+// first.
+func Answers(d *engine.DoctorReport, host, address string, dial func(ctx context.Context) (net.Conn, error)) {
+	if !Resolves(d, host) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	defer cancel()
+	c, err := dial(ctx)
+	if err == nil {
+		c.Close()
+		return
+	}
+	mend := "start what listens there, or correct host and port; a firewall may be in between"
+	if errors.Is(err, unix.ECONNREFUSED) {
+		mend = "start what listens on " + address + ", or correct host and port"
+	}
+	d.Find(fmt.Sprintf("%s takes no connection: %v", address, err),
+		"records wait for it, and are dropped when there is no room", mend)
+}
+
+// answerWithin is the longest that a host is waited for.
+const answerWithin = 5 * time.Second
+
+// Resolves finds a host name that has no address, and reports whether it has one.
+func Resolves(d *engine.DoctorReport, host string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
@@ -59,7 +83,9 @@ func Resolves(d *engine.DoctorReport, host string) {
 		}
 		d.Find(fmt.Sprintf("host %s does not resolve: %s", host, why), "nothing can be sent there",
 			fmt.Sprintf("correct host, or have the name known: getent hosts %s", host))
+		return false
 	}
+	return true
 }
 
 // Writable finds a path at which no file can be made, or the file there cannot be written.

@@ -15,19 +15,23 @@ func init() {
 		Doc: `Writes a flow as one line of text, both directions, for LOGEMU and SYSLOG.
 
 A stack needs IP2STR before it. With compat = "ulogd2" the type and the code of ICMP are exchanged, and ICMPv6, SCTP, DCCP and UDP-Lite are shown by their
-number alone, as ulogd2 does.`,
+number alone, as ulogd2 does.
+
+extra_keys = true adds the conntrack entry's number and the state of a TCP connection, where the record has them: ID=3190434 STATE=TIME_WAIT.`,
 		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,print1:PRINTFLOW,sys1:SYSLOG"
 `,
 		Compat: true,
-		Filter: func() engine.Filter { return printflow{} },
+		Filter: func() engine.Filter { return &printflow{} },
 	})
 }
 
-type printflow struct{}
+type printflow struct{ extra bool }
 
-func (printflow) Options(*engine.Options) {}
+func (f *printflow) Options(o *engine.Options) {
+	o.Bool(&f.extra, "extra_keys", false, "show also what ulogd2 does not: ID and STATE")
+}
 
-func (printflow) Bind(p *engine.Binder) engine.Stage {
+func (f *printflow) Bind(p *engine.Binder) engine.Stage {
 	s := &stage{compat: p.Settings().CompatULOGD2()}
 	s.event = engine.Want(p, key.CTEvent)
 	s.icmpType, s.icmpCode = engine.Want(p, key.ICMPType), engine.Want(p, key.ICMPCode)
@@ -42,6 +46,9 @@ func (printflow) Bind(p *engine.Binder) engine.Stage {
 		sport: engine.Want(p, key.ReplySport), dport: engine.Want(p, key.ReplyDport),
 		packets: engine.Want(p, key.ReplyPackets), octets: engine.Want(p, key.ReplyOctets),
 	}
+	if f.extra {
+		s.more, s.id, s.state = true, engine.Want(p, key.CTID), engine.Want(p, key.CTTCPState)
+	}
 	s.print = engine.Give(p, p.Group(), key.Print)
 	return s
 }
@@ -53,6 +60,9 @@ type stage struct {
 	orig, reply          half
 	print                engine.Col[engine.String]
 	compat               bool
+	more                 bool // extra_keys
+	id                   engine.Col[uint32]
+	state                engine.Col[uint8]
 }
 
 // half is one direction.
@@ -78,10 +88,29 @@ func (s *stage) Consume(b *engine.Batch) {
 		}
 		text = s.half(append(text, "ORIG: "...), &s.orig, b, r)
 		text = s.half(append(text, ", REPLY: "...), &s.reply, b, r)
-		text = append(text, '\n')
+		text = append(s.extra(text, b, r), '\n')
 		print[r] = engine.String(b.SetText(text, start))
 		have[r] |= bit
 	}
+}
+
+// extra writes what extra_keys asks for.
+func (s *stage) extra(t []byte, b *engine.Batch, r engine.Row) []byte {
+	if !s.more || !s.id.Has(b, r) && !s.state.Has(b, r) {
+		return t
+	}
+	t = append(t, ", "...)
+	if s.id.Has(b, r) {
+		t = appendNumber(t, "ID=", s.id.Of(b)[r])
+	}
+	if s.state.Has(b, r) {
+		if state := s.state.Of(b)[r]; state < key.TCPStates {
+			t = append(append(append(t, "STATE="...), key.TCPStateNames[state]...), ' ')
+		} else {
+			t = appendNumber(t, "STATE=", state)
+		}
+	}
+	return t
 }
 
 func (s *stage) half(t []byte, h *half, b *engine.Batch, r engine.Row) []byte {

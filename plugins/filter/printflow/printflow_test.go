@@ -3,6 +3,7 @@ package printflow
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	_ "ulogd/plugins/filter/ip2str"
@@ -61,6 +62,40 @@ func TestLines(t *testing.T) {
 			stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,s:IP2STR,p:PRINTFLOW,o:RECORD\"]\n[in]\nfeed = %q\n[p]\ncompat = %q\n[o]\nname = %q\nkeys = [\"print\"]", name, compat, name))
 			if got := stacktest.Recorded(name); len(got) != 1 || got[0] != want {
 				t.Errorf("compat %s: got  %q\nwant %q", compat, got, want)
+			}
+		}
+	}
+}
+
+// TestExtra: the entry's number and the state of TCP, where they are asked for and a record has them.
+func TestExtra(t *testing.T) {
+	rec := func(more ...string) map[string]string {
+		m := map[string]string{
+			"oob.family": "2", "orig.ip.saddr": "10.0.0.1", "orig.ip.daddr": "10.0.0.2", "orig.ip.protocol": "6",
+		}
+		for i := 0; i < len(more); i += 2 {
+			m[more[i]] = more[i+1]
+		}
+		return m
+	}
+	rows := []map[string]string{
+		rec("ct.id", "3190434", "ct.tcp.state", "7"), rec("ct.tcp.state", "200"), rec("ct.id", "5"), rec(),
+	}
+	for extra, ends := range map[string][]string{
+		"true":  {", ID=3190434 STATE=TIME_WAIT \n", ", STATE=200 \n", ", ID=5 \n", "BYTES=0 \n"},
+		"false": {"BYTES=0 \n", "BYTES=0 \n", "BYTES=0 \n", "BYTES=0 \n"},
+	} {
+		name := t.Name() + extra
+		stacktest.Feed(name, rows...)
+		stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,s:IP2STR,p:PRINTFLOW,o:RECORD\"]\n[in]\nfeed = %q\n[p]\n"+
+			"extra_keys = %s\n[o]\nname = %q\nkeys = [\"print\"]", name, extra, name))
+		got := stacktest.Recorded(name)
+		if len(got) != len(ends) {
+			t.Fatalf("%d lines", len(got))
+		}
+		for i, end := range ends {
+			if !strings.HasSuffix(got[i], "BYTES=0 "+strings.TrimPrefix(end, "BYTES=0 ")) {
+				t.Errorf("extra_keys = %s: %q, want the end %q", extra, got[i], end)
 			}
 		}
 	}

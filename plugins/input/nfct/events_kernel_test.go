@@ -150,8 +150,13 @@ func TestEachEvent(t *testing.T) {
 				(start < fmt.Sprint(before) || start > fmt.Sprint(time.Now().Unix())) {
 				t.Errorf("a beginning at %s, before %d", start, before)
 			}
-			if _, ended := m["flow.end.sec"]; ended != (event == "4") {
+			if _, told := m["flow.end.sec"]; told != (event != "1") {
 				t.Errorf("end of %q", ours[n])
+			}
+			if at := m["flow.end.sec"]; event == "2" &&
+				(at < fmt.Sprint(before) || at > fmt.Sprint(time.Now().Unix()) ||
+					m["flow.end.usec"] == "" || m["flow.end.reason"] != "") {
+				t.Errorf("a change at %s, before %d: %q", at, before, ours[n])
 			}
 			if event == "4" && (m["flow.end.reason"] != "3" || m["ct.tcp.state"] != "7") {
 				t.Errorf("end of %q", ours[n])

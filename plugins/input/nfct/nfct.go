@@ -137,7 +137,7 @@ func (n *nfct) Backpressure() bool { return n.reliable }
 // Open opens the sockets and subscribes.
 func (n *nfct) Open(env *engine.Env) (err error) {
 	n.env = env
-	n.tally.open(env.Stats, n.hash, n.filter.hidden)
+	n.tally.open(env.Stats, n.hash, n.translated, n.filter.hidden)
 	n.sayHidden()
 	n.losses.open(env.Stats, n.hash)
 	n.Widen()

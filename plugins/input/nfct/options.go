@@ -29,6 +29,7 @@ type settings struct {
 
 	markFilter    []string
 	zoneFilter    []string
+	translated    bool
 	fixSysctl     bool
 	excludeSelf   bool
 	initialDump   bool
@@ -83,6 +84,9 @@ func (n *nfct) Options(o *engine.Options) {
 	o.Strings(&s.markFilter, "accept_mark_filter", nil,
 		"marks as VALUE or VALUE/MASK; connections with another mark are left out")
 	o.Strings(&s.zoneFilter, "accept_zone_filter", nil, "conntrack zones; connections of others are left out")
+	o.Bool(&s.translated, "translated_only", false,
+		"report connections alone whose addresses or ports are translated (NAT); the others are left out, and counted as "+
+			"filtered (not_translated)")
 	o.Bool(&s.fixSysctl, "fix_sysctl", false,
 		"switch on nf_conntrack_acct, nf_conntrack_timestamp and nf_conntrack_events where they are "+
 			"off, instead of only saying so")

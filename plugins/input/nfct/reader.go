@@ -17,6 +17,7 @@ type reader struct {
 	in *nfct
 	rows.Filler
 	malformedRows, longRows, leftOut int
+	untranslated                     int    // of translated_only
 	hidden                           [2]int // IPv4, IPv6: left out for their family
 	unknownEnds                      int
 	recovering                       bool // records are of ends that were not seen
@@ -67,6 +68,10 @@ func (r *reader) leaveOut(f *ctnetlink.Flow) {
 
 // emit makes a row of the connection if its mark is wanted, and reports whether it did.
 func (r *reader) emit(f *ctnetlink.Flow, reason uint8, start, end int64) bool {
+	if r.in.translated && f.Status&ctnetlink.StatusNAT == 0 {
+		r.untranslated++
+		return false
+	}
 	if !r.in.filter.acceptsMark(f.Mark) {
 		r.leftOut++
 		return false
@@ -103,6 +108,9 @@ func (r *reader) finish() {
 	}
 	if r.leftOut > 0 {
 		b.Skip(r.leftOut)
+	}
+	if r.untranslated > 0 {
+		r.in.untranslated.Rows(b, r.untranslated)
 	}
 	for i, n := range r.hidden {
 		if n > 0 {

@@ -21,8 +21,8 @@ func (r *reader) event(f *ctnetlink.Flow, now int64) {
 		r.alive(f, now)
 	case f.Event == key.EventNew:
 		r.emit(f, 0, pick(f.Start, pick(f.Stamp, now)), 0)
-	default:
-		r.emit(f, 0, f.Start, 0)
+	default: // of a change the time is told, too
+		r.emit(f, 0, f.Start, pick(f.Stamp, now))
 	}
 }
 

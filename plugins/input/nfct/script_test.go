@@ -108,7 +108,7 @@ func playWith(t testing.TB, configure func(*settings), before func(*script)) *sc
 		s.n = n
 		s.played = &played{nfct: n, open: func(env *engine.Env) {
 			n.env, n.dump.why, n.listening = env, idle, true
-			n.tally.open(env.Stats, n.hash, n.filter.hidden)
+			n.tally.open(env.Stats, n.hash, n.translated, n.filter.hidden)
 			n.losses.open(env.Stats, n.hash)
 			n.rows.Open("")
 			h := table.NewHasher()

@@ -14,6 +14,7 @@ var families = [2]string{"IPv4", "IPv6"}
 // tally counts what becomes of messages and of remembered connections.
 type tally struct {
 	hidden               [2]*engine.Exclusion // IPv4, IPv6
+	untranslated         *engine.Exclusion
 	malformed, truncated *engine.Drop
 	ownFlows, duplicates *engine.Counter
 	liveFlows, forgotten *engine.Counter
@@ -25,7 +26,10 @@ type tally struct {
 	endUnknown           *engine.Counter
 }
 
-func (c *tally) open(s *engine.Stats, remember bool, hidden [2]bool) {
+func (c *tally) open(s *engine.Stats, remember, translated bool, hidden [2]bool) {
+	if translated {
+		c.untranslated = s.Exclusion("not_translated", "connections that are not translated (translated_only)")
+	}
 	for i, name := range families {
 		if !hidden[i] {
 			continue

@@ -104,6 +104,13 @@ func (s *Settings) Dial(ctx context.Context, network, address string) (net.Conn,
 // closingFor is how long a peer that answers may take to acknowledge the end of a connection.
 const closingFor = 2 * time.Second
 
+// Try connects over TCP as Dial does, but from any port: the one to be may be in use, by the daemon that runs.
+func (s *Settings) Try(ctx context.Context, address string) (net.Conn, error) {
+	any := *s
+	any.sourcePort = 0
+	return any.Dial(ctx, "tcp", address)
+}
+
 // local returns where a connection begins. Without an address it is of either family.
 func (s *Settings) local(network string) net.Addr {
 	ip, zone, port := net.IP(s.source.AsSlice()), s.source.Zone(), int(s.sourcePort)

@@ -19,7 +19,11 @@ func (o *output) Doctor(d *engine.DoctorReport) {
 		o.file.doctor(d)
 		return
 	}
-	o.Settings.Doctor(d)
+	if o.datagrams() {
+		o.Settings.Doctor(d)
+	} else {
+		o.Answers(d)
+	}
 	if o.secure() {
 		o.identity.Doctor(d)
 	}

@@ -2,6 +2,7 @@
 package json
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -44,6 +45,8 @@ type json struct {
 	device                       string
 	timestamp, eventv1, boolable bool
 	keys                         engine.Selection
+	nested                       bool
+	separator                    string
 
 	clock  text.Second
 	offset []byte // from UTC, of the clock's second
@@ -62,10 +65,18 @@ func (j *json) Options(o *engine.Options) {
 	o.String(&j.host, "host", "127.0.0.1", "name or address of the peer")
 	o.String(&j.port, "port", "12345", "port number or name of a service")
 	j.keys.Options(o)
+	o.Bool(&j.nested, "nested", false, "an object for each part of a key's name, such as "+
+		"{\"ct\": {\"mark\": 1}}. A key that others continue, as ct.zone.orig does ct.zone, is the member value of "+
+		"theirs: {\"zone\": {\"value\": 1, \"orig\": 1}}")
+	o.String(&j.separator, "separator", ".", "what stands between the parts of a key's name in place of a "+
+		"point, such as _: Elasticsearch takes ct.zone beside ct.zone.orig for a number and an object in one")
 	j.peer.From.Options(o)
 }
 
 func (j *json) Validate() error {
+	if j.nested && j.separator != "." {
+		return errors.New("separator: nested = true leaves nothing between the parts of names; remove one of them")
+	}
 	if j.mode != "tcp" && j.mode != "udp" {
 		return j.peer.From.Unused("mode = " + j.mode + " sends nothing to another machine; set mode = tcp or udp")
 	}

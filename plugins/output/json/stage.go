@@ -5,6 +5,7 @@ package json
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
@@ -20,17 +21,21 @@ type stage struct {
 	start   []byte // `{`, version, and the name of the time stamp
 	device  []byte // `"dvc": "..."`
 	members []member
+	objects []enclosing // nested: those that members stand in
+	order   []int       // nested: members, those of an object together
+	open    []int       // nested: the objects that members stand in now
 }
 
 // member is a key that objects can have.
 type member struct {
 	engine.Field
 	name  string
-	label []byte // `, "name": `
+	label []byte // `, "name": `, nested without what stands in front of the name
 	// Other keys of the same name: where one of the earlier stands already the object has its last
 	// valid value in that place.
 	earlier, later []int
-	action         bool // raw.label in words
+	action         bool  // raw.label in words
+	within         []int // nested: the objects around it, by where they stand in objects
 }
 
 func (j *json) bindStage(p *engine.Binder) engine.Stage {
@@ -50,6 +55,9 @@ func (j *json) bindStage(p *engine.Binder) engine.Stage {
 	for _, f := range j.keys.Fields(p) {
 		s.add(f)
 	}
+	if s.nested {
+		s.nest()
+	}
 	return s
 }
 
@@ -62,7 +70,7 @@ func (s *stage) add(f engine.Field) {
 			return
 		}
 	}
-	m := member{Field: f, name: f.Name}
+	m := member{Field: f, name: strings.ReplaceAll(f.Name, ".", s.separator)}
 	if f.Key.CIM != "" {
 		m.name = f.Key.CIM
 	}
@@ -99,9 +107,13 @@ func (s *stage) Consume(b *engine.Batch) {
 			buf = append(buf, `", `...)
 		}
 		buf = append(buf, s.device...)
-		for i := range s.members {
-			if m := &s.members[i]; m.Has(b, r) {
-				buf = s.appendMember(buf, m, b, r)
+		if s.nested {
+			buf = s.appendNested(buf, b, r)
+		} else {
+			for i := range s.members {
+				if m := &s.members[i]; m.Has(b, r) {
+					buf = s.appendMember(buf, m, b, r)
+				}
 			}
 		}
 		buf = s.End(append(buf, "}\n"...))
@@ -120,18 +132,29 @@ func (s *stage) appendTime(buf []byte, t engine.Time, seconds bool) []byte {
 }
 
 func (s *stage) appendMember(buf []byte, m *member, b *engine.Batch, r engine.Row) []byte {
+	if s.told(m, b, r) {
+		return buf
+	}
+	return s.appendValue(append(buf, m.label...), m, b, r)
+}
+
+// told reports whether the object has a member of that name already.
+func (s *stage) told(m *member, b *engine.Batch, r engine.Row) bool {
 	for _, i := range m.earlier {
 		if s.members[i].Has(b, r) {
-			return buf
+			return true
 		}
 	}
-	label := m.label
+	return false
+}
+
+// appendValue appends the value of a member, or of the last one of its name.
+func (s *stage) appendValue(buf []byte, m *member, b *engine.Batch, r engine.Row) []byte {
 	for _, i := range m.later {
 		if s.members[i].Has(b, r) {
 			m = &s.members[i]
 		}
 	}
-	buf = append(buf, label...)
 	switch m.Type() {
 	case engine.StringType, engine.RawTextType:
 		return appendString(buf, m.Bytes(b, r))

@@ -20,8 +20,8 @@ type stage struct {
 	*sink.Writer
 	print   engine.Col[engine.String]
 	at      engine.Col[engine.Time]
-	local   []byte // " ulogd[PID]: "
-	server  []byte // " HOST ulogd PID - - "
+	local   []byte // " IDENT[PID]: "
+	server  []byte // " HOST IDENT PID - - "
 	message []byte
 }
 
@@ -33,7 +33,7 @@ func (s *syslog) Bind(p *engine.Binder) engine.Stage {
 	}
 	return &stage{
 		syslog: s, Writer: s.Sink.Bind(p, s.target()), print: engine.Require(p, key.Print), at: engine.Want(p, key.OOBTime),
-		local: []byte(" ulogd[" + pid + "]: "), server: []byte(" " + host + " ulogd " + pid + " - - "),
+		local: []byte(" " + s.ident + "[" + pid + "]: "), server: []byte(" " + host + " " + s.ident + " " + pid + " - - "),
 	}
 }
 

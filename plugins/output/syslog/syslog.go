@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"ulogd/engine"
@@ -43,6 +44,7 @@ type syslog struct {
 	host, port                   string
 	caFile, certFile, privateKey string
 	timeFormat                   string
+	ident                        string
 	serverName                   string
 
 	priority string      // "<29>"
@@ -62,6 +64,8 @@ func (s *syslog) Options(o *engine.Options) {
 	o.Enum(&s.level, "level", "LOG_NOTICE", levels, "how urgent it is")
 	o.Enum(&s.transport, "transport", "local", []string{"local", "udp", "tcp", "tls"}, "local: the socket of syslog(3); otherwise RFC 5424 to host")
 	text.Stamp(o, &s.timeFormat)
+	o.String(&s.ident, "ident", "ulogd",
+		"program that messages are said to be from: syslog(3)'s ident, the APP-NAME of RFC 5424")
 	o.String(&s.socket, "socket", "/dev/log", "the local log's socket")
 	o.String(&s.host, "host", "", "name or address of the log server")
 	o.String(&s.port, "port", "", "its port; unset: 514 for udp, 601 for tcp, 6514 for tls")
@@ -75,8 +79,13 @@ func (s *syslog) Options(o *engine.Options) {
 var defaultPorts = map[string]string{"udp": "514", "tcp": "601", "tls": "6514"}
 
 func (s *syslog) Validate() error {
+	if !isName(s.ident) {
+		return fmt.Errorf("ident: must have 1 to %d characters of ASCII without blanks, brackets and colons, is %q",
+			mostIdent, s.ident)
+	}
 	if s.transport == "local" {
-		return s.peer.From.Unused("transport = local sends nothing to another machine; set another transport")
+		return s.peer.From.Unused(
+			"transport = local sends nothing to another machine; set another transport")
 	}
 	if s.timeFormat != "rfc3164" {
 		return errors.New("time_format: is for transport local alone; the others write what RFC 5424 asks for, with year and zone")
@@ -94,6 +103,19 @@ func (s *syslog) Validate() error {
 		return errors.New("key_file: cert_file and key_file go together; set both or none")
 	}
 	return s.peer.From.Validate()
+}
+
+// mostIdent is how long an APP-NAME may be (RFC 5424 section 6).
+const mostIdent = 48
+
+// isName reports whether readers of either form find the end of a program's name.
+func isName(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte("[]:", s[i]) >= 0 {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= mostIdent
 }
 
 // Open sets the clock and connects.

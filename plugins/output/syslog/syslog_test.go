@@ -256,9 +256,37 @@ func TestTLSWrongName(t *testing.T) {
 	}
 }
 
+// TestIdent: messages are said to be from the program that ident names, in both forms.
+func TestIdent(t *testing.T) {
+	if got := local(t, packet, map[string]string{"ident": "fw-edge"}); !strings.Contains(got, fmt.Sprintf(" fw-edge[%d]: ", os.Getpid())) {
+		t.Errorf("got %q", got)
+	}
+	l, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	host, port, _ := net.SplitHostPort(l.LocalAddr().String())
+	st := start(t, map[string]string{"transport": "udp", "host": host, "port": port, "ident": "fw-edge"})
+	st.Send(packet)
+	l.SetReadDeadline(time.Now().Add(20 * time.Second))
+	buf := make([]byte, 2000)
+	n, _, err := l.ReadFrom(buf)
+	if f := strings.Fields(string(buf[:n])); err != nil || len(f) < 5 || f[3] != "fw-edge" || f[4] != fmt.Sprint(os.Getpid()) {
+		t.Errorf("got %q, %v", buf[:n], err)
+	}
+	st.End()
+}
+
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ option, value, with string }{
-		{"facility", "LOG_MAIL", "LOG_LOCAL7"}, {"level", "LOUD", "LOG_DEBUG"}, {"transport", "udp", "host"},
+		{"ident", "", "ident: must have 1 to 48"},
+		{"ident", "a b", "is \"a b\""},
+		{"ident", "x[1]", "brackets"},
+		{"ttl", "3", "ttl: transport = local sends nothing to another machine"},
+		{"facility", "LOG_MAIL", "LOG_LOCAL7"},
+		{"level", "LOUD", "LOG_DEBUG"},
+		{"transport", "udp", "host"},
 	} {
 		got := stacktest.Setup{Output: "SYSLOG", Options: map[string]string{c.option: c.value}, Shape: []stacktest.Record{packet}}.Refusal(t)
 		if !strings.Contains(got, c.with) {

@@ -3,12 +3,23 @@
 package collector
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/doctor"
 )
+
+// Answers finds collectors over TCP that take no connection, or whose names have no address.
+func (s *Settings) Answers(d *engine.DoctorReport) {
+	for _, a := range s.Addresses {
+		doctor.Answers(d, a.Host, a.String(), func(ctx context.Context) (net.Conn, error) {
+			return s.Network.Try(ctx, a.String())
+		})
+	}
+}
 
 // Doctor finds collectors whose names have no address. An output that embeds Settings has this
 // method too.

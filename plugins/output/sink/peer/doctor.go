@@ -3,6 +3,7 @@
 package peer
 
 import (
+	"context"
 	"net"
 	"os"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"ulogd/engine/doctor"
 )
 
-// Doctor finds a peer whose name has no address, or a local socket that nobody has made.
+// Doctor finds a peer whose name has no address or that takes no connection, or a local socket that nobody has made.
 func (p *Peer) Doctor(d *engine.DoctorReport) {
 	if strings.HasPrefix(p.Network, "unix") {
 		if _, err := os.Stat(p.Address); err != nil {
@@ -19,7 +20,14 @@ func (p *Peer) Doctor(d *engine.DoctorReport) {
 		}
 		return
 	}
-	if host, _, err := net.SplitHostPort(p.Address); err == nil {
+	host, _, err := net.SplitHostPort(p.Address)
+	switch {
+	case err != nil:
+	case p.Network == "tcp":
+		doctor.Answers(d, host, p.Address, func(ctx context.Context) (net.Conn, error) {
+			return p.From.Try(ctx, p.Address)
+		})
+	default:
 		doctor.Resolves(d, host)
 	}
 }
