@@ -31,14 +31,14 @@ func CPUTime(pid int) (total time.Duration) {
 	return total
 }
 
-// WaitIdle waits, for a minute at most, until a process uses less than a tenth of a processor: what it
-// does by the clock remains.
+// WaitIdle waits, for a minute at most, until a process uses less than a fiftieth of a processor: what
+// it does by the clock remains.
 func WaitIdle(pid int) {
 	const look = 500 * time.Millisecond
 	for last, tries := CPUTime(pid), 0; tries < 120; tries++ {
 		time.Sleep(look)
 		now := CPUTime(pid)
-		if now-last < look/10 {
+		if now-last < look/50 {
 			return
 		}
 		last = now

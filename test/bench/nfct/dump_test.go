@@ -3,7 +3,6 @@ package nfct
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/plugins/input/netlink/nlattr"
+	"ulogd/test/bench/measure"
 	"ulogd/test/nstest"
 )
 
@@ -47,7 +47,7 @@ func BenchmarkNFCTTable(b *testing.B) {
 	const section = "[ct1]\nhash_max_entries=1048576\nhash_buckets=1048576\n"
 	remember := config("ulogd.conf", "stack=ct1:NFCT,null:NULL\n"+section)
 	stateless := config("stateless.conf", "stack=ct1:NFCT,null:NULL\n[ct1]\nhash_enable=0\nevent_mask=4\nexport_on_exit=1\n")
-	peer := config("ulogd2.conf", theirs.load("ulogd_inpflow_NFCT.so", "ulogd_output_GPRINT.so")+
+	peer := config("ulogd2.conf", theirs.Load("inpflow_NFCT", "output_GPRINT")+
 		"stack=ct1:NFCT,g:GPRINT\n"+section+"[g]\nfile=/dev/null\n")
 
 	var floor, listing, first, read, other []float64
@@ -59,21 +59,21 @@ func BenchmarkNFCTTable(b *testing.B) {
 		first, memory = append(first, c), max(memory, kib<<10)
 		c, kib = atExit(b, ns, ours, stateless)
 		read, passing = append(read, c), max(passing, kib<<10)
-		c, _ = start(b, ns, theirs.program, peer)
+		c, _ = start(b, ns, theirs.Program, peer)
 		other = append(other, c)
 	}
-	b.ReportMetric(median(floor), "µs/entry-received")
-	b.ReportMetric(median(read), "µs/entry-decoded")
-	b.ReportMetric(median(first), "µs/entry-remembered")
-	b.ReportMetric(median(listing), "µs/entry-of-conntrack-L")
-	b.ReportMetric(median(other), "µs/entry-of-ulogd2")
+	b.ReportMetric(measure.Percentile(floor, 50), "µs/entry-received")
+	b.ReportMetric(measure.Percentile(read, 50), "µs/entry-decoded")
+	b.ReportMetric(measure.Percentile(first, 50), "µs/entry-remembered")
+	b.ReportMetric(measure.Percentile(listing, 50), "µs/entry-of-conntrack-L")
+	b.ReportMetric(measure.Percentile(other, 50), "µs/entry-of-ulogd2")
 	b.ReportMetric(float64(memory)/(1<<20), "MiB-remembered")
 	b.ReportMetric(float64(passing)/(1<<20), "MiB-decoded")
 	b.Logf("µs of CPU time per entry: %.2f the kernel alone, %.2f decoded, %.2f remembered, %.2f conntrack -L, %.2f ulogd2", floor, read, first, listing, other)
 	if memory > mostMemory {
 		b.Errorf("%d MiB for %d connections, at most %d are allowed", memory>>20, entries, mostMemory>>20)
 	}
-	if m, k := median(read), median(floor); m > max(most, k+mostAdded) {
+	if m, k := measure.Percentile(read, 50), measure.Percentile(floor, 50); m > max(most, k+mostAdded) {
 		b.Errorf("%.2f µs of CPU time per entry of a dump, the kernel alone takes %.2f; at most %.1f, or %.1f more than the kernel, are allowed", m, k, most, mostAdded)
 	}
 }
@@ -84,8 +84,8 @@ func start(b *testing.B, ns *nstest.NS, program, config string) (micros float64,
 	b.Helper()
 	p := ns.Start(b, program+" -v -l 3 -c "+config)
 	p.WaitSubscribed(20 * time.Second)
-	idle(p.PID())
-	used := cpu(b, p.PID())
+	measure.WaitIdle(p.PID())
+	used := measure.CPUTime(p.PID())
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		b.Fatal(err)
@@ -101,7 +101,7 @@ func atExit(b *testing.B, ns *nstest.NS, program, config string) (micros float64
 	b.Helper()
 	p := ns.Start(b, program+" -v -l 3 -c "+config)
 	p.WaitSubscribed(20 * time.Second)
-	idle(p.PID())
+	measure.WaitIdle(p.PID())
 	state := p.Stop(syscall.SIGTERM)
 	return (state.UserTime() + state.SystemTime()).Seconds() * 1e6 / entries, int(state.SysUsage().(*syscall.Rusage).Maxrss)
 }
@@ -150,32 +150,15 @@ func drain(b *testing.B, ns *nstest.NS) (micros float64) {
 	return micros
 }
 
-// peers is ulogd2.
-type peers struct{ program, plugins string }
-
-// load returns the [global] section that loads plugins.
-func (p peers) load(plugins ...string) string {
-	text := "[global]\n"
-	for _, name := range plugins {
-		text += fmt.Sprintf("plugin=%q\n", filepath.Join(p.plugins, name))
-	}
-	return text
-}
-
 // programs builds this daemon and finds ulogd2.
-func programs(b *testing.B) (ours string, theirs peers) {
+func programs(b *testing.B) (ours string, theirs measure.Ulogd2) {
 	b.Helper()
 	ours, err := nstest.BuildDaemon(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	program, err := exec.LookPath("ulogd")
-	if err != nil {
+	if theirs, err = measure.FindUlogd2(); err != nil {
 		b.Fatal(err)
 	}
-	plugins, err := filepath.Glob("/usr/lib/*/ulogd")
-	if err != nil || len(plugins) == 0 {
-		b.Fatal("the plugins of ulogd2 are not installed")
-	}
-	return ours, peers{program, plugins[0]}
+	return ours, theirs
 }

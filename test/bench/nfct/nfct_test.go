@@ -9,14 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"ulogd/test/bench/measure"
 	"ulogd/test/nstest"
 )
 
@@ -25,9 +24,6 @@ const flows = 300_000
 
 // rounds is how often each daemon runs; the medians are compared.
 const rounds = 3
-
-// clockTick is what /proc/PID/stat counts CPU time in (USER_HZ).
-const clockTick = 10 * time.Millisecond
 
 const common = `
 [ct1]
@@ -46,7 +42,7 @@ func BenchmarkNFCT(b *testing.B) {
 	nstest.Need(b, "root", "nf_conntrack", "tool:conntrack", "tool:ulogd")
 	nstest.ConntrackMax(b, flows+1000)
 	ours, theirs := programs(b)
-	load := theirs.load("ulogd_inpflow_NFCT.so", "ulogd_output_IPFIX.so")
+	load := theirs.Load("inpflow_NFCT", "output_IPFIX")
 	const stack = "stack=ct1:NFCT,ipfix1:IPFIX\n"
 
 	for _, mode := range []struct {
@@ -58,10 +54,10 @@ func BenchmarkNFCT(b *testing.B) {
 			options := fmt.Sprintf(common, mode.hash, mode.mask)
 			var mine, other []float64
 			for range rounds {
-				other = append(other, perFlow(b, theirs.program, load+stack+options))
+				other = append(other, perFlow(b, theirs.Program, load+stack+options))
 				mine = append(mine, perFlow(b, ours, stack+options))
 			}
-			m, t := median(mine), median(other)
+			m, t := measure.Percentile(mine, 50), measure.Percentile(other, 50)
 			b.ReportMetric(m, "µs/flow")
 			b.ReportMetric(t, "µs/flow-of-ulogd2")
 			b.ReportMetric(m/t, "ratio")
@@ -70,11 +66,6 @@ func BenchmarkNFCT(b *testing.B) {
 			}
 		})
 	}
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
 }
 
 // perFlow runs a daemon through a storm and returns the CPU time of each flow that reached the
@@ -91,11 +82,11 @@ func perFlow(b *testing.B, program, config string) float64 {
 	p := ns.Start(b, program+" -v -l 3 -c "+path)
 	p.WaitSubscribed(20 * time.Second)
 	nstest.FillConntrack(b, ns, flows)
-	idle(p.PID())
-	before := cpu(b, p.PID())
+	measure.WaitIdle(p.PID())
+	before := measure.CPUTime(p.PID())
 	ns.Run(b, "conntrack -F")
-	idle(p.PID())
-	used := cpu(b, p.PID()) - before
+	measure.WaitIdle(p.PID())
+	used := measure.CPUTime(p.PID()) - before
 	p.Stop(syscall.SIGTERM)
 	got := received.Load() / recordSize(config)
 	if got < flows/2 {
@@ -145,46 +136,4 @@ func collect(b *testing.B, ns *nstest.NS) *atomic.Int64 {
 		}
 	}()
 	return n
-}
-
-// idle waits until a process uses no CPU time for half a second.
-func idle(pid int) {
-	last, since := time.Duration(-1), time.Now()
-	for time.Since(since) < 500*time.Millisecond {
-		time.Sleep(50 * time.Millisecond)
-		if now, err := cpuOf(pid); err != nil || now != last {
-			last, since = now, time.Now()
-		}
-		if last < 0 {
-			return
-		}
-	}
-}
-
-func cpu(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	d, err := cpuOf(pid)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return d
-}
-
-// cpuOf reads user and system time of a process, fields 14 and 15 of /proc/PID/stat.
-func cpuOf(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return -1, err
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	f := strings.Fields(rest)
-	var ticks int64
-	for _, v := range f[11:13] {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil {
-			return -1, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * clockTick, nil
 }

@@ -12,9 +12,10 @@ import (
 	"runtime"
 	"strings"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/test/bench/measure"
 )
 
 // result is one flood.
@@ -57,7 +58,7 @@ func flood(dir, program string, threshold, packets int) (r result, err error) {
 	if err := waitReady(daemon.Process.Pid); err != nil {
 		return r, fmt.Errorf("%w: %s", err, log.String())
 	}
-	before, start := cpuTime(daemon.Process.Pid), time.Now()
+	before, start := measure.CPUTime(daemon.Process.Pid), time.Now()
 	if r.sent, err = send(packets); err != nil {
 		return r, err
 	}
@@ -73,7 +74,7 @@ func flood(dir, program string, threshold, packets int) (r result, err error) {
 			last, quiet = size, 0
 		}
 	}
-	r.cpu = cpuTime(daemon.Process.Pid) - before
+	r.cpu = measure.CPUTime(daemon.Process.Pid) - before
 	daemon.Process.Signal(unix.SIGTERM)
 	daemon.Wait()
 	text, err := os.ReadFile(file)
@@ -142,27 +143,6 @@ func waitReady(pid int) error {
 	return fmt.Errorf("the daemon does not read the group")
 }
 
-// cpuTime is what all threads of a process have run, in nanoseconds by the scheduler's clock (first
-// field of schedstat): utime and stime of /proc/PID/stat are sampled, and a daemon that wakes at
-// ticks of the clock is sampled wrongly.
-func cpuTime(pid int) (total time.Duration) {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	for _, f := range files {
-		if text, err := os.ReadFile(f); err == nil {
-			var run int64
-			fmt.Sscan(string(text), &run)
-			total += time.Duration(run)
-		}
-	}
-	return total
-}
-
-// mmsghdr is struct mmsghdr of sendmmsg(2).
-type mmsghdr struct {
-	hdr unix.Msghdr
-	len uint32
-}
-
 // send sends packets as fast as one CPU can, from within the far namespace, and returns how many
 // left.
 func send(packets int) (sent int, err error) {
@@ -192,20 +172,16 @@ func send(packets int) (sent int, err error) {
 			if err := unix.Connect(fd, &to); err != nil {
 				return err
 			}
-			var data [payload]byte
-			iov := unix.Iovec{Base: &data[0]}
-			iov.SetLen(payload)
-			var msgs [64]mmsghdr
-			for i := range msgs {
-				msgs[i].hdr.Iov = &iov
-				msgs[i].hdr.SetIovlen(1)
+			var messages [measure.MostAtOnce][]byte
+			for i := range messages {
+				messages[i] = make([]byte, payload)
 			}
-			for sent < packets {
-				n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(min(len(msgs), packets-sent)), 0, 0, 0)
-				if errno != 0 {
-					return errno
+			for s := measure.NewSender(fd, messages[:]); sent < packets; {
+				n := min(len(messages), packets-sent)
+				if err := s.Send(n); err != nil {
+					return err
 				}
-				sent += int(n)
+				sent += n
 			}
 			return nil
 		}()
