@@ -88,6 +88,8 @@ var (
 	IPVersion              = of(60, "ipVersion", engine.Unsigned8)
 	IPClassOfService       = of(5, "ipClassOfService", engine.Unsigned8)
 	IPTTL                  = of(192, "ipTTL", engine.Unsigned8)
+	MinimumTTL             = of(52, "minimumTTL", engine.Unsigned8)
+	MaximumTTL             = of(53, "maximumTTL", engine.Unsigned8)
 	TotalLengthIPv4        = only(4, of(190, "totalLengthIPv4", engine.Unsigned16))
 	PayloadLengthIPv6      = only(6, of(191, "payloadLengthIPv6", engine.Unsigned16))
 	NextHeaderIPv6         = only(6, of(193, "nextHeaderIPv6", engine.Unsigned8))

@@ -31,8 +31,14 @@ var (
 	FlowEndReason = key[uint8]("flow.end.reason", is(element.FlowEndReason), "", "why the record was made: 1 idle timeout, 2 active timeout, 3 end of flow detected, 4 forced end, 5 lack of resources")
 	FlowEpoch     = key[engine.Time]("flow.epoch", none, "ns", "the first packet that the flow cache has seen; NetFlow counts its uptime from there")
 
-	OrigTOS       = key[uint8]("orig.ip.tos", is(element.IPClassOfService), "", "type of service octet of the first packet")
-	ReplyTOS      = key[uint8]("reply.ip.tos", is(element.IPClassOfService), "", "type of service octet of the first reply")
+	OrigTOS    = key[uint8]("orig.ip.tos", is(element.IPClassOfService), "", "type of service octet of the first packet")
+	ReplyTOS   = key[uint8]("reply.ip.tos", is(element.IPClassOfService), "", "type of service octet of the first reply")
+	OrigMinTTL = key[uint8]("orig.ip.ttl.min", is(element.MinimumTTL), "hops",
+		"least time to live, or hop limit, of the packets; known of FLOW where somebody reads it")
+	OrigMaxTTL = key[uint8]("orig.ip.ttl.max", is(element.MaximumTTL), "hops",
+		"most time to live, or hop limit, of the packets; known of FLOW where somebody reads it")
+	ReplyMinTTL   = key[uint8]("reply.ip.ttl.min", is(element.MinimumTTL), "hops", "least time to live, or hop limit, of the replies")
+	ReplyMaxTTL   = key[uint8]("reply.ip.ttl.max", is(element.MaximumTTL), "hops", "most time to live, or hop limit, of the replies")
 	OrigTCPFlags  = key[uint16]("orig.tcp.flags", is(element.TCPControlBits), "", "OR of the TCP flags of all packets (RFC 9565)")
 	ReplyTCPFlags = key[uint16]("reply.tcp.flags", is(element.TCPControlBits), "", "OR of the TCP flags of all replies (RFC 9565)")
 	ReplyStart    = key[engine.Time]("reply.flow.start", is(element.FlowStartMilliseconds, element.FlowStartSysUpTime, element.FlowStartSeconds, element.FlowStartMicroseconds, element.FlowStartNanoseconds), "ns", "first packet of the reply direction")

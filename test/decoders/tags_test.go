@@ -139,3 +139,24 @@ func TestDirection(t *testing.T) {
 		}
 	}
 }
+
+// TestTimesToLive: the least and the most of a flow's packets, where fields asks for them.
+func TestTimesToLive(t *testing.T) {
+	nstest.Need(t, "tool:tshark")
+	var packets []Packet
+	for i, ttl := range []uint8{64, 57, 60} {
+		packets = append(packets, Packet{Time: time.Unix(1e9, int64(i)), Data: Build(
+			Ethernet{}, IPv4{Src: "192.0.2.1", TTL: ttl}, UDP{Src: 1000, Dst: 40000})})
+	}
+	for _, plugin := range []string{"IPFIX", "NETFLOW9"} {
+		messages := exported(t, plugin, `"sourceIPv4Address", "minimumTTL", "maximumTTL", "packetDeltaCount"`, LinkEthernet, packets)
+		text, err := exec.Command("tshark", "-r", capture(t, messages), "-d", "udp.port==4739,cflow", "-Y", "cflow.srcaddr",
+			"-T", "fields", "-e", "cflow.srcaddr", "-e", "cflow.ttl_min", "-e", "cflow.ttl_max", "-e", "cflow.packets").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := strings.TrimSpace(string(text)), "192.0.2.1\t57\t64\t3"; got != want {
+			t.Errorf("%s: tshark shows %q, want %q", plugin, got, want)
+		}
+	}
+}

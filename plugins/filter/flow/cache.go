@@ -80,7 +80,12 @@ func (c *cache) open() (err error) {
 		}
 	}
 	if c.biflow {
-		c.replies, err = take[reply](&c.memory, n*sets)
+		if c.replies, err = take[reply](&c.memory, n*sets); err != nil {
+			return err
+		}
+	}
+	if c.out.hops.wanted() {
+		c.hops, err = take[hops](&c.memory, n*sets)
 	}
 	return err
 }
@@ -252,6 +257,9 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 			last = last || y.packets == maxPackets
 		}
 		e.due = min(clock+c.inactive, e.leave)
+		if c.hops != nil {
+			c.hops[i].add((e.about^l.about)&aboutReverse != 0, in.hops.of(b, r))
+		}
 		if last {
 			c.end(i, c.whyFull(e))
 		}
@@ -289,6 +297,9 @@ func (c *cache) add(a *arrival) {
 		last = last || y.packets == maxPackets
 	}
 	e.due = min(a.clock+c.inactive, e.leave)
+	if c.hops != nil {
+		c.hops[i].add((e.about^a.look.about)&aboutReverse != 0, a.hop)
+	}
 	if last {
 		c.end(i, c.whyFull(e))
 	}
@@ -335,14 +346,14 @@ type arrival struct {
 	link  link
 
 	packets, octets uint32 // what add counts
-	flags           uint16
+	flags, hop      uint16
 }
 
 // arrival makes one of a row.
 func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Time, step uint8) arrival {
 	a := arrival{
 		tuple: &s.in.tuple.Of(b)[r], look: &s.looks[r], hash: s.hash[r], clock: clock, time: t, step: step,
-		packets: 1, octets: s.in.octets.Of(b)[r],
+		packets: 1, octets: s.in.octets.Of(b)[r], hop: s.in.hops.of(b, r),
 	}
 	if s.in.flags.Has(b, r) {
 		a.flags = s.in.flags.Of(b)[r]
@@ -412,6 +423,9 @@ func (c *cache) insert(p *arrival) uint32 {
 	}
 	if c.replies != nil {
 		c.replies[i] = reply{}
+	}
+	if c.hops != nil {
+		c.hops[i] = noHops
 	}
 	c.live++
 	c.counts.made++

@@ -114,8 +114,9 @@ func (f *flow) fields() []string {
 
 func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	s := &stage{}
-	s.in = f.inputs(p)
+	s.in = f.inputs(p, s.hopsWanted)
 	s.front = f.front(p, s.linkWanted)
+	s.front.hops = s.in.hops
 	if s.dealt = s.in.instant.Given(); s.dealt {
 		s.timeline = f.dealt
 	} else {

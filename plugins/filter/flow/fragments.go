@@ -47,6 +47,7 @@ type heldFragment struct {
 	octets uint32
 	ifout  uint32
 	id     uint32
+	hop    uint16
 	step   uint8
 	gone   bool // given already
 }

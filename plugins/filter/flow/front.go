@@ -22,6 +22,7 @@ type front struct {
 	vlan    engine.Col[uint16]
 	ifout   engine.Col[uint32]
 	octets  engine.Col[uint32]
+	hops    hopColumns
 	link    linkColumns
 
 	fixed   about  // of a packet of which nothing more is known
@@ -229,7 +230,7 @@ func (f *front) reassign(b *engine.Batch, r engine.Row, t *key.Tuple, a about, n
 		return true
 	}
 	h := heldFragment{
-		tuple: *t, time: f.timeOf(b, r), about: a, octets: f.octets.Of(b)[r], id: id, step: now.step,
+		tuple: *t, time: f.timeOf(b, r), about: a, octets: f.octets.Of(b)[r], id: id, step: now.step, hop: f.hops.of(b, r),
 	}
 	if now.clock < 0 {
 		h.time = engine.Time(clock - now.offset)
@@ -255,7 +256,7 @@ func (f *front) arrival(g *given, look *lookup) arrival {
 		}
 	}
 	*look = f.lookup(&h.tuple, a)
-	return arrival{tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step, link: h.link, ifout: h.ifout, packets: 1, octets: h.octets}
+	return arrival{tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step, link: h.link, ifout: h.ifout, packets: 1, octets: h.octets, hop: h.hop}
 }
 
 // adjust changes a packet as the settings want it before it is looked up, and returns what that

@@ -41,6 +41,7 @@ type out struct {
 	mpls             [len(key.OOBMPLS)]engine.Col[uint32]
 	epoch            engine.Col[engine.Time]
 	biflow           bool
+	hops             hopKeys
 	rsaddr, rdaddr   engine.Col[engine.Addr]
 	rprotocol        engine.Col[uint8]
 	rsport, rdport   engine.Col[uint16]
@@ -62,6 +63,7 @@ type ended struct {
 	ifout  uint32
 	reply  reply
 	link   link
+	hops   hops
 	reason uint8
 }
 
@@ -108,6 +110,7 @@ func bindOut(p *engine.Binder, biflow bool) *out {
 	for i := range o.mpls {
 		o.mpls[i] = engine.GiveExtra(p, group(&o.hasSection[i]), key.OOBMPLS[i])
 	}
+	o.hops.bind(p, biflow)
 	return o
 }
 
@@ -153,6 +156,9 @@ func (o *out) add(c *cache, i uint32, reason uint8) {
 	if c.replies != nil {
 		d.reply = c.replies[i]
 	}
+	if c.hops != nil {
+		d.hops = c.hops[i]
+	}
 }
 
 // tupleOf returns an entry's tuple, its initiator first.
@@ -178,6 +184,9 @@ func (o *out) settle(c *cache) {
 		}
 		if o.biflow {
 			o.fillReplies(b, at, list[:n])
+		}
+		if c.hops != nil {
+			o.hops.fill(b, at, list[:n])
 		}
 		b.Fill(at + n)
 		o.waiting += n

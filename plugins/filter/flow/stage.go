@@ -54,12 +54,13 @@ type inputs struct {
 	ifout    engine.Col[uint32]
 	segments engine.Col[uint32]
 	instant  engine.Col[instant] // by the dealer
+	hops     hopColumns
 
 	unreadable                *engine.Drop
 	notIP, filtered, absorbed *engine.Counter
 }
 
-func (f *flow) inputs(p *engine.Binder) inputs {
+func (f *flow) inputs(p *engine.Binder, hopsWanted func() bool) inputs {
 	st := p.Stats()
 	return inputs{
 		tuple:    engine.Need(p, key.FlowTuple),
@@ -70,6 +71,7 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 		ifout:    engine.Want(p, key.OOBIfOut),
 		segments: engine.Want(p, key.FlowSegments),
 		instant:  engine.Want(p, instantKey),
+		hops:     bindHops(p, hopsWanted),
 
 		unreadable: st.Drop("unreadable", "IP packets whose header is not there as a whole, or cannot be true"),
 		notIP:      st.Counter("not_ip", "packets that are not IP, which are filtered"),
@@ -80,6 +82,9 @@ func (f *flow) inputs(p *engine.Binder) inputs {
 
 // linkWanted reports whether the cache needs marks and hardware addresses.
 func (s *stage) linkWanted() bool { return s.cache.linkWanted() }
+
+// hopsWanted reports whether somebody reads times to live.
+func (s *stage) hopsWanted() bool { return s.cache.out.hops.wanted() }
 
 // Open takes the memory.
 func (s *stage) Open(*engine.Env) error {

@@ -62,6 +62,7 @@ type table struct {
 	next    []uint8  // earliest tick of each set's due, or before
 	links   []link   // of each entry, if the key has them or somebody reads them
 	replies []reply  // of each entry, in biflows
+	hops    []hops   // of each entry, if somebody reads them
 
 	memory []memory
 }

@@ -47,6 +47,8 @@ type flowKeys struct {
 	opkts, ooctets, rpkts, roctets engine.Col[uint64]
 	start, end, rstart, rend       engine.Col[engine.Time]
 	reason, otos, rtos             engine.Col[uint8]
+	ominTTL, omaxTTL               engine.Col[uint8]
+	rminTTL, rmaxTTL               engine.Col[uint8]
 	oflags, rflags                 engine.Col[uint16]
 	icmpType, icmpCode             engine.Col[uint8]
 	icmp6Type, icmp6Code           engine.Col[uint8]
@@ -72,6 +74,8 @@ func bindFlow(p *engine.Binder) (f flowKeys) {
 	f.start, f.end = engine.Want(p, key.FlowStart), engine.Want(p, key.FlowEnd)
 	f.rstart, f.rend = engine.Want(p, key.ReplyStart), engine.Want(p, key.ReplyEnd)
 	f.reason = engine.Want(p, key.FlowEndReason)
+	f.ominTTL, f.omaxTTL = engine.Want(p, key.OrigMinTTL), engine.Want(p, key.OrigMaxTTL)
+	f.rminTTL, f.rmaxTTL = engine.Want(p, key.ReplyMinTTL), engine.Want(p, key.ReplyMaxTTL)
 	f.otos, f.rtos = engine.Want(p, key.OrigTOS), engine.Want(p, key.ReplyTOS)
 	f.oflags, f.rflags = engine.Want(p, key.OrigTCPFlags), engine.Want(p, key.ReplyTCPFlags)
 	f.icmpType, f.icmpCode = engine.Want(p, key.ICMPType), engine.Want(p, key.ICMPCode)
@@ -193,6 +197,8 @@ func (f *flowKeys) ending(l *items) {
 
 func (f *flowKeys) header(l *items, o FlowLayout) {
 	l.add(element.IPClassOfService, col(f.otos), col(f.rtos))
+	l.add(element.MinimumTTL, col(f.ominTTL), col(f.rminTTL)).extra()
+	l.add(element.MaximumTTL, col(f.omaxTTL), col(f.rmaxTTL)).extra()
 	l.add(element.TCPControlBits, flags(f.oflags, o.FlagOctets), flags(f.rflags, o.FlagOctets)).Length = o.FlagOctets
 	if o.Direction == "biflow" {
 		l.add(element.Reverse(element.IPClassOfService), col(f.rtos), source{}).when(twoWay)
