@@ -17,6 +17,7 @@ type enclosing struct {
 // nest gives each member its place. Those of one object stand together, where the first of them was.
 func (s *stage) nest() {
 	at := map[string]int{}
+	s.within = make([][]int, len(s.members))
 	for i := range s.members {
 		m := &s.members[i]
 		parts := strings.Split(m.name, ".")
@@ -27,14 +28,14 @@ func (s *stage) nest() {
 				label := append(appendString(nil, []byte(parts[n-1])), ": {"...)
 				s.objects = append(s.objects, enclosing{label})
 			}
-			m.within = append(m.within[:len(m.within):len(m.within)], at[name])
+			s.within[i] = append(s.within[i], at[name])
 		}
 	}
 	for i := range s.members {
 		m := &s.members[i]
 		last := m.name[strings.LastIndexByte(m.name, '.')+1:]
 		if o, ok := at[m.name]; ok { // others continue its name
-			m.within = append(m.within[:len(m.within):len(m.within)], o)
+			s.within[i] = append(s.within[i], o)
 			last = "value"
 		}
 		m.label = append(appendString(nil, []byte(last)), ": "...)
@@ -45,18 +46,17 @@ func (s *stage) nest() {
 // together returns the members in which an object's stand together, in the order of the first of each.
 func (s *stage) together(within []int, depth int) (order []int) {
 	done := map[int]bool{}
-	for i := range s.members {
-		m := &s.members[i]
-		if len(m.within) < depth || !slices.Equal(m.within[:depth], within) {
+	for i, around := range s.within {
+		if len(around) < depth || !slices.Equal(around[:depth], within) {
 			continue
 		}
-		if len(m.within) == depth {
+		if len(around) == depth {
 			order = append(order, i)
 			continue
 		}
-		if o := m.within[depth]; !done[o] {
+		if o := around[depth]; !done[o] {
 			done[o] = true
-			order = append(order, s.together(m.within[:depth+1:depth+1], depth+1)...)
+			order = append(order, s.together(around[:depth+1], depth+1)...)
 		}
 	}
 	return order
@@ -70,23 +70,33 @@ func (s *stage) appendNested(buf []byte, b *engine.Batch, r engine.Row) []byte {
 		if !m.Has(b, r) || s.told(m, b, r) {
 			continue
 		}
-		same := 0
-		for same < len(open) && same < len(m.within) && open[same] == m.within[same] {
+		same, within := 0, s.within[i]
+		for same < len(open) && same < len(within) && open[same] == within[same] {
 			same++
 		}
 		for ; len(open) > same; open = open[:len(open)-1] {
 			buf = append(buf, '}')
 		}
 		buf = append(buf, ", "...)
-		for _, o := range m.within[same:] {
+		for _, o := range within[same:] {
 			buf = append(buf, s.objects[o].label...)
 			open = append(open, o)
 		}
-		buf = s.appendValue(append(buf, m.label...), m, b, r)
+		buf = s.appendMember(buf, m, b, r)
 	}
 	for range open {
 		buf = append(buf, '}')
 	}
 	s.open = open[:0]
 	return buf
+}
+
+// told reports whether the object has a member of that name already.
+func (s *stage) told(m *member, b *engine.Batch, r engine.Row) bool {
+	for _, i := range m.earlier {
+		if s.members[i].Has(b, r) {
+			return true
+		}
+	}
+	return false
 }

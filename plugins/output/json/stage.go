@@ -23,6 +23,7 @@ type stage struct {
 	members []member
 	objects []enclosing // nested: those that members stand in
 	order   []int       // nested: members, those of an object together
+	within  [][]int     // nested: the objects around each member, by where they stand in objects
 	open    []int       // nested: the objects that members stand in now
 }
 
@@ -34,8 +35,7 @@ type member struct {
 	// Other keys of the same name: where one of the earlier stands already the object has its last
 	// valid value in that place.
 	earlier, later []int
-	action         bool  // raw.label in words
-	within         []int // nested: the objects around it, by where they stand in objects
+	action         bool // raw.label in words
 }
 
 func (j *json) bindStage(p *engine.Binder) engine.Stage {
@@ -132,29 +132,18 @@ func (s *stage) appendTime(buf []byte, t engine.Time, seconds bool) []byte {
 }
 
 func (s *stage) appendMember(buf []byte, m *member, b *engine.Batch, r engine.Row) []byte {
-	if s.told(m, b, r) {
-		return buf
-	}
-	return s.appendValue(append(buf, m.label...), m, b, r)
-}
-
-// told reports whether the object has a member of that name already.
-func (s *stage) told(m *member, b *engine.Batch, r engine.Row) bool {
 	for _, i := range m.earlier {
 		if s.members[i].Has(b, r) {
-			return true
+			return buf
 		}
 	}
-	return false
-}
-
-// appendValue appends the value of a member, or of the last one of its name.
-func (s *stage) appendValue(buf []byte, m *member, b *engine.Batch, r engine.Row) []byte {
+	label := m.label
 	for _, i := range m.later {
 		if s.members[i].Has(b, r) {
 			m = &s.members[i]
 		}
 	}
+	buf = append(buf, label...)
 	switch m.Type() {
 	case engine.StringType, engine.RawTextType:
 		return appendString(buf, m.Bytes(b, r))
