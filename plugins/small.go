@@ -8,7 +8,7 @@ package plugins
 import "ulogd/engine"
 
 // absent are the outputs that stores.go imports.
-var absent = []string{"CLICKHOUSE", "MYSQL", "PARQUET", "PGSQL", "SQLITE3"}
+var absent = []string{"CLICKHOUSE", "KAFKA", "MYSQL", "PARQUET", "PGSQL", "SQLITE3"}
 
 func init() {
 	for _, name := range absent {

@@ -8,6 +8,7 @@ package plugins
 
 import (
 	_ "ulogd/plugins/output/clickhouse"
+	_ "ulogd/plugins/output/kafka"
 	_ "ulogd/plugins/output/mysql"
 	_ "ulogd/plugins/output/parquet"
 	_ "ulogd/plugins/output/pgsql"

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ulogd/engine/text"
 	"ulogd/test/stacktest"
 )
 
@@ -141,7 +142,7 @@ func FuzzString(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, s []byte) {
-		out := appendString(nil, s)
+		out := text.AppendJSON(nil, s)
 		var got string
 		if err := stdjson.Unmarshal(out, &got); err != nil {
 			t.Fatalf("%q becomes %q: %v", s, out, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ulogd/engine"
+	"ulogd/engine/text"
 )
 
 // enclosing is an object for a part of names that others follow.
@@ -25,7 +26,7 @@ func (s *stage) nest() {
 			name := strings.Join(parts[:n], ".")
 			if _, ok := at[name]; !ok {
 				at[name] = len(s.objects)
-				label := append(appendString(nil, []byte(parts[n-1])), ": {"...)
+				label := append(text.AppendJSON(nil, []byte(parts[n-1])), ": {"...)
 				s.objects = append(s.objects, enclosing{label})
 			}
 			s.within[i] = append(s.within[i], at[name])
@@ -38,7 +39,7 @@ func (s *stage) nest() {
 			s.within[i] = append(s.within[i], o)
 			last = "value"
 		}
-		m.label = append(appendString(nil, []byte(last)), ": "...)
+		m.label = append(text.AppendJSON(nil, []byte(last)), ": "...)
 	}
 	s.order = s.together(nil, 0)
 }

@@ -9,6 +9,7 @@ import (
 
 	"ulogd/engine"
 	"ulogd/engine/key"
+	"ulogd/engine/text"
 	"ulogd/plugins/output/sink"
 )
 
@@ -51,7 +52,7 @@ func (j *json) bindStage(p *engine.Binder) engine.Stage {
 	if f, ok := p.Named("oob.time.sec"); ok {
 		s.seconds = f.Key.Type != engine.TimeType
 	}
-	s.device = appendString([]byte(`"dvc": `), []byte(j.device))
+	s.device = text.AppendJSON([]byte(`"dvc": `), []byte(j.device))
 	for _, f := range j.keys.Fields(p) {
 		s.add(f)
 	}
@@ -89,7 +90,7 @@ func (s *stage) add(f engine.Field) {
 		o.later = append(o.later, at)
 		m.earlier = append(m.earlier, i)
 	}
-	m.label = append(appendString([]byte(", "), []byte(m.name)), ": "...)
+	m.label = append(text.AppendJSON([]byte(", "), []byte(m.name)), ": "...)
 	s.members = append(s.members, m)
 }
 
@@ -146,7 +147,7 @@ func (s *stage) appendMember(buf []byte, m *member, b *engine.Batch, r engine.Ro
 	buf = append(buf, label...)
 	switch m.Type() {
 	case engine.StringType, engine.RawTextType:
-		return appendString(buf, m.Bytes(b, r))
+		return text.AppendJSON(buf, m.Bytes(b, r))
 	case engine.BoolType, engine.Uint8Type, engine.Uint16Type, engine.Uint32Type, engine.Uint64Type:
 		v := m.Uint(b, r)
 		switch {

@@ -1,18 +1,14 @@
 // Strings of JSON (RFC 8259 section 7).
 
-package json
+package text
 
-import (
-	"unicode/utf8"
-
-	"ulogd/engine/text"
-)
+import "unicode/utf8"
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendString appends s in quotes. Control characters are escaped, also those above 0x7f that JSON
+// AppendJSON appends s in quotes. Control characters are escaped, also those above 0x7f that JSON
 // allows but a terminal obeys; bytes that are no UTF-8 become U+FFFD.
-func appendString(dst, s []byte) []byte {
+func AppendJSON(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -27,7 +23,7 @@ func appendString(dst, s []byte) []byte {
 			r, size = utf8.DecodeRune(s[i:])
 			switch {
 			case r == utf8.RuneError && size == 1:
-			case text.IsC1(r, size, c):
+			case IsC1(r, size, c):
 				c = byte(r)
 				dst = appendControl(append(dst, s[start:i]...), c)
 				i += size
