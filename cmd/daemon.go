@@ -42,6 +42,7 @@ type process struct {
 	missing atomic.Pointer[[]string] // stacks of the file that do not run
 	signals signals
 	notify  *notifier
+	sandbox *sandbox
 
 	config    string       // the file's path, absolute
 	timeout   atomic.Int64 // shutdown_timeout, which a reload may change
@@ -117,6 +118,9 @@ func (p *process) start() (err error) {
 		if err := p.change(who); err != nil {
 			return fmt.Errorf("-u %s: %w", p.opts.user, err)
 		}
+	}
+	if err := p.confine(); err != nil {
+		return err
 	}
 	// Before anybody is told that the daemon runs: from then on a signal must not end it unheard.
 	p.signals.listen()

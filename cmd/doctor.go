@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"github.com/spf13/cobra"
 
 	"ulogd/conf"
@@ -75,6 +76,10 @@ func runDoctor(o *options, stdout, stderr io.Writer) int {
 // doctorGlobal looks at what the daemon itself needs.
 func doctorGlobal(d *engine.DoctorReport, g *stacks.Global) {
 	d.Of("[global]")
+	if version, err := ll.LandlockGetABIVersion(); g.Sandbox == "require" && (err != nil || version < 1) {
+		d.Find(noLandlock.Error(), "the daemon does not start with sandbox = require",
+			"boot with lsm=landlock,..., or set sandbox = auto and have the service manager confine the daemon")
+	}
 	switch g.LogFile {
 	case "", "stdout", "syslog":
 	default:

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,6 +110,38 @@ func (c *control) reload(a *answer, words []string) error {
 	}
 }
 
+// beyond finds what a configuration needs and the sandbox has not kept.
+func (p *process) beyond(file *conf.File) (problems conf.Problems) {
+	if p.sandbox == nil {
+		return nil
+	}
+	next, _ := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
+	for _, f := range p.sandbox.lacks(next.Machine) {
+		pos := whereIs(file, f.Instance.ID, f.Option)
+		problems = append(problems, conf.Problem{
+			Pos: pos, Section: f.Instance.ID, Option: f.Option,
+			Text: fmt.Sprintf("%s is out of reach: the daemon has shut itself in (sandbox) when it started, with what its "+
+				"configuration named then; restart it", f.Name),
+		})
+	}
+	return problems
+}
+
+// whereIs finds the line of an option, or, where its default holds, the instance's stack.
+func whereIs(file *conf.File, id, option string) conf.Pos {
+	for _, s := range file.Sections {
+		if o, ok := s.Lookup(option); ok && s.Name == id {
+			return o.Pos
+		}
+	}
+	for _, st := range file.Stacks {
+		if slices.ContainsFunc(st.Elements, func(e conf.Element) bool { return e.ID == id }) {
+			return st.Pos
+		}
+	}
+	return conf.Pos{}
+}
+
 // reload reads the configuration again and has the machine run what it says now. Clients that ask at the same time wait
 // for each other.
 func (p *process) reload(dry bool) (r reloaded) {
@@ -119,6 +153,7 @@ func (p *process) reload(dry bool) (r reloaded) {
 	}
 	file, problems := conf.Load(p.config)
 	var changes *stacks.Changes
+	problems = append(problems, p.beyond(file)...)
 	if len(problems.Errors()) == 0 {
 		var more conf.Problems
 		changes, more = p.plan.Reload(file, &engine.Default, p.log, dry)

@@ -21,6 +21,7 @@ func TestReload(t *testing.T) {
 stack = ["g:GEN,n:NULL"]
 control = "DIR/control"
 loglevel = 3
+sandbox = "off" # what comes later writes where nothing did
 [g]
 count = 0
 rate = 1000
@@ -47,7 +48,7 @@ rate = 1000
 
 	// What is wrong is said with its place, and changes nothing.
 	write(more + "nokey = 1\n")
-	ulogd(t, "reload", "-c", path).exits(1).says(path+":11: [p] nokey: unknown option",
+	ulogd(t, "reload", "-c", path).exits(1).says(path+":12: [p] nokey: unknown option",
 		"nothing was changed: the daemon runs on as before")
 	write(strings.Replace(more, "DIR/control", "DIR/other", 1))
 	ulogd(t, "reload", "-c", path, "--socket",

@@ -30,6 +30,8 @@ type Option struct {
 	value Value      // that the configuration gives it
 	kind  value.Kind // how a conversion to TOML writes it
 	set   func(Value) (warning string, err error)
+	texts func() []string // what a text or a list is now
+	use   Use             // of the files that it names; 0: it names none
 }
 
 // Kind returns how the option's value is written in TOML.
@@ -161,6 +163,7 @@ func (o *Options) String(p *string, name, def, doc string) {
 		*p = v.Text
 		return "", nil
 	})
+	o.list[len(o.list)-1].texts = func() []string { return []string{*p} }
 }
 
 // Strings declares a list: a TOML list, or one word split at commas.
@@ -188,6 +191,7 @@ func (o *Options) Strings(p *[]string, name string, def []string, doc string) {
 		*p = list
 		return "", nil
 	})
+	o.list[len(o.list)-1].texts = func() []string { return *p }
 }
 
 // Func declares an option whose value set reads; typ says to people what it is, kind how TOML

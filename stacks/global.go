@@ -20,6 +20,7 @@ type Global struct {
 	ControlSet      bool // the configuration says something of it, be it that there is none
 	ShutdownTimeout time.Duration
 	Compat          string
+	Sandbox         string // auto, require, off
 	HTTP            HTTP
 }
 
@@ -33,6 +34,9 @@ func (g *Global) Options(o *engine.Options) {
 		"without root $XDG_RUNTIME_DIR/ulogd.sock, none if all inputs are files")
 	o.Seconds(&g.ShutdownTimeout, "shutdown_timeout", 10*time.Second, "how long SIGTERM waits for what was read to go out")
 	g.HTTP.Options(o)
+	o.Enum(&g.Sandbox, "sandbox", "auto", []string{"auto", "require", "off"}, "auto: once all is open the daemon has the "+
+		"kernel (landlock) refuse it every program and every file but those that its configuration names, what stands "+
+		"beside them, and what the system's libraries read, as far as the kernel can; require: or it does not start")
 	o.Enum(&g.Compat, "compat", "", []string{"none", "ulogd2"}, "ulogd2: restore everywhere the values that ulogd2 2.0.8 gets wrong")
 }
 

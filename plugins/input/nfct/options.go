@@ -108,6 +108,7 @@ func (n *nfct) Options(o *engine.Options) {
 			"since the one before, or all so far (hash_enable)")
 	o.String(&s.connLabels, "connlabel_conf", "/etc/xtables/connlabel.conf",
 		"file that names connection labels, lines of NUMBER NAME; it may be missing")
+	o.Reads("connlabel_conf")
 }
 
 // Validate checks the settings against each other.

@@ -94,10 +94,12 @@ type reader interface {
 
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
+	o.Reads("file")
 	o.Bool(&in.follow, "follow", false, "watch the directories and globs of file, and read each file in them once, when nobody "+
 		"writes it any more; names that begin with a dot are left alone. Without end")
 	o.String(&in.state, "follow_state", "", "file in which to note what has been read of followed directories, so that the "+
 		"next run does not read it again; unset: it does")
+	o.Writes("follow_state")
 	o.Strings(&in.ifaces, "interface", nil, "interfaces to capture from, instead of files, each through a ring of its own; "+
 		"any: all that the network namespace has and gets, through one ring, each packet with the index of its own, "+
 		"and with the source address of its link layer only")

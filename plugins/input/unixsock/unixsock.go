@@ -69,6 +69,7 @@ var (
 
 func (u *unixsock) Options(o *engine.Options) {
 	o.String(&u.path, "socket_path", "/var/run/ulogd/ulogd2.sock", "the socket, made at start and removed at the end")
+	o.Writes("socket_path")
 	engine.Octets(o, &u.bufsize, "bufsize", 0, "octets of receive buffer; 0: the system's default")
 	engine.Int(o, &u.perms, "perms", 0o600, "mode of the socket; in octal with a leading 0")
 	o.String(&u.owner, "owner", "", "user that owns the socket, by name or number; unset: the one that runs the daemon")

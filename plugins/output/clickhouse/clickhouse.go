@@ -76,6 +76,7 @@ func (o *clickhouse) Options(opts *engine.Options) {
 	opts.String(&o.user, "user", "default", "name of the user")
 	o.pass.Declare(opts, "pass")
 	opts.String(&o.ca, "ca", "", "file of certificates, in PEM, that vouch for https servers; unset: those of the system")
+	opts.Reads("ca")
 	opts.Bool(&o.create, "create", false, "make the table if it is missing")
 	opts.Seconds(&o.retention, "retention", 0, "age at which a made table forgets rows; 0: never. Servers before 20 forget whole days")
 	opts.Enum(&o.compression, "compression", "gzip", []string{"none", "gzip"}, "how inserts are compressed on their way")

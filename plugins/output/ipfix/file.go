@@ -51,6 +51,7 @@ const fileRetry = time.Second
 
 func (f *file) options(o *engine.Options) {
 	o.String(&f.path, "file", "", "write to this file (RFC 5655) instead of collectors. What is at the path from an earlier run is put aside as NAME-YYYYMMDD-HHMMSS.EXTENSION")
+	o.Writes("file")
 	o.Enum(&f.compress, "compress", compressByName, []string{compressByName, compressNot, compressGzip, compressZstd}, "how the file is compressed; auto: by its name, .gz or .zst. Compressed records come to the disk within a second")
 	f.rotate.Declare(o)
 }

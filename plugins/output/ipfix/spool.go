@@ -20,6 +20,7 @@ type spooling struct {
 
 func (s *spooling) options(o *engine.Options) {
 	o.String(&s.path, "spool", "", "directory on disk for messages that find the buffer full, a directory in it for each collector, named by its address (in failover by the first one's); what is left at the end of the daemon is sent by the next run. It needs tcp, tls or dtls, and an output has it alone. What the daemon makes of it before it becomes the user of -u is that user's; a directory that is there must belong to that user")
+	o.Fills("spool")
 	o.Size(&s.max, "spool_max", 1<<30, "octets of the spool at most, per collector; beyond it the oldest records are dropped and counted as spool_full. At the end of the daemon the buffer comes on top")
 }
 

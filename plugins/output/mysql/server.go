@@ -36,6 +36,7 @@ func (s *server) declare(opts *engine.Options) {
 	opts.Enum(&s.tls, "tls", "no", []string{"no", "prefer", "verify"},
 		"whether TLS is used; only verify makes sure that it is the server")
 	opts.String(&s.ca, "ca_file", "", "certificates that the server's is checked against, PEM; unset: the system's")
+	opts.Reads("ca_file")
 	opts.String(&s.name, "server_name", "", "name that the server's certificate must have; unset: host")
 	engine.Range(opts, &s.timeout, "connect_timeout", 0, 0, 3600, "seconds that an attempt to connect may take; 0: 10")
 }

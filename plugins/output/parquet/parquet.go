@@ -60,6 +60,7 @@ var (
 
 func (o *parquet) Options(opts *engine.Options) {
 	opts.String(&o.dir, "directory", "/var/lib/ulogd/parquet", "where the folders of days and hours are; it is made if it is missing")
+	opts.Fills("directory")
 	opts.Size(&o.rotateSize, "rotate_size", 256<<20, "size at which a file is ended")
 	opts.Seconds(&o.rotateAge, "rotate_seconds", 5*time.Minute,
 		"age at which a file is ended; what a killed daemon loses is never older")

@@ -36,6 +36,7 @@ func (s *server) declare(opts *engine.Options) {
 		"whether TLS is used, as libpq knows it; only verify-full makes sure that it is the server")
 	opts.String(&s.sslrootcert, "sslrootcert", "",
 		"file of the certificates that vouch for the server; system: those of the machine")
+	opts.Reads("sslrootcert")
 	engine.Range(opts, &s.timeout, "connect_timeout", 0, 0, 3600, "seconds that an attempt to connect may take; 0: 10")
 }
 

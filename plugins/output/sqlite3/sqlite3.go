@@ -57,6 +57,7 @@ var (
 
 func (o *output) Options(opts *engine.Options) {
 	opts.String(&o.db, "db", "", "the file; it is made if it is not there")
+	opts.Writes("db")
 	opts.String(&o.table, "table", "", "the table; native: unset, the kind of record")
 	o.layout.Declare(opts)
 	o.Declare(opts)

@@ -33,6 +33,7 @@ func (o *Output) Declare(opts *engine.Options) {
 			"one, waits in the output's queue, where when_full decides. What is here is lost when the daemon is killed")
 	opts.String(&o.spool, "spool", "", "directory on disk for records that find the buffer full; what waits at the end "+
 		"of the daemon goes there and is sent by the next run. An output has it alone")
+	opts.Fills("spool")
 	opts.Size(&o.spoolMax, "spool_max", 1<<30,
 		"octets of the spool at most; beyond it the oldest records are dropped and counted as spool_full. At the end of "+
 			"the daemon the buffer comes on top")

@@ -17,6 +17,7 @@ type Secret struct{ word, file string }
 func (s *Secret) Declare(opts *engine.Options, name string) {
 	opts.String(&s.word, name, "", "the password; whoever may read the configuration knows it: better is "+name+"_file")
 	opts.String(&s.file, name+"_file", "", "file whose first line is the password; it is read whenever a connection is made")
+	opts.Reads(name + "_file")
 }
 
 // Read returns the password; "" if none is set.

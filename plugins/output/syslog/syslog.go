@@ -70,8 +70,11 @@ func (s *syslog) Options(o *engine.Options) {
 	o.String(&s.host, "host", "", "name or address of the log server")
 	o.String(&s.port, "port", "", "its port; unset: 514 for udp, 601 for tcp, 6514 for tls")
 	o.String(&s.caFile, "ca_file", "", "certificates that the server's is checked against, PEM; unset: the system's")
+	o.Reads("ca_file")
 	o.String(&s.certFile, "cert_file", "", "certificate to show to the server, PEM")
+	o.Reads("cert_file")
 	o.String(&s.privateKey, "key_file", "", "its private key, PEM")
+	o.Reads("key_file")
 	o.String(&s.serverName, "server_name", "", "name that the server's certificate must have; unset: host")
 	s.peer.From.Options(o)
 }

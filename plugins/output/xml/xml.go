@@ -53,6 +53,7 @@ type document struct {
 
 func (x *xml) Options(o *engine.Options) {
 	o.String(&x.directory, "directory", "/var/log/", "where files are made")
+	o.Fills("directory")
 	x.settings.DeclareSync(o)
 	o.Bool(&x.stdout, "stdout", false, "write to standard output instead")
 }

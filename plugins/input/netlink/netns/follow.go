@@ -54,6 +54,7 @@ func (f *Follower) Options(o *engine.Options, read string) {
 func (f *Follower) Option(o *engine.Options, read string) {
 	o.String(&f.Path, "network_namespace_path", "", "file of the network namespace to "+read+
 		", such as /run/netns/NAME; unset: the daemon's own. One that is deleted and made again is followed, which takes CAP_SYS_ADMIN: not with -u")
+	o.Reads("network_namespace_path")
 }
 
 // Open calls open in the namespace. Where it is missing that is an error or, with Wait, put off

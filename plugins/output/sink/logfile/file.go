@@ -54,6 +54,7 @@ const (
 // Declare declares the options that all files have, under ulogd2's names.
 func (f *File) Declare(o *engine.Options, path string) {
 	o.String(&f.Path, "file", path, "the file that is appended to; a FIFO and /dev/stdout work too")
+	o.Writes("file")
 	f.DeclareSync(o)
 }
 
