@@ -67,6 +67,8 @@ const (
 	questionTimeout = 10 * time.Second
 	// answerTimeout bounds an answer as a whole.
 	answerTimeout = 10 * time.Minute
+	// topShare is the part of a processor that looks of top take: one in so many.
+	topShare = 10
 	// acceptPause is the time between two attempts to take a client when none can be taken.
 	acceptPause = 500 * time.Millisecond
 )
@@ -105,7 +107,7 @@ func (c *control) give(uid, gid int) error { return c.l.Chown(uid, gid) }
 
 // serve takes clients until the socket is closed. That no file descriptor is left is no reason to end: it passes.
 func (c *control) serve(m *engine.Machine) {
-	c.machine, c.meter = m, question.NewMeter(m)
+	c.machine, c.meter = m, question.NewMeter(m, topShare)
 	var said time.Time
 	for {
 		conn, err := c.l.Accept()

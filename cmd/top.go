@@ -24,8 +24,9 @@ func topCommand(o *options) *cobra.Command {
 		Long: `top adds up the live flows of FLOW and connections of NFCT, both directions of each, and shows the largest, time and again.
 Counted is what came within the window, of flows that live at its end; with --total what the flows have had since they
 began, once. Words say what is shown:
-  by=WHAT             src, dst (the initiator's side and the other), host (either side), pair, port (of the destination),
-                      proto, in, out (interfaces), srcnet, dstnet (networks: /24, of IPv6 /64); src unless given
+  by=WHAT             src, dst (the initiator's side and the other), host (either side), pair, port (of the destination;
+                      the lower one where only one direction is known), proto, in, out (interfaces), srcnet, dstnet
+                      (networks: /24, of IPv6 /64), id (who sees the flows); src unless given
   sort=O              octets, packets or flows; octets unless given
   limit=N             that many rows; 20, or what the terminal has room for
   proto=P, src=A, dst=A, addr=A, port=N, in=I, out=I, if=I, id=ID

@@ -72,6 +72,15 @@ func (f *Flow) AllOctets() uint64 { return f.Octets + f.ReplyOctets }
 // AllPackets returns the packets of both directions, as far as they are known.
 func (f *Flow) AllPackets() uint64 { return f.Packets + f.ReplyPackets }
 
+// service is the port of who was asked. Where only one direction is known nobody knows who asked whom:
+// then it is the lower one, as those that ask take high ones.
+func (f *Flow) service() uint16 {
+	if f.Known&(ReplyTuple|ReplyCounters) == 0 {
+		return min(f.Sport, f.Dport)
+	}
+	return f.Dport
+}
+
 // Translated reports whether addresses or ports are translated: whether replies come from somewhere
 // else than requests go to, or go to somewhere else than these come from.
 func (f *Flow) Translated() (src, dst bool) {

@@ -16,14 +16,15 @@ import (
 )
 
 // A Meter answers [Top] over windows. While somebody watches it looks at all live flows each
-// second, once for everybody, less often where there are so many that it would take more than a
-// tenth of a processor; it remembers 50 octets or so for each. Nobody watching costs nothing.
+// second, once for everybody, less often where there are so many that it would take more than its
+// share of a processor; it remembers 50 octets or so for each. Nobody watching costs nothing.
 //
 // What a flow sent between its last look and its end is not seen, nor is a flow that began and ended
 // between two.
 type Meter struct {
-	m    *engine.Machine
-	seed maphash.Seed
+	m     *engine.Machine
+	share int
+	seed  maphash.Seed
 
 	mu       sync.Mutex
 	watchers map[*watcher]bool
@@ -32,33 +33,38 @@ type Meter struct {
 
 // watcher is one who asks.
 type watcher struct {
-	tally   *tally
+	tallies []*tally
 	began   time.Time
-	results chan Result
+	results chan []Result
 }
 
 // MostWatchers is how many may watch at the same time.
 const MostWatchers = 8
 
-const (
-	lookEvery = time.Second
-	lookShare = 10 // a look may take a tenth of the time
-)
+const lookEvery = time.Second
 
 // ErrWatched is the error for one watcher too many.
 var ErrWatched = errors.New("as many as may watch at the same time do already; try again")
 
-// NewMeter makes a meter of a machine.
-func NewMeter(m *engine.Machine) *Meter {
-	return &Meter{m: m, seed: maphash.MakeSeed(), watchers: map[*watcher]bool{}}
+// NewMeter makes a meter of a machine, whose looks take one in share of a processor.
+func NewMeter(m *engine.Machine, share int) *Meter {
+	return &Meter{m: m, share: share, seed: maphash.MakeSeed(), watchers: map[*watcher]bool{}}
 }
 
 // Watch calls show with each window's result until the context ends or show returns an error, which
 // it returns.
 func (t *Meter) Watch(ctx context.Context, q *Top, show func(Result) error) error {
-	one := *q
-	one.Window = max(one.Window, windowMin)
-	w := &watcher{tally: newTally(&one), results: make(chan Result, 1)}
+	return t.WatchAll(ctx, []*Top{q}, func(all []Result) error { return show(all[0]) })
+}
+
+// WatchAll is Watch of several tops that choose the same flows and have the same window.
+func (t *Meter) WatchAll(ctx context.Context, tops []*Top, show func([]Result) error) error {
+	w := &watcher{results: make(chan []Result, 1)}
+	for _, q := range tops {
+		one := *q
+		one.Window = max(one.Window, windowMin)
+		w.tallies = append(w.tallies, newTally(&one))
+	}
 	t.mu.Lock()
 	if len(t.watchers) >= MostWatchers {
 		t.mu.Unlock()
@@ -129,7 +135,7 @@ func (t *Meter) run() {
 		for _, w := range watchers {
 			w.tell(now, sum.Unable)
 		}
-		wait := max(lookEvery-now.Sub(began), sum.Took*(lookShare-1))
+		wait := max(lookEvery-now.Sub(began), sum.Took*time.Duration(t.share-1))
 		select {
 		case <-time.After(wait):
 		case <-t.m.Ended():
@@ -162,10 +168,11 @@ func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) 
 			if f.Has(Ports) {
 				sport, dport = int(f.Sport), int(f.Dport)
 			}
-			if !w.began.IsZero() && (f.Packets > 0 || !f.Has(Counters)) && w.tally.through(f) &&
-				(w.tally.id == "" || w.tally.id == f.Instance) &&
-				w.tally.Matches(f.Proto, f.Src, f.Dst, sport, dport) {
-				w.tally.add(f)
+			if w.began.IsZero() || f.Packets == 0 && f.Has(Counters) || !w.wants(f, sport, dport) {
+				continue
+			}
+			for _, tally := range w.tallies {
+				tally.add(f)
 			}
 		}
 		return nil
@@ -178,6 +185,12 @@ func (t *Meter) look(seen map[uint64]gained, round uint32, watchers []*watcher) 
 	return sum, err
 }
 
+// wants reports whether a flow is among those that are watched.
+func (w *watcher) wants(f *Flow, sport, dport int) bool {
+	q := w.tallies[0].Top
+	return q.through(f) && (q.id == "" || q.id == f.Instance) && q.Matches(f.Proto, f.Src, f.Dst, sport, dport)
+}
+
 // tell hands over a window's result when the window is over. Who does not take it in time gets the
 // next one.
 func (w *watcher) tell(now time.Time, unable []string) {
@@ -185,14 +198,19 @@ func (w *watcher) tell(now time.Time, unable []string) {
 	case w.began.IsZero():
 		w.began = now
 		return
-	case now.Sub(w.began) < w.tally.Window-lookEvery/2:
+	case now.Sub(w.began) < w.tallies[0].Window-lookEvery/2:
 		return
 	}
-	res := w.tally.result(interfaceName)
-	res.Took, res.Unable = now.Sub(w.began), unable
-	w.tally, w.began = newTally(w.tally.Top), now
+	var all []Result
+	for i, tally := range w.tallies {
+		res := tally.result(interfaceName)
+		res.Took, res.Unable = now.Sub(w.began), unable
+		all = append(all, res)
+		w.tallies[i] = newTally(tally.Top)
+	}
+	w.began = now
 	select {
-	case w.results <- res:
+	case w.results <- all:
 	default:
 	}
 }

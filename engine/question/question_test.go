@@ -462,7 +462,7 @@ func TestTopSince(t *testing.T) {
 func TestTopOverAWindow(t *testing.T) {
 	h := many(3, 1)
 	m := run(t, h)
-	meter := NewMeter(m)
+	meter := NewMeter(m, 10)
 	q, _ := ParseTop([]string{"window=1s"})
 	results := make(chan Result)
 	ctx, cancel := context.WithCancel(t.Context())

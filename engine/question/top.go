@@ -26,7 +26,7 @@ type Top struct {
 }
 
 // Tops are what by= takes, in the order of its manual.
-var Tops = []string{"src", "dst", "host", "pair", "port", "proto", "in", "out", "srcnet", "dstnet"}
+var Tops = []string{"src", "dst", "host", "pair", "port", "proto", "in", "out", "srcnet", "dstnet", "id"}
 
 // TopOrders are what sort= takes.
 var TopOrders = []string{"octets", "packets", "flows"}
@@ -107,6 +107,7 @@ type who struct {
 	a, b   netip.Addr
 	number uint32
 	kind   uint8 // of number: bits beyond the address family's, such as the protocol
+	id     string
 }
 
 // keyOf returns what a flow counts for; a second one where it counts for both sides.
@@ -123,7 +124,7 @@ func (q *Top) keyOf(f *Flow) (first, second who, both bool) {
 	case "port":
 		first.kind, first.number = f.Proto, 1<<16
 		if f.Has(Ports) {
-			first.number = uint32(f.Dport)
+			first.number = uint32(f.service())
 		}
 	case "proto":
 		first.kind = f.Proto
@@ -131,6 +132,8 @@ func (q *Top) keyOf(f *Flow) (first, second who, both bool) {
 		first.number = f.In
 	case "out":
 		first.number = f.Out
+	case "id":
+		first.id = f.Instance
 	case "srcnet":
 		first.a = network(f.Src)
 	case "dstnet":
@@ -169,6 +172,8 @@ func (q *Top) name(w who, nameOf func(index uint32) string) string {
 			return "unknown"
 		}
 		return nameOf(w.number)
+	case "id":
+		return w.id
 	case "srcnet", "dstnet":
 		return w.a.String() + "/" + strconv.Itoa(bitsOf(w.a))
 	}
@@ -230,7 +235,8 @@ func (t *tally) result(nameOf func(uint32) string) (res Result) {
 			cmp.Compare(y.Flows, x.Flows)); n != 0 {
 			return n
 		}
-		return cmp.Or(x.a.Compare(y.a), x.b.Compare(y.b), cmp.Compare(x.kind, y.kind), cmp.Compare(x.number, y.number))
+		return cmp.Or(x.a.Compare(y.a), x.b.Compare(y.b), cmp.Compare(x.kind, y.kind), cmp.Compare(x.number, y.number),
+			cmp.Compare(x.id, y.id))
 	})
 	for w, r := range t.rows {
 		rows.add(&entry{w, r})

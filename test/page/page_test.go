@@ -384,6 +384,13 @@ func TestPageOfAGateway(t *testing.T) {
 	b.do(chromedp.Evaluate(`document.documentElement.dataset.theme = "light"`, nil))
 	b.picture("page-traffic")
 	b.whole("page-flows")
+	// Who sees the same packets twice is chosen; what came within a window is less than all.
+	b.until("who sees them", `document.querySelectorAll("#tops [data-word='id=ct1'], #tops [data-word='id=flows1']").length === 2`)
+	b.do(chromedp.Evaluate(`document.getElementById("window").value = "10s"; document.getElementById("window").dispatchEvent(new Event("change"))`, nil))
+	b.until("a window", `/Bars: .* within \d+ s/.test(document.getElementById("survey").textContent) && document.querySelectorAll("#sankey .ribbon").length > 3`)
+	b.sound("a window")
+	b.do(chromedp.Evaluate(`document.getElementById("window").value = ""; document.getElementById("window").dispatchEvent(new Event("change"))`, nil))
+	b.until("all of them", `!/Bars:/.test(document.getElementById("survey").textContent) && document.querySelector("#tops [data-word='src=10.1.0.3']") !== null`)
 	b.do(chromedp.Evaluate(`document.querySelector("#tops [data-word='src=10.1.0.3']").click()`, nil))
 	b.until("the filter", `document.getElementById("words").value === "src=10.1.0.3" && document.querySelectorAll("#tops .top:first-child button").length === 1`)
 	b.do(chromedp.Evaluate(`document.getElementById("words").value = "nonsense"; document.getElementById("filter").requestSubmit()`, nil))

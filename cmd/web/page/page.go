@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/question"
 )
 
 // A Daemon is what the page shows.
@@ -40,6 +41,7 @@ type Page struct {
 	viewers chan struct{} // a place for each stream of events
 	series  *series
 	pace    pacer // of looks at all flows
+	meter   *question.Meter
 
 	looking  sync.Mutex // guards what doctor found, and when
 	findings []finding
@@ -51,7 +53,10 @@ const maxViewers = 16
 
 // New makes the page. ctx ends when the daemon does.
 func New(ctx context.Context, d Daemon, log *slog.Logger) *Page {
-	p := &Page{Daemon: d, log: log, mux: http.NewServeMux(), viewers: make(chan struct{}, maxViewers), series: &series{}}
+	p := &Page{
+		Daemon: d, log: log, mux: http.NewServeMux(), viewers: make(chan struct{}, maxViewers), series: &series{},
+		meter: question.NewMeter(d.Machine, meterShare),
+	}
 	go p.series.keep(ctx, d.Machine)
 	p.mux.HandleFunc("GET /{$}", func(rw http.ResponseWriter, r *http.Request) { p.asset(rw, "index.html") })
 	p.mux.HandleFunc("GET /assets/{name}",
@@ -60,6 +65,7 @@ func New(ctx context.Context, d Daemon, log *slog.Logger) *Page {
 	p.mux.HandleFunc("GET /api/events", p.events)
 	p.mux.HandleFunc("GET /api/series", p.history)
 	p.mux.HandleFunc("GET /api/flows", p.flows)
+	p.mux.HandleFunc("GET /api/talkers", p.talkers)
 	p.mux.HandleFunc("GET /api/doctor", p.doctor)
 	p.mux.HandleFunc("GET /api/log", func(rw http.ResponseWriter, _ *http.Request) { answer(rw, p.Log()) })
 	p.mux.HandleFunc("GET /api/manual/{kind}/{name}", p.manual)

@@ -18,7 +18,7 @@ import (
 func TestSurveyKeepsTheFirst(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, limit := range []int{0, 1, 7, 100, 5000} {
-		s := newSurvey(&question.Flows{Sort: "octets", Limit: limit})
+		s := question.NewSurvey(&question.Flows{Sort: "octets", Limit: limit}, topsOf(question.Top{})...)
 		s.Unable = []string{"ct1 is down"}
 		var all []uint64
 		for range 3000 {

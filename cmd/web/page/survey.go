@@ -60,18 +60,21 @@ var bars = []struct {
 	{"dst", func(name string) string { return "dst=" + name }},
 	{"port", func(name string) string { return "port=" + name[strings.IndexByte(name, '/')+1:] }},
 	{"proto", func(name string) string { return "proto=" + name }},
-	{"in", func(string) string { return "" }},
-	{"out", func(string) string { return "" }},
+	{"in", func(name string) string { return "in=" + name }},
+	{"out", func(name string) string { return "out=" + name }},
+	{"id", func(name string) string { return "id=" + name }},
 }
 
-// newSurvey asks for all that the page shows.
-func newSurvey(q *question.Flows) *question.Survey {
-	var tops []*question.Top
+// topsOf are the questions for the bars, and for the pairs behind them.
+func topsOf(like question.Top) (tops []*question.Top) {
+	like.Order, like.Limit = "octets", 2*topRows // of ports and interfaces there are rows for flows that have none
 	for _, b := range bars {
-		// Some more: of ports and interfaces there are rows for flows that have none.
-		tops = append(tops, &question.Top{By: b.by, Order: "octets", Limit: 2 * topRows})
+		q := like
+		q.By = b.by
+		tops = append(tops, &q)
 	}
-	return question.NewSurvey(q, append(tops, &question.Top{By: "pair", Order: "octets", Limit: pairRows})...)
+	like.By, like.Limit = "pair", pairRows
+	return append(tops, &like)
 }
 
 // row is a bar: what it is called, its octets, and the word that filters for it.
@@ -131,7 +134,7 @@ func (p *Page) flows(rw http.ResponseWriter, r *http.Request) {
 	var text []byte
 	var failed error
 	again, err := p.pace.do(r.Context(), func() time.Duration {
-		s := newSurvey(q)
+		s := question.NewSurvey(q, topsOf(question.Top{})...)
 		if failed = s.Ask(r.Context(), p.Machine); failed != nil {
 			return s.Took
 		}
@@ -150,17 +153,23 @@ func (p *Page) flows(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answerOf writes what was gathered as JSON.
-func answerOf(s *question.Survey) ([]byte, error) {
-	tops, all := map[string][]row{}, s.Tops()
+// talkers are the bars, the pairs, and all together.
+func talkers(all []question.Result) map[string]any {
+	tops, sum := map[string][]row{}, all[0].All
 	for i, b := range bars {
 		tops[b.by] = rowsOf(b.by, all[i], b.word)
 	}
-	sum := all[0].All
-	text, err := json.Marshal(map[string]any{
-		"at": time.Now(), "counted": s.At, "unable": s.Unable, "tops": tops, "pairs": pairsOf(all[len(bars)]),
+	return map[string]any{
+		"tops": tops, "pairs": pairsOf(all[len(bars)]),
 		"all": map[string]uint64{"flows": sum.Flows, "octets": sum.Octets, "packets": sum.Packets},
-	})
+	}
+}
+
+// answerOf writes what was gathered as JSON.
+func answerOf(s *question.Survey) ([]byte, error) {
+	answer := talkers(s.Tops())
+	answer["at"], answer["counted"], answer["unable"] = time.Now(), s.At, s.Unable
+	text, err := json.Marshal(answer)
 	if err != nil {
 		return nil, err
 	}

@@ -114,10 +114,10 @@ export class Stacks {
 		const rate = old && seconds > 0 ? Math.max(0, (did(inst) - did(old)) / seconds) : 0;
 		this.rates[i] = rate;
 		const bad = (inst.dropped || 0) + (inst.lost || 0);
-		if (old && bad > (old.dropped || 0) + (old.lost || 0)) {
-			this.losses[i] = { at: this.last.time, rate: (bad - (old.dropped || 0) - (old.lost || 0)) / seconds };
-		}
-		const loss = this.losses[i] && this.last.time - this.losses[i].at < RECENT ? this.losses[i] : null;
+		// What is dropped comes in bursts: its rate is that of the last while.
+		const lately = this.losses[i] = (this.losses[i] || []).filter((x) => this.last.time - x.at < RECENT);
+		lately.push({ at: this.last.time, bad });
+		const loss = bad > lately[0].bad ? { rate: (bad - lately[0].bad) / ((this.last.time - lately[0].at) / 1000) } : null;
 		const away = (inst.peers || []).filter((p) => !p.up);
 		let what = "";
 		if (inst.down) what = "down: " + inst.down;

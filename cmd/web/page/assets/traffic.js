@@ -4,12 +4,13 @@
 import { $, h, s, get, count, octets, ago } from "./dom.js";
 import { Flows } from "./flows.js";
 
-const titles = { src: "Sources", dst: "Destinations", port: "Ports", proto: "Protocols", in: "Interfaces in", out: "Interfaces out" };
+const titles = { src: "Sources", dst: "Destinations", port: "Ports", proto: "Protocols", in: "Interfaces in", out: "Interfaces out", id: "Seen by" };
 
 export class Traffic {
 	constructor() {
 		this.flows = new Flows((word) => this.add(word), () => this.again());
 		$("filter").addEventListener("submit", (e) => { e.preventDefault(); this.again(); });
+		$("window").addEventListener("change", () => this.again());
 		$("clear").addEventListener("click", () => { $("words").value = ""; this.again(); });
 		setInterval(() => this.fresh(), 500);
 	}
@@ -20,6 +21,7 @@ export class Traffic {
 		this.running = seen;
 		clearTimeout(this.timer);
 		if (this.asking) this.asking.abort();
+		this.watch();
 		if (seen) this.ask();
 	}
 
@@ -27,7 +29,22 @@ export class Traffic {
 		if (!this.running) return;
 		clearTimeout(this.timer);
 		if (this.asking) this.asking.abort();
+		this.watch();
 		this.ask();
+	}
+
+	/** watch has the daemon tell who sent most within each window, where one is chosen. */
+	watch() {
+		if (this.source) this.source.close();
+		this.source = this.counted = null;
+		const length = $("window").value;
+		if (!this.running || !length) return;
+		for (const id of ["tops", "sankey"]) $(id).replaceChildren(h("p", { class: "quiet" }, "counting"));
+		this.source = new EventSource("/api/talkers?" + new URLSearchParams({ words: $("words").value, window: length }));
+		this.source.addEventListener("talkers", (e) => {
+			this.counted = JSON.parse(e.data);
+			this.draw(this.counted);
+		});
 	}
 
 	add(word) {
@@ -48,7 +65,9 @@ export class Traffic {
 			$("trouble").hidden = !(a.unable && a.unable.length);
 			$("trouble").textContent = (a.unable || []).join("; ");
 			this.all = a.all;
-			this.draw(a);
+			this.flows.update(a);
+			if (!$("window").value) this.draw(a);
+			this.fresh();
 		} catch (e) {
 			if (asking.signal.aborted) return;
 			$("trouble").textContent = e.message;
@@ -61,7 +80,8 @@ export class Traffic {
 	fresh() {
 		if (!this.at || !this.running) return;
 		const age = Date.now() - this.at;
-		const text = `${count(this.all.flows)} live flows, ${octets(this.all.octets)}` + (age > 2000 ? `; as of ${ago(age)} ago` : "");
+		const text = `${count(this.all.flows)} live flows, ${octets(this.all.octets)}` + (age > 2000 ? `; as of ${ago(age)} ago` : "") +
+			(this.counted ? `. Bars: ${octets(this.counted.all.octets)} within ${ago(1000 * this.counted.seconds)}, up to ${ago(Date.now() - Date.parse(this.counted.at))} ago` : "");
 		if ($("survey").textContent !== text) $("survey").textContent = text;
 	}
 
@@ -78,8 +98,6 @@ export class Traffic {
 		}));
 		if (focus) for (const b of $("tops").querySelectorAll("button")) if (b.dataset.word === focus) { b.focus(); break; }
 		this.sankey(a.pairs || []);
-		this.flows.update(a);
-		this.fresh();
 	}
 
 	/** sankey shows the largest pairs as ribbons from left to right. */
