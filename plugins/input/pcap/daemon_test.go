@@ -77,6 +77,37 @@ func TestStandardInput(t *testing.T) {
 	}
 }
 
+// TestReplayedFlowsAreDatedByTheirEnd: JSON's time stamp of a flow of a file is when it ended, not the
+// newest packet that was read by then.
+func TestReplayedFlowsAreDatedByTheirEnd(t *testing.T) {
+	absolute, err := filepath.Abs(examplePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := toSums(t, absolute, "/dev/stdout")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = writeFile(t, "ends.toml", bytes.Replace(text, []byte(`keys = "orig.raw.pktcount"`), []byte(`keys = "flow.end.sec"`), 1))
+	cmd := exec.Command(built.Path(t), "-c", config)
+	cmd.Env = append(os.Environ(), "TZ=UTC")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := regexp.MustCompile(`"timestamp": ?"([0-9T:-]+)[^"]*".*"flow\.end\.sec": ?(\d+)`).FindAllSubmatch(out, -1)
+	if len(all) < 10 {
+		t.Fatalf("%d flows in %s", len(all), out)
+	}
+	for _, m := range all {
+		end, _ := strconv.ParseInt(string(m[2]), 10, 64)
+		if want := time.Unix(end, 0).UTC().Format("2006-01-02T15:04:05"); string(m[1]) != want {
+			t.Errorf("%s, ended at %s", m[1], want)
+		}
+	}
+}
+
 // TestSilentPipe: as of tcpdump -w - | ulogd, what a pipe told of now ends by the clock although
 // nothing more comes.
 func TestSilentPipe(t *testing.T) {

@@ -57,7 +57,7 @@ var _ engine.Validator = (*json)(nil)
 
 func (j *json) Options(o *engine.Options) {
 	j.file.Declare(o, "/var/log/ulogd.json")
-	o.Bool(&j.timestamp, "timestamp", true, "add a time stamp")
+	o.Bool(&j.timestamp, "timestamp", true, "add a time stamp: the packet's time, of a file's flow its end, else the time of writing")
 	o.Bool(&j.eventv1, "eventv1", false, "add @version and call the time stamp @timestamp, as logstash has them")
 	o.String(&j.device, "device", "Netfilter", "value of the member dvc")
 	o.Bool(&j.boolable, "boolean_label", false, `show raw.label as "action": "allowed", or "blocked" when it is 0`)

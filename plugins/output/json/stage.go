@@ -18,9 +18,10 @@ type stage struct {
 	*json
 	*sink.Writer
 	at      engine.Col[engine.Time]
-	seconds bool   // the input tells times in whole seconds, and so does the time stamp
-	start   []byte // `{`, version, and the name of the time stamp
-	device  []byte // `"dvc": "..."`
+	ended   engine.Col[engine.Time] // of a flow of a file, the time of writing being of no interest
+	seconds bool                    // the input tells times in whole seconds, and so does the time stamp
+	start   []byte                  // `{`, version, and the name of the time stamp
+	device  []byte                  // `"dvc": "..."`
 	members []member
 	objects []enclosing // nested: those that members stand in
 	order   []int       // nested: members, those of an object together
@@ -41,6 +42,9 @@ type member struct {
 
 func (j *json) bindStage(p *engine.Binder) engine.Stage {
 	s := &stage{json: j, Writer: j.Sink.Bind(p, j.target()), at: engine.Want(p, key.OOBTime), start: []byte("{")}
+	if j.timestamp {
+		s.ended = engine.Want(p, key.FlowEnd)
+	}
 	if j.eventv1 {
 		s.start = append(s.start, `"@version": 1, `...)
 	}
@@ -97,11 +101,14 @@ func (s *stage) add(f engine.Field) {
 func (s *stage) Consume(b *engine.Batch) {
 	buf := s.Begin()
 	times, timed, have := s.at.Of(b), s.at.Mask(), b.Have()
+	replayed := s.timestamp && b.Replay() && s.ended.Given()
 	for _, r := range b.Rows() {
 		buf = append(buf, s.start...)
 		if s.timestamp {
 			if have[r]&timed != 0 {
 				buf = s.appendTime(buf, times[r], s.seconds)
+			} else if replayed && s.ended.Has(b, r) {
+				buf = s.appendTime(buf, s.ended.Of(b)[r], s.seconds)
 			} else {
 				buf = s.appendTime(buf, engine.Time(b.Clock()), true)
 			}
