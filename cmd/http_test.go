@@ -130,6 +130,10 @@ func TestPageNeedsTheToken(t *testing.T) {
 		}
 		s.wants(200, "GET", path, "Authorization", "Bearer "+testToken)
 	}
+	for _, path := range []string{"/api/flows?sort=octets&limit=1", "/api/talkers?window=1s"} { // who talks to whom
+		s.wants(401, "GET", path)
+		s.wants(503, "GET", path, "Authorization", "Bearer "+testToken) // nobody holds flows here
+	}
 	if a, _ := s.ask("GET", "/", ""); a.StatusCode != 303 || a.Header.Get("Location") != "/login" {
 		t.Errorf("without a token / is answered by %s", a.Status)
 	}
