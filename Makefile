@@ -1,4 +1,5 @@
 # make          build bin/ulogd
+# make install  into PREFIX (/usr/local) below DESTDIR
 # make test     vet for every machine, staticcheck, gofumpt, all tests, the engine under the race detector, what reads the
 #               kernel and what encodes once more with 32 bits: at most 20 minutes on two cores
 # make test-all all of that and what takes long: test-peers, test-arch, race, storm, soak; before work is called done
@@ -39,10 +40,31 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-live storm
+.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-live storm
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
+
+PREFIX  = /usr/local
+SYSTEMD = $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)
+SHARE   = $(DESTDIR)$(PREFIX)/share
+
+# The unit names the program where it is; what systemd reads stands where it looks, whatever the prefix.
+install: build
+	install -D -m 755 bin/ulogd $(DESTDIR)$(PREFIX)/sbin/ulogd
+	install -D -m 644 docs/man/ulogd.8 $(SHARE)/man/man8/ulogd.8
+	install -D -m 644 docs/man/ulogd.conf.5 $(SHARE)/man/man5/ulogd.conf.5
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	bin/ulogd completion bash >$(SHARE)/bash-completion/completions/ulogd
+	bin/ulogd completion zsh >$(SHARE)/zsh/site-functions/_ulogd
+	bin/ulogd completion fish >$(SHARE)/fish/vendor_completions.d/ulogd.fish
+	install -D -m 644 ulogd.toml.example $(SHARE)/doc/ulogd/examples/ulogd.toml
+	install -D -m 644 -t $(SHARE)/doc/ulogd/examples/ulogd.service.d packaging/ulogd.service.d/*.conf
+	install -d $(DESTDIR)/etc/ulogd $(DESTDIR)$(SYSTEMD)/systemd/system
+	sed 's|/usr/sbin/ulogd|$(PREFIX)/sbin/ulogd|' packaging/ulogd.service >$(DESTDIR)$(SYSTEMD)/systemd/system/ulogd.service
+	install -D -m 644 packaging/ulogd.logrotate $(DESTDIR)/etc/logrotate.d/ulogd
+	install -D -m 644 packaging/ulogd.tmpfiles $(DESTDIR)$(SYSTEMD)/tmpfiles.d/ulogd.conf
+	install -D -m 644 packaging/ulogd.sysusers $(DESTDIR)$(SYSTEMD)/sysusers.d/ulogd.conf
 
 # Programs that tests build carry no version, so that no state of the work tree can stop them.
 test test-peers test-page test-stores test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
