@@ -39,7 +39,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
+	seen, next := 0, len(fields)+1
 	for _, path := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {
@@ -70,7 +70,8 @@ func TestSchemaHasEveryKey(t *testing.T) {
 			seen++
 			if got := fields[strings.ReplaceAll(name, ".", "_")].typ; got != want {
 				t.Errorf("%s is %q in ulogd.proto, want %q; add it at the end: optional %s %s = %d;", name, got, want, want,
-					strings.ReplaceAll(name, ".", "_"), len(fields)+1)
+					strings.ReplaceAll(name, ".", "_"), next)
+				next++
 			}
 			return true
 		})
