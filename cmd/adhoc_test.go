@@ -127,7 +127,10 @@ func TestLive(t *testing.T) {
 }
 
 func TestConvert(t *testing.T) {
-	good := file(t, "good.conf", "stack=g:GEN,n:NULL\n[g]\ncount=5\n")
+	good := file(t, "good.conf", `stack=g:GEN,n:NULL
+[g]
+count=5
+`)
 	want := ulogd(t, "convert", good).exits(0).stdout
 	if got := ulogd(t, "convert", "-c", good).exits(0).stdout; got != want || !strings.Contains(got, "count = 5") {
 		t.Errorf("-c prints\n%s\nwant\n%s", got, want)

@@ -131,7 +131,12 @@ func TestPidFile(t *testing.T) {
 func TestSecondDaemonOnAGroup(t *testing.T) {
 	nstest.Need(t, "nflog")
 	ns := nstest.New(t)
-	path := file(t, "x.conf", "loglevel=3\nlogfile=/dev/null\nstack=l:NFLOG,n:NULL\n[l]\ngroup=9\n")
+	path := file(t, "x.conf", `loglevel=3
+logfile=/dev/null
+stack=l:NFLOG,n:NULL
+[l]
+group=9
+`)
 	first := ns.Start(t, binary+" -v -c "+path)
 	first.WaitOutput("entering main loop", 10*time.Second)
 	finish(t, ns.Cmd(binary+" -d -c "+path)).exits(1).says("l:NFLOG: ", "group 9", fmt.Sprintf("process %d (ulogd)", first.PID()))

@@ -126,7 +126,13 @@ func TestConvertedConfigurationIsTheSame(t *testing.T) {
 		})
 	}
 	// And it is run the same.
-	old := file(t, "ulogd.conf", "stack=g:GEN,p:PRINT\n[g]\ncount=\"20\"\nseed=0x7\n[p]\nkeys=orig.ip.saddr\n")
+	old := file(t, "ulogd.conf", `stack=g:GEN,p:PRINT
+[g]
+count="20"
+seed=0x7
+[p]
+keys=orig.ip.saddr
+`)
 	converted := file(t, "ulogd.toml", ulogd(t, "convert", old).exits(0).stdout)
 	a, b := ulogd(t, "-c", old).exits(0).stdout, ulogd(t, "-c", converted).exits(0).stdout
 	if a != b || strings.Count(a, "\n") != 20 {
@@ -135,12 +141,19 @@ func TestConvertedConfigurationIsTheSame(t *testing.T) {
 }
 
 func TestStacksThatDoNotWorkAreLeftOutOfAnULogdConf(t *testing.T) {
-	conf := file(t, "ulogd.conf", "stack=in:GEN,out:PRITN\nstack=in:GEN,out:PRINT\n[in]\ncount=5\n")
+	conf := file(t, "ulogd.conf", `stack=in:GEN,out:PRITN
+stack=in:GEN,out:PRINT
+[in]
+count=5
+`)
 	r := ulogd(t, "-c", conf).exits(0).says(":1: stack: there is no output plugin PRITN")
 	if strings.Count(r.stdout, "orig.ip.saddr=") != 5 {
 		t.Errorf("the stack that works printed\n%s", r.stdout)
 	}
-	toml := file(t, "x.toml", "stack = [\"in:GEN,out:PRITN\", \"in:GEN,out:PRINT\"]\n[in]\ncount=5\n")
+	toml := file(t, "x.toml", `stack = ["in:GEN,out:PRITN", "in:GEN,out:PRINT"]
+[in]
+count=5
+`)
 	if r := ulogd(t, "-c", toml).exits(1).says("1 error; nothing was started"); r.stdout != "" {
 		t.Errorf("a TOML file with an error ran:\n%s", r.stdout)
 	}

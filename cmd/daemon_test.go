@@ -32,7 +32,10 @@ func conf(t *testing.T, global string) string {
 }
 
 func TestFiniteInputsEndTheDaemon(t *testing.T) {
-	r := ulogd(t, "-c", file(t, "x.toml", "stack = \"g:GEN,p:PRINT\"\n[g]\ncount = 5000\n")).exits(0)
+	r := ulogd(t, "-c", file(t, "x.toml", `stack = "g:GEN,p:PRINT"
+[g]
+count = 5000
+`)).exits(0)
 	if n := strings.Count(r.stdout, "orig.ip.saddr="); n != 5000 {
 		t.Errorf("%d of 5000 records", n)
 	}
@@ -44,7 +47,11 @@ func TestDroppedRecordsShowInTheExitCode(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ulogd(t, "-c", file(t, "x.toml", "stack = \"g:GEN,p:PRINT\"\n[g]\ncount = 700\n[p]\nfile = \""+fifo+"\"\n")).exits(3).
+	ulogd(t, "-c", file(t, "x.toml", `stack = "g:GEN,p:PRINT"
+[g]
+count = 700
+[p]
+file = "`+fifo+"\"\n")).exits(3).
 		says("the inputs ended, but records were dropped dropped=700", "no_reader=700")
 }
 
@@ -242,7 +249,12 @@ func TestSignalsThatOnlyInform(t *testing.T) {
 
 // A pipe that is read slowly costs time, not records: `ulogd ... | less`.
 func TestSlowReaderOfStandardOutput(t *testing.T) {
-	c := exec.Command(binary, "-c", file(t, "x.toml", "stack = \"g:GEN,p:PRINT\"\n[g]\ncount = 100000\n[p]\nkeys = [\"ct.id\"]\n"))
+	c := exec.Command(binary, "-c", file(t, "x.toml", `stack = "g:GEN,p:PRINT"
+[g]
+count = 100000
+[p]
+keys = ["ct.id"]
+`))
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -177,7 +177,11 @@ func TestDoctorFindsAFullTable(t *testing.T) {
 
 func TestDoctorFindsATakenGroup(t *testing.T) {
 	ns, path, _ := healthy(t)
-	other := file(t, "other.conf", "loglevel=3\nstack=l:NFLOG,n:NULL\n[l]\ngroup=7\n")
+	other := file(t, "other.conf", `loglevel=3
+stack=l:NFLOG,n:NULL
+[l]
+group=7
+`)
 	p := ns.Start(t, binary+" -c "+other)
 	p.WaitOutput("entering main loop", 10*time.Second)
 	doctor(t, ns, path).finds(fmt.Sprintf("log:NFLOG: group 7 is taken: process %d (ulogd) reads it", p.PID()), "group = 8")
@@ -196,7 +200,13 @@ func TestDoctorFindsCollectorsThatTakeNoConnection(t *testing.T) {
 	write(t, path, strings.Replace(fmt.Sprintf(doctorConf, "127.0.0.1", out), "host = \"127.0.0.1\"",
 		"host = \"127.0.0.2\"\nproto = \"udp\"", 1))
 	doctor(t, ns, path).exits(0)
-	const peers = "stack = [\"log:NFLOG,j:JSON\"]\n[log]\ngroup = 7\n[j]\nmode = \"tcp\"\nport = 4740\n"
+	const peers = `stack = ["log:NFLOG,j:JSON"]
+[log]
+group = 7
+[j]
+mode = "tcp"
+port = 4740
+`
 	write(t, path, peers)
 	doctor(t, ns, path).finds("j:JSON: 127.0.0.1:4740 takes no connection: ", "start what listens on 127.0.0.1:4740")
 }
@@ -229,7 +239,10 @@ func TestDoctorFindsDirectoriesThatAreNotWritable(t *testing.T) {
 		"sh", missing, ns.Name(), binary, path)
 	finish(t, c).finds("file:PRINT: the directory "+missing+" is not writable: read-only file system", "remount,rw")
 	// Others may not write into root's directories.
-	write(t, path, fmt.Sprintf("stack = \"g:GEN,file:PRINT\"\n[file]\nfile = %q\n", out))
+	write(t, path, fmt.Sprintf(`stack = "g:GEN,file:PRINT"
+[file]
+file = %q
+`, out))
 	c = exec.Command("setpriv", "--reuid", "nobody", "--clear-groups", binary, "doctor", "-c", path)
 	finish(t, c).finds("file:PRINT: the directory "+filepath.Dir(out)+" is not writable: permission denied", "chown 65534 "+filepath.Dir(out))
 }
@@ -266,7 +279,10 @@ func TestDoctorLooksIntoTheNamespaceThatIsRead(t *testing.T) {
 func TestDoctorFindsThatNothingIsCounted(t *testing.T) {
 	nstest.Need(t, "root", "tool:nfacct", "tool:iptables")
 	ns := nstest.New(t)
-	conf := file(t, "x.conf", "stack=a:NFACCT,n:NULL\n[a]\npollinterval=1\n")
+	conf := file(t, "x.conf", `stack=a:NFACCT,n:NULL
+[a]
+pollinterval=1
+`)
 	r := doctor(t, ns, conf)
 	r.finds("a:NFACCT: the kernel has no counters here")
 	mended(t, ns, r)
@@ -274,7 +290,10 @@ func TestDoctorFindsThatNothingIsCounted(t *testing.T) {
 	if list := ns.Run(t, "nfacct list"); !strings.Contains(list, "all") {
 		t.Errorf("the command made no counter: %s", list)
 	}
-	elsewhere := file(t, "y.conf", "stack=a:NFACCT,n:NULL\n[a]\npollinterval=1\nnetwork_namespace_path="+ns.Path()+"\n")
+	elsewhere := file(t, "y.conf", `stack=a:NFACCT,n:NULL
+[a]
+pollinterval=1
+network_namespace_path=`+ns.Path()+"\n")
 	ulogd(t, "doctor", "-c", elsewhere).exits(0)
 	ns.Run(t, "iptables -F")
 	ns.Run(t, "nfacct flush")
@@ -282,7 +301,11 @@ func TestDoctorFindsThatNothingIsCounted(t *testing.T) {
 	r.finds("nsenter --net=" + ns.Path())
 	mended(t, ns, r)
 	ulogd(t, "doctor", "-c", elsewhere).exits(0)
-	ulogd(t, "doctor", "-c", file(t, "z.conf", "stack=a:NFACCT,n:NULL\n[a]\npollinterval=1\nnetwork_namespace_path=/run/netns/none\n")).finds("network_namespace_path: ")
+	ulogd(t, "doctor", "-c", file(t, "z.conf", `stack=a:NFACCT,n:NULL
+[a]
+pollinterval=1
+network_namespace_path=/run/netns/none
+`)).finds("network_namespace_path: ")
 	openForAll(t, filepath.Dir(conf))
 	finish(t, ns.Cmd("setpriv --reuid nobody --clear-groups --bounding-set -all "+binary+" doctor -c "+conf)).finds("a:NFACCT: this process has no CAP_NET_ADMIN")
 }
@@ -290,11 +313,17 @@ func TestDoctorFindsThatNothingIsCounted(t *testing.T) {
 func TestDoctorFindsThatAnInterfaceMayNotBeCaptured(t *testing.T) {
 	nstest.Need(t, "root")
 	ns := nstest.New(t)
-	conf := file(t, "x.conf", "stack=c:PCAP,n:NULL\n[c]\ninterface=lo\n")
+	conf := file(t, "x.conf", `stack=c:PCAP,n:NULL
+[c]
+interface=lo
+`)
 	openForAll(t, filepath.Dir(conf))
 	doctor(t, ns, conf).exits(0)
 	finish(t, ns.Cmd("setpriv --reuid nobody --clear-groups --bounding-set -all "+binary+" doctor -c "+conf)).finds("c:PCAP: capture from lo: operation not permitted", "CAP_NET_RAW")
-	doctor(t, ns, file(t, "y.conf", "stack=c:PCAP,n:NULL\n[c]\ninterface=none0\n")).finds("c:PCAP: capture from none0: ", "ip link")
+	doctor(t, ns, file(t, "y.conf", `stack=c:PCAP,n:NULL
+[c]
+interface=none0
+`)).finds("c:PCAP: capture from none0: ", "ip link")
 }
 
 func TestDoctorLooksAtEveryPlugin(t *testing.T) {

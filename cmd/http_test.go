@@ -272,7 +272,11 @@ func TestTokenOfRootUnderAnotherUser(t *testing.T) {
 	if err := os.WriteFile(token, []byte(testToken), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path := conf(t, fmt.Sprintf("[global]\nhttp = \"127.0.0.1:0\"\nhttp_token_file = %q\ncontrol = \"%s/control\"\n", token, dir))
+	path := conf(t, fmt.Sprintf(`[global]
+http = "127.0.0.1:0"
+http_token_file = %q
+control = "%s/control"
+`, token, dir))
 	openForAll(t, dir)
 	openForAll(t, filepath.Dir(path))
 	p := start(t, "-u", "nobody", "-c", path).up()
@@ -448,7 +452,11 @@ func TestReadinessTellsWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	// In a ulogd.conf a stack that does not work is left out, and the others run.
 	text := "[global]\nloglevel=3\nhttp=" + dir + "/http.sock\ncontrol=" + dir + "/control\nstack=g:GEN,n:NULL\n" +
-		"stack=g:GEN,s:SYSLOG,n:NULL\n[g]\ncount=0\nrate=100\n"
+		`stack=g:GEN,s:SYSLOG,n:NULL
+[g]
+count=0
+rate=100
+`
 	path := file(t, "x.conf", text)
 	start(t, "-c", path).up()
 	s := overUnix(t, dir+"/http.sock")
@@ -470,7 +478,10 @@ func TestReadinessWantsInputs(t *testing.T) {
 	ns, dir := nstest.New(t), t.TempDir()
 	ns.Run(t, "ip link add here type veth peer name there")
 	ns.Run(t, "ip link set here up")
-	path := file(t, "x.toml", fmt.Sprintf("stack = \"c:PCAP,n:NULL\"\n[global]\nhttp = \"%s/http.sock\"\ncontrol = "+
+	path := file(t, "x.toml", fmt.Sprintf(`stack = "c:PCAP,n:NULL"
+[global]
+http = "%s/http.sock"
+control = `+
 		"\"%s/control\"\n[c]\ninterface = \"here\"\n", dir, dir))
 	ns.Start(t, binary+" -v -c "+path).WaitOutput("all is open", 30*time.Second)
 	s := overUnix(t, dir+"/http.sock")

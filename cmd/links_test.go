@@ -311,7 +311,14 @@ func TestDoctorLooksAsTheUser(t *testing.T) {
 	roots, hers := filepath.Join(base, "roots.log"), filepath.Join(dir, "hers.log")
 	write(t, roots, "")
 	path := file(t, "x.toml", fmt.Sprintf("stack = [\"g:GEN,a:GPRINT\", \"g:GEN,b:OPRINT\", "+
-		"\"g:GEN,c:PRINT\"]\n[a]\nfile = %q\n[b]\nfile = %q\n[c]\nfile = %q\n",
+		`"g:GEN,c:PRINT"]
+[a]
+file = %q
+[b]
+file = %q
+[c]
+file = %q
+`,
 		roots, hers, filepath.Join(base, "new.log")))
 	openForAll(t, filepath.Dir(path))
 	ulogd(t, "doctor", "-c", path).exits(0).says("nothing found")

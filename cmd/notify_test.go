@@ -130,7 +130,10 @@ func edit(t *testing.T, path, from, to string) {
 
 func TestServiceThatDoesNotStart(t *testing.T) {
 	m := newManager(t)
-	p := m.starts("", "-c", file(t, "x.toml", "stack = \"g:GEN,p:PRINT\"\n[p]\nfile = \"/nowhere/x\"\n"))
+	p := m.starts("", "-c", file(t, "x.toml", `stack = "g:GEN,p:PRINT"
+[p]
+file = "/nowhere/x"
+`))
 	p.ends(1)
 	m.l.SetReadDeadline(time.Now())
 	if n, err := m.l.Read(make([]byte, 100)); err == nil {
@@ -140,7 +143,10 @@ func TestServiceThatDoesNotStart(t *testing.T) {
 
 func TestServiceThatEndsByItself(t *testing.T) {
 	m := newManager(t)
-	p := m.starts("", "-c", file(t, "x.toml", "stack = \"g:GEN,n:NULL\"\n[g]\ncount = 10\n"))
+	p := m.starts("", "-c", file(t, "x.toml", `stack = "g:GEN,n:NULL"
+[g]
+count = 10
+`))
 	m.wants("READY")
 	m.wants("STOPPING")
 	p.ends(0)

@@ -26,8 +26,12 @@ func TestUnitsAndRanges(t *testing.T) {
 	} {
 		name, value, _ := strings.Cut(options, "=")
 		for file1, text := range map[string]string{
-			"x.conf": "stack=l:NFLOG,n:NULL\n[l]\n" + options + "\n",
-			"x.toml": "stack = \"l:NFLOG,n:NULL\"\n[l]\n" + name + " = \"" + value + "\"\n",
+			"x.conf": `stack=l:NFLOG,n:NULL
+[l]
+` + options + "\n",
+			"x.toml": `stack = "l:NFLOG,n:NULL"
+[l]
+` + name + " = \"" + value + "\"\n",
 		} {
 			if strings.HasSuffix(file1, ".toml") && strings.Trim(value, "0123456789-") == "" {
 				text = strings.ReplaceAll(text, `= "`+value+`"`, "= "+value)
@@ -67,7 +71,13 @@ func TestNearNames(t *testing.T) {
 // in TOML, nothing runs. -t opens nothing.
 func TestStacksThatCannotBeOpened(t *testing.T) {
 	const stacks = "stack=g:GEN,bad:GPRINT\nstack=g:GEN,good:PRINT\nstack=g:GEN,worse:OPRINT\n"
-	const sections = "[g]\ncount=5\n[bad]\nfile=/nowhere/a\n[worse]\nfile=/nowhere/b\n"
+	const sections = `[g]
+count=5
+[bad]
+file=/nowhere/a
+[worse]
+file=/nowhere/b
+`
 	r := ulogd(t, "-c", file(t, "x.conf", "loglevel=3\n"+stacks+sections)).exits(0).says(
 		"x.conf:2: stack: g:GEN,bad:GPRINT is left out: bad:GPRINT: open /nowhere/a: no such file or directory",
 		"x.conf:4: stack: g:GEN,worse:OPRINT is left out: worse:OPRINT: open /nowhere/b: no such file or directory",
@@ -77,7 +87,12 @@ func TestStacksThatCannotBeOpened(t *testing.T) {
 	}
 	ulogd(t, "-c", file(t, "x.conf", strings.ReplaceAll(stacks, "good:PRINT", "good:LOGEMU")+sections+"[good]\nfile=/nowhere/c\n")).exits(1)
 	ulogd(t, "-c", file(t, "x.conf", "stack=g:GEN,bad:GPRINT\n"+sections)).exits(1).says("<8>", "bad:GPRINT: open /nowhere/a")
-	toml := "stack = [\"g:GEN,bad:GPRINT\", \"g:GEN,good:PRINT\"]\n[g]\ncount = 5\n[bad]\nfile = \"/nowhere/a\"\n"
+	toml := `stack = ["g:GEN,bad:GPRINT", "g:GEN,good:PRINT"]
+[g]
+count = 5
+[bad]
+file = "/nowhere/a"
+`
 	if r := ulogd(t, "-c", file(t, "x.toml", toml)).exits(1); r.stdout != "" {
 		t.Errorf("a TOML file that cannot be opened as a whole ran:\n%s", r.stdout)
 	}

@@ -111,7 +111,14 @@ func TestStatsOfManyOnATerminal(t *testing.T) {
 	for i := range 20 {
 		text += fmt.Sprintf("\"g:GEN,n%d:NULL\",\n", i)
 	}
-	start(t, "-c", file(t, "many.toml", text+"]\n[g]\ncount = 0\nrate = 10\n[i]\nhost = \"127.0.0.1\"\nport = 9\nproto = "+
+	start(t, "-c", file(t, "many.toml", text+`]
+[g]
+count = 0
+rate = 10
+[i]
+host = "127.0.0.1"
+port = 9
+proto = `+
 		"\"tcp\"\n")).up()
 	const height = 12
 	picture := func(args ...string) []string {

@@ -62,16 +62,43 @@ func benchmarkStack(b *testing.B, text string) {
 // One operation is one record.
 func BenchmarkEngine(b *testing.B) {
 	b.Run("GEN-NULL", func(b *testing.B) {
-		benchmarkStack(b, "stack = \"g:GEN,n:NULL\"\n[g]\ncount = %d\n")
+		benchmarkStack(b, `stack = "g:GEN,n:NULL"
+[g]
+count = %d
+`)
 	})
 	b.Run("three-filters", func(b *testing.B) {
-		benchmarkStack(b, "stack = \"m:MARKER,a:MARK,b:MARK,c:MARK,n:NULL\"\n[m]\ncount = %d\n[a]\nmask = 0\n[b]\nmask = 0\n[c]\nmask = 0\n")
+		benchmarkStack(b, `stack = "m:MARKER,a:MARK,b:MARK,c:MARK,n:NULL"
+[m]
+count = %d
+[a]
+mask = 0
+[b]
+mask = 0
+[c]
+mask = 0
+`)
 	})
 	b.Run("three-stacks", func(b *testing.B) {
-		benchmarkStack(b, "stack = [\"m:MARKER,a:MARK,n:NULL\", \"m:MARKER,b:MARK,n:NULL\", \"m:MARKER,c:MARK,n:NULL\"]\n[m]\ncount = %d\n[a]\nmask = 0\n[b]\nmask = 0\n[c]\nmask = 0\n")
+		benchmarkStack(b, `stack = ["m:MARKER,a:MARK,n:NULL", "m:MARKER,b:MARK,n:NULL", "m:MARKER,c:MARK,n:NULL"]
+[m]
+count = %d
+[a]
+mask = 0
+[b]
+mask = 0
+[c]
+mask = 0
+`)
 	})
 	b.Run("queue", func(b *testing.B) {
-		benchmarkStack(b, "stack = \"m:MARKER,n:NULL\"\n[m]\ncount = %d\n[n]\nqueue = 65536\nwhen_full = \"block\"\n")
+		benchmarkStack(b, `stack = "m:MARKER,n:NULL"
+[m]
+count = %d
+[n]
+queue = 65536
+when_full = "block"
+`)
 	})
 }
 

@@ -41,7 +41,10 @@ func TestListenerThatOthersCouldReadIsRefused(t *testing.T) {
 		{`http = "127.0.0.1:70000"` + "\n" + token, "is no address to listen on"},
 	} {
 		path := filepath.Join(t.TempDir(), "x.toml")
-		text := fmt.Appendf(nil, "stack = \"g:GEN,n:NULL\"\n[global]\n%s\n", c.options)
+		text := fmt.Appendf(nil, `stack = "g:GEN,n:NULL"
+[global]
+%s
+`, c.options)
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,14 @@ func export(t *testing.T, output string, cells []cell) (messages [][]byte) {
 		if output == "NETFLOW9" {
 			domain = fmt.Sprintf("source_id = %d\n%s", i+1, cell.setV9)
 		}
-		stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,%sout:%s\"]\n[rows]\nfeed = %q\ncounts = %q\n[out]\nhost = [%q]\n%s\n", cell.stack, output, feed, counts, c.LocalAddr(), domain))
+		stacktest.Run(t, fmt.Sprintf(`stack = ["rows:ROWS,%sout:%s"]
+[rows]
+feed = %q
+counts = %q
+[out]
+host = [%q]
+%s
+`, cell.stack, output, feed, counts, c.LocalAddr(), domain))
 		messages = append(messages, received(t, c)...)
 	}
 	return messages

@@ -35,8 +35,20 @@ func traced(t *testing.T, output, options string) (messages [][]byte, packets in
 	stacktest.Feed(t.Name()+output, with(tuple(ipv4, "10.9.0.1", "192.0.2.9", "17", "1", "9"),
 		counts("0", "0", "0", "0"), times))
 	d := stacktest.Run(t, fmt.Sprintf("stack = [\"in:PCAP,base:BASE,flow:FLOW,out:%[1]s\", "+
-		"\"rows:ROWS,out:%[1]s\"]\n[rows]\nfeed = %[2]q\n[in]\nfile = [%[3]q]\n[flow]\nactive_timeout = "+
-		"120\ninactive_timeout = 7.5\n[out]\nhost = [%[4]q]\nsampling = 100\n%[5]s\n",
+		`"rows:ROWS,out:%[1]s"]
+[rows]
+feed = %[2]q
+[in]
+file = [%[3]q]
+[flow]
+active_timeout = `+
+		`120
+inactive_timeout = 7.5
+[out]
+host = [%[4]q]
+sampling = 100
+%[5]s
+`,
 		output, t.Name()+output, path, c.LocalAddr(), options))
 	return received(t, c), int(d.Stats("flow").Absorbed)
 }

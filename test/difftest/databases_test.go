@@ -75,7 +75,11 @@ stack=ct1:NFCT,litect:SQLITE3
 // config is what stands behind the stacks.
 func (d databases) config(group int, socket string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[log1]\ngroup=%d\n[ct1]\nhash_enable=0\n", group)
+	fmt.Fprintf(&b, `[log1]
+group=%d
+[ct1]
+hash_enable=0
+`, group)
 	for _, s := range []struct{ id, db, table, procedure string }{
 		{"pgpkt", d.pgFull, "ulog", "INSERT_PACKET_FULL"},
 		{"pgflat", d.pgFlat, "ulog2", "INSERT"},
@@ -92,7 +96,13 @@ func (d databases) config(group int, socket string) string {
 		fmt.Fprintf(&b, "[%s]\nhost=%q\ndb=%q\nuser=\"ulogd\"\npass=\"secret\"\ntable=%q\nprocedure=%q\n",
 			s.id, socket, s.db, s.table, s.procedure)
 	}
-	fmt.Fprintf(&b, "[litepkt]\ndb=%q\ntable=\"ulog_pkt\"\n[litect]\ndb=%q\ntable=\"ulog_ct\"\n", d.lite, d.lite)
+	fmt.Fprintf(&b, `[litepkt]
+db=%q
+table="ulog_pkt"
+[litect]
+db=%q
+table="ulog_ct"
+`, d.lite, d.lite)
 	return b.String()
 }
 

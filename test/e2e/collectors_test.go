@@ -125,7 +125,10 @@ func (c *installed) test(t *testing.T, program, output, options string) {
 
 	path, packets := conversation(t)
 	p = start(t, ns, write(t, "ulogd.toml",
-		fmt.Sprintf("stack = \"in:PCAP,base:BASE,flows:FLOW,out:%s\"\n[in]\nfile = [%q]\n%s", output, path, to)))
+		fmt.Sprintf(`stack = "in:PCAP,base:BASE,flows:FLOW,out:%s"
+[in]
+file = [%q]
+%s`, output, path, to)))
 	if state := p.Wait(20 * time.Second); state.ExitCode() != 0 {
 		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
 	}

@@ -41,7 +41,18 @@ func startFlooded(t *testing.T, o fileOutput, script, file, directory string, op
 	if o.name == "XML" {
 		where = fmt.Sprintf("directory=%q", directory)
 	}
-	f.config = write(t, "ulogd.conf", fmt.Sprintf("[global]\ncontrol=%q\nstack=log1:NFLOG,%s\n[log1]\ngroup=1\nnetlink_qtimeout=10\nnetlink_socket_buffer_size=%d\n[out]\n%s\n%s\n%s\n",
+	f.config = write(t, "ulogd.conf", fmt.Sprintf(`[global]
+control=%q
+stack=log1:NFLOG,%s
+[log1]
+group=1
+netlink_qtimeout=10
+netlink_socket_buffer_size=%d
+[out]
+%s
+%s
+%s
+`,
 		filepath.Join(dir, "control"), o.stack, 64<<20, where, strings.Join(options, "\n"), o.options))
 	f.shell = f.ns.Start(t, "sh -c", script+"\n"+`"$0" -v -l 3 -p "$1" -c "$2"; echo "ended with $?"; exec sleep 1000`, daemon, f.pidfile, f.config)
 	f.shell.WaitOutput("initialization finished", 10*time.Second)

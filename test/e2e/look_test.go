@@ -36,7 +36,11 @@ func TestFlowsAndTopEqualConntrack(t *testing.T) {
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_udp_timeout", "600")
-	config := write(t, "ulogd.toml", fmt.Sprintf("stack = \"ct1:NFCT,n:NULL\"\ncontrol = %q\n[ct1]\nexpire_interval = 0\n",
+	config := write(t, "ulogd.toml", fmt.Sprintf(`stack = "ct1:NFCT,n:NULL"
+control = %q
+[ct1]
+expire_interval = 0
+`,
 		filepath.Join(t.TempDir(), "control")))
 	start(t, ns, config)
 	ns.Do(t, func() { send(t, n) })

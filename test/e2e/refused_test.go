@@ -28,7 +28,13 @@ func TestRefusedPlugins(t *testing.T) {
 func TestOutputThatCannotBeOpened(t *testing.T) {
 	nstest.Need(t, "root", "nflog")
 	ns := nstest.New(t)
-	const bad = "[global]\nstack=in:NFLOG,b:BASE,bad:GPRINT\n[in]\ngroup=1\n[bad]\nfile=/nowhere/file\n"
+	const bad = `[global]
+stack=in:NFLOG,b:BASE,bad:GPRINT
+[in]
+group=1
+[bad]
+file=/nowhere/file
+`
 	config := write(t, "ulogd.conf", bad)
 	p := ns.Start(t, daemon+" -v -c "+config)
 	if state := p.Wait(10 * time.Second); state.ExitCode() != 1 || !strings.Contains(p.Output(), "bad:GPRINT: open /nowhere/file: no such file or directory") {

@@ -33,7 +33,13 @@ func TestRouterTranslates(t *testing.T) {
 	begun.WaitSubscribed(10 * time.Second)
 	stopCapture := capture(t, router, "tcp port 4739")
 	collect(t, router)
-	p := start(t, router, write(t, "ulogd.conf", "stack=ct1:NFCT,ipfix1:IPFIX\n[ct1]\nhash_enable=0\n[ipfix1]\nhost=\"127.0.0.1\"\nnat_events=true\n"))
+	p := start(t, router, write(t, "ulogd.conf", `stack=ct1:NFCT,ipfix1:IPFIX
+[ct1]
+hash_enable=0
+[ipfix1]
+host="127.0.0.1"
+nat_events=true
+`))
 	const each = 10
 	through(t, each, inside, outside, "198.51.100.2:443", "198.51.100.2:443")
 	through(t, each, outside, inside, "10.0.0.2:80", "198.51.100.1:8080")

@@ -90,7 +90,12 @@ func TestOutputsOnTheWire(t *testing.T) {
 		}
 	}
 	config := write(t, "ulogd.toml", strings.ReplaceAll("stack = [\n"+strings.Join(stacks, ",\n")+"\n]\n"+
-		"[gen]\ncount = 0\nrate = 100\n[acct]\npollinterval = 1\n"+strings.Join(sections, ""), "DIR", dir))
+		`[gen]
+count = 0
+rate = 100
+[acct]
+pollinterval = 1
+`+strings.Join(sections, ""), "DIR", dir))
 	openTo(t, config)
 	files := map[string]string{}
 	var stops []*nstest.Proc

@@ -77,7 +77,11 @@ func TestControlCharacters(t *testing.T) {
 			if c.reader != nil {
 				args, open = c.reader(t, dir)
 			}
-			d := stacktest.Start(t, fmt.Sprintf("stack = \"%s,out:%s\"\n[in]\nfeed = \"%s\"\n[out]\n%s",
+			d := stacktest.Start(t, fmt.Sprintf(`stack = "%s,out:%s"
+[in]
+feed = "%s"
+[out]
+%s`,
 				c.stack, plugin, c.feed, fmt.Sprintf(c.options, args...)))
 			var data []byte
 			if c.reader != nil {

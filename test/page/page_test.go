@@ -69,7 +69,11 @@ func newGateway(t *testing.T, stacks string) *gateway {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "gateway.toml")
-	if err := os.WriteFile(config, []byte(stacks+"\n[global]\nloglevel = 3\nhttp = \"127.0.0.1:9477\"\nhttp_token_file "+
+	if err := os.WriteFile(config, []byte(stacks+`
+[global]
+loglevel = 3
+http = "127.0.0.1:9477"
+http_token_file `+
 		"= \""+dir+"/token\"\ncontrol = \""+dir+"/control\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -440,7 +444,10 @@ func TestPageOfAGateway(t *testing.T) {
 func TestViewerOfAHundredThousandFlows(t *testing.T) {
 	wanted(t)
 	const flows = 100_000
-	g := newGateway(t, "stack = \"ct1:NFCT,n:NULL\"\n[ct1]\nhash_max_entries = 200000\n")
+	g := newGateway(t, `stack = "ct1:NFCT,n:NULL"
+[ct1]
+hash_max_entries = 200000
+`)
 	nstest.FillConntrack(t, g.router, flows)
 	b := newBrowser(t)
 	b.login(g)

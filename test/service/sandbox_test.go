@@ -80,7 +80,17 @@ func intrudes(t *testing.T, global string, args ...string) *intrusion {
 
 func (x *intrusion) configure(global, more string) {
 	x.Helper()
-	text := fmt.Sprintf("stack = [\"g:GEN,x:INTRUDER\"%s]\ncontrol = %q\n%s\n[g]\ncount = 0\nrate = 100\n[x]\nmine = %q\nothers = %q\nsecret = %q\n",
+	text := fmt.Sprintf(`stack = ["g:GEN,x:INTRUDER"%s]
+control = %q
+%s
+[g]
+count = 0
+rate = 100
+[x]
+mine = %q
+others = %q
+secret = %q
+`,
 		more, filepath.Join(x.mine, "control"), global, x.mine, x.others, x.secret)
 	if err := os.WriteFile(x.config, []byte(text), 0o644); err != nil {
 		x.Fatal(err)
@@ -181,7 +191,11 @@ func TestReloadWithinTheSandbox(t *testing.T) {
 	}
 	x.configure(`sandbox = "require"`, `, "g:GEN,y:INTRUDER"`)
 	text, _ := os.ReadFile(x.config)
-	within := string(text) + fmt.Sprintf("[y]\nmine = %q\nothers = %q\nsecret = %q\n", x.mine+"/b", x.others, x.secret)
+	within := string(text) + fmt.Sprintf(`[y]
+mine = %q
+others = %q
+secret = %q
+`, x.mine+"/b", x.others, x.secret)
 	beyond := strings.Replace(within, x.mine+"/b", x.others, 1)
 	if err := os.WriteFile(x.config+".new", []byte(beyond), 0o644); err != nil {
 		t.Fatal(err)

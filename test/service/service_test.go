@@ -144,7 +144,11 @@ func holds(m *systemdtest.Machine, path, text string) {
 
 // A daemon that hangs as a whole is started again.
 func TestServiceThatHangs(t *testing.T) {
-	m := boots(t, "stack = \"g:GEN,n:NULL\"\n[g]\ncount = 0\nrate = 10\n")
+	m := boots(t, `stack = "g:GEN,n:NULL"
+[g]
+count = 0
+rate = 10
+`)
 	m.Put("/etc/systemd/system/ulogd.service.d/soon.conf", "[Service]\nWatchdogSec=2\nRestartSec=0\n")
 	m.Run("systemctl daemon-reload; systemctl start ulogd")
 	time.Sleep(4 * time.Second) // fed, it lives on

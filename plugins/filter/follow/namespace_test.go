@@ -57,8 +57,16 @@ func TestInterfacesOfTheNamespaceThatReturns(t *testing.T) {
 			} else {
 				furnish(t, ns, "first", "10.9.0.2")
 			}
-			d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFLOG,i:IFINDEX,o:RECORD\"]\n[in]\ngroup = "+
-				"7\nnetlink_qthreshold = 1\nnetwork_namespace_path = %q\nwait = %v\n[o]\nname = %q\nkeys = [\"oob.out\"]",
+			d := stacktest.Start(t, fmt.Sprintf(`stack = ["in:NFLOG,i:IFINDEX,o:RECORD"]
+[in]
+group = `+
+				`7
+netlink_qthreshold = 1
+network_namespace_path = %q
+wait = %v
+[o]
+name = %q
+keys = ["oob.out"]`,
 				ns.Path(), wait, t.Name()))
 			records := func(name string) {
 				t.Helper()
@@ -112,8 +120,14 @@ func TestRoutesOfTheInputsNamespace(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "nft", "veth", "tool:conntrack")
 	ns := nstest.New(t)
 	furnish(t, ns, "first", "10.9.0.2")
-	d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFCT,r:ROUTE,o:RECORD\"]\n[in]\nevent_mask = "+
-		"4\nnetwork_namespace_path = %q\n[o]\nname = %q\nkeys = [\"oob.ifindex_out\", \"route.nexthop\"]",
+	d := stacktest.Start(t, fmt.Sprintf(`stack = ["in:NFCT,r:ROUTE,o:RECORD"]
+[in]
+event_mask = `+
+		`4
+network_namespace_path = %q
+[o]
+name = %q
+keys = ["oob.ifindex_out", "route.nexthop"]`,
 		ns.Path(), t.Name()))
 	for i, router := range []string{"10.9.0.2", "10.9.0.3"} {
 		if i > 0 {
@@ -149,7 +163,11 @@ func TestCollectorsLearnTheNewInterfaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer collector.Close()
-	d := stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFCT,o:IPFIX\"]\n[in]\nnetwork_namespace_path = %q\n[o]\nhost = "+
+	d := stacktest.Start(t, fmt.Sprintf(`stack = ["in:NFCT,o:IPFIX"]
+[in]
+network_namespace_path = %q
+[o]
+host = `+
 		"\"127.0.0.1\"\nport = %d\nproto = \"udp\"\noptions_interval = 1",
 		ns.Path(), collector.LocalAddr().(*net.UDPAddr).Port))
 	told := func(name, not string) {

@@ -32,7 +32,12 @@ func TestHeaders(t *testing.T) {
 		"raw.type=32 oob.protocol=2048 mac.str=" + strings.TrimSuffix(strings.Repeat("ab:", 60), ":"),
 	}
 	stacktest.Feed(t.Name(), rows...)
-	stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,h:HWHDR,o:RECORD\"]\n[in]\nfeed = %q\n[o]\nname = %[1]q\nkeys = [\"raw.type\", \"oob.protocol\", \"mac.saddr.str\", \"mac.daddr.str\", \"mac.str\"]", t.Name()))
+	stacktest.Run(t, fmt.Sprintf(`stack = ["in:ROWS,h:HWHDR,o:RECORD"]
+[in]
+feed = %q
+[o]
+name = %[1]q
+keys = ["raw.type", "oob.protocol", "mac.saddr.str", "mac.daddr.str", "mac.str"]`, t.Name()))
 	for i, got := range stacktest.Recorded(t.Name()) {
 		if got != want[i] {
 			t.Errorf("row %d: got  %s\nwant %s", i, got, want[i])

@@ -85,7 +85,14 @@ func TestUnknownIndexes(t *testing.T) {
 		"ulogd2": {"oob.in=lo oob.out=", "oob.in=lo oob.out=lo", "oob.in= oob.out=lo"},
 	} {
 		stacktest.Feed(t.Name()+compat, rows...)
-		stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,i:IFINDEX,o:RECORD\"]\n[in]\nfeed = %q\n[i]\ncompat = %q\n[o]\nname = %q\nkeys = [\"oob.in\", \"oob.out\"]",
+		stacktest.Run(t, fmt.Sprintf(`stack = ["in:ROWS,i:IFINDEX,o:RECORD"]
+[in]
+feed = %q
+[i]
+compat = %q
+[o]
+name = %q
+keys = ["oob.in", "oob.out"]`,
 			t.Name()+compat, compat, t.Name()+compat))
 		if got := stacktest.Recorded(t.Name() + compat); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("compat %s: got %q, want %q", compat, got, want)

@@ -18,7 +18,14 @@ func TestAddresses(t *testing.T) {
 	} {
 		name := t.Name() + compat
 		stacktest.Feed(name, rows...)
-		stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,s:IP2HBIN,o:RECORD\"]\n[in]\nfeed = %q\n[s]\ncompat = %q\n[o]\nname = %[1]q\nkeys = [\"ip.hsaddr\", \"reply.ip.hdaddr\"]", name, compat))
+		stacktest.Run(t, fmt.Sprintf(`stack = ["in:ROWS,s:IP2HBIN,o:RECORD"]
+[in]
+feed = %q
+[s]
+compat = %q
+[o]
+name = %[1]q
+keys = ["ip.hsaddr", "reply.ip.hdaddr"]`, name, compat))
 		if got := stacktest.Recorded(name); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("compat %s: got %q, want %q", compat, got, want)
 		}

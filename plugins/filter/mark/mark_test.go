@@ -24,7 +24,14 @@ func TestMark(t *testing.T) {
 	} {
 		name := t.Name() + settings
 		stacktest.Feed(name, rows...)
-		d := stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,m:MARK,o:RECORD\"]\n[in]\nfeed = %q\n[m]\n%s\n[o]\nname = %q\nkeys = [\"oob.family\"]", name, settings, name))
+		d := stacktest.Run(t, fmt.Sprintf(`stack = ["in:ROWS,m:MARK,o:RECORD"]
+[in]
+feed = %q
+[m]
+%s
+[o]
+name = %q
+keys = ["oob.family"]`, name, settings, name))
 		var got []string
 		for _, line := range stacktest.Recorded(name) {
 			got = append(got, line[len("oob.family="):])

@@ -59,7 +59,14 @@ func TestLines(t *testing.T) {
 			if c.row["orig.ip.protocol"] == "" { // the key must be in the stack
 				c.row["orig.ip.protocol"] = "0"
 			}
-			stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,s:IP2STR,p:PRINTFLOW,o:RECORD\"]\n[in]\nfeed = %q\n[p]\ncompat = %q\n[o]\nname = %q\nkeys = [\"print\"]", name, compat, name))
+			stacktest.Run(t, fmt.Sprintf(`stack = ["in:ROWS,s:IP2STR,p:PRINTFLOW,o:RECORD"]
+[in]
+feed = %q
+[p]
+compat = %q
+[o]
+name = %q
+keys = ["print"]`, name, compat, name))
 			if got := stacktest.Recorded(name); len(got) != 1 || got[0] != want {
 				t.Errorf("compat %s: got  %q\nwant %q", compat, got, want)
 			}
@@ -87,7 +94,11 @@ func TestExtra(t *testing.T) {
 	} {
 		name := t.Name() + extra
 		stacktest.Feed(name, rows...)
-		stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,s:IP2STR,p:PRINTFLOW,o:RECORD\"]\n[in]\nfeed = %q\n[p]\n"+
+		stacktest.Run(t, fmt.Sprintf(`stack = ["in:ROWS,s:IP2STR,p:PRINTFLOW,o:RECORD"]
+[in]
+feed = %q
+[p]
+`+
 			"extra_keys = %s\n[o]\nname = %q\nkeys = [\"print\"]", name, extra, name))
 		got := stacktest.Recorded(name)
 		if len(got) != len(ends) {

@@ -51,7 +51,15 @@ func send(t testing.TB, ns *nstest.NS, port, n int) {
 
 func start(t testing.TB, ns *nstest.NS, settings string) *stacktest.Daemon {
 	t.Helper()
-	return stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"acct1:NFACCT,out:RECORD\"\n[acct1]\nnetwork_namespace_path = %q\n%s\n[out]\nname = %q\nextra_keys = true\n",
+	return stacktest.Start(t, fmt.Sprintf(`[global]
+stack = "acct1:NFACCT,out:RECORD"
+[acct1]
+network_namespace_path = %q
+%s
+[out]
+name = %q
+extra_keys = true
+`,
 		ns.Path(), settings, t.Name()))
 }
 
@@ -139,7 +147,12 @@ func TestEqualsULOGD2(t *testing.T) {
 	const plugins = "/usr/lib/x86_64-linux-gnu/ulogd/"
 	dir := t.TempDir()
 	os.WriteFile(dir+"/ulogd.conf", []byte("[global]\nlogfile=\"stdout\"\nplugin=\""+plugins+"ulogd_inpflow_NFACCT.so\"\nplugin=\""+plugins+"ulogd_output_GPRINT.so\"\n"+
-		"stack=acct1:NFACCT,g:GPRINT\n[acct1]\npollinterval=3600\nzerocounter=0\n[g]\nfile=\""+dir+"/g\"\nsync=1\n"), 0o644)
+		`stack=acct1:NFACCT,g:GPRINT
+[acct1]
+pollinterval=3600
+zerocounter=0
+[g]
+file="`+dir+"/g\"\nsync=1\n"), 0o644)
 	other := ns.Start(t, "ulogd -v -l 3 -c "+dir+"/ulogd.conf")
 	other.WaitOutput("entering main loop", 10*time.Second)
 	d := start(t, ns, "pollinterval = 3600\nzerocounter = 0")
@@ -192,7 +205,10 @@ func TestNamespaceReturns(t *testing.T) {
 func TestMissingNamespace(t *testing.T) {
 	ns := counted(t)
 	ns.Remove(t)
-	text := fmt.Sprintf("stack = [\"acct1:NFACCT,out:RECORD\"]\n[acct1]\npollinterval = 1\nnetwork_namespace_path = "+
+	text := fmt.Sprintf(`stack = ["acct1:NFACCT,out:RECORD"]
+[acct1]
+pollinterval = 1
+network_namespace_path = `+
 		"%q", ns.Path())
 	if err := stacktest.Plan(t, "test.toml", text, &stacktest.Log{}).Machine.Open(); err == nil ||
 		!strings.Contains(err.Error(), ns.Path()) {

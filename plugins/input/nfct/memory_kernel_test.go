@@ -232,7 +232,14 @@ func TestDuplicatesAreRemoved(t *testing.T) {
 		conf,
 		[]byte(
 			"[global]\nlogfile=\"stdout\"\nplugin=\""+plugins+"ulogd_inpflow_NFCT.so\"\nplugin=\""+plugins+"ulogd_output_GPRINT.so\"\n"+
-				"stack=ct1:NFCT,g:GPRINT\n[ct1]\nreliable=1\nhash_enable=0\nevent_mask=4\nnetlink_socket_buffer_size=4096\n[g]\nfile=\""+dir+"/g\"\n",
+				`stack=ct1:NFCT,g:GPRINT
+[ct1]
+reliable=1
+hash_enable=0
+event_mask=4
+netlink_socket_buffer_size=4096
+[g]
+file="`+dir+"/g\"\n",
 		),
 		0o644,
 	)

@@ -25,7 +25,14 @@ func namespace(t *testing.T) *nstest.NS {
 
 // reader starts a daemon that reads group 7 of the namespace.
 func reader(t *testing.T, ns *nstest.NS, settings, output string) *stacktest.Daemon {
-	return stacktest.Start(t, fmt.Sprintf("stack = [\"in:NFLOG,o:RECORD\"]\n[in]\ngroup = 7\nnetwork_namespace_path = %q\n%s\n[o]\nname = %q\n%s",
+	return stacktest.Start(t, fmt.Sprintf(`stack = ["in:NFLOG,o:RECORD"]
+[in]
+group = 7
+network_namespace_path = %q
+%s
+[o]
+name = %q
+%s`,
 		ns.Path(), settings, t.Name(), output))
 }
 
@@ -181,7 +188,10 @@ func TestSecondReaderIsToldWhoTheFirstIs(t *testing.T) {
 // open opens a second reader of the group, which must fail.
 func open(t *testing.T, ns *nstest.NS) error {
 	t.Helper()
-	plan := stacktest.Plan(t, "test.toml", fmt.Sprintf("stack = [\"in:NFLOG,o:RECORD\"]\n[in]\ngroup = 7\nnetwork_namespace_path = %q", ns.Path()), &stacktest.Log{})
+	plan := stacktest.Plan(t, "test.toml", fmt.Sprintf(`stack = ["in:NFLOG,o:RECORD"]
+[in]
+group = 7
+network_namespace_path = %q`, ns.Path()), &stacktest.Log{})
 	return plan.Machine.Open()
 }
 

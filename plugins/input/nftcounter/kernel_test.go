@@ -83,8 +83,16 @@ func send(t *testing.T, ns *nstest.NS, port, n int) {
 
 func start(t *testing.T, ns *nstest.NS, settings string) *stacktest.Daemon {
 	t.Helper()
-	return stacktest.Start(t, fmt.Sprintf("stack = \"nft1:NFTCOUNTER,out:RECORD\"\n[nft1]\nnetwork_namespace_path = %q\n"+
-		"pollinterval = 3600\n%s\n[out]\nname = %q\nextra_keys = true\n", ns.Path(), settings, t.Name()))
+	return stacktest.Start(t, fmt.Sprintf(`stack = "nft1:NFTCOUNTER,out:RECORD"
+[nft1]
+network_namespace_path = %q
+`+
+		`pollinterval = 3600
+%s
+[out]
+name = %q
+extra_keys = true
+`, ns.Path(), settings, t.Name()))
 }
 
 // poll takes the records of one poll, sorted.

@@ -31,7 +31,12 @@ func BenchmarkFile(b *testing.B) {
 		b.Run("filter="+filter, func(b *testing.B) {
 			before := cpu(b)
 			for b.Loop() {
-				stacktest.Run(b, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\nfilter = %q\n", path, filter))
+				stacktest.Run(b, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = %q
+filter = %q
+`, path, filter))
 			}
 			b.ReportMetric(float64(cpu(b)-before)/float64(b.N)/float64(packets), "cpu-ns/packet")
 		})
@@ -45,7 +50,14 @@ func BenchmarkLive(b *testing.B) {
 		b.Run(fmt.Sprint("fanout=", fanout), func(b *testing.B) {
 			x, y := nstest.New(b), nstest.New(b)
 			nstest.Veth(b, x, y, "va", "192.0.2.1/24", "vb", "192.0.2.2/24")
-			d := stacktest.Start(b, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\nfilter = \"udp port 9999\"\nfanout = %d\n", y.Path(), fanout))
+			d := stacktest.Start(b, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = "vb"
+filter = "udp port 9999"
+fanout = %d
+`, y.Path(), fanout))
 			var sent int64
 			for b.Loop() {
 				sent += flood(b, x, "va", 500_000)

@@ -131,7 +131,13 @@ func TestStopTakesWhatTheRingHas(t *testing.T) {
 	send := wire(t, a, "va")
 	frame := pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{Src: 1, Dst: 9999}, pt.Zeros(40))
 	for round := range 5 {
-		d := stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\nfilter = \"udp port 9999\"\n", b.Path()))
+		d := stacktest.Start(t, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = "vb"
+filter = "udp port 9999"
+`, b.Path()))
 		for range 10 {
 			send(frame)
 		}
@@ -173,7 +179,12 @@ keys = "oob.ifindex_in, oob.ifindex_out, raw.type"
 
 func TestInterfaceGoesDownAndUp(t *testing.T) {
 	a, b := cable(t)
-	d := stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\n", b.Path()))
+	d := stacktest.Start(t, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = "vb"
+`, b.Path()))
 	for range 2 {
 		b.Run(t, "ip link set vb down")
 		d.Eventually("the daemon sees that it is down", func() bool { return d.Log.Has("WARN the interface is down") })
@@ -235,7 +246,14 @@ func TestTunnelIsRemovedAndMadeAgain(t *testing.T) {
 	nstest.Need(t, "root")
 	ns := nstest.New(t)
 	ns.Sysctl(t, "net.ipv6.conf.default.disable_ipv6", "1")
-	d := stacktest.Start(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"t0\"\nwait = true\nfilter = \"udp port 9999\"\n", ns.Path()))
+	d := stacktest.Start(t, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = "t0"
+wait = true
+filter = "udp port 9999"
+`, ns.Path()))
 	for i := range 2 {
 		ns.Run(t, "ip tuntap add dev t0 mode tun")
 		ns.Run(t, "ip link set t0 up")
@@ -326,7 +344,12 @@ filter = "udp port 9999"
 func TestInterfaceIsNotThere(t *testing.T) {
 	nstest.Need(t, "root")
 	ns := nstest.New(t)
-	m := stacktest.Plan(t, "test.toml", fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = \"vb\"\n", ns.Path()), &stacktest.Log{}).Machine
+	m := stacktest.Plan(t, "test.toml", fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = "vb"
+`, ns.Path()), &stacktest.Log{}).Machine
 	if err := m.Open(); err == nil || !strings.Contains(err.Error(), "capture from vb: ") || !strings.Contains(err.Error(), "wait = true") {
 		t.Error(err)
 	}

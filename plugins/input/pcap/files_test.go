@@ -257,7 +257,12 @@ func TestFramesWithoutNetworkLayerPassTheFilterFirst(t *testing.T) {
 		{Data: pt.Build(pt.Null{Family: 16}, pt.Zeros(40))},
 	})
 	for filter, want := range map[string]string{"": "1 1 0 1", "ip": "1 1 0 0", "not ip": "0 2 0 1", "not ip6": "1 1 0 1"} {
-		d := stacktest.Run(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\nfilter = %q\n", path, filter))
+		d := stacktest.Run(t, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = %q
+filter = %q
+`, path, filter))
 		s := d.Stats("in")
 		if got := fmt.Sprint(s.Out, s.Filtered, s.Dropped, d.Count("in", "no_packet")); got != want {
 			t.Errorf("filter %q: out, filtered, dropped and frames without a packet are %s, want %s", filter, got, want)
@@ -303,7 +308,11 @@ func TestUnreadableFileCostsItselfAlone(t *testing.T) {
 	}
 	cut := writeFile(t, "c.pcap", whole[:len(whole)-20])
 	log := &stacktest.Log{}
-	m := stacktest.Plan(t, "test.toml", fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = [%[1]q, %[2]q, %[3]q, %[2]q, %[1]q]\n",
+	m := stacktest.Plan(t, "test.toml", fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = [%[1]q, %[2]q, %[3]q, %[2]q, %[1]q]
+`,
 		examplePath, garbage, cut), log).Machine
 	if err := m.Open(); err != nil {
 		t.Fatal(err)
@@ -334,7 +343,11 @@ func TestFirstFileMustBeACapture(t *testing.T) {
 		t.TempDir():      "is a directory",
 		garbage + "\x00": "invalid argument",
 	} {
-		m := stacktest.Plan(t, "test.toml", fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\n", file), &stacktest.Log{}).Machine
+		m := stacktest.Plan(t, "test.toml", fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = %q
+`, file), &stacktest.Log{}).Machine
 		if err := m.Open(); err == nil || !strings.HasPrefix(err.Error(), "in:PCAP: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", file, err, want)
 		}
@@ -375,7 +388,12 @@ func TestNoAllocations(t *testing.T) {
 		}
 		f.Close()
 		mallocs[i] = testing.AllocsPerRun(1, func() {
-			stacktest.Run(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\nfilter = \"ip or ip6\"\n", path))
+			stacktest.Run(t, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = %q
+filter = "ip or ip6"
+`, path))
 		})
 	}
 	if more := mallocs[1] - mallocs[0]; more > 100 {

@@ -240,7 +240,11 @@ func TestRefusedPacketsAreCountedByName(t *testing.T) {
 	if err := pt.WritePcapNG(&b, file, packets); err != nil {
 		t.Fatal(err)
 	}
-	d := stacktest.Run(t, fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\n", writeFile(t, "x.pcapng", b.Bytes())))
+	d := stacktest.Run(t, fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = %q
+`, writeFile(t, "x.pcapng", b.Bytes())))
 	got := fmt.Sprint(d.Stats("in").Out, d.Count("in", "link_type"), d.Count("in", "link_type_usb_linux"), d.Count("in", "link_type_other"))
 	if got != "1 4 2 1" {
 		t.Errorf("out, link_type, usb_linux and other are %s\n%s", got, d.Sums())

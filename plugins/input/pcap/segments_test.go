@@ -263,7 +263,12 @@ func TestDoctorNamesWhatJoinsPackets(t *testing.T) {
 	} {
 		a.Run(t, "ethtool -K va "+c.switches)
 		b.Run(t, "ethtool -K vb "+c.switches)
-		m := stacktest.Plan(t, "test.toml", fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nnetwork_namespace_path = %q\ninterface = %q\n",
+		m := stacktest.Plan(t, "test.toml", fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+network_namespace_path = %q
+interface = %q
+`,
 			b.Path(), c.iface), &stacktest.Log{}).Machine
 		d := &engine.DoctorReport{}
 		m.Doctor(d)

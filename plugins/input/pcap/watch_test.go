@@ -126,7 +126,12 @@ keys = "udp.sport"
 // A followed directory that is not there is most likely wrong, or made later.
 func TestFollowWaitsForTheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "captures", "today")
-	config := fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\nfollow = true\n", filepath.Join(dir, "*.pcap"))
+	config := fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = %q
+follow = true
+`, filepath.Join(dir, "*.pcap"))
 	if err := stacktest.Plan(t, "test.toml", config, &stacktest.Log{}).Machine.Open(); err == nil {
 		t.Error("it does without a word")
 	}
@@ -143,7 +148,13 @@ func TestFollowWaitsForTheDirectory(t *testing.T) {
 // A state that is not ours is not written over.
 func TestFollowStateOfSomebodyElse(t *testing.T) {
 	state := writeFile(t, "state", []byte("root:x:0:0\n"))
-	config := fmt.Sprintf("[global]\nstack = \"in:PCAP,out:NULL\"\n[in]\nfile = %q\nfollow = true\nfollow_state = %q\n", t.TempDir(), state)
+	config := fmt.Sprintf(`[global]
+stack = "in:PCAP,out:NULL"
+[in]
+file = %q
+follow = true
+follow_state = %q
+`, t.TempDir(), state)
 	err := stacktest.Plan(t, "test.toml", config, &stacktest.Log{}).Machine.Open()
 	if want := state + ":1: is no line of size, time and quoted path"; err == nil || !bytes.Contains([]byte(err.Error()), []byte(want)) {
 		t.Errorf("%v, want %s", err, want)

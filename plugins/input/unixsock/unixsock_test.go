@@ -43,7 +43,13 @@ func start(t *testing.T, settings string) (*stacktest.Daemon, string) {
 }
 
 func config(t *testing.T, path, settings string) string {
-	return fmt.Sprintf("stack = [\"in:UNIXSOCK,o:RECORD\"]\n[in]\nsocket_path = %q\n%s\n[o]\nname = %q\n", path, settings, t.Name())
+	return fmt.Sprintf(`stack = ["in:UNIXSOCK,o:RECORD"]
+[in]
+socket_path = %q
+%s
+[o]
+name = %q
+`, path, settings, t.Name())
 }
 
 func dial(t *testing.T, path string) net.Conn {

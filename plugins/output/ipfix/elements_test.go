@@ -20,7 +20,15 @@ func elementsOf(t *testing.T, filters, options string, row map[string]string) (l
 	t.Helper()
 	c := listenUDP(t)
 	stacktest.Feed(t.Name(), row)
-	stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,%sout:IPFIX\"]\n[rows]\nfeed = %q\ncounts = \"delta\"\n[out]\nhost = [%q]\nproto = \"udp\"\n%s\n",
+	stacktest.Run(t, fmt.Sprintf(`stack = ["rows:ROWS,%sout:IPFIX"]
+[rows]
+feed = %q
+counts = "delta"
+[out]
+host = [%q]
+proto = "udp"
+%s
+`,
 		filters, t.Name(), c.LocalAddr(), options))
 	s, records := newSession(), []decodedRecord(nil)
 	for len(records) == 0 {
@@ -134,7 +142,15 @@ func TestCounters(t *testing.T) {
 			t.Run(fmt.Sprint(c.counts, c.counters, output), func(t *testing.T) {
 				p := listenUDP(t)
 				stacktest.Feed(t.Name(), connection())
-				d := stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,out:%s\"]\n[rows]\nfeed = %q\ncounts = %q\n[out]\nhost = [%q]\ncounters = %q\n%s\n",
+				d := stacktest.Run(t, fmt.Sprintf(`stack = ["rows:ROWS,out:%s"]
+[rows]
+feed = %q
+counts = %q
+[out]
+host = [%q]
+counters = %q
+%s
+`,
 					output, t.Name(), c.counts, p.LocalAddr(), c.counters, map[string]string{"IPFIX": `proto = "udp"`}[output]))
 				if output == "IPFIX" {
 					s := newSession()

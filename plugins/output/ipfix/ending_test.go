@@ -20,7 +20,14 @@ func ends(t *testing.T, options string, rows ...map[string]string) (records []de
 		}
 	}
 	stacktest.Feed(t.Name(), rows...)
-	stacktest.Run(t, fmt.Sprintf("stack = [\"rows:ROWS,out:IPFIX\"]\n[rows]\nfeed = %q\n[out]\nhost = [%q]\nproto = \"udp\"\n%s\n", t.Name(), c.LocalAddr(), options))
+	stacktest.Run(t, fmt.Sprintf(`stack = ["rows:ROWS,out:IPFIX"]
+[rows]
+feed = %q
+[out]
+host = [%q]
+proto = "udp"
+%s
+`, t.Name(), c.LocalAddr(), options))
 	s := newSession()
 	for len(records) < len(rows) {
 		records = append(records, s.must(t, datagram(t, c))...)

@@ -23,7 +23,11 @@ func TestTimeAndHost(t *testing.T) {
 	stacktest.Feed(t.Name(), timed, flow, timed)
 	file := filepath.Join(t.TempDir(), "lines")
 	before := time.Now()
-	stacktest.Run(t, fmt.Sprintf("stack = [\"in:ROWS,s:IP2STR,p:PRINTFLOW,o:LOGEMU\"]\n[in]\nfeed = %q\n[o]\nfile = %q", t.Name(), file))
+	stacktest.Run(t, fmt.Sprintf(`stack = ["in:ROWS,s:IP2STR,p:PRINTFLOW,o:LOGEMU"]
+[in]
+feed = %q
+[o]
+file = %q`, t.Name(), file))
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

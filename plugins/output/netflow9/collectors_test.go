@@ -91,7 +91,17 @@ func TestRefresh(t *testing.T) {
 			for i := range 200 {
 				stacktest.Feed(t.Name(), map[string]string{"oob.family": "2", "orig.ip.saddr": "10.0.0.1", "orig.ip.daddr": "192.0.2.1", "orig.ip.protocol": "6", "orig.raw.pktcount": fmt.Sprint(i + 1), "orig.raw.pktlen": "60"})
 			}
-			stacktest.Start(t, fmt.Sprintf("stack = [\"rows:ROWS,out:NETFLOW9\"]\n[rows]\nfeed = %q\nlive = true\n[out]\nhost = [%q]\nsampling = 100\nmtu = 128\nflush_interval = 0\n%s\n", t.Name(), r.LocalAddr(), how))
+			stacktest.Start(t, fmt.Sprintf(`stack = ["rows:ROWS,out:NETFLOW9"]
+[rows]
+feed = %q
+live = true
+[out]
+host = [%q]
+sampling = 100
+mtu = 128
+flush_interval = 0
+%s
+`, t.Name(), r.LocalAddr(), how))
 			templates, options := 0, 0
 			for templates < 3 || options < 3 {
 				p := r.next(t, 10*time.Second)

@@ -214,7 +214,14 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "c.toml")
 	run := func(count int) *exec.Cmd {
-		text := fmt.Sprintf("stack = \"gen1:GEN,p1:PARQUET\"\n[gen1]\ncount = %d\nrate = 300000\n[p1]\ndirectory = %q\nrow_group = 10000\n", count, dir)
+		text := fmt.Sprintf(`stack = "gen1:GEN,p1:PARQUET"
+[gen1]
+count = %d
+rate = 300000
+[p1]
+directory = %q
+row_group = 10000
+`, count, dir)
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +286,14 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Mkdir(disk, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("[global]\nlogfile = %q\nstack = \"gen1:GEN,p1:PARQUET\"\n[gen1]\ncount = 100000\n[p1]\ndirectory = \"%s/flows\"\n"+
+	text := fmt.Sprintf(`[global]
+logfile = %q
+stack = "gen1:GEN,p1:PARQUET"
+[gen1]
+count = 100000
+[p1]
+directory = "%s/flows"
+`+
 		"row_group = 10000\nbuffer = \"2MiB\"\nreconnect = \"100ms\"\n", logs, disk)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -46,7 +46,12 @@ func BenchmarkNFCTTable(b *testing.B) {
 	}
 	const section = "[ct1]\nhash_max_entries=1048576\nhash_buckets=1048576\n"
 	remember := config("ulogd.conf", "stack=ct1:NFCT,null:NULL\n"+section)
-	stateless := config("stateless.conf", "stack=ct1:NFCT,null:NULL\n[ct1]\nhash_enable=0\nevent_mask=4\nexport_on_exit=1\n")
+	stateless := config("stateless.conf", `stack=ct1:NFCT,null:NULL
+[ct1]
+hash_enable=0
+event_mask=4
+export_on_exit=1
+`)
 	peer := config("ulogd2.conf", theirs.Load("inpflow_NFCT", "output_GPRINT")+
 		"stack=ct1:NFCT,g:GPRINT\n"+section+"[g]\nfile=/dev/null\n")
 

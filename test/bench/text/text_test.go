@@ -45,7 +45,13 @@ func run(t testing.TB, mode, stack, output string, n int) uint64 {
 	} else {
 		output += fmt.Sprintf("file = %q\n", os.DevNull)
 	}
-	plan := stacktest.Plan(t, "bench.toml", fmt.Sprintf("stack = \"g:GEN,%s\"\n[g]\nmode = %q\ncount = %d\n[o]\nqueue = 0\n%s", stack, mode, n, output), &stacktest.Log{})
+	plan := stacktest.Plan(t, "bench.toml", fmt.Sprintf(`stack = "g:GEN,%s"
+[g]
+mode = %q
+count = %d
+[o]
+queue = 0
+%s`, stack, mode, n, output), &stacktest.Log{})
 	if err := plan.Machine.Open(); err != nil {
 		t.Fatal(err)
 	}
