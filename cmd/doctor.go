@@ -77,7 +77,7 @@ func runDoctor(o *options, stdout, stderr io.Writer) int {
 func doctorGlobal(d *engine.DoctorReport, g *stacks.Global) {
 	d.Of("[global]")
 	if version, err := ll.LandlockGetABIVersion(); g.Sandbox == "require" && (err != nil || version < 1) {
-		d.Find(noLandlock.Error(), "the daemon does not start with sandbox = require",
+		d.Find(errNoLandlock.Error(), "the daemon does not start with sandbox = require",
 			"boot with lsm=landlock,..., or set sandbox = auto and have the service manager confine the daemon")
 	}
 	switch g.LogFile {

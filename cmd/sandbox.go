@@ -154,14 +154,15 @@ func (p *process) confine() error {
 	}
 	version, err := ll.LandlockGetABIVersion()
 	if err != nil || version < 1 {
-		return p.unconfined(noLandlock)
+		return p.unconfined(errNoLandlock)
 	}
 	kept := p.reachOf(g, p.plan.Machine)
 	var rules []landlock.Rule
 	for path, what := range kept {
 		rules = append(rules, landlock.PathAccess(what, path))
 	}
-	if err := landlock.MustConfig(landlock.AccessFSSet(refused)).BestEffort().RestrictPaths(rules...); err != nil {
+	config := landlock.Config{HandledAccessFS: refused}
+	if err := config.BestEffort().RestrictPaths(rules...); err != nil {
 		return p.unconfined(err)
 	}
 	p.sandbox = &sandbox{kept}
@@ -170,8 +171,8 @@ func (p *process) confine() error {
 	return nil
 }
 
-// noLandlock is why there is no sandbox on many an older machine.
-var noLandlock = fmt.Errorf("this kernel has no landlock, or it is not switched on (CONFIG_SECURITY_LANDLOCK, lsm=landlock,...)")
+// errNoLandlock is why there is no sandbox on many an older machine.
+var errNoLandlock = fmt.Errorf("this kernel has no landlock, or it is not switched on (CONFIG_SECURITY_LANDLOCK, lsm=landlock,...)")
 
 // unconfined says that the daemon is not shut in, which it is where that was required.
 func (p *process) unconfined(err error) error {

@@ -21,10 +21,10 @@ type tomlReader struct {
 	seen map[string]bool // paths read: a file's list of keys names some more than once
 }
 
-func (b *draft) readTOML(text string) {
+func (d *draft) readTOML(text string) {
 	keys, deep := scanTOML(text)
 	if deep > 0 {
-		b.stop(b.at(deep), fmt.Sprintf("nests more than %d levels deep; a section is a table and an option a key of it", maxDepth))
+		d.stop(d.at(deep), fmt.Sprintf("nests more than %d levels deep; a section is a table and an option a key of it", maxDepth))
 		return
 	}
 	var root map[string]any
@@ -34,10 +34,10 @@ func (b *draft) readTOML(text string) {
 		if e, ok := err.(toml.ParseError); ok {
 			line, message = e.Position.Line, e.Message
 		}
-		b.stop(b.at(line), "is not valid TOML: "+plain(message))
+		d.stop(d.at(line), "is not valid TOML: "+plain(message))
 		return
 	}
-	r := &tomlReader{draft: b, keys: keys, seen: map[string]bool{}}
+	r := &tomlReader{draft: d, keys: keys, seen: map[string]bool{}}
 	for _, path := range meta.Keys() {
 		r.key(path, root)
 	}

@@ -48,8 +48,8 @@ type ulogdReader struct {
 	section string          // the one being read; "" where options are left out
 }
 
-func (b *draft) readUlogd(text string) {
-	r := &ulogdReader{draft: b, ids: stackIDs(text), started: map[string]Pos{}, section: globalName}
+func (d *draft) readUlogd(text string) {
+	r := &ulogdReader{draft: d, ids: stackIDs(text), started: map[string]Pos{}, section: globalName}
 	line := 0
 	for text := range strings.Lines(text) {
 		line++

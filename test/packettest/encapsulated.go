@@ -18,7 +18,7 @@ const (
 	LinkPKTAP     = 258
 )
 
-// Raw octets in front of the layers that follow, such as a direction.
+// Prefix is octets in front of the layers that follow, such as a direction.
 type Prefix []byte
 
 func (h Prefix) wrap(payload []byte, _, _ []Layer) []byte {

@@ -21,10 +21,9 @@ import (
 
 // A client has what all servers share.
 type client struct {
-	http        *http.Client
-	output      *clickhouse
-	pass        string
-	compression string
+	http   *http.Client
+	output *clickhouse
+	pass   string
 }
 
 func (o *clickhouse) newClient() (*client, error) {

@@ -22,7 +22,7 @@ type group struct {
 	order   []uint32
 	sorted  bool
 
-	writer *pq.Writer
+	writer *pq.GenericWriter[any]
 	out    bytes.Buffer
 	chunk  []pq.Value
 }
@@ -70,7 +70,7 @@ func newGroup(s *store.Shape) *group {
 	if keys := d.Keys(); len(keys) > 0 {
 		options = append(options, pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending(schema.names[keys[0]]))))
 	}
-	g.writer = pq.NewWriter(&g.out, options...)
+	g.writer = pq.NewGenericWriter[any](&g.out, options...)
 	return g
 }
 
