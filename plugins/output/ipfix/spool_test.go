@@ -355,8 +355,10 @@ func TestDoctorLooksAtTheSpool(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	c := listenTCP(t) // the doctor tries it
+	_, port, _ := net.SplitHostPort(c.addr)
 	for path, want := range map[string]string{dir: "", filepath.Join(dir, "to", "make"): "", filepath.Join(file, "spool"): "not a directory"} {
-		r, d := build(t, &feed{asct: true}, spooled(path, "host", "127.0.0.1")...), &engine.DoctorReport{}
+		r, d := build(t, &feed{asct: true}, spooled(path, "host", "127.0.0.1", "port", port)...), &engine.DoctorReport{}
 		r.m.Doctor(d)
 		found := ""
 		for _, f := range d.Findings() {
