@@ -31,10 +31,7 @@ A Distributed table over them is yours to make.
 
 While a server does not answer, rows wait in buffer and spool. An insert whose answer was lost is repeated with the same
 insert_deduplication_token: servers from 22.2 on know it again, if the table has non_replicated_deduplication_window (made tables do); on
-older ones its rows may be there twice. Rows that the server refuses for their values are counted as refused.
-
-When a server (18.16) was killed without mercy, rows that it had acknowledged were missing afterwards; the cause is not
-known yet.`,
+older ones its rows may be there twice. Rows that the server refuses for their values are counted as refused.`,
 		Example: `stack = "ct1:NFCT,clickhouse1:CLICKHOUSE"
 
 [clickhouse1]
