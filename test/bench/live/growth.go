@@ -106,7 +106,7 @@ rate = 0
 				t.Fatalf("%s: %v\n%s", c, err, text)
 			}
 			all = append(all, cpuOf(c))
-			memory = max(memory, c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
+			memory = max(memory, int64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)<<10)
 		}
 		return measure.Percentile(all, 50), memory
 	}
