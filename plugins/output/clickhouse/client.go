@@ -6,17 +6,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"ulogd/plugins/output/dial"
 )
 
 // A client has what all servers share.
@@ -33,13 +33,11 @@ func (o *clickhouse) newClient() (*client, error) {
 	}
 	config := &tls.Config{}
 	if o.ca != "" {
-		text, err := os.ReadFile(o.ca)
+		roots, err := dial.Roots(o.ca)
 		if err != nil {
 			return nil, fmt.Errorf("ca: %w", err)
 		}
-		if config.RootCAs = x509.NewCertPool(); !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("ca: %s has no certificate in PEM", o.ca)
-		}
+		config.RootCAs = roots
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig, transport.ResponseHeaderTimeout = config, time.Minute

@@ -5,9 +5,7 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 	"ulogd/plugins/output/store"
 )
 
@@ -98,13 +97,11 @@ func mechanism(name, user, pass string) sasl.Mechanism {
 func (o *kafka) tlsConfig() (*tls.Config, error) {
 	config := &tls.Config{}
 	if o.ca != "" {
-		text, err := os.ReadFile(o.ca)
+		roots, err := dial.Roots(o.ca)
 		if err != nil {
 			return nil, fmt.Errorf("ca: %w", err)
 		}
-		if config.RootCAs = x509.NewCertPool(); !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("ca: %s has no certificate in PEM", o.ca)
-		}
+		config.RootCAs = roots
 	}
 	if o.cert != "" {
 		pair, err := tls.LoadX509KeyPair(o.cert, o.certKey)

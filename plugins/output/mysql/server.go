@@ -4,10 +4,8 @@ package mysql
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 	"ulogd/plugins/output/store"
 )
 
@@ -96,13 +95,10 @@ func (s *server) verified() (*tls.Config, error) {
 	if s.ca == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(s.ca)
+	roots, err := dial.Roots(s.ca)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file %s holds no certificate in PEM form", s.ca)
-	}
+	c.RootCAs = roots
 	return c, nil
 }

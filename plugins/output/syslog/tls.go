@@ -4,9 +4,9 @@ package syslog
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"os"
+
+	"ulogd/plugins/output/dial"
 )
 
 func (s *syslog) config() (*tls.Config, error) {
@@ -15,14 +15,11 @@ func (s *syslog) config() (*tls.Config, error) {
 		c.ServerName = s.host
 	}
 	if s.caFile != "" {
-		pem, err := os.ReadFile(s.caFile)
+		roots, err := dial.Roots(s.caFile)
 		if err != nil {
 			return nil, fmt.Errorf("ca_file: %w", err)
 		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: %s has no certificate in PEM form", s.caFile)
-		}
+		c.RootCAs = roots
 	}
 	if s.certFile != "" {
 		cert, err := tls.LoadX509KeyPair(s.certFile, s.privateKey)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,13 +31,9 @@ func (id Identity) load(host string) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read tls_cert %s and tls_key %s: %w", id.Certificate, id.Key, err)
 	}
-	pem, err := os.ReadFile(id.Authorities)
+	roots, err := dial.Roots(id.Authorities)
 	if err != nil {
 		return nil, fmt.Errorf("read tls_ca: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("tls_ca %s holds no certificate in PEM form", id.Authorities)
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}, RootCAs: roots, ServerName: host}
 	if len(id.PeerNames) > 0 {
