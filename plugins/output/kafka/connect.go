@@ -59,7 +59,7 @@ func (o *kafka) clientOptions() ([]kgo.Opt, error) {
 		kgo.MetadataMinAge(min(time.Second, o.metadata)),
 		kgo.ProducerBatchCompression(compressions[o.compression], kgo.NoCompression()),
 		kgo.MaxBufferedRecords(1 << 22), // a batch of rows is what is buffered
-		kgo.RecordDeliveryTimeout(patience), kgo.UnknownTopicRetries(4),
+		kgo.UnknownTopicRetries(4),
 	}
 	if o.version != "" {
 		options = append(options, kgo.MaxVersions(kversion.FromString(o.version)))

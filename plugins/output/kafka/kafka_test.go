@@ -236,6 +236,36 @@ func TestBrokersMove(t *testing.T) {
 	once(t, consume(t, c, 10000), 10000)
 }
 
+// Rows that are older than anybody waits for a broker, as those of a file or of a spool, survive a request that fails.
+func TestOldRows(t *testing.T) {
+	c := cluster(t)
+	broken := false
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if broken {
+			return nil, nil, false
+		}
+		broken = true
+		return nil, errors.New("the connection breaks"), true
+	})
+	s := setup(c.ListenAddrs())
+	st := s.Start(t)
+	old := strconv.FormatInt(time.Now().Add(-time.Hour).UnixNano(), 10)
+	recs := numbered(s, 0, 100)
+	for i := range recs {
+		recs[i] = recs[i].With("oob.time", old)
+	}
+	st.Send(recs...)
+	st.Eventually("take them", func() bool { return st.Stats().Out == 100 })
+	st.End()
+	for _, r := range st.Stats().Counters {
+		if r.Name == "connections" && r.Value != 1 {
+			t.Errorf("%d connections were made, for one request that failed", r.Value)
+		}
+	}
+	once(t, consume(t, c, 100), 100)
+}
+
 // A cluster that is not there at the start, and a topic that does not exist yet, are waited for.
 func TestWaits(t *testing.T) {
 	c, err := kfake.NewCluster(kfake.NumBrokers(1))

@@ -5,6 +5,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -40,6 +41,9 @@ func (p *progress) of(r *store.Rows) []bool {
 	return p.taken[r.First : r.First+r.Len()]
 }
 
+// errAway is why messages are sent again on a new connection.
+var errAway = fmt.Errorf("brokers have not taken messages within %v", patience)
+
 // An answer is what has become of a message.
 type answer struct {
 	row int
@@ -58,6 +62,9 @@ func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
 	records, data := make([]kgo.Record, n), make([]byte, 0, 4*rows.Octets())
 	answers := make(chan answer, n)
 	waiting, now := 0, time.Now()
+	// franz-go's own timeout counts from the message's time, which is the row's: old rows would never leave.
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for i := range n {
 		if taken[i] {
 			continue
@@ -77,7 +84,7 @@ func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
 		}
 		r.Value = data[mid:len(data):len(data)]
 		waiting++
-		c.client.Produce(ctx, r, func(_ *kgo.Record, err error) { answers <- answer{i, err} })
+		c.client.Produce(within, r, func(_ *kgo.Record, err error) { answers <- answer{i, err} })
 	}
 	return c.wait(ctx, answers, waiting, taken)
 }
@@ -95,6 +102,8 @@ func (c *conn) wait(ctx context.Context, answers <-chan answer, waiting int, tak
 				taken[a.row] = true
 			case refuses(a.err):
 				refused = a.err
+			case errors.Is(a.err, context.DeadlineExceeded):
+				failed = errAway
 			default:
 				failed = a.err
 			}
