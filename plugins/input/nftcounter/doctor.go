@@ -2,33 +2,13 @@
 
 package nftcounter
 
-import (
-	"errors"
+import "ulogd/engine"
 
-	"golang.org/x/sys/unix"
-
-	"ulogd/engine"
-	"ulogd/engine/doctor"
-	"ulogd/plugins/input/counters"
-	"ulogd/plugins/input/netlink/netns"
-)
-
-// Doctor reads the counters as they are, without setting them to zero.
+// Doctor looks for counters.
 func (n *nftcounter) Doctor(d *engine.DoctorReport) {
-	doctor.NetAdmin(d, "reading counters")
-	var r counters.Reader
-	err := netns.Do(n.Place.Path, func() (err error) { r, err = n.dial(); return err })
-	if n.Place.Wait && netns.IsMissing(err) {
-		return
-	}
-	if err != nil {
-		d.Find(err.Error(), "the daemon will not start", "ip netns list, and correct network_namespace_path")
-		return
-	}
-	defer r.Close()
-	list, _, err := r.Read(false)
+	list, err, ok := n.Look(d)
 	switch {
-	case errors.Is(err, unix.EPERM): // found above
+	case !ok:
 	case err != nil:
 		d.Find("nftables' counters cannot be read: "+err.Error(), "there is nothing to report", "modprobe nf_tables")
 	case len(list) == 0:
