@@ -133,7 +133,7 @@ func (o *clickhouse) Connect(ctx context.Context, _ *engine.Env, shapes []*store
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{output: o, plans: map[*store.Shape]*plan{}}
+	c := &conn{output: o, plans: store.Plans[plan]{}}
 	for _, u := range o.urls {
 		s := &server{client: client, url: strings.TrimSuffix(u, "/")}
 		if err := s.describe(ctx, shapes); err != nil {

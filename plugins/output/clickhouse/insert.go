@@ -84,7 +84,7 @@ func (p *plan) append(dst []byte, now time.Time) []byte {
 type conn struct {
 	output *clickhouse
 	shards []*server
-	plans  map[*store.Shape]*plan
+	plans  store.Plans[plan]
 	zip    *gzip.Writer
 	out    bytes.Buffer
 }
@@ -102,13 +102,9 @@ func (p *piece) has(r *store.Rows) bool {
 
 // Send deals the rows among the servers and inserts them.
 func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
-	p := c.plans[rows.Shape]
-	if p == nil {
-		var err error
-		if p, err = planFor(rows.Shape, c.shards[0].columns); err != nil {
-			return err
-		}
-		c.plans[rows.Shape] = p
+	p, err := c.plans.Of(rows.Shape, func() (*plan, error) { return planFor(rows.Shape, c.shards[0].columns) })
+	if err != nil {
+		return err
 	}
 	for _, s := range c.shards {
 		s.body, s.rows = s.body[:0], 0

@@ -21,7 +21,7 @@ type conn struct {
 	env    *engine.Env
 	pool   *sql.DB
 	my     *sql.Conn // the only one of the pool
-	plans  map[*store.Shape]*plan
+	plans  store.Plans[plan]
 	noLoad bool // the server takes no LOAD DATA LOCAL
 }
 
@@ -53,7 +53,7 @@ func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.S
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{output: o, env: env, pool: sql.OpenDB(at), plans: map[*store.Shape]*plan{}}
+	c := &conn{output: o, env: env, pool: sql.OpenDB(at), plans: store.Plans[plan]{}}
 	if c.my, err = c.pool.Conn(ctx); err != nil {
 		c.pool.Close()
 		return nil, err
@@ -75,39 +75,33 @@ func (c *conn) Close() error { return errors.Join(c.my.Close(), c.pool.Close()) 
 
 // plan returns how rows of a shape are sent, found out once.
 func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
-	if p := c.plans[s]; p != nil {
-		return p, nil
-	}
-	how := c.foundPlan
-	if c.layout.Native {
-		how = c.nativePlan
-	}
-	p, err := how(ctx, s)
-	if err == nil {
-		c.plans[s] = p
-	}
-	return p, err
+	return c.plans.Of(s, func() (*plan, error) {
+		if c.layout.Native {
+			return c.nativePlan(ctx, s)
+		}
+		return c.foundPlan(ctx, s)
+	})
 }
 
 // foundPlan returns how rows of a shape fill a table as ulogd2 has it.
 func (c *conn) foundPlan(ctx context.Context, s *store.Shape) (*plan, error) {
-	names, types, err := c.describe(ctx, c.table)
+	names, types, err := c.describe(ctx, c.layout.Table)
 	if err != nil {
-		return nil, fmt.Errorf("read the columns of %s: %w", c.table, err)
+		return nil, fmt.Errorf("read the columns of %s: %w", c.layout.Table, err)
 	}
 	if len(names) == 0 {
-		return nil, table.Missing(c.table, s)
+		return nil, table.Missing(c.layout.Table, s)
 	}
 	p := &plan{row: make([]store.Value, len(s.Keys))}
-	if p.columns, err = table.Columns(s, c.table, names[1:]); err != nil {
+	if p.columns, err = table.Columns(s, c.layout.Table, names[1:]); err != nil {
 		return nil, err
 	}
 	for i := range p.columns {
 		p.columns[i].As = c.as(types[i+1])
 	}
-	p.write = table.NewProcedure(c.procedure, dialect.Name(c.table), p.columns, &dialect)
-	if table.IsInsert(c.procedure) {
-		p.load, err = c.loading(ctx, c.table, p.columns)
+	p.write = table.NewProcedure(c.layout.Procedure, dialect.Name(c.layout.Table), p.columns, &dialect)
+	if table.IsInsert(c.layout.Procedure) {
+		p.load, err = c.loading(ctx, c.layout.Table, p.columns)
 	}
 	return p, err
 }
@@ -136,7 +130,7 @@ func (c *conn) as(typ string) table.As {
 	case strings.HasSuffix(typ, "binary"), strings.HasSuffix(typ, "blob"):
 		return table.AsOctets
 	case strings.HasSuffix(typ, "int"), typ == "decimal":
-		if c.compat {
+		if c.layout.Compat {
 			return table.AsMemory
 		}
 		return table.AsNumber

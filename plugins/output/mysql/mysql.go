@@ -56,9 +56,7 @@ spool = "/var/spool/ulogd/mysql"
 type output struct {
 	store.Output
 	server
-	layout           table.Layout
-	table, procedure string
-	compat           bool
+	layout table.Layout
 }
 
 // The optional parts of the contract that it implements (engine/plugin.go).
@@ -70,9 +68,7 @@ var (
 
 func (o *output) Options(opts *engine.Options) {
 	o.server.declare(opts)
-	opts.String(&o.table, "table", "", "the table or view whose columns say which keys; native: unset, the kind of record")
-	opts.String(&o.procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
-		"procedure; or a function, which SELECT calls with the values of the table's columns")
+	o.layout.DeclareProcedure(opts)
 	o.layout.Declare(opts)
 	o.Declare(opts)
 	o.DeclareULOGD2(opts)
@@ -85,11 +81,10 @@ func (o *output) Validate() error {
 			all = errors.Join(all, fmt.Errorf("%s: must be set", need.name))
 		}
 	}
-	return errors.Join(all, o.layout.Validate(o.table, o.procedure), o.Output.Validate())
+	return errors.Join(all, o.layout.Validate(), o.Output.Validate())
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
-	o.compat = p.Settings().CompatULOGD2()
 	return o.BindStore(p, o, o.layout.Fields(p))
 }
 

@@ -16,7 +16,7 @@ import (
 
 // nativePlan makes the table, or looks whether it fits.
 func (c *conn) nativePlan(ctx context.Context, s *store.Shape) (*plan, error) {
-	n := table.NewNative(s, c.table)
+	n := table.NewNative(s, c.layout.Table)
 	names, _, err := c.describe(ctx, n.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", n.Name, err)

@@ -21,7 +21,7 @@ type conn struct {
 	*output
 	env   *engine.Env
 	pg    *pgconn.PgConn
-	plans map[*store.Shape]*plan
+	plans store.Plans[plan]
 }
 
 // plan is how rows of a shape are sent.
@@ -47,7 +47,7 @@ func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.S
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{output: o, env: env, pg: pg, plans: map[*store.Shape]*plan{}}
+	c := &conn{output: o, env: env, pg: pg, plans: store.Plans[plan]{}}
 	for _, s := range shapes {
 		if _, err := c.plan(ctx, s); err != nil {
 			c.Close()
@@ -65,24 +65,18 @@ func (c *conn) Close() error {
 
 // plan returns how rows of a shape are sent, found out once.
 func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
-	if p := c.plans[s]; p != nil {
-		return p, nil
-	}
-	how := c.foundPlan
-	if c.layout.Native {
-		how = c.nativePlan
-	}
-	p, err := how(ctx, s)
-	if err == nil {
-		c.plans[s] = p
-	}
-	return p, err
+	return c.plans.Of(s, func() (*plan, error) {
+		if c.layout.Native {
+			return c.nativePlan(ctx, s)
+		}
+		return c.foundPlan(ctx, s)
+	})
 }
 
 // foundPlan returns how rows of a shape are sent to a table as ulogd2 has it.
 func (c *conn) foundPlan(ctx context.Context, s *store.Shape) (*plan, error) {
-	name := c.schema + "." + c.table
-	names, oids, copies, err := c.describe(ctx, c.table)
+	name := c.schema + "." + c.layout.Table
+	names, oids, copies, err := c.describe(ctx, c.layout.Table)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", name, err)
 	}
@@ -96,15 +90,15 @@ func (c *conn) foundPlan(ctx context.Context, s *store.Shape) (*plan, error) {
 	if p.columns, err = table.Columns(s, name, names); err != nil {
 		return nil, err
 	}
-	binary := copies && table.IsInsert(c.procedure)
+	binary := copies && table.IsInsert(c.layout.Procedure)
 	for i := range p.columns {
 		p.columns[i].As = c.as(oids[i])
 		binary = binary && takes(&p.columns[i], oids[i])
 	}
 	if binary {
-		p.copy = c.copyTo(c.table, p.columns)
+		p.copy = c.copyTo(c.layout.Table, p.columns)
 	} else {
-		p.calls = table.NewProcedure(c.procedure, c.name(c.table), p.columns, &dialect)
+		p.calls = table.NewProcedure(c.layout.Procedure, c.name(c.layout.Table), p.columns, &dialect)
 	}
 	return p, nil
 }
@@ -136,7 +130,7 @@ func (c *conn) as(oid uint32) table.As {
 	case oidBytea:
 		return table.AsOctets
 	case oidInt2, oidInt4, oidInt8, oidNumeric:
-		if c.compat {
+		if c.layout.Compat {
 			return table.AsMemory
 		}
 		return table.AsNumber

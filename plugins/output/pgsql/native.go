@@ -33,7 +33,7 @@ func (n *native) date(row []store.Value) {
 
 // nativePlan makes the table, or looks whether it fits.
 func (c *conn) nativePlan(ctx context.Context, s *store.Shape) (*plan, error) {
-	n := table.NewNative(s, c.table)
+	n := table.NewNative(s, c.layout.Table)
 	p := &plan{native: &native{Native: n, made: map[int64]bool{}}, columns: n.Columns, row: n.Row()}
 	if c.layout.Create {
 		if err := c.exec(ctx, c.creation(n)); err != nil {

@@ -52,9 +52,8 @@ spool = "/var/spool/ulogd/pgsql"
 type output struct {
 	store.Output
 	server
-	layout                   table.Layout
-	schema, table, procedure string
-	compat                   bool
+	layout table.Layout
+	schema string
 }
 
 // The optional parts of the contract that it implements (engine/plugin.go).
@@ -67,20 +66,17 @@ var (
 func (o *output) Options(opts *engine.Options) {
 	o.server.declare(opts)
 	opts.String(&o.schema, "schema", "public", "the schema that the table is in")
-	opts.String(&o.table, "table", "", "the table or view whose columns say which keys; native: unset, the kind of record")
-	opts.String(&o.procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
-		"procedure; or a function, which SELECT calls with the values of the table's columns")
+	o.layout.DeclareProcedure(opts)
 	o.layout.Declare(opts)
 	o.Declare(opts)
 	o.DeclareULOGD2(opts)
 }
 
 func (o *output) Validate() error {
-	return errors.Join(o.server.validate(), o.layout.Validate(o.table, o.procedure), o.Output.Validate())
+	return errors.Join(o.server.validate(), o.layout.Validate(), o.Output.Validate())
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
-	o.compat = p.Settings().CompatULOGD2()
 	return o.BindStore(p, o, o.layout.Fields(p))
 }
 

@@ -26,7 +26,7 @@ type conn struct {
 	*output
 	env   *engine.Env
 	db    *sqlite.Conn
-	plans map[*store.Shape]*plan
+	plans store.Plans[plan]
 }
 
 var dialect = table.Dialect{Quote: `"`}
@@ -37,7 +37,7 @@ func (o *output) Connect(_ context.Context, env *engine.Env, shapes []*store.Sha
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.db, err)
 	}
-	c := &conn{o, env, db, map[*store.Shape]*plan{}}
+	c := &conn{o, env, db, store.Plans[plan]{}}
 	db.SetBusyTimeout(busyFor)
 	if err := c.prepare(shapes); err != nil {
 		db.Close()
@@ -66,42 +66,40 @@ func (c *conn) Close() error { return c.db.Close() }
 
 // plan returns how rows of a shape are inserted, found out once.
 func (c *conn) plan(s *store.Shape) (*plan, error) {
-	if p := c.plans[s]; p != nil {
+	return c.plans.Of(s, func() (*plan, error) {
+		how := c.foundPlan
+		if c.layout.Native {
+			how = c.nativePlan
+		}
+		p, err := how(s)
+		if err != nil {
+			return nil, err
+		}
+		p.insert, err = c.db.Prepare("INSERT INTO " + dialect.Name(p.table) + " (" + dialect.Names(p.columns) +
+			") VALUES (?" + strings.Repeat(", ?", len(p.columns)-1) + ")")
+		if err != nil {
+			return nil, fmt.Errorf("insert into %s: %w", p.table, err)
+		}
 		return p, nil
-	}
-	how := c.foundPlan
-	if c.layout.Native {
-		how = c.nativePlan
-	}
-	p, err := how(s)
-	if err != nil {
-		return nil, err
-	}
-	p.insert, err = c.db.Prepare("INSERT INTO " + dialect.Name(p.table) + " (" + dialect.Names(p.columns) +
-		") VALUES (?" + strings.Repeat(", ?", len(p.columns)-1) + ")")
-	if err != nil {
-		return nil, fmt.Errorf("insert into %s: %w", p.table, err)
-	}
-	c.plans[s] = p
-	return p, nil
+	})
 }
 
 // foundPlan returns how rows of a shape fill a table as ulogd2 has it.
 func (c *conn) foundPlan(s *store.Shape) (*plan, error) {
-	names, types, err := c.describe(c.table)
+	names, types, err := c.describe(c.layout.Table)
 	if err != nil {
-		return nil, fmt.Errorf("read the columns of %s: %w", c.table, err)
+		return nil, fmt.Errorf("read the columns of %s: %w", c.layout.Table, err)
 	}
 	if len(names) == 0 {
-		return nil, table.Missing(c.table, s)
+		return nil, table.Missing(c.layout.Table, s)
 	}
-	p := &plan{table: c.table, compat: c.compat, row: make([]store.Value, len(s.Keys))}
-	if p.columns, err = table.Columns(s, c.table, names); err != nil {
+	p := &plan{table: c.layout.Table, compat: c.layout.Compat, row: make([]store.Value, len(s.Keys))}
+	if p.columns, err = table.Columns(s, c.layout.Table, names); err != nil {
 		return nil, err
 	}
 	for i := range p.columns {
 		switch col := &p.columns[i]; {
-		case c.compat:
+		case c.layout.Compat:
 			col.As = table.AsMemory
 		case types[i] == "BLOB":
 			col.As = table.AsOctets

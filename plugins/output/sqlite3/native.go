@@ -20,7 +20,7 @@ import (
 
 // nativePlan makes the table, or looks whether it fits.
 func (c *conn) nativePlan(s *store.Shape) (*plan, error) {
-	n := table.NewNative(s, c.table)
+	n := table.NewNative(s, c.layout.Table)
 	names, _, err := c.describe(n.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", n.Name, err)

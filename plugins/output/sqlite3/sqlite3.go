@@ -43,9 +43,8 @@ table = "ulog_ct"
 
 type output struct {
 	store.Output
-	layout    table.Layout
-	db, table string
-	compat    bool
+	layout table.Layout
+	db     string
 }
 
 // The optional parts of the contract that it implements (engine/plugin.go).
@@ -58,7 +57,6 @@ var (
 func (o *output) Options(opts *engine.Options) {
 	opts.String(&o.db, "db", "", "the file; it is made if it is not there")
 	opts.Writes("db")
-	opts.String(&o.table, "table", "", "the table; native: unset, the kind of record")
 	o.layout.Declare(opts)
 	o.Declare(opts)
 	o.DeclareReconnect(opts)
@@ -69,11 +67,10 @@ func (o *output) Validate() error {
 	if o.db == "" {
 		all = errors.Join(all, errors.New("db: must be set to the path of the file"))
 	}
-	return errors.Join(all, o.layout.Validate(o.table, ""), o.Output.Validate())
+	return errors.Join(all, o.layout.Validate(), o.Output.Validate())
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
-	o.compat = p.Settings().CompatULOGD2()
 	return o.BindStore(p, o, o.layout.Fields(p))
 }
 

@@ -14,8 +14,12 @@ import (
 	"ulogd/plugins/output/store"
 )
 
-// A Layout is what is asked for with the option layout and those that go with it.
+// A Layout is which table is asked for, and how it is filled: the options table, procedure and layout,
+// and those that go with them.
 type Layout struct {
+	Table     string
+	Procedure string // "" where the database calls none
+	Compat    bool   // values are ulogd2's, with its faults
 	Native    bool
 	Create    bool          // tables of the output's own are made, and get columns that they lack
 	Retention time.Duration // how long rows are kept; 0: for ever
@@ -24,8 +28,15 @@ type Layout struct {
 	columns           []string
 }
 
-// Declare declares the options.
+// DeclareProcedure declares procedure.
+func (l *Layout) DeclareProcedure(opts *engine.Options) {
+	opts.String(&l.Procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
+		"procedure; or a function, which SELECT calls with the values of the table's columns")
+}
+
+// Declare declares the other options.
 func (l *Layout) Declare(opts *engine.Options) {
+	opts.String(&l.Table, "table", "", "the table or view whose columns say which keys; native: unset, the kind of record")
 	opts.Enum(&l.layout, "layout", "ulogd2", []string{"ulogd2", "native"}, "ulogd2: the columns of table say which keys, and "+
 		"procedure how they are written; native: a wide, typed table for each kind of record, flows, packets and counters, in "+
 		"which a batch whose answer was lost is recognised when it comes again")
@@ -52,16 +63,16 @@ func (l *Layout) keep() error {
 }
 
 // Validate checks the options against each other and against those of ulogd2's layout.
-func (l *Layout) Validate(table, procedure string) error {
+func (l *Layout) Validate() error {
 	if err := l.keep(); err != nil {
 		return err
 	}
 	switch l.Native = l.layout == "native"; {
-	case !l.Native && table == "":
+	case !l.Native && l.Table == "":
 		return errors.New("table: must be set to the table or view whose columns say which keys")
 	case !l.Native && (len(l.columns) > 0 || l.Retention > 0):
 		return errors.New(`columns and retention: are for layout = "native" alone`)
-	case l.Native && procedure != "" && !IsInsert(procedure):
+	case l.Native && l.Procedure != "" && !IsInsert(l.Procedure):
 		return errors.New(`procedure: layout = "native" calls none; remove the option`)
 	}
 	return nil
@@ -69,6 +80,7 @@ func (l *Layout) Validate(table, procedure string) error {
 
 // Fields returns the keys of a stack that rows are to have.
 func (l *Layout) Fields(p *engine.Binder) []engine.Field {
+	l.Compat = p.Settings().CompatULOGD2()
 	if !l.Native || len(l.columns) == 0 {
 		return store.All(p) // the table is not known yet
 	}

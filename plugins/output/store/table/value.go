@@ -50,15 +50,8 @@ func (c *Column) AppendText(dst []byte, v *store.Value) []byte {
 	switch c.Type {
 	case engine.StringType, engine.RawTextType:
 		return append(dst, Clean(v.Bytes)...)
-	case engine.AddrType:
-		if v.Is6 {
-			return engine.AddrFrom16(v.Bytes).AppendText(dst, true)
-		}
-		return engine.AddrFrom4(v.Bytes).AppendText(dst, false)
-	case engine.MACType:
-		return engine.AppendMAC(dst, v.Bytes)
-	case engine.RawType, engine.LabelType:
-		return hex.AppendEncode(dst, v.Bytes)
+	case engine.AddrType, engine.MACType, engine.RawType, engine.LabelType:
+		return v.AppendText(dst, c.Type)
 	}
 	if c.As == AsTimestamp {
 		return time.Unix(0, int64(v.N)).UTC().AppendFormat(dst, "2006-01-02 15:04:05.000000")
