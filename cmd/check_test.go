@@ -85,7 +85,8 @@ keys = ["orig.ip.sadr"]
 
 func TestMissingKeyNamesItsGiver(t *testing.T) {
 	conf := file(t, "x.conf", "stack=log1:NFLOG,print1:PRINTPKT,out:LOGEMU\n")
-	ulogd(t, "-t", "-c", conf).exits(1).says(":1: stack: print1:PRINTPKT needs ip", "put one that gives it in front: ", "IP2STR",
+	ulogd(t, "-t", "-c", conf).exits(1).says(":1: stack: print1:PRINTPKT needs ip", "put one that gives it in front: ",
+		"IP2STR",
 		"oob.out are missing; put IFINDEX before it\n") // which is another key's remedy
 	conf = file(t, "x.toml", `stack = "ct1:NFCT,base1:BASE,out:PRINT"`)
 	ulogd(t, "-t", "-c", conf).exits(1).says(":1: stack: base1:BASE needs raw.pkt", "NFLOG")

@@ -15,7 +15,8 @@ func TestWhereTheConfigurationIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func() result {
-		return finish(t, exec.Command("unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc && exec "$1" -t`, etc, binary))
+		return finish(t, exec.Command("unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc && exec "$1" -t`, etc,
+			binary))
 	}
 	check().exits(1).says("/etc/ulogd.conf") // none is there: ulogd2's is named
 	for _, path := range []string{"ulogd.conf", "ulogd/ulogd.conf", "ulogd/ulogd.toml"} {

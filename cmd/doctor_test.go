@@ -215,7 +215,8 @@ port = 4740
 func TestDoctorFindsRulesThatLogToAnotherGroup(t *testing.T) {
 	ns, path, _ := healthy(t)
 	ns.Nft(t, "table inet l { chain c { type filter hook input priority 0; log group 8; log group 3; }; }")
-	doctor(t, ns, path).finds("log:NFLOG: group 7 is read, and nftables' rules log to 3 8", "group = 3 here, or log group 7")
+	doctor(t, ns, path).finds("log:NFLOG: group 7 is read, and nftables' rules log to 3 8",
+		"group = 3 here, or log group 7")
 	ns.Nft(t, "add rule inet l c log group 7")
 	doctor(t, ns, path).exits(0)
 }

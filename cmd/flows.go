@@ -279,7 +279,8 @@ func translation(f *question.Flow) string {
 var flowFields = []string{
 	"id", "proto", "src", "sport", "dst", "dport", "icmp_type", "icmp_code", "packets", "octets", "reply_src",
 	"reply_sport", "reply_dst", "reply_dport",
-	"reply_packets", "reply_octets", "counted", "start", "last", "timeout", "state", "tcp_flags", "in", "out", "status", "mark",
+	"reply_packets", "reply_octets", "counted", "start", "last", "timeout", "state", "tcp_flags", "in", "out", "status",
+	"mark",
 	"ct_id", "zone",
 }
 

@@ -172,7 +172,8 @@ func (p *process) confine() error {
 }
 
 // errNoLandlock is why there is no sandbox on many an older machine.
-var errNoLandlock = fmt.Errorf("this kernel has no landlock, or it is not switched on (CONFIG_SECURITY_LANDLOCK, lsm=landlock,...)")
+var errNoLandlock = fmt.Errorf("this kernel has no landlock, or it is not switched on (CONFIG_SECURITY_LANDLOCK, " +
+	"lsm=landlock,...)")
 
 // unconfined says that the daemon is not shut in, which it is where that was required.
 func (p *process) unconfined(err error) error {

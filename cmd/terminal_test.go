@@ -123,14 +123,17 @@ proto = `+
 	const height = 12
 	picture := func(args ...string) []string {
 		t.Helper()
-		text := onTerminal(t, 70, height, "refused(?s:.*)\x1b\\[J|more lines(?s:.*)\x1b\\[J", append([]string{"stats", "--watch"}, args...)...)
+		text := onTerminal(t, 70, height, "refused(?s:.*)\x1b\\[J|more lines(?s:.*)\x1b\\[J",
+			append([]string{"stats", "--watch"}, args...)...)
 		return strings.Split(escapes.ReplaceAllString(strings.Split(text, "\x1b[J")[0], ""), "\n")
 	}
-	if lines := picture(); len(lines) != height || !regexp.MustCompile(`^\(\d\d more lines: name instances`).MatchString(lines[height-1]) {
+	if lines := picture(); len(lines) != height ||
+		!regexp.MustCompile(`^\(\d\d more lines: name instances`).MatchString(lines[height-1]) {
 		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
 	}
 	lines := picture("i")
-	if all := strings.Join(lines, "\n"); len(lines) > height || !strings.Contains(strings.Join(strings.Fields(all), " "), "connection refused") {
+	if all := strings.Join(lines, "\n"); len(lines) > height ||
+		!strings.Contains(strings.Join(strings.Fields(all), " "), "connection refused") {
 		t.Errorf("%d lines:\n%s", len(lines), all)
 	}
 	for _, line := range lines {

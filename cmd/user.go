@@ -43,8 +43,8 @@ func findUser(name string) (*account, error) {
 	return a, nil
 }
 
-// become switches every thread to the user and keeps CAP_NET_ADMIN, without which conntrack and counter dumps are refused,
-// and what instances need besides it.
+// become switches every thread to the user and keeps CAP_NET_ADMIN, without which conntrack and counter dumps are
+// refused, and what instances need besides it.
 func (a *account) become(needed []int) error {
 	kept := []cap.Value{cap.NET_ADMIN}
 	for _, c := range needed {

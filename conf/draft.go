@@ -79,7 +79,8 @@ func (d *draft) stop(pos Pos, text string) {
 
 func (d *draft) done() (*File, Problems) {
 	if !d.stacks && !d.unread {
-		d.fail(Pos{File: d.file.Path}, "", "", `has no stack, so there is nothing to run: add a line like stack="ct1:NFCT,ipfix1:IPFIX"`)
+		d.fail(Pos{File: d.file.Path}, "", "",
+			`has no stack, so there is nothing to run: add a line like stack="ct1:NFCT,ipfix1:IPFIX"`)
 	}
 	return d.file, d.problems()
 }

@@ -24,7 +24,8 @@ type tomlReader struct {
 func (d *draft) readTOML(text string) {
 	keys, deep := scanTOML(text)
 	if deep > 0 {
-		d.stop(d.at(deep), fmt.Sprintf("nests more than %d levels deep; a section is a table and an option a key of it", maxDepth))
+		d.stop(d.at(deep), fmt.Sprintf("nests more than %d levels deep; a section is a table and an option a key of it",
+			maxDepth))
 		return
 	}
 	var root map[string]any

@@ -26,7 +26,8 @@ type HTTP struct {
 func (h *HTTP) Options(o *engine.Options) {
 	o.String(&h.Address, "http", "", "where /metrics, /healthz, /readyz and the page are served: ADDRESS:PORT such as "+
 		"127.0.0.1:9477, or the path of a unix socket, which is made with mode 0600; unset: nowhere")
-	o.String(&h.TokenFile, "http_token_file", "", "file with the token that opens the page and the live flows; one that is not there is made, with a random token and mode 0600; `ulogd page` prints an address that needs no typing")
+	o.String(&h.TokenFile, "http_token_file", "", "file with the token that opens the page and the live flows; one "+
+		"that is not there is made, with a random token and mode 0600; `ulogd page` prints an address that needs no typing")
 	o.String(&h.Cert, "http_cert", "", "PEM file with the certificate, and those between it and its authority, for HTTPS")
 	o.String(&h.Key, "http_key", "", "PEM file with the certificate's key")
 	o.String(&h.ClientCA, "http_client_ca", "",

@@ -46,7 +46,8 @@ func TestReloadKeepsFlows(t *testing.T) {
 		packettest.Ethernet{}, packettest.IPv4{Src: "10.0.0.1", Dst: "10.0.0.2"},
 		packettest.UDP{Src: 1024, Dst: 53}, packettest.Zeros(10),
 	)}
-	if err := packettest.WritePcap(&capture, 1, packettest.Pcap{}, []packettest.Packet{packet, packet, packet}); err != nil {
+	if err := packettest.WritePcap(&capture, 1, packettest.Pcap{},
+		[]packettest.Packet{packet, packet, packet}); err != nil {
 		t.Fatal(err)
 	}
 	const header = 24

@@ -53,7 +53,8 @@ func newGate(s Settings, log *slog.Logger) (*gate, error) {
 		if err := makeToken(s.TokenFile); err != nil {
 			return nil, fmt.Errorf("http_token_file: %w", err)
 		}
-		log.Warn("the token file was not there: it was made, with a random token that only its owner can read", "file", s.TokenFile)
+		log.Warn("the token file was not there: it was made, with a random token that only its owner can read", "file",
+			s.TokenFile)
 	}
 	return g, g.read()
 }

@@ -37,8 +37,10 @@ var (
 		"least time to live, or hop limit, of the packets; known of FLOW where somebody reads it")
 	OrigMaxTTL = key[uint8]("orig.ip.ttl.max", is(element.MaximumTTL), "hops",
 		"most time to live, or hop limit, of the packets; known of FLOW where somebody reads it")
-	ReplyMinTTL   = key[uint8]("reply.ip.ttl.min", is(element.MinimumTTL), "hops", "least time to live, or hop limit, of the replies")
-	ReplyMaxTTL   = key[uint8]("reply.ip.ttl.max", is(element.MaximumTTL), "hops", "most time to live, or hop limit, of the replies")
+	ReplyMinTTL = key[uint8]("reply.ip.ttl.min", is(element.MinimumTTL), "hops",
+		"least time to live, or hop limit, of the replies")
+	ReplyMaxTTL = key[uint8]("reply.ip.ttl.max", is(element.MaximumTTL), "hops",
+		"most time to live, or hop limit, of the replies")
 	OrigTCPFlags  = key[uint16]("orig.tcp.flags", is(element.TCPControlBits), "", "OR of the TCP flags of all packets (RFC 9565)")
 	ReplyTCPFlags = key[uint16]("reply.tcp.flags", is(element.TCPControlBits), "", "OR of the TCP flags of all replies (RFC 9565)")
 	ReplyStart    = key[engine.Time]("reply.flow.start", is(element.FlowStartMilliseconds, element.FlowStartSysUpTime, element.FlowStartSeconds, element.FlowStartMicroseconds, element.FlowStartNanoseconds), "ns", "first packet of the reply direction")
@@ -96,7 +98,8 @@ var (
 	SumPackets = key[uint64]("sum.pkts", is(element.PacketTotalCount), "packets", "packets counted")
 	SumOctets  = key[uint64]("sum.bytes", is(element.OctetTotalCount), "octets", "octets counted")
 	SumQuota   = key[uint64]("sum.quota", none, "", "quota of the counter, in packets or octets as sum.flags says")
-	SumFamily  = key[engine.String]("sum.family", none, "", "family of the counter's table: inet, ip, ip6, arp, bridge or netdev")
-	SumTable   = key[engine.String]("sum.table", none, "", "table that the counter stands in")
-	SumFlags   = key[uint32]("sum.flags", none, "", "1: the quota is in packets, 2: in octets, 4: it is used up")
+	SumFamily  = key[engine.String]("sum.family", none, "",
+		"family of the counter's table: inet, ip, ip6, arp, bridge or netdev")
+	SumTable = key[engine.String]("sum.table", none, "", "table that the counter stands in")
+	SumFlags = key[uint32]("sum.flags", none, "", "1: the quota is in packets, 2: in octets, 4: it is used up")
 )

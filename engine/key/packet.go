@@ -20,7 +20,8 @@ var (
 	RawMACAddrLen = key[uint16]("raw.mac.addrlen", none, "octets", "length of raw.mac.saddr")
 	RawMACDaddr   = key[engine.Raw]("raw.mac.daddr", is(element.DestinationMACAddress), "",
 		"destination hardware address, where the link layer has one")
-	RawWireLen = key[uint32]("raw.wirelen", none, "octets", "length of the whole packet on the wire from its network header on, also where less was captured")
+	RawWireLen = key[uint32]("raw.wirelen", none, "octets",
+		"length of the whole packet on the wire from its network header on, also where less was captured")
 
 	Raw = key[engine.Raw]("raw", none, "", "the record as the kernel sent it")
 	CT  = key[engine.Raw]("ct", none, "", "the connection as the kernel sent it")

@@ -27,10 +27,13 @@ const (
 
 // What BASE makes of a packet for FLOW in one go.
 var (
-	FlowTuple    = key[Tuple]("flow.tuple", none, "", "addresses, ports, protocol, type of service and IP version as one value")
-	FlowOctets   = key[uint32]("flow.octets", none, "octets", "layer-3 length as the IP header says, or the length on the wire where it says 0")
+	FlowTuple = key[Tuple]("flow.tuple", none, "",
+		"addresses, ports, protocol, type of service and IP version as one value")
+	FlowOctets = key[uint32]("flow.octets", none, "octets",
+		"layer-3 length as the IP header says, or the length on the wire where it says 0")
 	FlowSegments = key[uint32]("flow.segments", none, "packets",
-		"packets on the wire that this one is: joined by GRO, or going to be cut by the interface (TSO); there for more than 1")
+		"packets on the wire that this one is: joined by GRO, or going to be cut by the interface (TSO); there for more "+
+			"than 1")
 	FlowSegmentHeaders = key[uint32]("flow.segments.headers", none, "octets",
 		"where the data of such a packet begins in raw.pkt: each of those on the wire has headers like those before it")
 	FlowFragID = key[uint32]("flow.fragid", none, "", "IP identification of a fragment")

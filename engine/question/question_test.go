@@ -98,7 +98,8 @@ func TestJSON(t *testing.T) {
 		Instance: "ct\"1", Proto: 6, Src: addr("192.0.2.1"), Dst: addr("2001:db8::1"), Sport: 1000, Dport: 80,
 		ICMPType: 8, ICMPCode: 1,
 		ReplySrc: addr("198.51.100.1"), ReplyDst: addr("198.51.100.2"), ReplySport: 8080, ReplyDport: 1001,
-		Packets: 1 << 63, Octets: 1<<64 - 1, ReplyPackets: 3, ReplyOctets: 4, Start: 1700000000_123000000, Counted: 1700000002_000000000,
+		Packets: 1 << 63, Octets: 1<<64 - 1, ReplyPackets: 3, ReplyOctets: 4, Start: 1700000000_123000000,
+		Counted: 1700000002_000000000,
 		Last:    1700000001_000000000,
 		Timeout: 5, State: key.TCPEstablished, Flags: 0x12, In: 1, Out: 2, Status: 3, Mark: 4, ID: 5, Zone: 6,
 		Known: Zone<<1 - 1,
@@ -295,7 +296,8 @@ func TestSeveralPluginsAnswerTogether(t *testing.T) {
 	}
 	if q, err := ParseFlows([]string{"id=nobody"}); err != nil {
 		t.Error(err)
-	} else if _, err := q.Ask(t.Context(), m, nil); err == nil || !strings.Contains(err.Error(), "id=nobody: no FLOW and no NFCT") {
+	} else if _, err := q.Ask(t.Context(), m, nil); err == nil || !strings.Contains(err.Error(),
+		"id=nobody: no FLOW and no NFCT") {
 		t.Errorf("of an instance that is not there: %v", err)
 	}
 	flows, sum := ask1(t, m, "sort=octets limit=1002")
@@ -415,7 +417,8 @@ func TestAnswersThatAreGathered(t *testing.T) {
 	if q.asked = time.Now().Add(-patience); q.Waits() {
 		t.Error("a question waits for ever")
 	}
-	if thrifty := (&Flows{Share: 200}); thrifty.Age(time.Second) != 200*time.Second || q.Age(time.Second) != 10*time.Second ||
+	if thrifty := (&Flows{Share: 200}); thrifty.Age(time.Second) != 200*time.Second ||
+		q.Age(time.Second) != 10*time.Second ||
 		q.Age(0) <= 0 {
 		t.Error("what counters cost does not say how old they may be")
 	}

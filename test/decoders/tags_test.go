@@ -149,7 +149,8 @@ func TestTimesToLive(t *testing.T) {
 			Ethernet{}, IPv4{Src: "192.0.2.1", TTL: ttl}, UDP{Src: 1000, Dst: 40000})})
 	}
 	for _, plugin := range []string{"IPFIX", "NETFLOW9"} {
-		messages := exported(t, plugin, `"sourceIPv4Address", "minimumTTL", "maximumTTL", "packetDeltaCount"`, LinkEthernet, packets)
+		messages := exported(t, plugin, `"sourceIPv4Address", "minimumTTL", "maximumTTL", "packetDeltaCount"`, LinkEthernet,
+			packets)
 		text, err := exec.Command("tshark", "-r", capture(t, messages), "-d", "udp.port==4739,cflow", "-Y", "cflow.srcaddr",
 			"-T", "fields", "-e", "cflow.srcaddr", "-e", "cflow.ttl_min", "-e", "cflow.ttl_max", "-e", "cflow.packets").Output()
 		if err != nil {

@@ -207,7 +207,8 @@ func answer(t *testing.T, ns *nstest.NS, w wired, address string, port int, dir 
 // handshakes is an error until each of the secure outputs has begun two sessions.
 func handshakes(t *testing.T, file string) error {
 	begun := map[string]int{}
-	for _, f := range fieldsOf(t, file, "(tls.handshake.type == 1 || dtls.handshake.type == 1)", "tcp.dstport", "udp.dstport") {
+	for _, f := range fieldsOf(t, file, "(tls.handshake.type == 1 || dtls.handshake.type == 1)", "tcp.dstport",
+		"udp.dstport") {
 		begun[f[0]+f[1]]++
 	}
 	for i, w := range wires {
@@ -246,8 +247,8 @@ func fieldsOf(t *testing.T, file, filter string, fields ...string) (rows [][]str
 func onTheWire(t *testing.T, files map[string]string) {
 	t.Helper()
 	// What the kernel says of sessions that are over (RST, the last ACK, ICMP) has no socket any more.
-	const outward = "(ip.dst == 203.0.113.9 || ipv6.dst == 2001:db8:9::9) && " +
-		"!icmp && !icmpv6 && (udp || tcp.len > 0 || tcp.flags.syn == 1)"
+	const outward = "(ip.dst == 203.0.113.9 || ipv6.dst == 2001:db8:9::9) && !icmp && !icmpv6 && (udp || tcp.len > 0 " +
+		"|| tcp.flags.syn == 1)"
 	if by := fieldsOf(t, files["fv0"], outward, "_ws.col.Protocol", "_ws.col.Info"); len(by) > 0 {
 		t.Errorf("%d packets came by the interface of the better route, such as %q", len(by), by[0])
 	}

@@ -48,7 +48,8 @@ func TestInstall(t *testing.T) {
 			{"systemd-sysusers", "--root=" + dest, filepath.Join(dest, systemd, "sysusers.d/ulogd.conf")},
 			{"systemd-tmpfiles", "--root=" + dest, "--create", filepath.Join(dest, systemd, "tmpfiles.d/ulogd.conf")},
 		} {
-			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil || len(out) > 0 && args[0] == "systemd-tmpfiles" {
+			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil || len(out) > 0 &&
+				args[0] == "systemd-tmpfiles" {
 				t.Errorf("%q: %v: %s", args, err, out)
 			}
 		}

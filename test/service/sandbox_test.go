@@ -54,7 +54,8 @@ func intrudes(t *testing.T, global string, args ...string) *intrusion {
 	}
 	x.configure(global, "")
 	binary := filepath.Join(dir, "intruder")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "./intruder").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary,
+		"./intruder").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	log, err := os.Create(x.log)

@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		program = filepath.Join(dir, "ulogd")
-		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "ulogd/cmd/ulogd").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program,
+			"ulogd/cmd/ulogd").CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the daemon: %v\n%s", err, out)
 			return 1
 		}
@@ -97,7 +98,10 @@ func TestService(t *testing.T) {
 	}
 	pid := m.Property("ulogd", "MainPID")
 	status := m.Run(`cat /proc/$1/status`, pid)
-	for _, want := range []string{"CapPrm:\t0000000000001000", "CapBnd:\t0000000000001000", "NoNewPrivs:\t1", "Seccomp:\t2"} {
+	for _, want := range []string{
+		"CapPrm:\t0000000000001000", "CapBnd:\t0000000000001000", "NoNewPrivs:\t1",
+		"Seccomp:\t2",
+	} {
 		if !strings.Contains(status, "\n"+want+"\n") {
 			t.Errorf("not %q:\n%s", want, status)
 		}
@@ -178,7 +182,8 @@ file = "/var/log/ulogd/packets.json"
 	if out, err := m.Try("systemctl start ulogd"); err == nil {
 		t.Errorf("without the drop-in a packet socket can be opened: %s", out)
 	}
-	m.Install(packaging+"ulogd.service.d/live-capture.conf", "/etc/systemd/system/ulogd.service.d/live-capture.conf", 0o644)
+	m.Install(packaging+"ulogd.service.d/live-capture.conf", "/etc/systemd/system/ulogd.service.d/live-capture.conf",
+		0o644)
 	m.Run("systemctl daemon-reload; systemctl start ulogd")
 	m.Run("bash -c '" + send + "'")
 	holds(m, "/var/log/ulogd/packets.json", `"dest_port": 9`)
@@ -212,7 +217,10 @@ func TestUnitIsGood(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for page, section := range map[string]string{"ulogd.8": "man8", "ulogd.conf.5": "man5"} { // which verify looks for, too
+	for page, section := range map[string]string{
+		"ulogd.8":      "man8",
+		"ulogd.conf.5": "man5",
+	} { // which verify looks for, too
 		from, err := filepath.Abs("../../docs/man/" + page)
 		if err != nil {
 			t.Fatal(err)
@@ -232,7 +240,8 @@ func TestUnitIsGood(t *testing.T) {
 	}
 	verify()
 	// In tenths: an exposure of 2.5.
-	if out, err := exec.Command("systemd-analyze", "security", "--offline=yes", "--threshold=25", path).CombinedOutput(); err != nil {
+	if out, err := exec.Command("systemd-analyze", "security", "--offline=yes", "--threshold=25",
+		path).CombinedOutput(); err != nil {
 		t.Errorf("systemd-analyze security: %v\n%s", err, out)
 	}
 	for _, d := range dropIns {

@@ -256,7 +256,10 @@ func (f *front) arrival(g *given, look *lookup) arrival {
 		}
 	}
 	*look = f.lookup(&h.tuple, a)
-	return arrival{tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step, link: h.link, ifout: h.ifout, packets: 1, octets: h.octets, hop: h.hop}
+	return arrival{
+		tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step,
+		link: h.link, ifout: h.ifout, packets: 1, octets: h.octets, hop: h.hop,
+	}
 }
 
 // adjust changes a packet as the settings want it before it is looked up, and returns what that

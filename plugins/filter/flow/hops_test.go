@@ -39,13 +39,16 @@ func TestLeastAndMostTimeToLive(t *testing.T) {
 	}
 	for settings, want := range map[string][]string{
 		"biflow = false": {
-			"orig.ip.ttl.min=61 orig.ip.ttl.max=64", "orig.ip.ttl.min=120 orig.ip.ttl.max=255", "orig.ip.ttl.min=7 orig.ip.ttl.max=7",
+			"orig.ip.ttl.min=61 orig.ip.ttl.max=64", "orig.ip.ttl.min=120 orig.ip.ttl.max=255",
+			"orig.ip.ttl.min=7 orig.ip.ttl.max=7",
 		},
 		"biflow = true": {
-			"orig.ip.ttl.min=61 orig.ip.ttl.max=64 reply.ip.ttl.min=120 reply.ip.ttl.max=255", "orig.ip.ttl.min=7 orig.ip.ttl.max=7",
+			"orig.ip.ttl.min=61 orig.ip.ttl.max=64 reply.ip.ttl.min=120 reply.ip.ttl.max=255",
+			"orig.ip.ttl.min=7 orig.ip.ttl.max=7",
 		},
 		"biflow = true\nworkers = 2": {
-			"orig.ip.ttl.min=61 orig.ip.ttl.max=64 reply.ip.ttl.min=120 reply.ip.ttl.max=255", "orig.ip.ttl.min=7 orig.ip.ttl.max=7",
+			"orig.ip.ttl.min=61 orig.ip.ttl.max=64 reply.ip.ttl.min=120 reply.ip.ttl.max=255",
+			"orig.ip.ttl.min=7 orig.ip.ttl.max=7",
 		},
 	} {
 		name, keys := t.Name()+settings, `"orig.ip.ttl.min", "orig.ip.ttl.max"`

@@ -14,10 +14,11 @@ func init() {
 		Name: "PRINTFLOW",
 		Doc: `Writes a flow as one line of text, both directions, for LOGEMU and SYSLOG.
 
-A stack needs IP2STR before it. With compat = "ulogd2" the type and the code of ICMP are exchanged, and ICMPv6, SCTP, DCCP and UDP-Lite are shown by their
-number alone, as ulogd2 does.
+A stack needs IP2STR before it. With compat = "ulogd2" the type and the code of ICMP are exchanged, and ICMPv6, SCTP,
+DCCP and UDP-Lite are shown by their number alone, as ulogd2 does.
 
-extra_keys = true adds the conntrack entry's number and the state of a TCP connection, where the record has them: ID=3190434 STATE=TIME_WAIT.`,
+extra_keys = true adds the conntrack entry's number and the state of a TCP connection, where the record has them:
+ID=3190434 STATE=TIME_WAIT.`,
 		Example: `stack = "ct1:NFCT,ip2str1:IP2STR,print1:PRINTFLOW,sys1:SYSLOG"
 `,
 		Compat: true,

@@ -22,7 +22,8 @@ the kernel kept. For counters and time stamps net.netfilter.nf_conntrack_acct an
 begins, and some rule must make the kernel track connections at all; what is missing is said at start.
 
 The live connections are remembered (hash_enable). So the start of a connection is known even where the kernel does not keep it, an overrun of the receive buffer is made good
-by reading the kernel's table, long connections can be reported while they live (active_timeout), and ` + "`ulogd flows`" + ` lists what lives, with counters that are read from the kernel when they are asked for. With hash_enable = 0 nothing is remembered, and every event of event_mask is a
+by reading the kernel's table, long connections can be reported while they live (active_timeout), and ` + "`ulogd flows`" + ` lists what lives, with counters that are
+read from the kernel when they are asked for. With hash_enable = 0 nothing is remembered, and every event of event_mask is a
 record: 1 new, 2 update, 4 destroy. With pollinterval the table is read at intervals instead of listening. Where an output asks for
 them (IPFIX's nat_events), the beginnings of translated connections are records in every mode, with event 1.
 

@@ -338,7 +338,8 @@ func TestEventsInEveryOrder(t *testing.T) {
 				Sport: 20, Dport: 1024, ID: 6,
 			}},
 			1, 0, func(s *script) {
-				s.want(0, "ct.master.saddr=192.0.2.1", "ct.master.daddr=198.51.100.7", "ct.master.protocol=6", "ct.master.sport=40000", "ct.master.dport=443")
+				s.want(0, "ct.master.saddr=192.0.2.1", "ct.master.daddr=198.51.100.7", "ct.master.protocol=6",
+					"ct.master.sport=40000", "ct.master.dport=443")
 			},
 		},
 		{

@@ -12,14 +12,14 @@ import (
 const doc = `Reads nftables' named counters at intervals, and the counters of elements of sets and maps: one record for
 each and poll, also where nothing was counted. The keys are NFACCT's, with the table and its family.
 
-A counter is made by "nft add counter inet filter web" and counted by rules with "counter name web". Elements count where
-their set says so ("set clients { type ipv4_addr; counter; }"), or the rule that adds them ("add @clients { ip saddr
-counter }"); sum.name is then SET/ELEMENT, the element as nft prints it, such as clients/192.0.2.0/24. Counters of rules
-that have no name, and anonymous sets, are left out.
+A counter is made by "nft add counter inet filter web" and counted by rules with "counter name web". Elements count
+where their set says so ("set clients { type ipv4_addr; counter; }"), or the rule that adds them ("add @clients { ip
+saddr counter }"); sum.name is then SET/ELEMENT, the element as nft prints it, such as clients/192.0.2.0/24. Counters
+of rules that have no name, and anonymous sets, are left out.
 
 Unless zerocounter is off, reading sets named counters and elements to zero, in one step with it, so that records add
-up; two readers then share the counts between them. Linux sets elements to zero since 6.5; before, what an element counted
-since the poll before is told, and the first poll tells totals. SIGUSR2 polls at once.`
+up; two readers then share the counts between them. Linux sets elements to zero since 6.5; before, what an element
+counted since the poll before is told, and the first poll tells totals. SIGUSR2 polls at once.`
 
 const example = `# nft add table inet filter; nft add counter inet filter web
 stack = "nft1:NFTCOUNTER,json1:JSON"

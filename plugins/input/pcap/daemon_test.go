@@ -89,7 +89,8 @@ func TestReplayedFlowsAreDatedByTheirEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config = writeFile(t, "ends.toml", bytes.Replace(text, []byte(`keys = "orig.raw.pktcount"`), []byte(`keys = "flow.end.sec"`), 1))
+	config = writeFile(t, "ends.toml", bytes.Replace(text, []byte(`keys = "orig.raw.pktcount"`),
+		[]byte(`keys = "flow.end.sec"`), 1))
 	cmd := exec.Command(built.Path(t), "-c", config)
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	out, err := cmd.Output()

@@ -77,9 +77,11 @@ func (in *input) doctorInterface(name string, d *engine.DoctorReport) error {
 	})
 	if len(joined) > 0 {
 		list := strings.Join(joined, ", ")
-		d.Find(fmt.Sprintf("%s: packets may be joined (GRO) or not cut yet (TSO, GSO) when they are captured, and the kernel does "+
-			"not tell of how many each is", list), "packets of flows are counted too low, and octets without their headers",
-			"ethtool -K INTERFACE gro off tso off gso off, or capture from interfaces with Ethernet headers by their names, on Linux 6.2 or later")
+		d.Find(fmt.Sprintf("%s: packets may be joined (GRO) or not cut yet (TSO, GSO) when they are captured, and the "+
+			"kernel does not tell of how many each is", list),
+			"packets of flows are counted too low, and octets without their headers",
+			"ethtool -K INTERFACE gro off tso off gso off, or capture from interfaces with Ethernet headers by their names, "+
+				"on Linux 6.2 or later")
 	}
 	if in.place.Wait && (errors.Is(err, unix.ENODEV) || netns.IsMissing(err)) {
 		return nil

@@ -221,7 +221,8 @@ func TestFlowsOfEncapsulatedLinkTypes(t *testing.T) {
 	wantPackets, wantOctets := tsharkSums(t, path)
 	d, packetsSum, octets := toFlows(t, fmt.Sprintf("file = %q", path))
 	if packetsSum != wantPackets || octets != wantOctets || packetsSum != uint64(len(packets)) {
-		t.Errorf("%d packets of %d octets, tshark has %d of %d, written are %d\n%s", packetsSum, octets, wantPackets, wantOctets, len(packets), d.Sums())
+		t.Errorf("%d packets of %d octets, tshark has %d of %d, written are %d\n%s", packetsSum, octets, wantPackets,
+			wantOctets, len(packets), d.Sums())
 	}
 }
 
@@ -361,9 +362,15 @@ func TestSettingsAreChecked(t *testing.T) {
 	}{
 		{input{}, "file: name a capture file"},
 		{input{settings: settings{patterns: []string{"a"}, ifaces: []string{"lo"}}}, "interface: either file or interface"},
-		{input{settings: settings{ifaces: []string{"lo"}, snaplen: 1 << 30}}, "snaplen: must be between 1 and 262144, is 1073741824"},
+		{
+			input{settings: settings{ifaces: []string{"lo"}, snaplen: 1 << 30}},
+			"snaplen: must be between 1 and 262144, is 1073741824",
+		},
 		{input{settings: settings{ifaces: []string{"lo"}}}, "fanout: must be between 1 and 64, is 0"},
-		{input{settings: settings{ifaces: []string{"lo"}, expression: "ether host"}}, `filter: filter "ether host": "ether" is not supported`},
+		{
+			input{settings: settings{ifaces: []string{"lo"}, expression: "ether host"}},
+			`filter: filter "ether host": "ether" is not supported`,
+		},
 		{input{settings: settings{patterns: []string{"a"}, expression: "port"}}, "filter: "},
 		{input{settings: settings{ifaces: []string{"eth0", "eth1", "eth0"}}}, "interface: eth0 is named twice"},
 		{input{settings: settings{ifaces: []string{"eth0", "any"}}}, "interface: any stands for all interfaces"},

@@ -83,7 +83,8 @@ func linkCases() []linkCase {
 			both(link, pt.Juniper{Cookie: make([]byte, 8)})
 		}
 		both(linkJuniperATM1, pt.Juniper{Cookie: []byte{0, 0, 1, 0}})
-		both(linkJuniperATM2, pt.Juniper{Cookie: make([]byte, 8)}, pt.Prefix{0xfe, 0xfe, 3, map[uint16]byte{typeIPv4: 0xcc, typeIPv6: 0x8e}[inner.etherType]})
+		both(linkJuniperATM2, pt.Juniper{Cookie: make([]byte, 8)},
+			pt.Prefix{0xfe, 0xfe, 3, map[uint16]byte{typeIPv4: 0xcc, typeIPv6: 0x8e}[inner.etherType]})
 		both(linkPFLOG, pt.PFLOG{})
 		both(linkEnc, pt.Enc{})
 		both(linkEnc, pt.Enc{BigEndian: true})
@@ -235,7 +236,13 @@ func TestLinkTypesRefusedByName(t *testing.T) {
 func TestRefusedPacketsAreCountedByName(t *testing.T) {
 	var b bytes.Buffer
 	ethernet := pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.UDP{})
-	packets := []pt.Packet{{Data: ethernet}, {Data: make([]byte, 64), Port: 1}, {Data: make([]byte, 64), Port: 2}, {Data: make([]byte, 64), Port: 1}, {Data: ethernet, Port: 3}}
+	packets := []pt.Packet{
+		{Data: ethernet},
+		{Data: make([]byte, 64), Port: 1},
+		{Data: make([]byte, 64), Port: 2},
+		{Data: make([]byte, 64), Port: 1},
+		{Data: ethernet, Port: 3},
+	}
 	file := pt.PcapNG{Interfaces: []pt.Interface{{Link: 1}, {Link: 189}, {Link: 60000}, {Link: 1, Resolution: 0x7f}}}
 	if err := pt.WritePcapNG(&b, file, packets); err != nil {
 		t.Fatal(err)
@@ -245,7 +252,8 @@ stack = "in:PCAP,out:NULL"
 [in]
 file = %q
 `, writeFile(t, "x.pcapng", b.Bytes())))
-	got := fmt.Sprint(d.Stats("in").Out, d.Count("in", "link_type"), d.Count("in", "link_type_usb_linux"), d.Count("in", "link_type_other"))
+	got := fmt.Sprint(d.Stats("in").Out, d.Count("in", "link_type"), d.Count("in", "link_type_usb_linux"),
+		d.Count("in", "link_type_other"))
 	if got != "1 4 2 1" {
 		t.Errorf("out, link_type, usb_linux and other are %s\n%s", got, d.Sums())
 	}

@@ -18,12 +18,14 @@ func init() {
 		Name: "PCAP",
 		Doc: `Reads packets from capture files, or from interfaces as they pass.
 
-Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip, zstd, xz, bzip2 or lz4. They are read in the order they are
-listed, those of a glob in the order of their first packets; "-" is the standard input. Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE,
-Cisco HDLC, Frame Relay, NFLOG, PFLOG, ENC, 802.11 and radiotap, PPI and PKTAP in front of these, and those of Juniper's
-routers whose layout is known; packets of others in a pcapng file are counted by name (link_type_usb_linux). A file that is cut off gives every packet before the cut and a warning with the offset. A file
-of the list that cannot be read is an error in the log, the others are read, and the daemon ends with exit code 1. Time is the newest
-packet's; of a pipe whose packets are of now, as from tcpdump -w -, it is the clock's.
+Files are pcap and pcapng in every byte order and resolution, plain or packed with gzip, zstd, xz, bzip2 or lz4. They
+are read in the order they are listed, those of a glob in the order of their first packets; "-" is the standard input.
+Link types: Ethernet, raw IP, Linux cooked (both), BSD loopback, PPP, PPPoE, Cisco HDLC, Frame Relay, NFLOG, PFLOG,
+ENC, 802.11 and radiotap, PPI and PKTAP in front of these, and those of Juniper's routers whose layout is known;
+packets of others in a pcapng file are counted by name (link_type_usb_linux). A file that is cut off gives every
+packet before the cut and a warning with the offset. A file of the list that cannot be read is an error in the log,
+the others are read, and the daemon ends with exit code 1. Time is the newest packet's; of a pipe whose packets are of
+now, as from tcpdump -w -, it is the clock's.
 
 With follow = true, file names directories or globs that are being filled, as by tcpdump -C or -G. A file is read when
 nobody has it open for writing, which the kernel tells to root and to the file's owner; else, and on network file
@@ -32,8 +34,8 @@ written anew is another file. A file that is being read when the daemon ends is 
 shutdown_timeout. Flows end by the packets' times, the last ones when more packets come or the daemon ends.
 
 Each interface is captured through a memory-mapped ring of 32 MiB; packets that find it full are counted as lost. An
-interface that is removed, as ppp0 or a virtual machine's is, is captured again when one of its name is made (counters removed and
-seconds_without), under -u too unless fanout is set or its link layer has become another.`,
+interface that is removed, as ppp0 or a virtual machine's is, is captured again when one of its name is made (counters
+removed and seconds_without), under -u too unless fanout is set or its link layer has become another.`,
 		Example: `# Flows of an interface, to a NetFlow collector.
 stack = "capture1:PCAP,base1:BASE,flow1:FLOW,netflow1:NETFLOW9"
 
@@ -95,24 +97,27 @@ type reader interface {
 func (in *input) Options(o *engine.Options) {
 	o.Strings(&in.patterns, "file", nil, "capture files: paths, globs, or - for the standard input")
 	o.Reads("file")
-	o.Bool(&in.follow, "follow", false, "watch the directories and globs of file, and read each file in them once, when nobody "+
-		"writes it any more; names that begin with a dot are left alone. Without end")
-	o.String(&in.state, "follow_state", "", "file in which to note what has been read of followed directories, so that the "+
-		"next run does not read it again; unset: it does")
+	o.Bool(&in.follow, "follow", false, "watch the directories and globs of file, and read each file in them once, "+
+		"when nobody writes it any more; names that begin with a dot are left alone. Without end")
+	o.String(&in.state, "follow_state", "",
+		"file in which to note what has been read of followed directories, so that the next run does not read it again; "+
+			"unset: it does")
 	o.Writes("follow_state")
-	o.Strings(&in.ifaces, "interface", nil, "interfaces to capture from, instead of files, each through a ring of its own; "+
-		"any: all that the network namespace has and gets, through one ring, each packet with the index of its own, "+
-		"and with the source address of its link layer only")
+	o.Strings(&in.ifaces, "interface", nil,
+		"interfaces to capture from, instead of files, each through a ring of its own; any: all that the network "+
+			"namespace has and gets, through one ring, each packet with the index of its own, and with the source address "+
+			"of its link layer only")
 	o.Bool(&in.place.Wait, "wait", false,
-		"start although an interface, its network namespace or a followed directory is not there, and wait for it; without, a name that is not "+
-			"there is an error. One that goes away later is always waited for")
+		"start although an interface, its network namespace or a followed directory is not there, and wait for it; "+
+			"without, a name that is not there is an error. One that goes away later is always waited for")
 	o.String(&in.expression, "filter", "", "take only packets that match this expression in tcpdump's language; of an interface, the kernel leaves out the others")
 	engine.Octets(o, &in.snaplen, "snaplen", maxCaplen, "octets of each packet that are captured of an interface")
 	o.Bool(&in.promisc, "promisc", true, "have the interface receive what is addressed to others")
 	engine.Int(o, &in.fanout, "fanout", 1, "rings among which the kernel spreads an interface's packets by flow, so that processors that receive at the same time do not wait for each other; each ring takes 32 MiB, all are read by one thread")
-	o.Bool(&in.apart, "segments", true, "count a packet that the kernel joined of several (GRO), or that the interface "+
-		"is going to cut (TSO), as those on the wire, with the octets of their headers. The kernel tells it since Linux 6.2, of "+
-		"interfaces with Ethernet headers and of loopback; SCTP that it would cut it does not give then, which counts as lost")
+	o.Bool(&in.apart, "segments", true, "count a packet that the kernel joined of several (GRO), or that the "+
+		"interface is going to cut (TSO), as those on the wire, with the octets of their headers. The kernel tells it "+
+		"since Linux 6.2, of interfaces with Ethernet headers and of loopback; SCTP that it would cut it does not give "+
+		"then, which counts as lost")
 	in.place.Option(o, "capture in")
 }
 

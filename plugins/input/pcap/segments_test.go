@@ -290,7 +290,8 @@ func TestKernelsThatTellSegments(t *testing.T) {
 }
 
 func FuzzJoin(f *testing.F) {
-	f.Add(append([]byte{1, 1, 0, 0, 100, 0, 34, 0, 16, 0}, pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.TCP{}, pt.Zeros(900))...), uint32(954))
+	f.Add(append([]byte{1, 1, 0, 0, 100, 0, 34, 0, 16, 0},
+		pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.TCP{}, pt.Zeros(900))...), uint32(954))
 	f.Fuzz(func(t *testing.T, b []byte, wirelen uint32) {
 		if len(b) < vnetLength {
 			return

@@ -54,7 +54,8 @@ func (t *taken) open(path string) error {
 		}
 		t.lines++
 		if name, at, err := parseTaken(s.Text()); err != nil {
-			return fmt.Errorf("follow_state: %s:%d: %w; remove the file to have all capture files read again", path, t.lines, err)
+			return fmt.Errorf("follow_state: %s:%d: %w; remove the file to have all capture files read again", path, t.lines,
+				err)
 		} else {
 			t.files[name], t.read[name] = at, true
 		}

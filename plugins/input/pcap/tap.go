@@ -92,7 +92,8 @@ func (t *tap) followed() bool {
 	if t.gone || !t.rings[0].removed() {
 		return false
 	}
-	t.capture.log.Warn("the interface is removed; capturing goes on when there is one of its name", "interface", t.options.iface)
+	t.capture.log.Warn("the interface is removed; capturing goes on when there is one of its name", "interface",
+		t.options.iface)
 	t.capture.removals.Add(1)
 	t.gone, t.since, t.counted = true, time.Now(), 0
 	return true
@@ -118,7 +119,8 @@ func (t *tap) lookAgain() (bool, error) {
 	}
 	t.countAway()
 	t.gone = false
-	t.capture.log.Warn("the interface is there; capturing goes on", "interface", t.options.iface, "seconds_without", t.counted)
+	t.capture.log.Warn("the interface is there; capturing goes on", "interface", t.options.iface, "seconds_without",
+		t.counted)
 	return true, nil
 }
 

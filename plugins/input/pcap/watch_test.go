@@ -156,7 +156,8 @@ follow = true
 follow_state = %q
 `, t.TempDir(), state)
 	err := stacktest.Plan(t, "test.toml", config, &stacktest.Log{}).Machine.Open()
-	if want := state + ":1: is no line of size, time and quoted path"; err == nil || !bytes.Contains([]byte(err.Error()), []byte(want)) {
+	if want := state + ":1: is no line of size, time and quoted path"; err == nil ||
+		!bytes.Contains([]byte(err.Error()), []byte(want)) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -17,21 +17,23 @@ import (
 func init() {
 	engine.Register(engine.Plugin{
 		Name: "CLICKHOUSE",
-		Doc: `Inserts rows into a table of ClickHouse, over HTTP or HTTPS, in RowBinary: every flush_interval, or when 8 MiB have gathered, some 80,000 rows.
-Any server from 18.16 on will do.
+		Doc: `Inserts rows into a table of ClickHouse, over HTTP or HTTPS, in RowBinary: every flush_interval, or when 8 MiB
+have gathered, some 80,000 rows. Any server from 18.16 on will do.
 
-A column is filled by the key of its name, with _ for each dot, in the column's own type: numbers, String, FixedString(16), IPv4, IPv6,
-DateTime, DateTime64, each also Nullable and LowCardinality. Numbers that do not fit are cut as the server would. A column time that no key
-gives has flow.end, ct.end, flow.start or oob.time, the first that a row has, else the time of sending. Columns without a key have their
-default. With create = true the table is made where it is missing: a MergeTree, divided by day and ordered by time, that forgets rows after
-retention. Without it the log has the statement.
+A column is filled by the key of its name, with _ for each dot, in the column's own type: numbers, String,
+FixedString(16), IPv4, IPv6, DateTime, DateTime64, each also Nullable and LowCardinality. Numbers that do not fit are
+cut as the server would. A column time that no key gives has flow.end, ct.end, flow.start or oob.time, the first that
+a row has, else the time of sending. Columns without a key have their default. With create = true the table is made
+where it is missing: a MergeTree, divided by day and ordered by time, that forgets rows after retention. Without it
+the log has the statement.
 
-Several servers may be named: rows are dealt among them by a hash of addresses, ports and protocol, the same for both directions of a flow.
-A Distributed table over them is yours to make.
+Several servers may be named: rows are dealt among them by a hash of addresses, ports and protocol, the same for both
+directions of a flow. A Distributed table over them is yours to make.
 
-While a server does not answer, rows wait in buffer and spool. An insert whose answer was lost is repeated with the same
-insert_deduplication_token: servers from 22.2 on know it again, if the table has non_replicated_deduplication_window (made tables do); on
-older ones its rows may be there twice. Rows that the server refuses for their values are counted as refused.`,
+While a server does not answer, rows wait in buffer and spool. An insert whose answer was lost is repeated with the
+same insert_deduplication_token: servers from 22.2 on know it again, if the table has
+non_replicated_deduplication_window (made tables do); on older ones its rows may be there twice. Rows that the server
+refuses for their values are counted as refused.`,
 		Example: `stack = "ct1:NFCT,clickhouse1:CLICKHOUSE"
 
 [clickhouse1]
@@ -70,7 +72,8 @@ var (
 )
 
 func (o *clickhouse) Options(opts *engine.Options) {
-	opts.Strings(&o.urls, "url", []string{"http://127.0.0.1:8123"}, "where servers listen: http:// or https://, host and port; several are shards")
+	opts.Strings(&o.urls, "url", []string{"http://127.0.0.1:8123"},
+		"where servers listen: http:// or https://, host and port; several are shards")
 	opts.String(&o.database, "database", "default", "name of the database; it must exist")
 	opts.String(&o.table, "table", "ulogd", "name of the table")
 	opts.String(&o.user, "user", "default", "name of the user")
@@ -78,7 +81,8 @@ func (o *clickhouse) Options(opts *engine.Options) {
 	opts.String(&o.ca, "ca", "", "file of certificates, in PEM, that vouch for https servers; unset: those of the system")
 	opts.Reads("ca")
 	opts.Bool(&o.create, "create", false, "make the table if it is missing")
-	opts.Seconds(&o.retention, "retention", 0, "age at which a made table forgets rows; 0: never. Servers before 20 forget whole days")
+	opts.Seconds(&o.retention, "retention", 0,
+		"age at which a made table forgets rows; 0: never. Servers before 20 forget whole days")
 	opts.Enum(&o.compression, "compression", "gzip", []string{"none", "gzip"}, "how inserts are compressed on their way")
 	opts.Strings(&o.keys.Keys, "keys", nil, "keys that rows have; unset: every key of the stack but whole packets")
 	o.Declare(opts)

@@ -57,8 +57,9 @@ func TestMadeTable(t *testing.T) {
 		setup(s, "create=true", "database="+db, "compression="+compression).Run(t)
 		want := "1767225599\t2\tit's `in`\t\\\t::ffff:10.0.0.1\t1500\t4294967295\t1767225599\n" +
 			"1767225600\t10\t" + strings.Repeat("\ufffda", 50) + "\t2001:db8::1\t0\t0\t1767225600\n"
-		got := s.SQL(db, "SELECT toUnixTimestamp(time), oob_family, oob_prefix, IPv6NumToString(assumeNotNull(ip_saddr)), ifNull(ip_totlen, 0), "+
-			"ifNull(oob_mark, 0), toUnixTimestamp(assumeNotNull(oob_time)) FROM ulogd ORDER BY time FORMAT TabSeparatedRaw")
+		got := s.SQL(db, "SELECT toUnixTimestamp(time), oob_family, oob_prefix, "+
+			"IPv6NumToString(assumeNotNull(ip_saddr)), ifNull(ip_totlen, 0), ifNull(oob_mark, 0), "+
+			"toUnixTimestamp(assumeNotNull(oob_time)) FROM ulogd ORDER BY time FORMAT TabSeparatedRaw")
 		if got != want {
 			t.Errorf("%s: the table has\n%q\nwant\n%q", compression, got, want)
 		}
@@ -75,10 +76,11 @@ func TestMadeTable(t *testing.T) {
 func TestOwnTypes(t *testing.T) {
 	s := shared.Get(t, dbtest.ClickHouse)
 	db := s.Database()
-	s.SQL(db, "CREATE TABLE mine (ip_saddr String, oob_time UInt64, ip_totlen UInt16, oob_prefix Nullable(String), oob_mark Int64, "+
-		"host String DEFAULT 'gw') ENGINE = Memory")
+	s.SQL(db, "CREATE TABLE mine (ip_saddr String, oob_time UInt64, ip_totlen UInt16, oob_prefix Nullable(String), "+
+		"oob_mark Int64, host String DEFAULT 'gw') ENGINE = Memory")
 	setup(s, "table=mine", "database="+db).Run(t)
-	got := s.SQL(db, "SELECT ip_saddr, oob_time, ip_totlen, length(oob_prefix), oob_mark, host FROM mine ORDER BY oob_time")
+	got := s.SQL(db, "SELECT ip_saddr, oob_time, ip_totlen, length(oob_prefix), oob_mark, host FROM mine ORDER BY "+
+		"oob_time")
 	want := "10.0.0.1\t1767225599999999999\t1500\t11\t4294967295\tgw\n2001:db8::1\t1767225600000001000\t0\t200\t0\tgw\n"
 	if got != want {
 		t.Errorf("the table has\n%s\nwant\n%s", got, want)
@@ -94,7 +96,8 @@ func TestNoTable(t *testing.T) {
 	st.Send(set.Shape...)
 	statement := "CREATE TABLE IF NOT EXISTS `later` (time DateTime, `oob_family` Nullable(UInt8)"
 	st.Eventually("say so", func() bool { return st.Log.Has(statement) })
-	s.SQL(db, "CREATE TABLE later (time DateTime, oob_family UInt8) ENGINE = MergeTree PARTITION BY toYYYYMMDD(time) ORDER BY time")
+	s.SQL(db, "CREATE TABLE later (time DateTime, oob_family UInt8) ENGINE = MergeTree PARTITION BY toYYYYMMDD(time) "+
+		"ORDER BY time")
 	st.End()
 	if got := s.SQL(db, "SELECT oob_family FROM later ORDER BY time"); got != "2\n10\n" {
 		t.Errorf("the table has %q", got)
@@ -136,14 +139,16 @@ func TestShards(t *testing.T) {
 	set.Shape = []stacktest.Record{shape}
 	for i := range 200 {
 		r := shape.With("udp.sport", strconv.Itoa(1000+i))
-		back := r.With("ip.saddr", "10.0.0.2").With("ip.daddr", "10.0.0.1").With("udp.sport", "2").With("udp.dport", strconv.Itoa(1000+i))
+		back := r.With("ip.saddr", "10.0.0.2").With("ip.daddr", "10.0.0.1").With("udp.sport", "2").With("udp.dport",
+			strconv.Itoa(1000+i))
 		recs = append(recs, r, back)
 	}
 	st := set.Start(t)
 	st.Send(recs...)
 	st.End()
 	list := func(db string) string {
-		return s.SQL(db, "SELECT arraySort(groupUniqArray(assumeNotNull(greatest(udp_sport, udp_dport)))), count() FROM ulogd")
+		return s.SQL(db, "SELECT arraySort(groupUniqArray(assumeNotNull(greatest(udp_sport, udp_dport)))), count() FROM "+
+			"ulogd")
 	}
 	ports := map[string]int{}
 	for _, db := range []string{a, b} {

@@ -55,7 +55,9 @@ func (e *exception) Error() string { return e.text }
 var codeIn = regexp.MustCompile(`^Code: ([0-9]+)`)
 
 // run has a server run a statement with a body. It returns the answer.
-func (c *client) run(ctx context.Context, base, statement string, body []byte, header http.Header, params url.Values) (string, error) {
+func (c *client) run(ctx context.Context, base, statement string, body []byte, header http.Header,
+	params url.Values,
+) (string, error) {
 	if params == nil {
 		params = url.Values{}
 	}
@@ -83,7 +85,8 @@ func (c *client) run(ctx context.Context, base, statement string, body []byte, h
 		return "", fmt.Errorf("read the answer: %w", err)
 	}
 	answer := strings.TrimSpace(string(text))
-	if m := codeIn.FindStringSubmatch(answer); m != nil && (res.StatusCode != http.StatusOK || res.Header.Get("X-ClickHouse-Exception-Code") != "") {
+	if m := codeIn.FindStringSubmatch(answer); m != nil &&
+		(res.StatusCode != http.StatusOK || res.Header.Get("X-ClickHouse-Exception-Code") != "") {
 		code, _ := strconv.Atoi(m[1])
 		return "", &exception{code, firstLine(answer)}
 	}

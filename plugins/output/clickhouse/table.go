@@ -164,8 +164,9 @@ func (s *server) forget(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	before := now.Add(-s.output.retention).UTC().Format("20060102")
-	answer, err := s.ask(ctx, "SELECT DISTINCT partition FROM system.parts WHERE active AND database = "+literal(s.output.database)+
-		" AND table = "+literal(s.output.table)+" AND toUInt32OrZero(partition) BETWEEN 1 AND "+before+" - 1 FORMAT TabSeparated")
+	answer, err := s.ask(ctx, "SELECT DISTINCT partition FROM system.parts WHERE active AND database = "+
+		literal(s.output.database)+" AND table = "+literal(s.output.table)+
+		" AND toUInt32OrZero(partition) BETWEEN 1 AND "+before+" - 1 FORMAT TabSeparated")
 	if err != nil {
 		return err
 	}

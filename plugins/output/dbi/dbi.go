@@ -10,8 +10,8 @@ func init() {
 		Doc:  "Not offered: ulogd2's output to databases that libdbi knows. PGSQL, MYSQL and SQLITE3 are there.",
 		Refuse: &engine.Refusal{
 			Kind: engine.OutputKind,
-			Why: "ulogd2's output through libdbi is known, but not offered; put PGSQL, MYSQL or SQLITE3 in its place: they have the " +
-				"same options but dbtype, and fill the same tables",
+			Why: "ulogd2's output through libdbi is known, but not offered; put PGSQL, MYSQL or SQLITE3 in its place: they " +
+				"have the same options but dbtype, and fill the same tables",
 		},
 	})
 }

@@ -67,7 +67,8 @@ func (f *file) validate(o *engine.Options, buffer int64) error {
 		return nil
 	}
 	for _, name := range append(dial.Names(),
-		"host", "port", "proto", "mode", "reconnect_interval", "rate", "resolve_interval", "failover_after", "spool", "spool_max", "resend_window", "resend_time",
+		"host", "port", "proto", "mode", "reconnect_interval", "rate", "resolve_interval", "failover_after", "spool",
+		"spool_max", "resend_window", "resend_time",
 		"tls_cert", "tls_key", "tls_ca", "tls_peer_names", "dtls_renew", "template_refresh", "template_refresh_packets", "template_copies",
 	) {
 		if o.Given(name) {

@@ -17,13 +17,16 @@ import (
 func init() {
 	engine.Register(engine.Plugin{
 		Name: "JSON",
-		Doc: `Writes one JSON object per line, with the valid keys in the order of the stack, to a file, over TCP or UDP, or to a stream Unix socket.
+		Doc: `Writes one JSON object per line, with the valid keys in the order of the stack, to a file, over TCP or UDP, or
+to a stream Unix socket.
 
-Some keys have names of the Common Information Model: src_ip, dest_ip, src_port, dest_port. Addresses and raw data are left out unless keys
-names them; IP2STR gives addresses as text. The time stamp is that of the packet, or of writing where there is none, in local time; the offset
-from UTC is left out where it is zero, as ulogd2 does. Bytes that are no UTF-8 become U+FFFD.
+Some keys have names of the Common Information Model: src_ip, dest_ip, src_port, dest_port. Addresses and raw data are
+left out unless keys names them; IP2STR gives addresses as text. The time stamp is that of the packet, or of writing
+where there is none, in local time; the offset from UTC is left out where it is zero, as ulogd2 does. Bytes that are
+no UTF-8 become U+FFFD.
 
-Over sockets the daemon starts without the peer, connects again when the connection breaks, and keeps records in the output's queue meanwhile.`,
+Over sockets the daemon starts without the peer, connects again when the connection breaks, and keeps records in the
+output's queue meanwhile.`,
 		Example: `stack = "log1:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,json1:JSON"
 
 [log1]
@@ -57,7 +60,8 @@ var _ engine.Validator = (*json)(nil)
 
 func (j *json) Options(o *engine.Options) {
 	j.file.Declare(o, "/var/log/ulogd.json")
-	o.Bool(&j.timestamp, "timestamp", true, "add a time stamp: the packet's time, of a file's flow its end, else the time of writing")
+	o.Bool(&j.timestamp, "timestamp", true,
+		"add a time stamp: the packet's time, of a file's flow its end, else the time of writing")
 	o.Bool(&j.eventv1, "eventv1", false, "add @version and call the time stamp @timestamp, as logstash has them")
 	o.String(&j.device, "device", "Netfilter", "value of the member dvc")
 	o.Bool(&j.boolable, "boolean_label", false, `show raw.label as "action": "allowed", or "blocked" when it is 0`)
@@ -65,9 +69,9 @@ func (j *json) Options(o *engine.Options) {
 	o.String(&j.host, "host", "127.0.0.1", "name or address of the peer")
 	o.String(&j.port, "port", "12345", "port number or name of a service")
 	j.keys.Options(o)
-	o.Bool(&j.nested, "nested", false, "an object for each part of a key's name, such as "+
-		"{\"ct\": {\"mark\": 1}}. A key that others continue, as ct.zone.orig does ct.zone, is the member value of "+
-		"theirs: {\"zone\": {\"value\": 1, \"orig\": 1}}")
+	o.Bool(&j.nested, "nested", false, "an object for each part of a key's name, such as {\"ct\": {\"mark\": 1}}. A "+
+		"key that others continue, as ct.zone.orig does ct.zone, is the member value of theirs: {\"zone\": {\"value\": "+
+		"1, \"orig\": 1}}")
 	o.String(&j.separator, "separator", ".", "what stands between the parts of a key's name in place of a "+
 		"point, such as _: Elasticsearch takes ct.zone beside ct.zone.orig for a number and an object in one")
 	j.peer.From.Options(o)

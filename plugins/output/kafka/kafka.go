@@ -18,19 +18,22 @@ import (
 func init() {
 	engine.Register(engine.Plugin{
 		Name: "KAFKA",
-		Doc: `Produces a message for each record to a topic of Apache Kafka, or of what speaks its protocol. The message's time is flow.end, ct.end,
-flow.start or oob.time, the first that the record has, else that of sending; brokers that delete by age go by it.
+		Doc: `Produces a message for each record to a topic of Apache Kafka, or of what speaks its protocol. The message's
+time is flow.end, ct.end, flow.start or oob.time, the first that the record has, else that of sending; brokers that
+delete by age go by it.
 
-json is an object as output JSON writes it, with the same names and values, but with addresses, with raw data in hexadecimal, and with a time
-stamp in UTC. protobuf is the message Record of plugins/output/kafka/ulogd.proto; keys that are not in it are left out. csv is a line without a
-header, with the values of keys, in its order, empty where the record lacks one.
+json is an object as output JSON writes it, with the same names and values, but with addresses, with raw data in
+hexadecimal, and with a time stamp in UTC. protobuf is the message Record of plugins/output/kafka/ulogd.proto; keys
+that are not in it are left out. csv is a line without a header, with the values of keys, in its order, empty where
+the record lacks one.
 
-With key = "flow" all messages of a flow, of both directions, have the same key and so go to the same partition; with "source" those of a
-source address.
+With key = "flow" all messages of a flow, of both directions, have the same key and so go to the same partition; with
+"source" those of a source address.
 
-What the cluster does not take waits in buffer and spool. With idempotent = true a message is in the topic once, however often connections break,
-as long as the daemon runs and goes on with the same cluster; without, and for what the next run finds in the spool, it may be there twice.
-Messages that the cluster finds too large are counted as refused. A topic that does not exist is waited for.`,
+What the cluster does not take waits in buffer and spool. With idempotent = true a message is in the topic once,
+however often connections break, as long as the daemon runs and goes on with the same cluster; without, and for what
+the next run finds in the spool, it may be there twice. Messages that the cluster finds too large are counted as
+refused. A topic that does not exist is waited for.`,
 		Example: `stack = "ct1:NFCT,kafka1:KAFKA"
 
 [kafka1]
@@ -75,12 +78,18 @@ func (o *kafka) Options(opts *engine.Options) {
 	opts.String(&o.topic, "topic", "ulogd", "name of the topic")
 	opts.Enum(&o.key, "key", "flow", []string{"flow", "source", "none"}, "the message's key, which chooses its partition")
 	opts.Enum(&o.format, "format", "json", []string{"json", "protobuf", "csv"}, "what a message is")
-	opts.Enum(&o.compression, "compression", "lz4", []string{"none", "gzip", "snappy", "lz4", "zstd"}, "of batches of messages")
-	opts.Enum(&o.acks, "acks", "all", []string{"all", "leader", "none"}, "who must have a message before it counts as written")
-	opts.Seconds(&o.linger, "linger", 5*time.Millisecond, "how long messages for a partition gather within a batch of records")
-	opts.Bool(&o.idempotent, "idempotent", true, "have brokers know a message again that is sent twice; needs acks = \"all\"")
-	opts.Seconds(&o.metadata, "metadata_refresh", 5*time.Minute, "how often brokers are asked who leads which partition, at least")
-	opts.String(&o.version, "broker_version", "", "speak no newer protocol than that of this release of Kafka, such as 2.3; unset: brokers are asked")
+	opts.Enum(&o.compression, "compression", "lz4", []string{"none", "gzip", "snappy", "lz4", "zstd"},
+		"of batches of messages")
+	opts.Enum(&o.acks, "acks", "all", []string{"all", "leader", "none"},
+		"who must have a message before it counts as written")
+	opts.Seconds(&o.linger, "linger", 5*time.Millisecond,
+		"how long messages for a partition gather within a batch of records")
+	opts.Bool(&o.idempotent, "idempotent", true,
+		"have brokers know a message again that is sent twice; needs acks = \"all\"")
+	opts.Seconds(&o.metadata, "metadata_refresh", 5*time.Minute,
+		"how often brokers are asked who leads which partition, at least")
+	opts.String(&o.version, "broker_version", "",
+		"speak no newer protocol than that of this release of Kafka, such as 2.3; unset: brokers are asked")
 	opts.Bool(&o.tls, "tls", false, "speak TLS, and verify the brokers' certificates")
 	opts.String(&o.ca, "ca", "", "file of certificates, in PEM, that vouch for brokers; unset: those of the system")
 	opts.Reads("ca")
@@ -88,11 +97,13 @@ func (o *kafka) Options(opts *engine.Options) {
 	opts.Reads("cert")
 	opts.String(&o.certKey, "cert_key", "", "file of its private key, in PEM")
 	opts.Reads("cert_key")
-	opts.Enum(&o.sasl, "sasl", "none", []string{"none", "plain", "scram-sha-256", "scram-sha-512"}, "how user and password are told")
+	opts.Enum(&o.sasl, "sasl", "none", []string{"none", "plain", "scram-sha-256", "scram-sha-512"},
+		"how user and password are told")
 	opts.String(&o.user, "user", "", "name of the user")
 	o.pass.Declare(opts, "pass")
 	opts.Strings(&o.headers, "headers", nil, "NAME=VALUE of headers that every message has")
-	opts.Strings(&o.selection.Keys, "keys", nil, "keys that messages have, in this order; unset: every key of the stack but whole packets")
+	opts.Strings(&o.selection.Keys, "keys", nil,
+		"keys that messages have, in this order; unset: every key of the stack but whole packets")
 	o.Declare(opts)
 	o.DeclareReconnect(opts)
 }

@@ -107,7 +107,8 @@ func TestFormats(t *testing.T) {
 			"ip_daddr: \"\\n\\000\\000\\002\"\nip_saddr: \"\\n\\000\\000\\001\"\noob_family: 2\noob_mark: 4294967295\n" +
 				"oob_prefix: \"say \\\"in\\\",\\n\"\noob_time: " + fmt.Sprint(sent.UnixNano()),
 			"ip_daddr: \" \\001\\r\\270\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\002\"\n" +
-				"ip_saddr: \" \\001\\r\\270\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\"\noob_family: 10\noob_prefix: \"\\357\\277\\275\"",
+				"ip_saddr: \" \\001\\r\\270\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\"\noob_family: " +
+				"10\noob_prefix: \"\\357\\277\\275\"",
 		},
 	} {
 		t.Run(format, func(t *testing.T) {
@@ -315,7 +316,10 @@ func TestTooLarge(t *testing.T) {
 
 // SASL is spoken with each mechanism; a wrong password is said, and never shown.
 func TestUsers(t *testing.T) {
-	for mechanism, name := range map[string]string{"plain": "PLAIN", "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512"} {
+	for mechanism, name := range map[string]string{
+		"plain": "PLAIN", "scram-sha-256": "SCRAM-SHA-256",
+		"scram-sha-512": "SCRAM-SHA-512",
+	} {
 		c := cluster(t, kfake.EnableSASL(), kfake.Superuser(name, "me", "secret word"))
 		setup(c.ListenAddrs(), "sasl="+mechanism, "user=me", "pass=secret word").Run(t)
 		s := setup(c.ListenAddrs(), "sasl="+mechanism, "user=me", "pass=other secret")
@@ -333,7 +337,8 @@ func TestUsers(t *testing.T) {
 // librdkafka's own brokers and consumer get every message once.
 func TestLibrdkafka(t *testing.T) {
 	nstest.Need(t, "native", "tool:kcat")
-	c := exec.Command("kcat", "-b", "none", "-C", "-t", "flows", "-X", "test.mock.num.brokers=3", "-d", "mock", "-u", "-q", "-c", "5000",
+	c := exec.Command("kcat", "-b", "none", "-C", "-t", "flows", "-X", "test.mock.num.brokers=3", "-d", "mock", "-u",
+		"-q", "-c", "5000",
 		"-o", "beginning", "-f", "%k %h %s\n")
 	errs, err := c.StderrPipe()
 	if err != nil {

@@ -32,7 +32,8 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		}
 		numbers[f.number] = name
 	}
-	if n := strings.Count(schema, " = "); n-strings.Count(schema, "format = ")-strings.Count(schema, "syntax = ") != len(fields) {
+	if n := strings.Count(schema, " = "); n-strings.Count(schema, "format = ")-strings.Count(schema,
+		"syntax = ") != len(fields) {
 		t.Errorf("%d fields are read of %d", len(fields), n)
 	}
 	files, err := filepath.Glob("../../../engine/key/*.go")
@@ -84,7 +85,9 @@ func TestSchemaHasEveryKey(t *testing.T) {
 // A message allocates nothing.
 func TestAllocations(t *testing.T) {
 	s := &store.Shape{Keys: []store.Key{
-		{Name: "orig.ip.saddr", Type: engine.AddrType}, {Name: "orig.raw.pktlen", Type: engine.Uint64Type}, {Name: "oob.prefix", Type: engine.StringType},
+		{Name: "orig.ip.saddr", Type: engine.AddrType},
+		{Name: "orig.raw.pktlen", Type: engine.Uint64Type},
+		{Name: "oob.prefix", Type: engine.StringType},
 	}}
 	for _, format := range []string{"json", "protobuf", "csv"} {
 		e := newEncoder(&kafka{format: format, key: "flow"}, s)

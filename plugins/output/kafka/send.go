@@ -129,7 +129,8 @@ func (c *conn) wait(ctx context.Context, answers <-chan answer, waiting int, tak
 
 // refuses reports whether a message will never be taken.
 func refuses(err error) bool {
-	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.RecordListTooLarge)
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.InvalidRecord) ||
+		errors.Is(err, kerr.RecordListTooLarge)
 }
 
 // Close gives the client up.

@@ -24,15 +24,16 @@ import (
 // could not be taken back, because the table has no transactions or is a view.
 func (c *conn) loading(ctx context.Context, to string, columns []table.Column) (string, error) {
 	var kind sql.NullString
-	err := c.my.QueryRowContext(ctx, "SELECT engine FROM information_schema.tables "+
-		"WHERE table_schema = DATABASE() AND table_name = ?", to).Scan(&kind)
+	err := c.my.QueryRowContext(ctx, "SELECT engine FROM information_schema.tables WHERE table_schema = DATABASE() "+
+		"AND table_name = ?", to).Scan(&kind)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("read the kind of %s: %w", to, err)
 	}
 	if kind.String != "InnoDB" {
 		return "", nil
 	}
-	return "LOAD DATA LOCAL INFILE 'Reader::%s' INTO TABLE " + escapePercent(dialect.Name(to)) + " CHARACTER SET binary (" +
+	return "LOAD DATA LOCAL INFILE 'Reader::%s' INTO TABLE " + escapePercent(dialect.Name(to)) + " CHARACTER SET " +
+		"binary (" +
 		escapePercent(dialect.Names(columns)) + ")", nil
 }
 

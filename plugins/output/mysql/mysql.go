@@ -22,9 +22,9 @@ is said in the log, and the records wait until that is mended. The server need n
 
 With procedure = INSERT rows go by LOAD DATA LOCAL where the table has transactions and the server allows it
 (local_infile), otherwise a statement inserts many; a function or a procedure is called with many rows in one
-transaction. What LOAD DATA would skip or bend is taken back and inserted. A record that the server refuses costs itself alone. When the connection breaks while rows are being
-committed, they are sent again: they may then be there twice; so may rows of tables without transactions (MyISAM, Aria),
-of which a refused batch leaves a part.
+transaction. What LOAD DATA would skip or bend is taken back and inserted. A record that the server refuses costs
+itself alone. When the connection breaks while rows are being committed, they are sent again: they may then be there
+twice; so may rows of tables without transactions (MyISAM, Aria), of which a refused batch leaves a part.
 
 Whether a value that does not fit its column is refused or bent is the server's sql_mode to say. ulogd2's own tables
 have no room for the protocol of IPv6 packets, which a strict server, the default of today, refuses; this mends them:

@@ -26,7 +26,8 @@ func (c *conn) nativePlan(ctx context.Context, s *store.Shape) (*plan, error) {
 			return nil, fmt.Errorf("make the table %s: %w", n.Name, err)
 		}
 	} else if !n.In(names) {
-		return nil, fmt.Errorf("the table %s is not there, or lacks columns: set create = true, or run: %s", n.Name, statements)
+		return nil, fmt.Errorf("the table %s is not there, or lacks columns: set create = true, or run: %s", n.Name,
+			statements)
 	}
 	p := &plan{columns: n.Columns, native: n, row: n.Row(), write: n.Insert(&dialect, dialect.Name(n.Name))}
 	p.load, err = c.loading(ctx, n.Name, n.Columns)
@@ -69,7 +70,8 @@ func creation(n *table.Native, has []string) string {
 		n.Definition(&dialect, sqlType))
 	for _, col := range n.Columns {
 		if len(has) > 0 && !slices.Contains(has, col.Name) {
-			fmt.Fprintf(&b, ";\nALTER TABLE %s ADD COLUMN %s %s", dialect.Name(n.Name), dialect.Name(col.Name), sqlType(col.Type))
+			fmt.Fprintf(&b, ";\nALTER TABLE %s ADD COLUMN %s %s", dialect.Name(n.Name), dialect.Name(col.Name),
+				sqlType(col.Type))
 		}
 	}
 	return b.String()

@@ -50,7 +50,8 @@ func TestNative(t *testing.T) {
 
 // LOAD DATA neither skips nor bends: what it would, is refused as by INSERT, and costs itself alone.
 func TestLoad(t *testing.T) {
-	s, sql := database(t, "CREATE TABLE t (_id int auto_increment primary key, orig_l4_sport int unique, ct_helper varchar(12))")
+	s, sql := database(t, "CREATE TABLE t (_id int auto_increment primary key, orig_l4_sport int unique, ct_helper "+
+		"varchar(12))")
 	st := s.Start(t)
 	recs := many(100)
 	recs[10] = recs[10].With("orig.l4.sport", "1042")
@@ -117,6 +118,7 @@ func TestKilled(t *testing.T) {
 	st.End()
 	same(t, server.SQL(db, "SELECT count(*), count(DISTINCT orig_raw_pktlen), max(orig_raw_pktlen) FROM flows"),
 		fmt.Sprintf("%d\t%d\t%d\n", sent, sent, sent-1))
-	t.Logf("%d rows, the server was killed %d times, %d connections were made, %d rows went through the spool", sent, kills,
+	t.Logf("%d rows, the server was killed %d times, %d connections were made, %d rows went through the spool", sent,
+		kills,
 		st.Count("connections"), st.Count("spooled"))
 }

@@ -27,8 +27,8 @@ type server struct {
 
 func (s *server) declare(opts *engine.Options) {
 	opts.String(&s.db, "db", "", "the database")
-	opts.String(&s.host, "host", "localhost", "name or address of the server, or the path of its socket; localhost without a "+
-		"port is Debian's socket")
+	opts.String(&s.host, "host", "localhost",
+		"name or address of the server, or the path of its socket; localhost without a port is Debian's socket")
 	engine.Range(opts, &s.port, "port", 0, 0, 65535, "port of the server; 0: 3306")
 	opts.String(&s.user, "user", "", "as whom to connect")
 	s.pass.Declare(opts, "pass")

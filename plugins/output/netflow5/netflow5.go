@@ -37,11 +37,13 @@ func init() {
 		Name: "NETFLOW5",
 		Doc: `Sends flows to NetFlow version 5 collectors, over UDP.
 
-Version 5 knows IPv4 only: IPv6 flows are left out and counted as filtered (ipv6), which the log says at the start. A flow that 32 bits cannot count becomes
-several records. Of connections only the end is told, and each direction that has packets is a record.
+Version 5 knows IPv4 only: IPv6 flows are left out and counted as filtered (ipv6), which the log says at the start. A
+flow that 32 bits cannot count becomes several records. Of connections only the end is told, and each direction that
+has packets is a record.
 
-Live, a datagram's header tells the time of sending, and uptimes count from the start of the host. When a file is replayed, the
-header follows the newest packet read, and uptimes count from a day before the first packet, so that a collector shows the capture's own times.
+Live, a datagram's header tells the time of sending, and uptimes count from the start of the host. When a file is
+replayed, the header follows the newest packet read, and uptimes count from a day before the first packet, so that a
+collector shows the capture's own times.
 
 A flow that is farther from the header than the 49 days that uptimes reach goes into a datagram of
 its own, whose header tells the flow's end.

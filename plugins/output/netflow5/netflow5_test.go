@@ -166,7 +166,8 @@ func TestLeftOut(t *testing.T) {
 	began.event, ended.event, interim.event, interim.reason = 1, 4, 2, 2
 	st := export(t, &feed{flows: []told{six, began, ended, interim}, epoch: t0, replay: t0 + 9*second}, "host="+address)
 	h, r := parse(t, datagrams()[0])
-	if h.Count != 2 || r[0].Sport != 2 || r[1].Sport != 3 || reading(st, "ipv6") != 1 || st.Filtered != 2 || st.Dropped != 0 {
+	if h.Count != 2 || r[0].Sport != 2 || r[1].Sport != 3 || reading(st, "ipv6") != 1 || st.Filtered != 2 ||
+		st.Dropped != 0 {
 		t.Errorf("%+v %+v", r, st)
 	}
 }

@@ -52,7 +52,8 @@ type shape struct {
 func (s *files) open(env *engine.Env) {
 	s.env = env
 	s.ended = env.Stats.Counter("files", "files that are whole and have their name")
-	s.lost = env.Stats.Drop("unfinished", "records that were to go into a file and found no room on the disk until the end of the daemon")
+	s.lost = env.Stats.Drop("unfinished", "records that were to go into a file and found no room on the disk until "+
+		"the end of the daemon")
 }
 
 // begin writes what waits. It is called whenever the output connects.

@@ -36,7 +36,8 @@ func TestCut(t *testing.T) {
 			wantEnd, wantRows = first, 1
 		}
 		if end, rows := wholeUpTo(bytes.NewReader(octets[:n]), int64(n)); end != int64(wantEnd) || rows != wantRows {
-			t.Fatalf("cut at %d of %d: whole up to %d with %d rows, want %d and %d", n, len(octets), end, rows, wantEnd, wantRows)
+			t.Fatalf("cut at %d of %d: whole up to %d with %d rows, want %d and %d", n, len(octets), end, rows, wantEnd,
+				wantRows)
 		}
 	}
 	long := append(bytes.Clone(octets), make([]byte, 200<<10)...)
@@ -60,7 +61,10 @@ func FuzzWholeUpTo(f *testing.F) {
 
 // A row that joins a group allocates nothing once its columns have grown.
 func TestAllocations(t *testing.T) {
-	g := newGroup(&store.Shape{Keys: []store.Key{{Name: "a", Type: engine.Uint32Type}, {Name: "b", Type: engine.AddrType}}})
+	g := newGroup(&store.Shape{Keys: []store.Key{
+		{Name: "a", Type: engine.Uint32Type},
+		{Name: "b", Type: engine.AddrType},
+	}})
 	row := []store.Value{{Valid: true, N: 7}, {Valid: true, Bytes: []byte{10, 0, 0, 1}}}
 	for range 100000 {
 		g.add(row, 1)

@@ -130,8 +130,10 @@ func TestFolders(t *testing.T) {
 		{"dt=2025-12-31/hour=23", []string{"oob_family=2 oob_prefix=in raw_mac_saddr=\x02\x00\x00\x00\x00\x01 ip_saddr=10.0.0.1 " +
 			"ip_totlen=1500 oob_mark=-1 oob_time=1767225599999999"}},
 		{"dt=2026-01-01/hour=00", []string{
-			"oob_family=2 oob_prefix=a raw_mac_saddr=<null> ip_saddr=10.0.0.2 ip_totlen=<null> oob_mark=<null> oob_time=1767225600000000",
-			"oob_family=10 oob_prefix=\ufffd raw_mac_saddr=<null> ip_saddr=2001:db8::1 ip_totlen=<null> oob_mark=<null> oob_time=1767225600000001",
+			"oob_family=2 oob_prefix=a raw_mac_saddr=<null> ip_saddr=10.0.0.2 ip_totlen=<null> oob_mark=<null> " +
+				"oob_time=1767225600000000",
+			"oob_family=10 oob_prefix=\ufffd raw_mac_saddr=<null> ip_saddr=2001:db8::1 ip_totlen=<null> oob_mark=<null> " +
+				"oob_time=1767225600000001",
 		}},
 	} {
 		if rel, _ := filepath.Rel(dir, filepath.Dir(whole[i])); rel != want.folder {
@@ -188,21 +190,23 @@ directory = %q
 row_group = 10000
 `, dir))
 	table := "read_parquet('" + dir + "/**/*.parquet')"
-	got := db.Query(t, "SELECT count(*) AS n, min(epoch_us(flow_end)) AS first, max(epoch_us(flow_end)) AS last, count(DISTINCT hour) AS hours, "+
-		"count(*) FILTER (dt::VARCHAR || hour::VARCHAR <> strftime(make_timestamp(epoch_us(flow_end)), '%Y-%m-%d%H')) "+
-		"AS elsewhere, count(DISTINCT orig_ip_saddr) AS clients FROM "+table)
+	got := db.Query(t, "SELECT count(*) AS n, min(epoch_us(flow_end)) AS first, max(epoch_us(flow_end)) AS last, "+
+		"count(DISTINCT hour) AS hours, count(*) FILTER (dt::VARCHAR || hour::VARCHAR <> "+
+		"strftime(make_timestamp(epoch_us(flow_end)), '%Y-%m-%d%H')) AS elsewhere, count(DISTINCT orig_ip_saddr) AS "+
+		"clients FROM "+table)
 	want := `{"clients":2000,"elsewhere":0,"first":1704067200050000,"hours":2,"last":1704072200000000,"n":100000}`
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	got = db.Query(t, "SELECT DISTINCT typeof(flow_end) AS time, typeof(orig_l4_sport) AS port, typeof(orig_raw_pktlen) AS octets, "+
-		"typeof(ct_mark) AS mark, typeof(orig_ip_saddr) AS addr, typeof(dt) AS dt FROM "+table)
+	got = db.Query(t, "SELECT DISTINCT typeof(flow_end) AS time, typeof(orig_l4_sport) AS port, "+
+		"typeof(orig_raw_pktlen) AS octets, typeof(ct_mark) AS mark, typeof(orig_ip_saddr) AS addr, typeof(dt) AS dt "+
+		"FROM "+table)
 	want = `{"addr":"VARCHAR","dt":"DATE","mark":"UINTEGER","octets":"UBIGINT","port":"USMALLINT","time":"TIMESTAMP WITH TIME ZONE"}`
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	got = db.Query(t, "SELECT count(DISTINCT (file_name, row_group_id)) AS groups, count(DISTINCT path_in_schema) AS columns, "+
-		"count(*) FILTER (stats_min_value IS NULL) AS plain, any_value(compression) AS c FROM parquet_metadata('"+dir+"/**/*.parquet')")
+	got = db.Query(t, "SELECT count(DISTINCT (file_name, row_group_id)) AS groups, count(DISTINCT path_in_schema) AS "+
+		"columns, count(*) FILTER (stats_min_value IS NULL) AS plain, any_value(compression) AS c FROM parquet_metadata('"+dir+"/**/*.parquet')")
 	if want := `{"c":"ZSTD","columns":23,"groups":11,"plain":0}`; got[0] != want {
 		t.Errorf("got  %s\nwant %s", got[0], want)
 	}
@@ -298,8 +302,8 @@ directory = "%s/flows"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("unshare", "-m", "sh", "-c", fmt.Sprintf("mount -t tmpfs -o size=12m none %s && head -c 11m /dev/zero >%s/ballast && "+
-		"%s -c %s && cp -r %s/flows %s/out", disk, disk, daemon.Path(t), conf, disk, dir))
+	c := exec.Command("unshare", "-m", "sh", "-c", fmt.Sprintf("mount -t tmpfs -o size=12m none %s && head -c 11m "+
+		"/dev/zero >%s/ballast && %s -c %s && cp -r %s/flows %s/out", disk, disk, daemon.Path(t), conf, disk, dir))
 	c.Stderr, c.Stdout = t.Output(), t.Output()
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.Start(); err != nil {

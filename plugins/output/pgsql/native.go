@@ -90,7 +90,8 @@ func (c *conn) creation(n *table.Native) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (id text PRIMARY KEY, time timestamptz NOT NULL DEFAULT now());\n",
 		c.name(batches))
-	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (%s) PARTITION BY RANGE (time);\n", name, n.Definition(&dialect, sqlType))
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (%s) PARTITION BY RANGE (time);\n", name,
+		n.Definition(&dialect, sqlType))
 	for _, col := range n.Columns[1:] {
 		fmt.Fprintf(&b, "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s;\n", name, dialect.Name(col.Name), sqlType(col.Type))
 	}
@@ -134,7 +135,8 @@ func (c *conn) once(ctx context.Context, p *plan, rows *store.Rows) error {
 
 // begin begins a transaction with the name of these rows. It reports whether the database has them.
 func (c *conn) begin(ctx context.Context, rows *store.Rows) (known bool, err error) {
-	r, err := c.pg.Exec(ctx, "BEGIN; INSERT INTO "+c.name(batches)+" (id) VALUES ('"+rows.ID()+"') ON CONFLICT DO NOTHING").ReadAll()
+	r, err := c.pg.Exec(ctx, "BEGIN; INSERT INTO "+c.name(batches)+" (id) VALUES ('"+rows.ID()+"') ON CONFLICT DO "+
+		"NOTHING").ReadAll()
 	if err != nil {
 		return false, err
 	}

@@ -54,7 +54,8 @@ func TestNativeMigrates(t *testing.T) {
 	sql(`ALTER TABLE flows ADD COLUMN ct_helper text`)
 	st.End()
 	native(s, "columns=orig.ip.saddr,orig.raw.pktlen").Run(t)
-	same(t, sql("SELECT orig_l4_sport, ct_helper, orig_raw_pktlen FROM flows WHERE orig_ip_saddr = '10.77.0.200' ORDER BY 1, 2"),
+	same(t, sql("SELECT orig_l4_sport, ct_helper, orig_raw_pktlen FROM flows WHERE orig_ip_saddr = '10.77.0.200' "+
+		"ORDER BY 1, 2"),
 		"45001\tNULL\tNULL\nNULL\tit's \\ftp\tNULL\nNULL\tNULL\t5000000000\n")
 }
 
@@ -119,6 +120,7 @@ func TestKilled(t *testing.T) {
 	st.End()
 	same(t, server.SQL(db, "SELECT count(*), count(DISTINCT orig_raw_pktlen), max(orig_raw_pktlen) FROM flows"),
 		fmt.Sprintf("%d\t%d\t%d\n", sent, sent, sent-1))
-	t.Logf("%d rows, the server was killed %d times, %d connections were made, %d rows went through the spool", sent, kills,
+	t.Logf("%d rows, the server was killed %d times, %d connections were made, %d rows went through the spool", sent,
+		kills,
 		st.Count("connections"), st.Count("spooled"))
 }

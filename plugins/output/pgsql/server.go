@@ -26,13 +26,15 @@ type server struct {
 
 func (s *server) declare(opts *engine.Options) {
 	opts.String(&s.db, "db", "", "the database")
-	opts.String(&s.host, "host", "", "name or address of the server, or the directory of its socket; unset: the local socket")
+	opts.String(&s.host, "host", "", "name or address of the server, or the directory of its socket; unset: the local "+
+		"socket")
 	engine.Range(opts, &s.port, "port", 0, 0, 65535, "port of the server; 0: 5432")
 	opts.String(&s.user, "user", "", "as whom to connect")
 	s.pass.Declare(opts, "pass")
-	opts.String(&s.connstring, "connstring", "", "libpq's connection string; it replaces db, host, port, user, sslmode and "+
-		"sslrootcert")
-	opts.Enum(&s.sslmode, "sslmode", "prefer", []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
+	opts.String(&s.connstring, "connstring", "",
+		"libpq's connection string; it replaces db, host, port, user, sslmode and sslrootcert")
+	opts.Enum(&s.sslmode, "sslmode", "prefer",
+		[]string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
 		"whether TLS is used, as libpq knows it; only verify-full makes sure that it is the server")
 	opts.String(&s.sslrootcert, "sslrootcert", "",
 		"file of the certificates that vouch for the server; system: those of the machine")

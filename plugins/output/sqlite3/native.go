@@ -30,7 +30,8 @@ func (c *conn) nativePlan(s *store.Shape) (*plan, error) {
 			return nil, fmt.Errorf("make the table %s: %w", n.Name, err)
 		}
 	} else if !n.In(names) {
-		return nil, fmt.Errorf("the table %s is not there, or lacks columns: set create = true, or run: %s", n.Name, statements)
+		return nil, fmt.Errorf("the table %s is not there, or lacks columns: set create = true, or run: %s", n.Name,
+			statements)
 	}
 	return &plan{table: n.Name, columns: n.Columns, native: n, row: n.Row()}, nil
 }

@@ -39,7 +39,8 @@ func TestNative(t *testing.T) {
 	st := s.Start(t)
 	st.Send(flows[0].With("flow.start", fmt.Sprint(time.Now().UnixNano())))
 	st.End()
-	same("SELECT orig_ip_saddr, orig_l4_sport, ct_mark FROM flows ORDER BY 1;", "10.77.0.200|NULL|4294967295\nfd77::2|NULL|NULL\n")
+	same("SELECT orig_ip_saddr, orig_l4_sport, ct_mark FROM flows ORDER BY 1;",
+		"10.77.0.200|NULL|4294967295\nfd77::2|NULL|NULL\n")
 	same("SELECT count(*) FROM flows_last_hour;", "2\n")
 	same("SELECT count(*) FROM ulogd_batches;", "2\n")
 }

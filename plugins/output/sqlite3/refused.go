@@ -11,8 +11,8 @@ func init() {
 		Doc:  "Not offered on mips and mipsle, for which there is no SQLite in Go.",
 		Refuse: &engine.Refusal{
 			Kind: engine.OutputKind,
-			Why: "SQLITE3 is not there on mips and mipsle, for which there is no SQLite in Go; write to PGSQL or MYSQL, or JSON " +
-				"to a file",
+			Why: "SQLITE3 is not there on mips and mipsle, for which there is no SQLite in Go; write to PGSQL or MYSQL, or " +
+				"JSON to a file",
 		},
 	})
 }

@@ -16,7 +16,8 @@ type Secret struct{ word, file string }
 // Declare declares the options NAME and NAME_file.
 func (s *Secret) Declare(opts *engine.Options, name string) {
 	opts.String(&s.word, name, "", "the password; whoever may read the configuration knows it: better is "+name+"_file")
-	opts.String(&s.file, name+"_file", "", "file whose first line is the password; it is read whenever a connection is made")
+	opts.String(&s.file, name+"_file", "", "file whose first line is the password; it is read whenever a connection "+
+		"is made")
 	opts.Reads(name + "_file")
 }
 

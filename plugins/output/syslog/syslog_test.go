@@ -258,7 +258,8 @@ func TestTLSWrongName(t *testing.T) {
 
 // TestIdent: messages are said to be from the program that ident names, in both forms.
 func TestIdent(t *testing.T) {
-	if got := local(t, packet, map[string]string{"ident": "fw-edge"}); !strings.Contains(got, fmt.Sprintf(" fw-edge[%d]: ", os.Getpid())) {
+	if got := local(t, packet, map[string]string{"ident": "fw-edge"}); !strings.Contains(got,
+		fmt.Sprintf(" fw-edge[%d]: ", os.Getpid())) {
 		t.Errorf("got %q", got)
 	}
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -272,7 +273,8 @@ func TestIdent(t *testing.T) {
 	l.SetReadDeadline(time.Now().Add(20 * time.Second))
 	buf := make([]byte, 2000)
 	n, _, err := l.ReadFrom(buf)
-	if f := strings.Fields(string(buf[:n])); err != nil || len(f) < 5 || f[3] != "fw-edge" || f[4] != fmt.Sprint(os.Getpid()) {
+	if f := strings.Fields(string(buf[:n])); err != nil || len(f) < 5 || f[3] != "fw-edge" ||
+		f[4] != fmt.Sprint(os.Getpid()) {
 		t.Errorf("got %q, %v", buf[:n], err)
 	}
 	st.End()

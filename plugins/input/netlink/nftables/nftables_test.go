@@ -81,14 +81,18 @@ func TestElements(t *testing.T) {
 		{
 			"intervals from behind", unix.NFT_SET_INTERVAL, typeService, false,
 			[][]byte{
-				anElement([]byte{0, 90}, end, 0, false), anElement([]byte{0, 80}, 0, 2, false), anElement([]byte{0, 20}, end, 0, false),
+				anElement([]byte{0, 90}, end, 0, false), anElement([]byte{0, 80}, 0, 2, false),
+				anElement([]byte{0, 20}, end, 0, false),
 				anElement([]byte{0, 10}, 0, 1, false), anElement([]byte{0, 0}, end, 0, false),
 			},
 			"10-19=1 80-89=2",
 		},
 		{
 			"one interval begins where the other ends", unix.NFT_SET_INTERVAL, typeService, false,
-			[][]byte{anElement([]byte{0, 1}, 0, 1, false), anElement([]byte{0, 6}, 0, 2, false), anElement([]byte{0, 7}, end, 0, false)},
+			[][]byte{
+				anElement([]byte{0, 1}, 0, 1, false), anElement([]byte{0, 6}, 0, 2, false),
+				anElement([]byte{0, 7}, end, 0, false),
+			},
 			"1-5=1 6=2",
 		},
 		{
@@ -125,7 +129,8 @@ func TestElements(t *testing.T) {
 func FuzzSet(f *testing.F) {
 	for _, key := range []uint32{typeIPv4, typeIfname, typeIPv4<<12 | typeProto<<6 | typeService, typeMark} {
 		for _, flags := range []uint32{0, unix.NFT_SET_INTERVAL, unix.NFT_SET_INTERVAL | flagConcat} {
-			set, list := answer(flags, key, true, anElement([]byte{10, 0, 0, 0}, 0, 1, true), anElement([]byte{10, 0, 0}, 1, 1, false))
+			set, list := answer(flags, key, true, anElement([]byte{10, 0, 0, 0}, 0, 1, true),
+				anElement([]byte{10, 0, 0}, 1, 1, false))
 			f.Add(set, list)
 		}
 	}
@@ -144,7 +149,8 @@ func FuzzSet(f *testing.F) {
 func TestLogGroups(t *testing.T) {
 	nstest.Need(t, "root", "nflog", "tool:iptables")
 	ns := nstest.New(t)
-	ns.Nft(t, "table inet t { chain c { type filter hook input priority 0; log group 7 prefix \"x\"; log prefix \"kernel\"; log group 3; }; }")
+	ns.Nft(t, "table inet t { chain c { type filter hook input priority 0; log group 7 prefix \"x\"; log prefix "+
+		"\"kernel\"; log group 3; }; }")
 	want := []uint16{3, 7}
 	if strings.Contains(ns.Run(t, "iptables --version"), "nf_tables") {
 		ns.Run(t, "iptables -A INPUT -p udp -j NFLOG --nflog-group 5")

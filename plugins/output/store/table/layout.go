@@ -30,20 +30,23 @@ type Layout struct {
 
 // DeclareProcedure declares procedure.
 func (l *Layout) DeclareProcedure(opts *engine.Options) {
-	opts.String(&l.Procedure, "procedure", "INSERT", "INSERT, or a statement that begins so, up to its columns; CALL and a "+
-		"procedure; or a function, which SELECT calls with the values of the table's columns")
+	opts.String(&l.Procedure, "procedure", "INSERT",
+		"INSERT, or a statement that begins so, up to its columns; CALL and a procedure; or a function, which SELECT "+
+			"calls with the values of the table's columns")
 }
 
 // Declare declares the other options.
 func (l *Layout) Declare(opts *engine.Options) {
 	opts.String(&l.Table, "table", "", "the table or view whose columns say which keys; native: unset, the kind of record")
-	opts.Enum(&l.layout, "layout", "ulogd2", []string{"ulogd2", "native"}, "ulogd2: the columns of table say which keys, and "+
-		"procedure how they are written; native: a wide, typed table for each kind of record, flows, packets and counters, in "+
-		"which a batch whose answer was lost is recognised when it comes again")
+	opts.Enum(&l.layout, "layout", "ulogd2", []string{"ulogd2", "native"},
+		"ulogd2: the columns of table say which keys, and procedure how they are written; native: a wide, typed table "+
+			"for each kind of record, flows, packets and counters, in which a batch whose answer was lost is recognised "+
+			"when it comes again")
 	opts.Bool(&l.Create, "create", true, "native: make tables and views that are not there, and add columns that a table "+
 		"lacks")
 	opts.Strings(&l.columns, "columns", nil, "native: keys that the table is to have; unset: every key of the stack")
-	opts.String(&l.retention, "retention", "0", "native: how long rows are kept, in days (30d) or hours (36h); 0: for ever")
+	opts.String(&l.retention, "retention", "0",
+		"native: how long rows are kept, in days (30d) or hours (36h); 0: for ever")
 }
 
 // keep reads the option retention.
