@@ -3,9 +3,9 @@
 package pcap
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,7 +21,9 @@ import (
 type taken struct {
 	files map[string]stamp // read, or about to be
 	read  map[string]bool  // read to the end
-	file  *os.File         // nil: nothing is kept on disk
+	path  string
+	file  *os.File // nil: nothing is kept on disk
+	size  int64    // of its whole lines
 	lines int
 }
 
@@ -47,19 +49,26 @@ func (t *taken) open(path string) error {
 	if err != nil {
 		return fmt.Errorf("follow_state: %w", err)
 	}
-	t.file = f
-	for s := bufio.NewScanner(f); ; {
-		if !s.Scan() {
-			return s.Err()
+	t.path, t.file, t.size, t.lines = path, f, 0, 0
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return fmt.Errorf("follow_state: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		whole, ended := strings.CutSuffix(line, "\n")
+		if !ended { // the machine died, or the disk was full
+			return f.Truncate(t.size)
 		}
 		t.lines++
-		if name, at, err := parseTaken(s.Text()); err != nil {
+		name, at, err := parseTaken(whole)
+		if err != nil {
 			return fmt.Errorf("follow_state: %s:%d: %w; remove the file to have all capture files read again", path, t.lines,
 				err)
-		} else {
-			t.files[name], t.read[name] = at, true
 		}
+		t.files[name], t.read[name] = at, true
+		t.size += int64(len(line))
 	}
+	return nil
 }
 
 func parseTaken(line string) (name string, at stamp, err error) {
@@ -96,12 +105,16 @@ func (t *taken) done(path string) error {
 	if t.file == nil {
 		return nil
 	}
-	if t.lines > 2*len(t.files)+100 {
-		return t.rewrite()
+	if t.lines > 2*len(t.files)+100 && t.rewrite() == nil {
+		return nil
+	}
+	n, err := t.file.WriteString(t.line(path))
+	if err != nil { // no half of a line in front of the next
+		return errors.Join(err, t.file.Truncate(t.size))
 	}
 	t.lines++
-	_, err := t.file.WriteString(t.line(path))
-	return err
+	t.size += int64(n)
+	return nil
 }
 
 func (t *taken) line(path string) string {
@@ -109,18 +122,27 @@ func (t *taken) line(path string) string {
 	return fmt.Sprintf("%d %d %q\n", at.size, at.time, path)
 }
 
-// rewrite leaves out the lines of files that are gone.
+// rewrite leaves out the lines of files that are gone: in a file beside it that takes its place when it
+// is whole, so that nothing is read again whatever happens meanwhile.
 func (t *taken) rewrite() error {
-	if err := t.file.Truncate(0); err != nil {
-		return err
-	}
 	var all strings.Builder
 	for path := range t.read {
 		all.WriteString(t.line(path))
 	}
-	t.lines = len(t.read)
-	_, err := t.file.WriteString(all.String())
-	return err
+	beside := t.path + ".new"
+	f, err := safefile.Open(beside, os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600, safefile.User)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteString(all.String()); err == nil {
+		err = safefile.Rename(beside, t.path)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close(), safefile.Remove(beside))
+	}
+	old := t.file
+	t.file, t.lines, t.size = f, len(t.read), int64(all.Len())
+	return old.Close()
 }
 
 // forget leaves out files that are gone. A directory that has none any more may be unmounted.
