@@ -49,6 +49,9 @@ var (
 	ObservationTimeMicroseconds = of(324, "observationTimeMicroseconds", engine.DateTimeMicroseconds)
 	ObservationTimeNanoseconds  = of(325, "observationTimeNanoseconds", engine.DateTimeNanoseconds)
 
+	ExporterIPv4Address = only(0, of(130, "exporterIPv4Address", engine.IPv4Address)) // of records of either family
+	ExporterIPv6Address = only(0, of(131, "exporterIPv6Address", engine.IPv6Address))
+
 	IngressInterface         = of(10, "ingressInterface", engine.Unsigned32)
 	EgressInterface          = of(14, "egressInterface", engine.Unsigned32)
 	IngressPhysicalInterface = of(252, "ingressPhysicalInterface", engine.Unsigned32)

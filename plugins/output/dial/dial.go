@@ -111,6 +111,26 @@ func (s *Settings) Try(ctx context.Context, address string) (net.Conn, error) {
 	return any.Dial(ctx, "tcp", address)
 }
 
+// Source returns the address that packets to a host leave from; an invalid one if there is no route now, or if the host
+// is a name, which would have to be looked up. Nothing is sent.
+func (s *Settings) Source(host string) netip.Addr {
+	if s.source.IsValid() {
+		return s.source
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return netip.Addr{}
+	}
+	unbound := *s
+	unbound.sourcePort = 0
+	const discard = "9" // any port has the same route
+	conn, err := unbound.Dial(context.Background(), "udp", net.JoinHostPort(host, discard))
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+}
+
 // local returns where a connection begins. Without an address it is of either family.
 func (s *Settings) local(network string) net.Addr {
 	ip, zone, port := net.IP(s.source.AsSlice()), s.source.Zone(), int(s.sourcePort)

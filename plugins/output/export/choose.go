@@ -13,9 +13,10 @@ import (
 
 // A Choice is what a configuration asks for among the elements that a stack can fill.
 type Choice struct {
-	Fields     []string // names of elements and keys, in this order; nil: the usual ones
-	Enterprise string   // elements under enterprise numbers: EnterpriseAuto ...
-	FlagOctets uint16   // of TCP flags: 1, or 2
+	Fields     []string  // names of elements and keys, in this order; nil: the usual ones
+	Enterprise string    // elements under enterprise numbers: EnterpriseAuto ...
+	FlagOctets uint16    // of TCP flags: 1, or 2
+	Exporter   *Exporter // whose address Fields may name; nil: there is none
 }
 
 // Elements under an enterprise number other than that of reverse elements. A collector that does
@@ -26,9 +27,14 @@ const (
 	EnterpriseNone = "false" // none
 )
 
+// ExporterDoc says in options' texts which elements there are besides the stack's.
+const ExporterDoc = "exporterIPv4Address and exporterIPv6Address are the address that the output sends from, to the first " +
+	"of several collectors"
+
 // Options declares them, and Validate checks them.
 func (c *Choice) Options(o *engine.Options) {
-	o.Strings(&c.Fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys that have an element; unset: the usual ones that the stack can fill")
+	o.Strings(&c.Fields, "fields", nil, "elements of the records in their order, by the names of the registry or of keys "+
+		"that have an element; "+ExporterDoc+"; unset: the usual ones that the stack can fill")
 	o.Enum(&c.Enterprise, "enterprise", EnterpriseAuto, []string{EnterpriseAuto, EnterpriseAll, EnterpriseNone},
 		"elements under netfilter's enterprise number, such as ct.mark and ct.zone; a collector that does not know one may refuse all of a template. auto: only those that fields "+
 			"names and, in records of packets and counters, prefix, mark and name; true: all that the stack can fill; false: none")
@@ -43,6 +49,14 @@ func (c *Choice) Validate() error {
 	return nil
 }
 
+// choose has the encoder write the items chosen.
+func (e *Encoder) choose(p *engine.Binder, c Choice, all items, g *Templates) {
+	e.shapes.init(c.choose(p, all, g), g)
+	if c.Exporter != nil && c.Exporter.asked {
+		e.exporter = c.Exporter
+	}
+}
+
 // choose returns the items named, in that order, or the usual ones if none are named, as far as the
 // registry's dialect has them.
 func (c Choice) choose(p *engine.Binder, all items, g *Templates) (chosen items) {
@@ -53,8 +67,17 @@ func (c Choice) choose(p *engine.Binder, all items, g *Templates) (chosen items)
 			}
 		}
 	}
+	var own items
+	if c.Exporter != nil {
+		own = c.Exporter.items()
+	}
 	for _, name := range c.Fields {
 		found := all.named(name)
+		if found == nil {
+			if found = own.named(name); found != nil {
+				c.Exporter.asked = true
+			}
+		}
 		if found == nil {
 			found = keyItems(p, name)
 		}

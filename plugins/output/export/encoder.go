@@ -16,8 +16,9 @@ type Encoder struct {
 	family   engine.Col[uint8]
 	protocol engine.Col[uint16]
 	replies  engine.Col[uint64]
-	count    bool // replies decide on what a row becomes
-	compare  bool // the tuples of both directions are there
+	count    bool      // replies decide on what a row becomes
+	compare  bool      // the tuples of both directions are there
+	exporter *Exporter // nil: records do not have its address
 
 	osrc, odst, rsrc, rdst         engine.Col[engine.Addr]
 	osport, odport, rsport, rdport engine.Col[uint16]
@@ -45,6 +46,7 @@ func (r *Result) Add(o Result) {
 // set that announces its template.
 func (e *Encoder) Widest() (record, set int) {
 	for _, v := range []variant{twoWay | nat, twoWay | nat | is6, noIP} {
+		v |= from4 | from6
 		var els []Specifier
 		for i := range e.shapes.items {
 			if it := &e.shapes.items[i]; it.applies(forward, ^uint64(0), v) {
@@ -175,6 +177,11 @@ func (h *half) fill(b *engine.Batch, buf []byte) {
 func (e *Encoder) classify(b *engine.Batch, rows []engine.Row) {
 	v := &e.variants
 	e.classifyFamily(b, rows)
+	if e.exporter != nil {
+		for _, r := range rows {
+			v[r] |= e.exporter.knows
+		}
+	}
 	if e.count {
 		n, have, m := e.replies.Of(b), b.Have(), e.replies.Mask()
 		for _, r := range rows {

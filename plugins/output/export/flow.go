@@ -30,7 +30,7 @@ func NewFlows(p *engine.Binder, g *Templates, o FlowLayout) *Encoder {
 	e.replies, e.compare = f.rpkts, f.rsrc.Given()
 	e.osrc, e.odst, e.rsrc, e.rdst = f.osrc, f.odst, f.rsrc, f.rdst
 	e.osport, e.odport, e.rsport, e.rdport = f.osport, f.odport, f.rsport, f.rdport
-	e.shapes.init(o.choose(p, f.items(o), g), g)
+	e.choose(p, o.Choice, f.items(o), g)
 	orig, reply := weighing(f.opkts, f.ooctets), weighing(f.rpkts, f.roctets)
 	e.shapes.weigh = [2]weigher{orig, reply}
 	if !e.both {

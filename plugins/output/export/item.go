@@ -14,6 +14,8 @@ const (
 	noIP                       // not IP at all
 	twoWay                     // the reply direction has packets
 	nat                        // the reply tuple is not the original one turned round
+	from4                      // the exporter sends from an IPv4 address
+	from6                      // the exporter sends from an IPv6 address
 )
 
 // direction is which half of a connection a record tells of.

@@ -18,7 +18,7 @@ func NewPackets(p *engine.Binder, g *Templates, c Choice) *Encoder {
 	if !engine.Want(p, key.IPSaddr).Given() && !engine.Want(p, key.RawPkt).Given() {
 		return nil
 	}
-	e.shapes.init(c.choose(p, l, g), g)
+	e.choose(p, c, l, g)
 	four, six := weighing(engine.Want(p, key.RawPktCount), engine.Want(p, key.IPTotLen)), engine.Want(p, key.IP6PayloadLen)
 	e.shapes.weigh[forward] = func(b *engine.Batch, r engine.Row) (packets, octets uint64) {
 		packets, octets = four(b, r)
@@ -131,7 +131,7 @@ func NewCounters(p *engine.Binder, g *Templates, c Choice) *Encoder {
 	if !name.Given() {
 		return nil
 	}
-	e.shapes.init(c.choose(p, l, g), g)
+	e.choose(p, c, l, g)
 	e.shapes.weigh[forward] = weighing(engine.Want(p, key.SumPackets), engine.Want(p, key.SumOctets))
 	return e
 }

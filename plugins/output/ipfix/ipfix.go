@@ -274,6 +274,9 @@ func (o *output) encoder(p *engine.Binder) *export.Encoder {
 	if o.layout == layoutULOGD2 {
 		return export.NewULOGD2(p, &o.templates)
 	}
+	if o.proto != protoFile { // a file is sent from nowhere
+		o.choice.Exporter = &o.Sender
+	}
 	flows := export.NewFlows(p, &o.templates, export.FlowLayout{
 		Direction: o.direction, Totals: o.counters.Totals(p),
 		Choice: o.choice,

@@ -77,7 +77,8 @@ func (o *output) Options(opts *engine.Options) {
 	engine.Octets(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
 	opts.Enum(&o.direction, "direction", "uniflow", []string{"uniflow", "sum"}, "uniflow: a record for each direction that has packets; sum: one, whose counters add both directions up")
 	o.counters.Options(opts)
-	opts.Strings(&o.fields, "fields", nil, "elements of the records in their order, by the names of the IPFIX registry; unset: the usual ones that the stack can fill")
+	opts.Strings(&o.fields, "fields", nil, "elements of the records in their order, by the names of the IPFIX registry; "+export.ExporterDoc+
+		"; unset: the usual ones that the stack can fill")
 	o.nat.Options(opts)
 	engine.Int(opts, &o.maxTemplates, "max_templates", 64, "templates at most; a record that would need one more takes a wider one whose other fields may be zero, or is dropped and counted")
 	o.refresh.Options(opts, "", "")

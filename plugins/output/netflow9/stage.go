@@ -26,7 +26,7 @@ type stage struct {
 func (o *output) stage(p *engine.Binder) *stage {
 	s := &stage{o: o, event: engine.Want(p, key.CTEvent), times: uptime.BindTimes(p), shares: export.NewShares(p, len(o.Streams))}
 	s.encoder = export.NewFlows(p, &o.templates, export.FlowLayout{
-		Direction: o.direction, Totals: o.counters.Totals(p), Choice: export.Choice{Fields: o.fields, FlagOctets: 1}, Uptime: &o.clock.Epoch,
+		Direction: o.direction, Totals: o.counters.Totals(p), Choice: export.Choice{Fields: o.fields, FlagOctets: 1, Exporter: &o.Sender}, Uptime: &o.clock.Epoch,
 	})
 	return s
 }

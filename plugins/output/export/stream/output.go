@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/export"
 	"ulogd/plugins/output/export/collector"
 )
 
@@ -36,6 +37,7 @@ type Output struct {
 	Settings
 	Limits  Limits
 	Streams []*Stream       // one for all collectors or, in balance, one for each
+	Sender  export.Exporter // the address that the first of them sends from
 	Queued  *engine.Counter // if not nil, of records that found room in a queue
 
 	env    *engine.Env
@@ -87,6 +89,9 @@ type Transport struct {
 // not wait for it.
 func (o *Output) Connect(env *engine.Env, t Transport) (paths []Path) {
 	o.env = env
+	if o.Sender.Asked() { // the first records do not wait for the first session
+		o.Sender.Set(o.Network.Source(o.Addresses[0].Host))
+	}
 	for i, group := range o.groups() {
 		var names []string
 		var dials []collector.Dial

@@ -124,6 +124,9 @@ func (s *Stream) Adjust() {
 		if session == nil {
 			continue
 		}
+		if !known && s == s.out.Streams[0] && s.out.Sender.Asked() {
+			s.out.Sender.Set(session.Ends().Local.Addr())
+		}
 		known = true
 		if path := session.MaxMessage(); path > 0 {
 			limit = min(limit, path)
