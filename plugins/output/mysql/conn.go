@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	driver "github.com/go-sql-driver/mysql"
@@ -39,9 +40,11 @@ var dialect = table.Dialect{Quote: "`", Backslash: true, Hex: "x'"}
 
 // session is the settings that literals are written for. Whether the session is strict is the
 // server's to say, as with ulogd2: its own tables have no room for the protocol of IPv6, and a strict
-// server refuses such packets.
+// server refuses such packets. A locked table is waited for some seconds before the batch is tried anew and that
+// is said; the server's own waits may be those of days.
 const session = "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), " +
-	"time_zone = '+00:00'"
+	"time_zone = '+00:00', lock_wait_timeout = LEAST(@@lock_wait_timeout, 5), " +
+	"innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)"
 
 // Connect connects and looks at the table.
 func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.Shape) (store.Conn, error) {
@@ -75,12 +78,23 @@ func (c *conn) Close() error { return errors.Join(c.my.Close(), c.pool.Close()) 
 
 // plan returns how rows of a shape are sent, found out once.
 func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
-	return c.plans.Of(s, func() (*plan, error) {
-		if c.layout.Native {
-			return c.nativePlan(ctx, s)
-		}
-		return c.foundPlan(ctx, s)
-	})
+	return c.plans.Of(s, func() (*plan, error) { return c.findPlan(ctx, s) })
+}
+
+func (c *conn) findPlan(ctx context.Context, s *store.Shape) (*plan, error) {
+	if c.layout.Native {
+		return c.nativePlan(ctx, s)
+	}
+	return c.foundPlan(ctx, s)
+}
+
+// Fits reports by an error that the table is no longer the one that rows of this shape were encoded for.
+func (c *conn) Fits(ctx context.Context, s *store.Shape) error {
+	now, err := c.findPlan(ctx, s)
+	if was := c.plans[s]; err == nil && !slices.Equal(now.columns, was.columns) {
+		err = errors.New("the table has changed")
+	}
+	return err
 }
 
 // foundPlan returns how rows of a shape fill a table as ulogd2 has it.

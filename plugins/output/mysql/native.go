@@ -17,15 +17,22 @@ import (
 // nativePlan makes the table, or looks whether it fits.
 func (c *conn) nativePlan(ctx context.Context, s *store.Shape) (*plan, error) {
 	n := table.NewNative(s, c.layout.Table)
-	names, _, err := c.describe(ctx, n.Name)
+	noted, _, err := c.describe(ctx, "ulogd_batches")
+	var names []string
+	if err == nil {
+		names, _, err = c.describe(ctx, n.Name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", n.Name, err)
 	}
-	if statements := creation(n, names); c.layout.Create {
+	// Statements that make tables wait for those who use them, even where there is nothing to do.
+	whole := n.In(names) && len(noted) > 0
+	switch statements := creation(n, names); {
+	case !whole && c.layout.Create:
 		if err := c.create(ctx, n, statements); err != nil {
 			return nil, fmt.Errorf("make the table %s: %w", n.Name, err)
 		}
-	} else if !n.In(names) {
+	case !whole:
 		return nil, fmt.Errorf("the table %s is not there, or lacks columns: set create = true, or run: %s", n.Name,
 			statements)
 	}

@@ -42,12 +42,37 @@ func (c *conn) begin(ctx context.Context, p *plan, rows *store.Rows) (known bool
 	if _, err = c.my.ExecContext(ctx, "START TRANSACTION"); err != nil || p.native == nil {
 		return false, err
 	}
+	if rows.Stored {
+		if ids, err := c.pieces(ctx, rows); err != nil {
+			return false, err
+		} else if known, err = rows.Known(ids); known || err != nil {
+			return known, err
+		}
+	}
 	res, err := c.my.ExecContext(ctx, "INSERT IGNORE INTO ulogd_batches (id) VALUES ('"+rows.ID()+"')")
 	if err != nil {
 		return false, err
 	}
 	n, err := res.RowsAffected()
 	return n == 0, err
+}
+
+// pieces returns what the database has of a batch.
+func (c *conn) pieces(ctx context.Context, rows *store.Rows) (ids []string, err error) {
+	from, to := rows.Pieces()
+	found, err := c.my.QueryContext(ctx, "SELECT id FROM ulogd_batches WHERE id >= ? AND id < ?", from, to)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	for found.Next() {
+		var id string
+		if err := found.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, found.Err()
 }
 
 // end ends the transaction, and says whose fault an error is.
@@ -86,7 +111,7 @@ func (c *conn) load(ctx context.Context, p *plan, rows *store.Rows) (whole bool,
 	if err == nil {
 		err = c.my.QueryRowContext(ctx, "SELECT @@warning_count").Scan(&warnings)
 	}
-	if my, ok := errors.AsType[*driver.MySQLError](err); ok {
+	if my, ok := errors.AsType[*driver.MySQLError](err); ok && my.Number != lockWaitTimeout {
 		c.noLoad = notAllowed[my.Number]
 		return false, c.end(ctx, true, nil) // the statements that come say what is wrong
 	}
@@ -98,6 +123,9 @@ func (c *conn) load(ctx context.Context, p *plan, rows *store.Rows) (whole bool,
 	}
 	return true, c.end(ctx, false, nil)
 }
+
+// lockWaitTimeout is the error of a statement that has waited for a lock: another would wait again.
+const lockWaitTimeout = 1205
 
 // notAllowed are the errors of servers and accounts that take no LOAD DATA LOCAL.
 var notAllowed = map[uint16]bool{1148: true, 3948: true, 4166: true}

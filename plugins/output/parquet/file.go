@@ -32,10 +32,13 @@ type file struct {
 	groups  int
 	meta    format.FileMetaData
 
-	// What waits for room on the disk: the octets of a row group, its end, how many rows it has.
-	waits     []byte
-	waiting   int
-	waitsMeta format.FileMetaData
+	since   int // the number of the Send with the first of the rows
+
+	// What waits for room on the disk: the octets of a row group, its end, how many rows it has, since which Send.
+	waits      []byte
+	waiting    int
+	waitsMeta  format.FileMetaData
+	waitsSince int
 }
 
 func (f *file) path() string   { return filepath.Join(f.dir, f.name) }
@@ -106,7 +109,7 @@ func (f *file) encode() error {
 	appendGroup(&f.waitsMeta, meta, max(f.size-int64(len(magic)), 0))
 	f.waits, err = appendFooter(append(f.waits[:0], body...), &f.waitsMeta)
 	if err == nil {
-		f.waiting = n
+		f.waiting, f.waitsSince = n, f.since
 	}
 	return err
 }

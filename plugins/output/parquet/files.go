@@ -36,6 +36,8 @@ type files struct {
 	ended   *engine.Counter
 	lost    *engine.Drop
 	counter uint32 // of names
+	sends   int    // how often rows were taken
+	settled int    // of these, whose rows were all in files when that was last looked at
 }
 
 // A shape is the open files of one shape, and where its rows are dated.
@@ -100,6 +102,7 @@ func (s *files) add(rows *store.Rows) error {
 	}
 	sh := s.shape(rows.Shape)
 	now := time.Now()
+	s.sends++
 	for i := range rows.Len() {
 		rows.Read(i, sh.row)
 		at, ok := sh.dating.Of(sh.row)
@@ -107,6 +110,9 @@ func (s *files) add(rows *store.Rows) error {
 			at = engine.Time(now.UnixNano())
 		}
 		f := s.file(sh, int64(at)/int64(time.Hour), now)
+		if f.rows.len() == 0 {
+			f.since = s.sends
+		}
 		f.rows.add(sh.row, int64(at))
 		if f.waiting == 0 && f.rows.full(s.groupRows) {
 			s.grown(sh, f)
@@ -227,6 +233,26 @@ func (s *files) tick(now time.Time) {
 	if err := s.endThose(func(f *file) bool { return now.Sub(f.born) >= s.rotateAge }); err != nil {
 		s.env.Limited().Error("files cannot be written; rows wait", "directory", s.dir, "error", err)
 	}
+}
+
+// Settled returns how many of the Sends, from the first on, have all their rows in files.
+func (s *files) Settled() int {
+	if !s.mu.TryLock() {
+		return s.settled // rows are being added, and it is asked again
+	}
+	defer s.mu.Unlock()
+	s.settled = s.sends
+	for _, sh := range s.shapes {
+		for _, f := range sh.open {
+			if f.rows.len() > 0 {
+				s.settled = min(s.settled, f.since-1)
+			}
+			if f.waiting > 0 {
+				s.settled = min(s.settled, f.waitsSince-1)
+			}
+		}
+	}
+	return s.settled
 }
 
 // giveUp counts the rows that no file has taken at the end of the daemon.

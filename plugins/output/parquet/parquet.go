@@ -135,8 +135,5 @@ type conn struct{ *files }
 // Send takes rows into memory; they are counted once they are in a file.
 func (c conn) Send(_ context.Context, rows *store.Rows) error { return c.add(rows) }
 
-// Keeps has the files count rows as written.
-func (c conn) Keeps() {}
-
 // Close ends all files, so that others can read what was written until now.
 func (c conn) Close() error { return c.endAll() }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,10 @@ type plan struct {
 
 var dialect = table.Dialect{Quote: `"`, Hex: `'\x`}
 
+// lockTimeout is how long a locked table is waited for before the batch is tried anew and that is said, unless
+// the database or the role has a setting of its own.
+const lockTimeout = "SELECT set_config('lock_timeout', '5s', false) WHERE current_setting('lock_timeout') = '0'"
+
 // Connect connects and looks at the table.
 func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.Shape) (store.Conn, error) {
 	cfg, err := o.config()
@@ -48,6 +53,10 @@ func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.S
 		return nil, err
 	}
 	c := &conn{output: o, env: env, pg: pg, plans: store.Plans[plan]{}}
+	if err := c.exec(ctx, lockTimeout); err != nil {
+		c.Close()
+		return nil, err
+	}
 	for _, s := range shapes {
 		if _, err := c.plan(ctx, s); err != nil {
 			c.Close()
@@ -65,12 +74,23 @@ func (c *conn) Close() error {
 
 // plan returns how rows of a shape are sent, found out once.
 func (c *conn) plan(ctx context.Context, s *store.Shape) (*plan, error) {
-	return c.plans.Of(s, func() (*plan, error) {
-		if c.layout.Native {
-			return c.nativePlan(ctx, s)
-		}
-		return c.foundPlan(ctx, s)
-	})
+	return c.plans.Of(s, func() (*plan, error) { return c.findPlan(ctx, s) })
+}
+
+func (c *conn) findPlan(ctx context.Context, s *store.Shape) (*plan, error) {
+	if c.layout.Native {
+		return c.nativePlan(ctx, s)
+	}
+	return c.foundPlan(ctx, s)
+}
+
+// Fits reports by an error that the table is no longer the one that rows of this shape were encoded for.
+func (c *conn) Fits(ctx context.Context, s *store.Shape) error {
+	now, err := c.findPlan(ctx, s)
+	if was := c.plans[s]; err == nil && !(slices.Equal(now.columns, was.columns) && slices.Equal(now.oids, was.oids)) {
+		err = errors.New("the table has changed")
+	}
+	return err
 }
 
 // foundPlan returns how rows of a shape are sent to a table as ulogd2 has it.

@@ -35,14 +35,9 @@ func (n *native) date(row []store.Value) {
 func (c *conn) nativePlan(ctx context.Context, s *store.Shape) (*plan, error) {
 	n := table.NewNative(s, c.layout.Table)
 	p := &plan{native: &native{Native: n, made: map[int64]bool{}}, columns: n.Columns, row: n.Row()}
-	if c.layout.Create {
-		if err := c.exec(ctx, c.creation(n)); err != nil {
-			return nil, fmt.Errorf("make the table %s.%s: %w", c.schema, n.Name, err)
-		}
-	}
-	names, oids, _, err := c.describe(ctx, n.Name)
+	names, oids, err := c.nativeColumns(ctx, n)
 	if err != nil {
-		return nil, fmt.Errorf("read the columns of %s.%s: %w", c.schema, n.Name, err)
+		return nil, err
 	}
 	for i := range p.columns {
 		col := &p.columns[i]
@@ -59,6 +54,26 @@ func (c *conn) nativePlan(ctx context.Context, s *store.Shape) (*plan, error) {
 	}
 	p.copy = c.copyTo(n.Name, p.columns)
 	return p, nil
+}
+
+// nativeColumns returns the columns of the table, which is made or gets what it lacks if that is wanted. To
+// statements that do so everybody who reads the table is in the way, even where there is nothing to do.
+func (c *conn) nativeColumns(ctx context.Context, n *table.Native) (names []string, oids []uint32, err error) {
+	for first := true; ; first = false {
+		noted, _, _, err := c.describe(ctx, batches)
+		if err == nil {
+			names, oids, _, err = c.describe(ctx, n.Name)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the columns of %s.%s: %w", c.schema, n.Name, err)
+		}
+		if n.In(names) && len(noted) > 0 || !first || !c.layout.Create {
+			return names, oids, nil
+		}
+		if err := c.exec(ctx, c.creation(n)); err != nil {
+			return nil, nil, fmt.Errorf("make the table %s.%s: %w", c.schema, n.Name, err)
+		}
+	}
 }
 
 // sqlType is the type of a column for a key's values.
@@ -88,7 +103,7 @@ func sqlType(t engine.Type) string {
 func (c *conn) creation(n *table.Native) string {
 	name := c.name(n.Name)
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (id text PRIMARY KEY, time timestamptz NOT NULL DEFAULT now());\n",
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (id text COLLATE \"C\" PRIMARY KEY, time timestamptz NOT NULL DEFAULT now());\n",
 		c.name(batches))
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (%s) PARTITION BY RANGE (time);\n", name,
 		n.Definition(&dialect, sqlType))
@@ -122,7 +137,7 @@ func (c *conn) once(ctx context.Context, p *plan, rows *store.Rows) error {
 	}
 	end := "COMMIT"
 	if err != nil || known {
-		end = "ROLLBACK"
+		end = "ROLLBACK" // which does nothing where none has begun
 	}
 	if e := c.exec(ctx, end); e != nil {
 		if err == nil { // a constraint may be deferred to the end
@@ -135,6 +150,21 @@ func (c *conn) once(ctx context.Context, p *plan, rows *store.Rows) error {
 
 // begin begins a transaction with the name of these rows. It reports whether the database has them.
 func (c *conn) begin(ctx context.Context, rows *store.Rows) (known bool, err error) {
+	if rows.Stored {
+		from, to := rows.Pieces()
+		res := c.pg.ExecParams(ctx, "SELECT id FROM "+c.name(batches)+` WHERE id COLLATE "C" >= $1 AND id COLLATE "C" < $2`,
+			[][]byte{[]byte(from), []byte(to)}, nil, nil, nil).Read()
+		var ids []string
+		for _, r := range res.Rows {
+			ids = append(ids, string(r[0]))
+		}
+		if res.Err != nil {
+			return false, res.Err
+		}
+		if known, err = rows.Known(ids); known || err != nil {
+			return known, err
+		}
+	}
 	r, err := c.pg.Exec(ctx, "BEGIN; INSERT INTO "+c.name(batches)+" (id) VALUES ('"+rows.ID()+"') ON CONFLICT DO "+
 		"NOTHING").ReadAll()
 	if err != nil {

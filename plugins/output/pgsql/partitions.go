@@ -5,9 +5,12 @@ package pgsql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"ulogd/plugins/output/store/table"
 )
@@ -36,7 +39,7 @@ func (c *conn) partitions(ctx context.Context, n *native) error {
 		err := c.exec(ctx, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s')",
 			c.name(partition(n.Name, day)), c.name(n.Name), day.Format(time.RFC3339), day.Add(aDay).Format(time.RFC3339)))
 		switch {
-		case err != nil && c.pg.IsClosed():
+		case err != nil && (c.pg.IsClosed() || passes(err)):
 			return err
 		case err != nil:
 			c.env.Limited().Warn("there is no partition for a day, its rows go to the default one", "table", n.Name,
@@ -45,6 +48,19 @@ func (c *conn) partitions(ctx context.Context, n *native) error {
 		n.made[number] = true
 	}
 	return nil
+}
+
+// passes reports whether a statement that failed may do later: something is locked or full, or the server ends.
+func passes(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || len(pg.Code) != 5 {
+		return true
+	}
+	switch pg.Code[:2] {
+	case "40", "53", "55", "57", "58":
+		return true
+	}
+	return false
 }
 
 // keepBatches is how long the names of batches are kept: one that is sent again is sent soon.

@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ type conn struct {
 	*output
 	env   *engine.Env
 	db    *sqlite.Conn
+	file  os.FileInfo
 	plans store.Plans[plan]
 }
 
@@ -37,7 +40,8 @@ func (o *output) Connect(_ context.Context, env *engine.Env, shapes []*store.Sha
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.db, err)
 	}
-	c := &conn{o, env, db, store.Plans[plan]{}}
+	c := &conn{output: o, env: env, db: db, plans: store.Plans[plan]{}}
+	c.file, _ = os.Stat(o.db) // nil: it is none that can be moved
 	db.SetBusyTimeout(busyFor)
 	if err := c.prepare(shapes); err != nil {
 		db.Close()
@@ -67,11 +71,7 @@ func (c *conn) Close() error { return c.db.Close() }
 // plan returns how rows of a shape are inserted, found out once.
 func (c *conn) plan(s *store.Shape) (*plan, error) {
 	return c.plans.Of(s, func() (*plan, error) {
-		how := c.foundPlan
-		if c.layout.Native {
-			how = c.nativePlan
-		}
-		p, err := how(s)
+		p, err := c.findPlan(s)
 		if err != nil {
 			return nil, err
 		}
@@ -82,6 +82,22 @@ func (c *conn) plan(s *store.Shape) (*plan, error) {
 		}
 		return p, nil
 	})
+}
+
+func (c *conn) findPlan(s *store.Shape) (*plan, error) {
+	if c.layout.Native {
+		return c.nativePlan(s)
+	}
+	return c.foundPlan(s)
+}
+
+// Fits reports by an error that the table is no longer the one that rows of this shape were encoded for.
+func (c *conn) Fits(_ context.Context, s *store.Shape) error {
+	now, err := c.findPlan(s)
+	if was := c.plans[s]; err == nil && !slices.Equal(now.columns, was.columns) {
+		err = errors.New("the table has changed")
+	}
+	return err
 }
 
 // foundPlan returns how rows of a shape fill a table as ulogd2 has it.
@@ -124,6 +140,9 @@ func (c *conn) describe(table string) (names, types []string, err error) {
 
 // Send inserts the rows in one transaction.
 func (c *conn) Send(ctx context.Context, rows *store.Rows) (err error) {
+	if now, err := os.Stat(c.output.db); c.file != nil && !os.SameFile(c.file, now) {
+		return errors.Join(fmt.Errorf("the file %s has been moved away or deleted; opening it anew", c.output.db), err)
+	}
 	p, err := c.plan(rows.Shape)
 	if err != nil {
 		return err

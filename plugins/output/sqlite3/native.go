@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"ulogd/engine"
@@ -70,9 +71,31 @@ func creation(n *table.Native, has []string) string {
 
 // known notes in the transaction that these rows are there. It reports whether they were before.
 func (c *conn) known(rows *store.Rows) (bool, error) {
+	if rows.Stored {
+		if known, err := c.knownPieces(rows); known || err != nil {
+			return known, err
+		}
+	}
 	err := sqlitex.Execute(c.db, "INSERT OR IGNORE INTO ulogd_batches (id) VALUES (?)",
 		&sqlitex.ExecOptions{Args: []any{rows.ID()}})
 	return err == nil && c.db.Changes() == 0, err
+}
+
+// knownPieces looks whether pieces of the batch are there.
+func (c *conn) knownPieces(rows *store.Rows) (bool, error) {
+	from, to := rows.Pieces()
+	var ids []string
+	err := sqlitex.Execute(c.db, "SELECT id FROM ulogd_batches WHERE id >= ? AND id < ?", &sqlitex.ExecOptions{
+		Args: []any{from, to},
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			ids = append(ids, stmt.ColumnText(0))
+			return nil
+		},
+	})
+	if err != nil {
+		return false, err
+	}
+	return rows.Known(ids)
 }
 
 // Maintain deletes what is older than the retention. What is locked is tried again a minute later.

@@ -54,8 +54,11 @@ func openDisk(o *Output, env *engine.Env) (*disk, error) {
 	}, nil
 }
 
-// maxBody is how many octets of rows go into one message.
-const maxBody = 60 << 10
+// maxBody is how many octets of rows go into one message, unless one has more; maxMessage is what fits.
+const (
+	maxBody    = 60 << 10
+	maxMessage = 1<<16 - 1
+)
 
 // messages splits what is left of a batch into messages.
 func (d *disk) messages(b *batch) iter.Seq[spool.Message] {
@@ -128,21 +131,20 @@ func parseContext(p []byte) (id ID, first int, s *Shape, ok bool) {
 	return id, first, s, len(p) == 0
 }
 
-// append puts a batch on disk. It returns false if nothing of it could be.
+// append puts what is left of a batch on disk. It returns false if that cannot be now, for all of it: then less is
+// left.
 func (d *disk) append(b *batch) bool {
-	begun := false
 	for m := range d.messages(b) {
-		if len(m.Body) > 1<<16-1 || !d.Append(m) {
-			if !begun && len(m.Body) <= 1<<16-1 {
-				return false
-			}
+		switch {
+		case len(m.Body) > maxMessage:
 			d.failed.Add(m.Records)
 			d.env.Stats.Held.Add(-m.Records)
-			begun = true
-			continue
+		case !d.Append(m):
+			return false
+		default:
+			d.spooled.Add(m.Records)
 		}
-		begun = true
-		d.spooled.Add(m.Records)
+		b.taken += m.Records
 	}
 	return true
 }
@@ -216,7 +218,7 @@ func (b *batch) adopt(m spool.Message, id ID, first int, s *Shape) bool {
 		return false
 	}
 	if b.Len() == 0 {
-		b.Batch, b.First, b.Shape = id, first, s
+		b.Batch, b.First, b.Shape, b.Stored = id, first, s, true
 	}
 	b.data, b.ends = data, ends
 	return true
@@ -227,7 +229,7 @@ func (d *disk) putAway(left []*batch) error {
 	failed := d.Restore(func(yield func(spool.Message) bool) {
 		for _, b := range left {
 			for m := range d.messages(b) {
-				if len(m.Body) > 1<<16-1 {
+				if len(m.Body) > maxMessage {
 					d.failed.Add(m.Records)
 					d.env.Stats.Held.Add(-m.Records)
 				} else if !yield(m) {

@@ -78,6 +78,7 @@ func (o *Output) Validate() error {
 func (o *Output) BindStore(p *engine.Binder, s Store, fields []engine.Field) engine.Stage {
 	if o.queue == nil {
 		o.queue = &queue{output: o, store: s}
+		o.queue.settler, _ = s.(settler)
 	}
 	l := &lane{queue: o.queue, shape: shapeOf(fields)}
 	o.queue.lanes = append(o.queue.lanes, l)

@@ -5,6 +5,7 @@ package store
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +18,16 @@ type batch struct {
 	Rows
 	taken int   // rows, from the first on, that have been dealt with
 	read  int64 // the spool's position behind it; 0: it does not come from there
+	sent  int   // how often the store had taken rows when it had all of these
 }
 
 func (b *batch) size() int64 { return int64(cap(b.data) + 8*cap(b.ends)) }
+
+// unsettled is a batch from the disk that a store has taken but may still lose.
+type unsettled struct {
+	sent int
+	read int64
+}
 
 // A queue holds the batches of an output until the store has taken them.
 type queue struct {
@@ -39,6 +47,8 @@ type queue struct {
 	begun   bool
 	closed  bool
 	disk    *disk // nil: no spool
+	settler settler  // nil: what the store has taken, it has
+	unsettled []unsettled // oldest first
 
 	anew atomic.Bool // the sender is to connect again
 	full *engine.Drop
@@ -170,10 +180,27 @@ func (q *queue) refill() bool {
 func (q *queue) settle(b *batch) {
 	q.handed--
 	q.octets -= b.size()
-	if b.read > 0 {
+	switch {
+	case b.read == 0:
+	case q.settler == nil:
 		q.disk.Release(b.read)
+	default:
+		q.unsettled = append(q.unsettled, unsettled{b.sent, b.read})
+		q.release()
 	}
 	q.recycle(b)
+}
+
+// release has the spool forget what has settled.
+func (q *queue) release() {
+	if len(q.unsettled) == 0 {
+		return
+	}
+	n := q.settler.Settled()
+	for len(q.unsettled) > 0 && q.unsettled[0].sent <= n {
+		q.disk.Release(q.unsettled[0].read)
+		q.unsettled = slices.Delete(q.unsettled, 0, 1)
+	}
 }
 
 func (q *queue) drop(b *batch, why *engine.Drop) {
@@ -204,6 +231,7 @@ func (q *queue) recycle(b *batch) {
 func (q *queue) tick(now time.Time) {
 	q.pump()
 	if q.disk != nil {
+		q.release()
 		q.disk.Tick(now)
 	}
 }

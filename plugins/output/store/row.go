@@ -55,6 +55,8 @@ type Rows struct {
 	Shape *Shape
 	Batch ID  // of the whole batch
 	First int // of its rows, the first that is here
+	// Stored rows come from the spool: an earlier run may have sent them, in the same pieces or in others.
+	Stored bool
 
 	data  []byte // of the whole batch
 	ends  []int  // where in data each row ends, of those that are here

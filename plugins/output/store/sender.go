@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type sender struct {
 	ctx    context.Context // ends when the output closes, or at its deadline
 	ended  chan struct{}
 	left   *batch // what was not sent when it ended
+	sent   int    // how often the store has taken rows
 	away   atomic.Bool
 
 	conn       Conn
@@ -96,6 +98,7 @@ func (s *sender) run(ctx context.Context) {
 				s.left = b
 				return
 			}
+			b.sent = s.sent
 			s.done <- b
 		}
 	}
@@ -108,10 +111,11 @@ func (s *sender) deliver(b *batch, rows Rows) bool {
 		n := rows.Len()
 		err := s.send(&rows)
 		refused, ok := errors.AsType[*Refused](err)
+		partly, _ := errors.AsType[*Partly](err)
 		switch {
 		case err == nil:
 			b.taken += n
-			if _, keeps := s.conn.(keeper); !keeps {
+			if s.sent++; s.q.settler == nil {
 				s.q.env.Stats.Out.Add(n)
 				s.q.env.Stats.Held.Add(-n)
 			}
@@ -123,7 +127,9 @@ func (s *sender) deliver(b *batch, rows Rows) bool {
 			return true
 		case ok && n > 1:
 			return s.deliver(b, rows.part(0, n/2)) && s.deliver(b, rows.part(n/2, n))
-		case ok:
+		case partly != nil:
+			return s.deliver(b, rows.part(0, partly.At)) && s.deliver(b, rows.part(partly.At, n))
+		case ok && s.fits(&rows, &err):
 			b.taken++
 			s.refused.Add(1)
 			s.q.env.Stats.Held.Add(-1)
@@ -160,7 +166,39 @@ func (s *sender) send(rows *Rows) error {
 			return errAway
 		}
 	}
+	defer s.watch()()
 	return s.conn.Send(s.ctx, rows)
+}
+
+// fits reports whether a row that is refused stands for a table that is as it was when it was encoded; else it says
+// why not.
+func (s *sender) fits(rows *Rows, err *error) bool {
+	f, asks := s.conn.(fitter)
+	if !asks {
+		return true
+	}
+	if e := f.Fits(s.ctx, rows.Shape); e != nil {
+		*err = fmt.Errorf("%w; %w", e, *err)
+		return false
+	}
+	return true
+}
+
+// slowAfter is how long a store may work at a batch before that is said: it may be stuck behind a lock, or no longer
+// there.
+const slowAfter = 10 * time.Second
+
+// watch says that a batch takes long; and, once it is stopped, that this is over.
+func (s *sender) watch() (stop func()) {
+	log, name := s.q.env.Limited(), s.trouble.Name
+	slow := time.AfterFunc(slowAfter, func() {
+		log.Warn("the store takes long for a batch; records wait", "store", name, "longer_than", slowAfter)
+	})
+	return func() {
+		if !slow.Stop() {
+			log.Over("the store has answered", "store", name)
+		}
+	}
 }
 
 func (s *sender) lose(text string, err error) {

@@ -33,9 +33,17 @@ type maintainer interface {
 	Maintain(ctx context.Context) error
 }
 
-// A connection may have Keeps(), too: what it has taken it still holds, as in a file that is not
-// whole, and counts it itself: less in Held, and more in Out or a reason.
-type keeper interface{ Keeps() }
+// A connection may have Fits(ctx, shape) error, too: it is asked before a row is given up for good whether the
+// table is still the one that the row was encoded for. A table that was altered does not make bad rows of good ones.
+type fitter interface {
+	Fits(ctx context.Context, s *Shape) error
+}
+
+// A store may have Settled() int, too: what its connections have taken they still hold in memory, as for a file
+// that is not whole, and count it themselves: less in Held, and more in Out or a reason. Settled returns how many
+// Sends, from the first on, are where a death of the daemon does not reach them. The spool keeps the others until
+// then.
+type settler interface{ Settled() int }
 
 // Refused is the error of rows that the store will never take.
 type Refused struct{ Err error }

@@ -11,8 +11,12 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
+	"ulogd/test/dbtest"
+	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
 
@@ -22,7 +26,10 @@ type world struct {
 	down  bool
 	bad   string // rows of this prefix are refused
 	rows  []string
-	taken map[string]bool // IDs
+	fresh int           // of these, not from the spool
+	taken []string      // IDs
+	last  int           // with so many rows no more answers leave; 0: they always do
+	stuck chan struct{} // is closed when an answer does not leave
 }
 
 var there *world
@@ -54,14 +61,25 @@ type conn struct{}
 
 func (conn) Close() error { return nil }
 
-func (conn) Send(_ context.Context, rows *store.Rows) error {
+func (conn) Send(ctx context.Context, rows *store.Rows) error {
+	answers, err := take(rows)
+	if !answers {
+		close(there.stuck)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return err
+}
+
+// take takes rows. It reports whether whoever sent them is to know.
+func take(rows *store.Rows) (answers bool, err error) {
 	there.mu.Lock()
 	defer there.mu.Unlock()
 	if there.down {
-		return errors.New("it went down")
+		return true, errors.New("it went down")
 	}
-	if there.taken[rows.ID()] {
-		return nil
+	if known, err := rows.Known(there.taken); known || err != nil {
+		return true, err
 	}
 	var got []string
 	v := make([]store.Value, len(rows.Shape.Keys))
@@ -70,7 +88,7 @@ func (conn) Send(_ context.Context, rows *store.Rows) error {
 		rows.Read(i, v)
 		text := string(v[at].Bytes)
 		if there.bad != "" && strings.HasPrefix(text, there.bad) {
-			return &store.Refused{Err: fmt.Errorf("I do not like %s", text)}
+			return true, &store.Refused{Err: fmt.Errorf("I do not like %s", text)}
 		}
 		if v[addr].Valid {
 			text += " " + v[addr].Addr().String()
@@ -78,8 +96,11 @@ func (conn) Send(_ context.Context, rows *store.Rows) error {
 		got = append(got, text)
 	}
 	there.rows = append(there.rows, got...)
-	there.taken[rows.ID()] = true
-	return nil
+	there.taken = append(there.taken, rows.ID())
+	if !rows.Stored {
+		there.fresh += len(got)
+	}
+	return there.last == 0 || len(there.rows) < there.last, nil
 }
 
 func init() {
@@ -87,7 +108,7 @@ func init() {
 }
 
 func setup(options ...string) stacktest.Setup {
-	there = &world{taken: map[string]bool{}}
+	there = &world{stuck: make(chan struct{})}
 	s := stacktest.Setup{
 		Output: "TESTSTORE", Options: map[string]string{"flush_interval": "10ms", "reconnect": "20ms"},
 		Shape: []stacktest.Record{
@@ -218,6 +239,56 @@ func TestNeverTaken(t *testing.T) {
 	if got := drop(st, "not_taken"); got != 300 {
 		t.Errorf("%d are counted as not taken, want 300", got)
 	}
+}
+
+// A daemon that is killed while it empties its spool leaves it to the next run, which sends again what the store may
+// or may not have: it has all of it, once.
+func TestKilled(t *testing.T) {
+	before := t.TempDir()
+	s := setup("buffer=1MiB", "spool="+before, "spool_max=8MiB") // whose segments end within batches
+	there.down, there.last = true, 80000
+	first := s.Start(t)
+	recs, want := numbered(s, 0, 120000) // 3.4 MB
+	for c := range slices.Chunk(recs, 6000) {
+		first.Send(c...)
+	}
+	first.Eventually("spool many", func() bool { return counter(first, "spooled") > 60000 })
+	there.set(func() { there.down = false })
+	<-there.stuck
+	spooled := counter(first, "spooled") // behind what was in memory, which has arrived by now
+	after := dbtest.SpoolOfTheDead(t, before)
+	first.Machine.Patience = 1e8
+	first.End()
+	there.set(func() { there.last = 0 })
+	s.Options["spool"] = after
+	s.Start(t).End()
+	check(t, want[:max(there.fresh+int(spooled), min(len(there.rows), len(want)))])
+}
+
+// Where a spool finds no room for all of a batch, the rest waits.
+func TestSpoolWithoutRoom(t *testing.T) {
+	nstest.Need(t, "root")
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=200k"); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	s := setup("buffer=1MiB", "spool="+dir)
+	there.down = true
+	st := s.Start(t)
+	recs, want := numbered(s, 0, 60000) // 1.7 MB
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for c := range slices.Chunk(recs, 6000) {
+			st.Send(c...)
+		}
+	}()
+	st.Eventually("be full", func() bool { return st.Log.Has("no space left on device") })
+	there.set(func() { there.down = false })
+	<-sent
+	st.End()
+	check(t, want)
 }
 
 func TestAllocations(t *testing.T) {
