@@ -17,7 +17,8 @@ func MariaDB(t testing.TB, args ...string) *Server {
 	}
 	return start(t, kind{
 		user: "mysql", first: "mysql", alive: "SELECT 1",
-		reset: "DROP DATABASE DB; CREATE DATABASE DB",
+		session: []string{"-n"},
+		reset:   "DROP DATABASE DB; CREATE DATABASE DB",
 		setup: func(s *Server) {
 			s.must("mariadb-install-db", "--no-defaults", "--datadir="+s.Dir+"/data", "--skip-test-db",
 				"--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=16M")

@@ -28,6 +28,7 @@ func PostgreSQL(t testing.TB, args ...string) *Server {
 		server: func(s *Server) []string {
 			return []string{
 				bin + "/postgres", "-D", s.Dir + "/data", "-k", s.Dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
+				"-c", "dynamic_shared_memory_type=mmap", // which goes with the folder, whoever is killed
 				"-c", "timezone=UTC", "-c", "fsync=off", // what is killed here is the server, not the machine
 			}
 		},

@@ -42,9 +42,11 @@ type kind struct {
 	setup  func(s *Server) // makes the data
 	server func(s *Server) []string
 	client func(s *Server, db string) []string // reads SQL, prints rows: tabs between columns, NULL
-	alive  string                              // the statement that a server answers that is ready
-	first  string                              // the database that is there from the start
-	reset  string                              // the statements that empty the database DB
+	// session is what the client is told besides, so that it answers each statement at once.
+	session []string
+	alive   string // the statement that a server answers that is ready
+	first   string // the database that is there from the start
+	reset   string // the statements that empty the database DB
 }
 
 // A Shared server is started for the first test of a package that asks for it, and ends with the

@@ -164,3 +164,46 @@ func TestTableIsAltered(t *testing.T) {
 	same(t, sql("SELECT orig_l4_sport, orig_ip_saddr FROM t ORDER BY _id"),
 		"45001\tNULL\n7\tNULL\n45001\t10.77.0.200\n7\tfd77::2\n")
 }
+
+// A column that gets another type does not make bad rows of good ones.
+func TestTypeIsAltered(t *testing.T) {
+	s, sql := database(t, "CREATE TABLE t (_id int auto_increment primary key, orig_ip_saddr varchar(40), ct_helper "+
+		"varchar(20))")
+	st := s.Start(t)
+	st.Send(flows[0])
+	st.Eventually("write", func() bool { return st.Stats().Out == 1 })
+	sql("UPDATE t SET orig_ip_saddr = '1'; ALTER TABLE t MODIFY orig_ip_saddr int unsigned")
+	st.Send(flows[0], flows[0].With("ct.helper", strings.Repeat("x", 21)), flows[1])
+	st.End()
+	same(t, sql("SELECT orig_ip_saddr FROM t"), "1\n172818632\nNULL\n")
+	if got := st.Count("refused"); got != 1 {
+		t.Errorf("%d records are refused, want 1\n%s", got, st.Log)
+	}
+}
+
+// A locked table is waited for, in both layouts, and said in the server's words.
+func TestLocked(t *testing.T) {
+	for _, layout := range []string{"ulogd2", "native"} {
+		s, sql := database(t, "CREATE TABLE t (_id int auto_increment primary key, orig_l4_sport int)")
+		table := "t"
+		if layout == "native" {
+			table = "flows"
+			native(s).Run(t) // makes it
+			s = native(s)
+		}
+		server := shared.Get(t, dbtest.MariaDB)
+		sql("SET GLOBAL lock_wait_timeout = 0")
+		release := server.Hold(s.Options["db"], "LOCK TABLES "+table+" WRITE")
+		st := s.Start(t)
+		st.Send(many(40)...)
+		st.Eventually("say so", func() bool { return st.Log.Has("Lock wait timeout exceeded") })
+		release()
+		st.End()
+		sql("SET GLOBAL lock_wait_timeout = 86400")
+		want := "40\n"
+		if layout == "native" {
+			want = "42\n"
+		}
+		same(t, sql("SELECT count(*) FROM "+table), want)
+	}
+}

@@ -32,7 +32,7 @@ type file struct {
 	groups  int
 	meta    format.FileMetaData
 
-	since   int // the number of the Send with the first of the rows
+	since int // the number of the Send with the first of the rows
 
 	// What waits for room on the disk: the octets of a row group, its end, how many rows it has, since which Send.
 	waits      []byte

@@ -182,3 +182,45 @@ func TestTableIsAltered(t *testing.T) {
 	st.End()
 	same(t, sql("SELECT * FROM t"), "45001\tNULL\n7\tNULL\n45001\t10.77.0.200\n7\tfd77::2\n")
 }
+
+// A column that gets another type does not make bad rows of good ones.
+func TestTypeIsAltered(t *testing.T) {
+	s, sql := database(t, "CREATE TABLE t (orig_l4_sport int, ct_helper varchar(20))")
+	st := s.Start(t)
+	st.Send(flows...)
+	st.Eventually("write", func() bool { return st.Stats().Out == 2 })
+	sql("ALTER TABLE t ALTER orig_l4_sport TYPE bigint")
+	st.Send(flows[0], flows[0].With("ct.helper", strings.Repeat("x", 21)), flows[1])
+	st.End()
+	same(t, sql("SELECT orig_l4_sport FROM t"), "45001\n7\n45001\n7\n")
+	if got := st.Count("refused"); got != 1 {
+		t.Errorf("%d records are refused, want 1\n%s", got, st.Log)
+	}
+}
+
+// A locked table is waited for, in both layouts, and said in the server's words.
+func TestLocked(t *testing.T) {
+	for _, layout := range []string{"ulogd2", "native"} {
+		s, sql := database(t, "CREATE TABLE t (orig_l4_sport int)")
+		table := "t"
+		if layout == "native" {
+			table = "flows"
+			native(s).Run(t) // makes it
+			s = native(s)
+		}
+		server := shared.Get(t, dbtest.PostgreSQL)
+		sql("ALTER ROLE postgres SET lock_timeout = '100ms'")
+		release := server.Hold(s.Options["db"], "BEGIN; LOCK TABLE "+table)
+		st := s.Start(t)
+		st.Send(flows...)
+		st.Eventually("say so", func() bool { return st.Log.Has("canceling statement due to lock timeout") })
+		release()
+		st.End()
+		sql("ALTER ROLE postgres RESET lock_timeout")
+		want := "45001\n7\n"
+		if layout == "native" {
+			want = "45001\n45001\n7\n7\n"
+		}
+		same(t, sql("SELECT orig_l4_sport FROM "+table+" ORDER BY 1 DESC"), want)
+	}
+}

@@ -11,7 +11,9 @@ import (
 // Partly is the error of rows of which the store has some already: those before At, or those from it on.
 type Partly struct{ At int }
 
-func (p *Partly) Error() string { return fmt.Sprintf("the store has rows of one side of row %d already", p.At) }
+func (p *Partly) Error() string {
+	return fmt.Sprintf("the store has rows of one side of row %d already", p.At)
+}
 
 // Pieces returns what the IDs of all pieces of the rows' batch lie between, the first included, as octets are
 // compared.

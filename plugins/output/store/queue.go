@@ -37,17 +37,17 @@ type queue struct {
 	env    *engine.Env
 	sender *sender
 
-	id      ID
-	number  uint64
-	waiting []*batch // not handed to the sender yet, oldest first
-	handed  int      // batches that the sender has
-	octets  int64    // of all these
-	free    []*batch
-	flushed int // lanes
-	begun   bool
-	closed  bool
-	disk    *disk // nil: no spool
-	settler settler  // nil: what the store has taken, it has
+	id        ID
+	number    uint64
+	waiting   []*batch // not handed to the sender yet, oldest first
+	handed    int      // batches that the sender has
+	octets    int64    // of all these
+	free      []*batch
+	flushed   int // lanes
+	begun     bool
+	closed    bool
+	disk      *disk       // nil: no spool
+	settler   settler     // nil: what the store has taken, it has
 	unsettled []unsettled // oldest first
 
 	anew atomic.Bool // the sender is to connect again
