@@ -221,6 +221,27 @@ func TestDoctorFindsRulesThatLogToAnotherGroup(t *testing.T) {
 	doctor(t, ns, path).exits(0)
 }
 
+// TestDoctorFindsJoinedPackets: the firewall logs what an interface has joined as one packet, which no flow can tell.
+func TestDoctorFindsJoinedPackets(t *testing.T) {
+	nstest.Need(t, "veth", "tool:ethtool")
+	ns, path, out := healthy(t)
+	nstest.Veth(t, ns, nstest.New(t), "joins", "", "other", "")
+	write(t, path, fmt.Sprintf(`
+stack = ["log:NFLOG,base:BASE,flow:FLOW,file:PRINT", "other:NFLOG,base:BASE,n:NULL"]
+[log]
+group = 7
+[other]
+group = 8
+[file]
+file = %q
+`, out))
+	ns.Run(t, "ethtool -K joins gro on")
+	doctor(t, ns, path).finds("flow:FLOW: joins: packets may be joined (GRO) or not cut yet (TSO, GSO)",
+		"ethtool -K INTERFACE gro off tso off gso off")
+	ns.Run(t, "ethtool -K joins gro off tso off gso off")
+	doctor(t, ns, path).exits(0)
+}
+
 func TestDoctorFindsAHostWithoutAnAddress(t *testing.T) {
 	ns, path, out := healthy(t)
 	write(t, path, fmt.Sprintf(doctorConf, "collector.invalid", out))

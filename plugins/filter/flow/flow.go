@@ -51,6 +51,8 @@ type flow struct {
 	keepIdleBelow            int
 	inputIfindex             uint32
 
+	namespaces []string // whose packets the firewall logs
+
 	dealt *timeline // of the stack whose copies are being bound
 }
 
@@ -60,6 +62,7 @@ var (
 	_ engine.Timed     = (*flow)(nil)
 	_ engine.Counting  = (*flow)(nil)
 	_ engine.Sharder   = (*flow)(nil)
+	_ engine.Doctored  = (*flow)(nil)
 )
 
 // keyFields are what the key setting may name.
@@ -113,6 +116,7 @@ func (f *flow) fields() []string {
 }
 
 func (f *flow) Bind(p *engine.Binder) engine.Stage {
+	f.logged(p.Stack())
 	s := &stage{}
 	s.in = f.inputs(p, s.hopsWanted)
 	s.front = f.front(p, s.linkWanted)

@@ -6,13 +6,12 @@ package pcap
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/doctor"
 	"ulogd/plugins/input/netlink/netns"
 )
 
@@ -67,49 +66,20 @@ func (in *input) doctorFollow(d *engine.DoctorReport, why string) {
 }
 
 func (in *input) doctorInterface(name string, d *engine.DoctorReport) error {
-	var joined []string
 	err := netns.Do(in.place.Path, func() error {
 		f, err := find(name)
 		if err == nil && in.apart && (f.cooked() || !segmentsTold()) {
-			joined = joining(name)
+			names := []string{name}
+			if name == anyInterface {
+				names = doctor.Interfaces()
+			}
+			doctor.Joined(d, names, "ethtool -K INTERFACE gro off tso off gso off, or capture from interfaces with Ethernet "+
+				"headers by their names, on Linux 6.2 or later")
 		}
 		return err
 	})
-	if len(joined) > 0 {
-		list := strings.Join(joined, ", ")
-		d.Find(fmt.Sprintf("%s: packets may be joined (GRO) or not cut yet (TSO, GSO) when they are captured, and the "+
-			"kernel does not tell of how many each is", list),
-			"packets of flows are counted too low, and octets without their headers",
-			"ethtool -K INTERFACE gro off tso off gso off, or capture from interfaces with Ethernet headers by their names, "+
-				"on Linux 6.2 or later")
-	}
 	if in.place.Wait && (errors.Is(err, unix.ENODEV) || netns.IsMissing(err)) {
 		return nil
 	}
 	return err
-}
-
-// joining lists the interfaces of a name, which may stand for all, that join or do not cut packets.
-func joining(name string) (names []string) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer unix.Close(fd)
-	all := []string{name}
-	if name == anyInterface {
-		all = nil
-		list, _ := net.Interfaces()
-		for _, i := range list {
-			if i.Flags&net.FlagUp != 0 && i.Flags&net.FlagLoopback == 0 {
-				all = append(all, i.Name)
-			}
-		}
-	}
-	for _, name := range all {
-		if joins(fd, name) {
-			names = append(names, name)
-		}
-	}
-	return names
 }

@@ -6,7 +6,6 @@ package pcap
 import (
 	"encoding/binary"
 	"fmt"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,23 +65,4 @@ func atLeast(release string, major, minor int) bool {
 	var a, b int
 	n, _ := fmt.Sscanf(release, "%d.%d", &a, &b)
 	return n == 2 && (a > major || a == major && b >= minor)
-}
-
-// joins reports whether an interface gives packets that were joined or are to be cut, as its
-// features say (linux/ethtool.h).
-func joins(fd int, name string) bool {
-	for _, ask := range []uint32{unix.ETHTOOL_GGRO, unix.ETHTOOL_GTSO, unix.ETHTOOL_GGSO} {
-		value := struct{ cmd, data uint32 }{cmd: ask}
-		request := struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte
-		}{data: unsafe.Pointer(&value)}
-		copy(request.name[:unix.IFNAMSIZ-1], name)
-		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
-		if errno == 0 && value.data != 0 {
-			return true
-		}
-	}
-	return false
 }
