@@ -109,16 +109,20 @@ func (s *files) add(rows *store.Rows) error {
 		if !ok {
 			at = engine.Time(now.UnixNano())
 		}
-		f := s.file(sh, int64(at)/int64(time.Hour), now)
-		if f.rows.len() == 0 {
-			f.since = s.sends
-		}
-		f.rows.add(sh.row, int64(at))
-		if f.waiting == 0 && f.rows.full(s.groupRows) {
-			s.grown(sh, f)
-		}
+		s.take(sh, s.file(sh, int64(at)/int64(time.Hour), now), sh.row, int64(at))
 	}
 	return nil
+}
+
+// take adds a row to a file.
+func (s *files) take(sh *shape, f *file, row []store.Value, at int64) {
+	if f.rows.len() == 0 {
+		f.since = s.sends
+	}
+	f.rows.add(row, at)
+	if f.waiting == 0 && f.rows.full(s.groupRows) {
+		s.grown(sh, f)
+	}
 }
 
 // grown writes a row group that is full. What finds no room waits, and so do the rows that come.

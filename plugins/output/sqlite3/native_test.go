@@ -6,10 +6,15 @@ package sqlite3_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
 
@@ -43,4 +48,62 @@ func TestNative(t *testing.T) {
 		"10.77.0.200|NULL|4294967295\nfd77::2|NULL|NULL\n")
 	same("SELECT count(*) FROM flows_last_hour;", "2\n")
 	same("SELECT count(*) FROM ulogd_batches;", "2\n")
+}
+
+// A file that is moved away or deleted is made anew; what comes then is in the new one.
+func TestMovedAway(t *testing.T) {
+	s, db := native(t)
+	st := s.Start(t)
+	st.Send(flows...)
+	st.Eventually("write", func() bool { return st.Stats().Out == 2 })
+	for _, name := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(db+name, db+".old"+name); err != nil {
+			t.Error(err)
+		}
+	}
+	st.Send(flows[0])
+	st.End()
+	for file, want := range map[string]string{db + ".old": "2\n", db: "1\n"} {
+		if got := shell(t, file, "SELECT count(*) FROM flows;"); got != want {
+			t.Errorf("%s has %s rows, want %s", file, got, want)
+		}
+	}
+	if !st.Log.Has("has been moved away or deleted") {
+		t.Errorf("the log does not say so:\n%s", st.Log)
+	}
+}
+
+// While the disk is full rows wait; once there is room all of them are there, once.
+func TestFullDisk(t *testing.T) {
+	nstest.Need(t, "root")
+	s, db := native(t)
+	dir := filepath.Dir(db)
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=512k"); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	st := s.Start(t)
+	const n = 20000
+	for i := range n {
+		st.Send(flows[0].With("orig.raw.pktlen", fmt.Sprint(i)))
+	}
+	st.Eventually("say so", func() bool { return st.Log.Has("disk is full") })
+	if err := unix.Mount("none", dir, "", unix.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+	st.End()
+	got := shell(t, db, "SELECT count(*), count(DISTINCT orig_raw_pktlen) FROM flows;")
+	if want := fmt.Sprintf("%d|%d\n", n, n); got != want {
+		t.Errorf("rows and different ones: %s, want %s", got, want)
+	}
+}
+
+// Rows wait for somebody who has the file for himself, also in tables of the output's own.
+func TestNativeLocked(t *testing.T) {
+	s, db := native(t, "columns=orig.l4.sport")
+	s.Run(t)
+	locked(t, s, db)
+	if got := shell(t, db, "SELECT orig_l4_sport FROM flows ORDER BY 1;"); got != "NULL\n45001\n45001\n" {
+		t.Errorf("got %q", got)
+	}
 }

@@ -121,6 +121,15 @@ func TestConstraint(t *testing.T) {
 // A file that somebody else has locked is waited for.
 func TestLocked(t *testing.T) {
 	s, db := setup(t, "create table t (orig_l4_sport INT);")
+	locked(t, s, db)
+	if got := shell(t, db, "select * from t;"); got != "45001\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// locked sends a record while another process has the file for itself.
+func locked(t *testing.T, s stacktest.Setup, db string) {
+	t.Helper()
 	c := exec.Command("sqlite3", db)
 	in, err := c.StdinPipe()
 	if err != nil {
@@ -142,7 +151,4 @@ func TestLocked(t *testing.T) {
 	c.Process.Kill()
 	c.Wait()
 	st.End()
-	if got := shell(t, db, "select * from t;"); got != "45001\n" {
-		t.Errorf("got %q", got)
-	}
 }

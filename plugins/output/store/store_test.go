@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -103,7 +105,23 @@ func take(rows *store.Rows) (answers bool, err error) {
 	return there.last == 0 || len(there.rows) < there.last, nil
 }
 
+// holder is an output whose store has rows in memory at first, and counts them itself.
+type holder struct {
+	output
+	settled atomic.Int64
+}
+
+func (h *holder) Bind(p *engine.Binder) engine.Stage { return h.BindStore(p, h, store.All(p)) }
+
+func (h *holder) Settled() int { return int(h.settled.Load()) }
+
+var holding *holder
+
 func init() {
+	engine.Register(engine.Plugin{Name: "TESTHOLDER", Doc: "A test's.", Output: func() engine.Output {
+		holding = &holder{}
+		return holding
+	}})
 	engine.Register(engine.Plugin{Name: "TESTSTORE", Doc: "A test's.", Output: func() engine.Output { return &output{} }})
 }
 
@@ -263,6 +281,35 @@ func TestKilled(t *testing.T) {
 	s.Options["spool"] = after
 	s.Start(t).End()
 	check(t, want[:max(there.fresh+int(spooled), min(len(there.rows), len(want)))])
+}
+
+// What a store has only in memory stays in the spool until it is where a death of the daemon does not reach it.
+func TestSettled(t *testing.T) {
+	dir := t.TempDir()
+	s := setup("buffer=1MiB", "spool="+dir, "spool_max=8MiB")
+	s.Output = "TESTHOLDER"
+	there.down = true
+	st := s.Start(t)
+	recs, _ := numbered(s, 0, 120000) // 3.4 MB
+	for c := range slices.Chunk(recs, 6000) {
+		st.Send(c...)
+	}
+	st.Eventually("spool many", func() bool { return counter(st, "spooled") > 60000 })
+	there.set(func() { there.down = false })
+	st.Eventually("take all", func() bool { there.mu.Lock(); defer there.mu.Unlock(); return len(there.rows) == 120000 })
+	segments := func() int {
+		list, _ := filepath.Glob(dir + "/rows/*.spool")
+		return len(list)
+	}
+	all := segments()
+	if all < 3 {
+		t.Errorf("%d segments are left while nothing has settled", all)
+	}
+	holding.settled.Store(counter(st, "batches") - 1)
+	st.Eventually("let go of some", func() bool { n := segments(); return 0 < n && n < all })
+	holding.settled.Store(1000)
+	st.Eventually("let go of the others", func() bool { return segments() == 0 })
+	st.End()
 }
 
 // Where a spool finds no room for all of a batch, the rest waits.
