@@ -126,6 +126,7 @@ func (s *stage) Consume(b *engine.Batch) {
 		s.wait(b, s.rows[s.n], at)
 	}
 	c.pass(at[b.Rows()[b.Len()-1]].clock)
+	s.expire(c.clock, false) // what was held came before the flows' ends that are found now
 	c.sweep()
 	c.settle()
 }
