@@ -166,8 +166,9 @@ func (p *process) confine() error {
 		return p.unconfined(err)
 	}
 	p.sandbox = &sandbox{kept}
-	p.inform("sandbox: programs are refused, and files but these", "read", kept.where(ll.AccessFSReadFile),
-		"write", kept.where(ll.AccessFSWriteFile), "landlock", version)
+	p.inform("sandbox: programs are refused, and all files but those of the stacks", "landlock", version)
+	p.log.Info("sandbox: what may be opened", "read", kept.where(ll.AccessFSReadFile), "write",
+		kept.where(ll.AccessFSWriteFile))
 	return nil
 }
 
