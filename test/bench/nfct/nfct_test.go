@@ -49,7 +49,7 @@ func BenchmarkNFCT(b *testing.B) {
 		name       string
 		hash, mask int
 		limit      float64
-	}{{"stateless", 0, 4, 0.5}, {"hash", 1, 5, 0.6}} {
+	}{{"stateless", 0, 4, 1.0 / 3}, {"hash", 1, 5, 0.6}} {
 		b.Run(mode.name, func(b *testing.B) {
 			options := fmt.Sprintf(common, mode.hash, mode.mask)
 			var mine, other []float64

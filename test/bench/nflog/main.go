@@ -1,7 +1,8 @@
 // Command nflog measures what a logged packet costs ulogd2 and this daemon, by turns on the same
 // machine: a flood of UDP packets goes by a cable into a namespace where a rule logs it, and NFLOG,
 // BASE, IFINDEX, IP2STR, PRINTPKT and LOGEMU write each as a line. It fails if this daemon takes
-// more than a fifth of ulogd2's CPU time, or loses a packet.
+// more than a fifth of ulogd2's CPU time where the kernel hands over each packet alone, a tenth where
+// it hands over 64, or if it loses one.
 //
 // It needs root, nft and ulogd2.
 package main
@@ -13,8 +14,8 @@ import (
 	"path/filepath"
 )
 
-// goal is the largest part of ulogd2's time that this daemon may take.
-const goal = 0.2
+// goals are the largest parts of ulogd2's time that this daemon may take, by the queue's threshold.
+var goals = map[int]float64{1: 0.2, 64: 0.1}
 
 func main() {
 	packets := flag.Int("packets", 1_000_000, "packets of each flood")
@@ -60,8 +61,8 @@ func run(packets, rounds int) error {
 			}
 		}
 		part := mine.cost() / theirs.cost()
-		fmt.Printf("threshold %d: %.3f of ulogd2's CPU time a packet, goal %.1f; ulogd2 lost %.0f %%\n", threshold, part, goal, 100-100*float64(theirs.logged)/float64(theirs.sent))
-		missed = missed || part > goal
+		fmt.Printf("threshold %d: %.3f of ulogd2's CPU time a packet, goal %.1f; ulogd2 lost %.0f %%\n", threshold, part, goals[threshold], 100-100*float64(theirs.logged)/float64(theirs.sent))
+		missed = missed || part > goals[threshold]
 	}
 	if missed {
 		return fmt.Errorf("a figure was missed")
