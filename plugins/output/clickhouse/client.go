@@ -5,7 +5,6 @@ package clickhouse
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,13 +30,9 @@ func (o *clickhouse) newClient() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{}
-	if o.ca != "" {
-		roots, err := dial.Roots(o.ca)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-		config.RootCAs = roots
+	config, err := dial.TLS(o.ca, "", "")
+	if err != nil {
+		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig, transport.ResponseHeaderTimeout = config, time.Minute

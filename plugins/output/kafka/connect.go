@@ -4,8 +4,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
 	"strings"
 	"time"
 
@@ -68,7 +66,7 @@ func (o *kafka) clientOptions() ([]kgo.Opt, error) {
 		options = append(options, kgo.DisableIdempotentWrite())
 	}
 	if o.tls {
-		config, err := o.tlsConfig()
+		config, err := dial.TLS(o.ca, o.cert, o.certKey)
 		if err != nil {
 			return nil, err
 		}
@@ -92,23 +90,4 @@ func mechanism(name, user, pass string) sasl.Mechanism {
 		return scram.Auth{User: user, Pass: pass}.AsSha256Mechanism()
 	}
 	return scram.Auth{User: user, Pass: pass}.AsSha512Mechanism()
-}
-
-func (o *kafka) tlsConfig() (*tls.Config, error) {
-	config := &tls.Config{}
-	if o.ca != "" {
-		roots, err := dial.Roots(o.ca)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-		config.RootCAs = roots
-	}
-	if o.cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, o.certKey)
-		if err != nil {
-			return nil, fmt.Errorf("cert: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
 }

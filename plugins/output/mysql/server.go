@@ -4,7 +4,6 @@ package mysql
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -88,17 +87,12 @@ func (s *server) config() (_ *driver.Config, err error) {
 
 // verified checks the server's certificate.
 func (s *server) verified() (*tls.Config, error) {
-	c := &tls.Config{ServerName: s.name, MinVersion: tls.VersionTLS12}
-	if c.ServerName == "" {
+	c, err := dial.TLS(s.ca, "", "")
+	if err != nil {
+		return nil, err
+	}
+	if c.ServerName = s.name; c.ServerName == "" {
 		c.ServerName = s.host
 	}
-	if s.ca == "" {
-		return c, nil
-	}
-	roots, err := dial.Roots(s.ca)
-	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	c.RootCAs = roots
 	return c, nil
 }

@@ -27,18 +27,14 @@ type Identity struct {
 
 // load makes a configuration for a session with a host.
 func (id Identity) load(host string) (*tls.Config, error) {
-	own, err := tls.LoadX509KeyPair(id.Certificate, id.Key)
+	c, err := dial.TLS(id.Authorities, id.Certificate, id.Key)
 	if err != nil {
-		return nil, fmt.Errorf("read tls_cert %s and tls_key %s: %w", id.Certificate, id.Key, err)
+		return nil, err
 	}
-	roots, err := dial.Roots(id.Authorities)
-	if err != nil {
-		return nil, fmt.Errorf("read tls_ca: %w", err)
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}, RootCAs: roots, ServerName: host}
+	c.ServerName = host
 	if len(id.PeerNames) > 0 {
 		c.InsecureSkipVerify = true // of the host's name alone: VerifyConnection checks the chain and the names asked for
-		c.VerifyConnection = func(s tls.ConnectionState) error { return verify(s.PeerCertificates, roots, id.PeerNames) }
+		c.VerifyConnection = func(s tls.ConnectionState) error { return verify(s.PeerCertificates, c.RootCAs, id.PeerNames) }
 	}
 	return c, nil
 }

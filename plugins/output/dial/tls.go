@@ -1,0 +1,34 @@
+// Whom an output trusts, and what it shows of itself.
+
+package dial
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+)
+
+// TLS reads files in PEM: of those who may sign the other side's certificate, "" is whom the system
+// trusts; and of the certificate that is shown, with its key, "" is none.
+func TLS(authorities, certificate, key string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if authorities != "" {
+		text, err := os.ReadFile(authorities)
+		if err != nil {
+			return nil, fmt.Errorf("whom to trust: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("whom to trust: %s holds no certificate in PEM", authorities)
+		}
+	}
+	if certificate != "" {
+		own, err := tls.LoadX509KeyPair(certificate, key)
+		if err != nil {
+			return nil, fmt.Errorf("read the certificate %s with the key %s: %w", certificate, key, err)
+		}
+		c.Certificates = []tls.Certificate{own}
+	}
+	return c, nil
+}
