@@ -123,3 +123,16 @@ func TestNothingIsTakenForMarkup(t *testing.T) {
 		t.Errorf("%d files are embedded", len(files))
 	}
 }
+
+// TestLossesAreOfWhatIsCounted: an output that makes two records of one and loses both loses all, not twice as many as
+// there are.
+func TestLossesAreOfWhatIsCounted(t *testing.T) {
+	x := engine.Snapshot{Kind: engine.OutputKind.String(), In: 100, Made: 100, Dropped: 200}
+	if s := sampleOf(&x); s.records != 200 || s.lost != 200 {
+		t.Errorf("%+v", s)
+	}
+	x = engine.Snapshot{Kind: engine.FilterKind.String(), In: 100, Made: 7, Absorbed: 90, Dropped: 10}
+	if s := sampleOf(&x); s.records != 100 || s.lost != 10 { // what FLOW makes, it makes of what went in
+		t.Errorf("%+v", s)
+	}
+}

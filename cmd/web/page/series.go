@@ -70,11 +70,12 @@ func (s *series) add(now time.Time, all []engine.Snapshot) {
 	s.next = (s.next + 1) % samples
 }
 
-// sampleOf sums up what an instance has counted: octets are those that it says it has written.
+// sampleOf sums up what an instance has counted: octets are those that it says it has written. Records are those that
+// went in; of an output with those that it made, such as one for each direction, since it is these that it loses.
 func sampleOf(x *engine.Snapshot) sample {
 	s := sample{records: x.In, out: x.Out, lost: x.Dropped + x.Lost}
-	if x.Kind == engine.InputKind.String() {
-		s.records = x.Made
+	if x.Kind != engine.FilterKind.String() {
+		s.records += x.Made
 	}
 	for _, r := range x.Counters {
 		if strings.HasSuffix(r.Name, "_octets") {

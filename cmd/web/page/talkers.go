@@ -14,7 +14,7 @@ import (
 )
 
 // meterShare is the part of a processor that looks at what flows have gained take: one in so many.
-const meterShare = 160
+const meterShare = 200
 
 // talkersTime is how long who looks on may take to take an answer.
 const talkersTime = 10 * time.Second

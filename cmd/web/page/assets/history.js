@@ -32,7 +32,7 @@ export class History {
 		state.instances.forEach((x, i) => {
 			const octetsOf = (x.counters || []).filter((c) => c.name.endsWith("_octets")).reduce((n, c) => n + c.value, 0);
 			const r = this.rows[i];
-			r.records.push(x.kind === "input" ? x.made : x.in);
+			r.records.push(x.kind === "filter" ? x.in : x.in + x.made);
 			r.out.push(x.out);
 			r.lost.push(x.dropped + x.lost);
 			r.octets.push(octetsOf);

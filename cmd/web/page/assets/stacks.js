@@ -110,7 +110,8 @@ export class Stacks {
 
 	draw(inst, i, old, seconds) {
 		this.rates = this.rates || [];
-		const did = (x) => (x.kind === "output" ? x.in : x.out);
+		// An output may make more records of one, such as one for each direction, and loses those.
+		const did = (x) => (x.kind === "output" ? x.in + x.made : x.out);
 		const rate = old && seconds > 0 ? Math.max(0, (did(inst) - did(old)) / seconds) : 0;
 		this.rates[i] = rate;
 		const bad = (inst.dropped || 0) + (inst.lost || 0);
