@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,13 +214,18 @@ func typed(v conf.Value, as value.Kind) conf.Value {
 	return v
 }
 
-// replay is -r: the flows of a capture as a table.
+// replay is -r: the flows of a capture as a table, by their start. Those of a pipe, which may go on for long, come as
+// they end.
 func replay(o *options, stderr io.Writer) int {
+	table := []string{"PRINT", "format=table"}
+	if info, err := os.Stat(o.read); o.read != "-" && (err != nil || info.Mode().IsRegular()) {
+		table = append(table, "sort=start")
+	}
 	o.adhoc = &adhoc{file: fileOf([]stage{
 		{[]string{"PCAP", "file=" + o.read}},
 		{[]string{"BASE"}},
 		{[]string{"FLOW", "biflow=true"}},
-		{[]string{"PRINT", "format=table"}},
+		{table},
 	})}
 	return daemon(o, stderr)
 }

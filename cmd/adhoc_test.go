@@ -4,12 +4,16 @@ package cmd_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	. "ulogd/test/packettest"
 )
 
 const example = "../plugins/input/pcap/testdata/example.pcap"
@@ -36,6 +40,49 @@ func TestReplay(t *testing.T) {
 	ulogd(t, "-v", "-r", example).exits(0).says("<3>", "summary id=pcap1")
 	ulogd(t, "-r", "/nowhere.pcap").exits(1).says("/nowhere.pcap", "no such file")
 	ulogd(t, "-r", file(t, "x.pcap", "no capture")).exits(1)
+}
+
+// TestReplayByStart: a file's flows are in one order, by their start, whenever they ended, and for any number of them; a
+// pipe's come as they end.
+func TestReplayByStart(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	var packets []Packet
+	const flows = 1500
+	for i := range flows {
+		begin := time.Unix(1_700_000_000, int64(i)*50_000_000)
+		data := Build(Ethernet{}, IPv4{}, UDP{Src: uint16(i), Dst: 53}, Zeros(30))
+		packets = append(packets, Packet{Time: begin, Data: data})
+		if i%2 == 0 { // it ends ten seconds after its neighbours
+			packets = append(packets, Packet{Time: begin.Add(10 * time.Second), Data: data})
+		}
+	}
+	slices.SortStableFunc(packets, func(a, b Packet) int { return a.Time.Compare(b.Time) })
+	var b strings.Builder
+	if err := WritePcap(&b, LinkEthernet, Pcap{}, packets); err != nil {
+		t.Fatal(err)
+	}
+	path := file(t, "flows.pcap", b.String())
+	printed := func(r result) []string {
+		r.exits(0)
+		lines := strings.Split(strings.TrimSpace(r.stdout), "\n")[1:]
+		if len(lines) != flows {
+			t.Fatalf("%d lines", len(lines))
+		}
+		return lines
+	}
+	lines := printed(ulogd(t, "-r", path))
+	if !slices.IsSorted(lines) { // they begin with the time
+		t.Error("flows are not in the order of their start")
+	}
+	pipe := exec.Command("sh", "-c", "cat "+path+" | "+binary+" -r -")
+	if piped := printed(finish(t, pipe)); slices.IsSorted(piped) {
+		t.Error("a pipe's flows wait for its end")
+	} else if slices.Sort(piped); !slices.Equal(piped, lines) {
+		t.Error("a pipe's flows are others than the file's")
+	}
+	ulogd(t, "run", "NFLOG group=7 | BASE | FLOW | PRINT sort=start").exits(1).
+		says("sort: start needs an input that ends")
+	ulogd(t, "run", "PCAP file="+path+" | BASE | PRINT sort=start").exits(1).says("sort: start needs flow.start")
 }
 
 func TestRun(t *testing.T) {

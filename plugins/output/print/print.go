@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/logfile"
 )
@@ -15,10 +16,13 @@ func init() {
 		Doc: `Prints a line per record: as a table for people, as name=value of every key, or as CSV.
 
 A table has aligned columns with a header, at most 120 columns wide: of flows when they began, how long they lasted,
-protocol, both ends, packets and octets, replies where they are counted, and why they ended, those that end together by their start; of packets the time,
+protocol, both ends, packets and octets, replies where they are counted, and why they ended; of packets the time,
 interfaces, protocol, both ends, length, TCP flags or ICMP type, and the rule's prefix; of counters their name, packets
 and octets. Times are local. A value that a record does not have is "-"; what has no room loses its middle. keys
 chooses other columns, which are as wide as they need. On a terminal it has colours, unless NO_COLOR is set.
+
+Flows come as they end, those that end together by their start. sort = "start" has all flows of a file by their start:
+they wait until the file's end, about 400,000 of them in 64 MiB; of more the earliest are printed before.
 
 With keys and CSV, times are UTC with microseconds, addresses in their usual form, text in quotes where it has blanks
 or control characters. Raw data is printed, in hexadecimal, only where the option keys names it.`,
@@ -36,19 +40,37 @@ type print struct {
 	file   logfile.File
 	keys   engine.Selection
 	format string
+	sort   string
 
-	last *stage // who wrote last: another one has columns of its own
+	waiting []*stage // whose records wait
+	last    *stage   // who wrote last: another one has columns of its own
 }
+
+// The optional part of the contract that it implements itself (engine/plugin.go).
+var _ engine.Flusher = (*print)(nil)
 
 func (p *print) Options(o *engine.Options) {
 	p.file.Declare(o, "/dev/stdout")
 	p.keys.Options(o)
 	o.Enum(&p.format, "format", "keys", []string{"table", "keys", "csv"},
 		"table: aligned columns for people; keys: name=value of each key; csv: values, with a first line of names")
+	o.Enum(&p.sort, "sort", asTheyEnd, []string{asTheyEnd, byTheirStart}, "order of flows: end: as they end; start: by "+
+		"flow.start, where the input is a file; they wait until its end, or until 64 MiB wait")
 }
 
 func (p *print) Bind(b *engine.Binder) engine.Stage {
-	s := &stage{print: p, Writer: p.Sink.Bind(b, &p.file), epoch: -1}
+	s := &stage{print: p, Writer: p.Sink.Bind(b, &p.file), epoch: -1, stats: b.Stats()}
+	if p.sort == byTheirStart {
+		s.start = binder{b}.field(key.FlowStart.Name())
+		switch {
+		case s.start == nil:
+			b.Problem("sort: start needs flow.start, which no plugin before it gives; put FLOW before it, or remove sort")
+		case !b.Stack().Patient:
+			b.Problem("sort: start needs an input that ends, such as a file; remove it")
+		}
+		s.waiting = &waiting{most: waitingMax}
+		p.waiting = append(p.waiting, s)
+	}
 	if p.format == "table" && len(p.keys.Keys) == 0 {
 		if s.lines = usual(b, p.file.Path); s.lines != nil {
 			s.order = byStart(b)
@@ -88,6 +110,10 @@ type stage struct {
 	epoch int
 	order func(b *engine.Batch, x, y engine.Row) int // of a table; nil: as the records come
 	rows  []engine.Row
+
+	waiting *waiting // records that are printed by their start; nil: they do not wait
+	start   *engine.Field
+	stats   *engine.Stats
 }
 
 // inOrder returns the rows of a batch. Flows that end together come in no order of their own: a table has them by their
@@ -102,13 +128,23 @@ func (s *stage) inOrder(b *engine.Batch) []engine.Row {
 }
 
 func (s *stage) Consume(b *engine.Batch) {
+	if s.waiting != nil {
+		s.wait(b)
+		return
+	}
 	buf := s.Begin()
 	for _, r := range s.inOrder(b) {
-		if epoch := s.Epoch(); s.last != s || epoch != s.epoch {
-			s.last, s.epoch = s, epoch
-			buf = s.lines.head(buf)
-		}
+		buf = s.above(buf)
 		buf = s.End(append(s.lines.line(buf, b, r), '\n'))
 	}
 	s.Commit(buf)
+}
+
+// above appends what stands above records, where it does not stand there yet.
+func (s *stage) above(buf []byte) []byte {
+	if epoch := s.Epoch(); s.last != s || epoch != s.epoch {
+		s.last, s.epoch = s, epoch
+		buf = s.lines.head(buf)
+	}
+	return buf
 }
