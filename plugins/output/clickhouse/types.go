@@ -34,6 +34,9 @@ type columnType struct {
 	divisor  int64
 }
 
+// maxFixed is the widest FixedString that rows fill: no key has as much, and each row takes all of it.
+const maxFixed = 1024
+
 // parseType reads a type as system.columns names it. It reports whether rows can fill it.
 func parseType(s string) (t columnType, ok bool) {
 	for {
@@ -48,7 +51,7 @@ func parseType(s string) (t columnType, ok bool) {
 	if in, has := inside(s, "FixedString("); has {
 		n, err := strconv.Atoi(in)
 		t.kind, t.width = fixed, n
-		return t, err == nil && n > 0
+		return t, err == nil && 0 < n && n <= maxFixed
 	}
 	if in, has := inside(s, "DateTime64("); has {
 		digits, _, _ := strings.Cut(in, ",")

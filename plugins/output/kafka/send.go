@@ -27,18 +27,20 @@ type conn struct {
 // progress is what the cluster has taken of the batch that is being sent, whole or in pieces.
 type progress struct {
 	batch store.ID
-	taken []bool // by the row's place in the batch
+	first int    // the row that came first: what is read from a spool may lack those before it
+	taken []bool // of that row and those behind it
 }
 
 // of returns the progress of rows, a place for each.
 func (p *progress) of(r *store.Rows) []bool {
-	if p.batch != r.Batch {
-		p.batch, p.taken = r.Batch, nil
+	if p.batch != r.Batch || r.First < p.first {
+		p.batch, p.first, p.taken = r.Batch, r.First, nil
 	}
-	for len(p.taken) < r.First+r.Len() {
+	from := r.First - p.first
+	for len(p.taken) < from+r.Len() {
 		p.taken = append(p.taken, false)
 	}
-	return p.taken[r.First : r.First+r.Len()]
+	return p.taken[from : from+r.Len()]
 }
 
 // errAway is why messages are sent again on a new connection.

@@ -103,7 +103,7 @@ func parseContext(p []byte) (id ID, first int, s *Shape, ok bool) {
 	p = p[copy(id[:], p):]
 	number := func() (v int) {
 		n, m := binary.Uvarint(p)
-		if ok = m > 0 && n < 1<<31; !ok {
+		if ok = m > 0 && n < 1<<30; !ok { // sums of such numbers fit an int of any machine
 			return 0
 		}
 		p = p[m:]
