@@ -53,7 +53,8 @@ func convertCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "convert",
 		Short: "print a ulogd.conf as TOML",
-		Long: `convert prints a ulogd.conf as TOML: the same stacks with the same settings, comments left out. It says which of the stacks
+		Long: `convert prints a ulogd.conf as TOML: the same stacks with the same settings, comments left out. Passwords
+are not shown: where one was, the section names the file that it is to be put into. convert says which of the stacks
 are refused, which in TOML would keep the others from running, too; the exit code is 1 then.`,
 		Example: "  ulogd convert /etc/ulogd.conf > /etc/ulogd.toml\n  ulogd convert -c /etc/ulogd.conf",
 	}
@@ -78,7 +79,11 @@ func convert(o *options, stdout, stderr io.Writer) int {
 	if len(problems.Errors()) > 0 {
 		return exitError
 	}
-	stdout.Write(file.TOML(stacks.KindOf(file, &engine.Default)))
+	shown, hidden := file.WithoutSecrets()
+	for _, p := range hidden {
+		fmt.Fprintln(stderr, describe(p))
+	}
+	stdout.Write(shown.TOML(stacks.KindOf(file, &engine.Default)))
 	_, refused := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
 	for _, p := range refused {
 		fmt.Fprintln(stderr, describe(p))

@@ -175,7 +175,11 @@ func (r *ulogdReader) warnOfRest(section, key string, value word, rest string, p
 	if rest == "" || rest[0] == '#' || rest[0] == ';' {
 		return
 	}
-	text := fmt.Sprintf("ends before %s, which has no effect; put the whole value in quotes", quote(rest))
+	shown := quote(rest)
+	if secret(key) {
+		shown = fmt.Sprintf("its last %d octets", len(rest))
+	}
+	text := fmt.Sprintf("ends before %s, which has no effect; put the whole value in quotes", shown)
 	if stack {
 		text = fmt.Sprintf("ends at the blank before %s; remove the blanks or put the whole stack in quotes", quote(rest))
 	}

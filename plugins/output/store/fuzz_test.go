@@ -13,9 +13,15 @@ import (
 // as it is written.
 func FuzzStored(f *testing.F) {
 	shape := &Shape{Keys: []Key{
-		{"oob.family", engine.Uint8Type}, {"orig.ip.saddr", engine.AddrType}, {"ct.helper", engine.StringType},
-		{"flow.start", engine.TimeType}, {"ct.labels", engine.LabelType}, {"orig.mac.saddr", engine.MACType},
-		{"tcp.syn", engine.BoolType}, {"n", engine.Int16Type}, {"raw", engine.RawType},
+		{"oob.family", engine.Uint8Type},
+		{"orig.ip.saddr", engine.AddrType},
+		{"ct.helper", engine.StringType},
+		{"flow.start", engine.TimeType},
+		{"ct.labels", engine.LabelType},
+		{"orig.mac.saddr", engine.MACType},
+		{"tcp.syn", engine.BoolType},
+		{"n", engine.Int16Type},
+		{"raw", engine.RawType},
 	}}
 	rows := []byte("\x03\x00\x02\x04\x0a\x00\x00\x01") // a family and an address
 	seed := &Rows{Shape: shape, First: 7, data: rows, ends: []int{len(rows)}}
