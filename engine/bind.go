@@ -30,25 +30,30 @@ type problem struct {
 
 // Need binds a key that the plugin cannot do without. If no plugin before gives it, the stack does
 // not fit and is refused.
-func Need[T any](p *Binder, k Key[T]) Col[T] {
-	p.note(&p.manual().Needs, k.info)
-	if c := find[T](p, k.info); c != nil {
-		return Col[T]{c}
+func Need[T any](p *Binder, k Key[T]) Col[T] { return Col[T]{p.need(k.info, newColumn[T])} }
+
+// need is Need for a column of any type. What is the same for all types is compiled once.
+func (p *Binder) need(k *KeyInfo, made func(*KeyInfo) *column) *column {
+	p.note(&p.manual().Needs, k)
+	if c := p.find(k, made); c != nil {
+		return c
 	}
 	if p.describe == nil {
-		text := fmt.Sprintf("%s needs %s, which no plugin before it gives", p.inst, k.info.Name)
-		p.problems = append(p.problems, problem{text, k.info.Name})
+		text := fmt.Sprintf("%s needs %s, which no plugin before it gives", p.inst, k.Name)
+		p.problems = append(p.problems, problem{text, k.Name})
 	}
-	return missing[T](p, k.info)
+	return p.missing(made(k))
 }
 
 // Want binds a key that the plugin uses where it is there. If nobody gives it, no row has it.
-func Want[T any](p *Binder, k Key[T]) Col[T] {
-	p.note(&p.manual().Wants, k.info)
-	if c := find[T](p, k.info); c != nil {
-		return Col[T]{c}
+func Want[T any](p *Binder, k Key[T]) Col[T] { return Col[T]{p.want(k.info, newColumn[T])} }
+
+func (p *Binder) want(k *KeyInfo, made func(*KeyInfo) *column) *column {
+	p.note(&p.manual().Wants, k)
+	if c := p.find(k, made); c != nil {
+		return c
 	}
-	return missing[T](p, k.info)
+	return p.missing(made(k))
 }
 
 // WantIf is Want for a key that the plugin uses only for what others may not want of it. needed is
@@ -60,22 +65,25 @@ func WantIf[T any](p *Binder, k Key[T], needed func() bool) Col[T] {
 }
 
 // Give binds a key that the plugin fills for the rows that have the group.
-func Give[T any](p *Binder, g Group, k Key[T]) Col[T] { return give[T](p, g, k.info, false) }
+func Give[T any](p *Binder, g Group, k Key[T]) Col[T] {
+	return Col[T]{p.give(newColumn[T](k.info), g, false)}
+}
 
 // GiveExtra is Give for a key that ulogd2's plugin of the same name lacks. Outputs that print every
 // key leave it out unless asked.
-func GiveExtra[T any](p *Binder, g Group, k Key[T]) Col[T] { return give[T](p, g, k.info, true) }
+func GiveExtra[T any](p *Binder, g Group, k Key[T]) Col[T] {
+	return Col[T]{p.give(newColumn[T](k.info), g, true)}
+}
 
-func give[T any](p *Binder, g Group, k *KeyInfo, extra bool) Col[T] {
-	p.note(&p.manual().Gives, k)
-	c := newColumn[T](k)
+func (p *Binder) give(c *column, g Group, extra bool) *column {
+	p.note(&p.manual().Gives, c.key)
 	c.giver, c.extra, c.group = p.inst.String(), extra, g.g
 	if g.g != nil {
 		g.g.cols = append(g.g.cols, c)
 	}
 	p.seg.cols = append(p.seg.cols, c)
 	p.chain.given = append(p.chain.given, c)
-	return Col[T]{c}
+	return c
 }
 
 // Group makes a group of keys that come and go together.
@@ -192,7 +200,7 @@ func (p *Binder) nearest(name string) *column {
 
 // find returns the column of the nearest plugin that gives the key, through a conversion if its
 // type is another one.
-func find[T any](p *Binder, k *KeyInfo) *column {
+func (p *Binder) find(k *KeyInfo, made func(*KeyInfo) *column) *column {
 	c := p.nearest(k.Name)
 	if c == nil {
 		return nil
@@ -206,7 +214,7 @@ func find[T any](p *Binder, k *KeyInfo) *column {
 		p.problems = append(p.problems, problem{text: text})
 		return nil
 	}
-	to := newColumn[T](k)
+	to := made(k)
 	to.giver, to.group, to.inner = c.giver, c.group, true
 	p.read(to)
 	p.seg.cols = append(p.seg.cols, to)
@@ -224,10 +232,10 @@ func (p *Binder) read(c *column) {
 	p.step.reads = append(p.step.reads, c)
 }
 
-func missing[T any](p *Binder, k *KeyInfo) Col[T] {
-	c := newColumn[T](k)
+// missing adds a column that nobody fills.
+func (p *Binder) missing(c *column) *column {
 	p.seg.cols = append(p.seg.cols, c)
-	return Col[T]{c}
+	return c
 }
 
 func (p *Binder) manual() *Manual {

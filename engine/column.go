@@ -85,6 +85,10 @@ func (c Col[T]) Key() *KeyInfo { return c.c.key }
 // Given reports whether anybody gives the key.
 func (c Col[T]) Given() bool { return c.c.group != nil }
 
+// newColumn makes a column. It stands once for each type, and not in each that binds a key: that would be a hundredth of
+// a router's whole program.
+//
+//go:noinline
 func newColumn[T any](k *KeyInfo) *column {
 	c := &column{key: k, make: func() any { return new([BatchSize]T) }}
 	c.poison = func(col any) {

@@ -85,13 +85,16 @@ type Key[T any] struct{ info *KeyInfo }
 
 // NewKey makes a key. Keys that are known to several plugins stand in engine/key; a plugin may make
 // its own.
-func NewKey[T any](k KeyInfo) Key[T] {
-	k.Type = typeOf[T]()
+func NewKey[T any](k KeyInfo) Key[T] { return Key[T]{newKey(&k, typeOf(*new(T)))} }
+
+// newKey is what is the same for all types.
+func newKey(k *KeyInfo, t Type) *KeyInfo {
+	k.Type = t
 	k.describe()
 	if k.Name == "" {
 		panic("engine: a key needs a name")
 	}
-	return Key[T]{&k}
+	return k
 }
 
 // Info tells what is known of the key.
@@ -100,9 +103,8 @@ func (k Key[T]) Info() *KeyInfo { return k.info }
 // Name returns the key's name.
 func (k Key[T]) Name() string { return k.info.Name }
 
-func typeOf[T any]() Type {
-	var zero T
-	switch any(zero).(type) {
+func typeOf(zero any) Type {
+	switch zero.(type) {
 	case bool:
 		return BoolType
 	case int8:

@@ -4,9 +4,8 @@
 package flow
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"math/bits"
+	"math/rand/v2"
 
 	"ulogd/engine"
 	"ulogd/engine/key"
@@ -14,11 +13,11 @@ import (
 
 type secret [6]uint64
 
+// newSecret draws a secret. The generator is ChaCha8, which the runtime seeds from the kernel: crypto/rand is no harder to
+// guess, and larger.
 func newSecret() (s secret) {
-	var octets [len(s) * 8]byte
-	rand.Read(octets[:])
 	for i := range s {
-		s[i] = binary.NativeEndian.Uint64(octets[8*i:])
+		s[i] = rand.Uint64()
 	}
 	return s
 }

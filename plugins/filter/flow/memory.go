@@ -20,17 +20,27 @@ const hugePage = 2 << 20
 // first used.
 func take[T any](all *[]memory, n int) ([]T, error) {
 	var zero T
-	size := (int64(n)*int64(unsafe.Sizeof(zero)) + hugePage - 1) &^ (hugePage - 1)
+	m, err := mapped(int64(n) * int64(unsafe.Sizeof(zero)))
+	if err != nil {
+		return nil, err
+	}
+	*all = append(*all, m)
+	return unsafe.Slice((*T)(unsafe.Pointer(&m[0])), n), nil
+}
+
+// mapped takes so many octets, up to a whole page.
+func mapped(octets int64) (memory, error) {
+	size := (octets + hugePage - 1) &^ (hugePage - 1)
 	if size > math.MaxInt {
-		return nil, fmt.Errorf("max_flows: %d octets of memory are more than this machine's word size can address; set less", size)
+		return nil, fmt.Errorf("max_flows: %d octets of memory are more than this machine's word size can address; set less",
+			size)
 	}
 	m, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, fmt.Errorf("take %d octets of memory for max_flows: %w", size, err)
 	}
-	*all = append(*all, m)
 	_ = unix.Madvise(m, unix.MADV_HUGEPAGE) // without it the cache is slower, not wrong
-	return unsafe.Slice((*T)(unsafe.Pointer(&m[0])), n), nil
+	return m, nil
 }
 
 // release gives all memory back.

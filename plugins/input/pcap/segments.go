@@ -5,9 +5,8 @@ package pcap
 
 import (
 	"encoding/binary"
-	"fmt"
 
-	"golang.org/x/sys/unix"
+	"ulogd/engine/kernel"
 )
 
 // join is what such a frame is on the wire.
@@ -53,16 +52,4 @@ func joinOf(b []byte, wirelen uint32) join {
 
 // segmentsTold reports whether the kernel tells it of all kinds: before Linux 6.2 a packet socket
 // that asks loses what UDP sends or receives as one.
-func segmentsTold() bool {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	return atLeast(unix.ByteSliceToString(u.Release[:]), 6, 2)
-}
-
-func atLeast(release string, major, minor int) bool {
-	var a, b int
-	n, _ := fmt.Sscanf(release, "%d.%d", &a, &b)
-	return n == 2 && (a > major || a == major && b >= minor)
-}
+func segmentsTold() bool { return kernel.AtLeast(6, 2) }

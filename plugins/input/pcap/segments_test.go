@@ -279,16 +279,6 @@ interface = %q
 	}
 }
 
-func TestKernelsThatTellSegments(t *testing.T) {
-	for release, want := range map[string]bool{
-		"6.1.0-18-amd64": false, "6.2.0": true, "6.18.44-x": true, "5.15.0": false, "7.0-rc1": true, "": false,
-	} {
-		if got := atLeast(release, 6, 2); got != want {
-			t.Errorf("%q: %v", release, got)
-		}
-	}
-}
-
 func FuzzJoin(f *testing.F) {
 	f.Add(append([]byte{1, 1, 0, 0, 100, 0, 34, 0, 16, 0},
 		pt.Build(pt.Ethernet{}, pt.IPv4{}, pt.TCP{}, pt.Zeros(900))...), uint32(954))

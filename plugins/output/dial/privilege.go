@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine/kernel"
 )
 
 // Capabilities implements engine.Privileged: each connection needs them, also the next one.
@@ -30,27 +32,5 @@ func firstFreePort() int {
 	return 1024
 }
 
-// anyoneBinds reports whether the kernel is 5.7 or newer, which lets anyone bind a socket to a device that
-// is bound to none.
-func anyoneBinds() bool {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	return atLeast(unix.ByteSliceToString(u.Release[:]), 5, 7)
-}
-
-// atLeast compares a kernel's release, such as 6.1.0-13-amd64, with a version.
-func atLeast(release string, major, minor int) bool {
-	parts := strings.SplitN(release, ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	a, err := strconv.Atoi(parts[0])
-	end := strings.IndexFunc(parts[1], func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(parts[1])
-	}
-	b, err2 := strconv.Atoi(parts[1][:end])
-	return err == nil && err2 == nil && (a > major || a == major && b >= minor)
-}
+// anyoneBinds reports whether the kernel lets anyone bind a socket to a device that is bound to none.
+func anyoneBinds() bool { return kernel.AtLeast(5, 7) }

@@ -123,14 +123,14 @@ func from(f filler, masks ...uint64) source {
 
 // col makes a source of a column.
 func col[T any](c engine.Col[T]) source {
-	return source{func(e *engine.Element) filler { return column(c, e) }, []uint64{c.Mask()}, c.Key()}
+	return source{func(e *engine.Element) filler { return column(c, c.Key(), e) }, []uint64{c.Mask()}, c.Key()}
 }
 
-// column returns what writes a column's values as an element. It panics where the table of elements
+// column returns what writes the values of a column of any type as an element. It panics where the table of elements
 // has a type that no value of the column can be written as, which the first stack built shows.
-func column[T any](c engine.Col[T], e *engine.Element) filler {
+func column(c any, k *engine.KeyInfo, e *engine.Element) filler {
 	width := int(e.Length())
-	switch c := any(c).(type) {
+	switch c := c.(type) {
 	case engine.Col[engine.Addr]:
 		if e.Type == engine.IPv4Address {
 			return addr4{c}
@@ -166,7 +166,7 @@ func column[T any](c engine.Col[T], e *engine.Element) filler {
 	case engine.Col[uint64]:
 		return number[uint64]{c, width}
 	}
-	panic("export: nothing writes " + c.Key().Name + " as " + e.Name)
+	panic("export: nothing writes " + k.Name + " as " + e.Name)
 }
 
 // maxString cuts strings that would not fit the smallest message.

@@ -50,7 +50,16 @@ func samplers(g *Templates) (list []sampler) {
 // bigEndian writes whole numbers one behind another.
 func bigEndian(values ...any) (p []byte) {
 	for _, v := range values {
-		p, _ = binary.Append(p, binary.BigEndian, v) // cannot fail: the sizes are known
+		switch v := v.(type) {
+		case uint8:
+			p = append(p, v)
+		case uint16:
+			p = binary.BigEndian.AppendUint16(p, v)
+		case uint32:
+			p = binary.BigEndian.AppendUint32(p, v)
+		case uint64:
+			p = binary.BigEndian.AppendUint64(p, v)
+		}
 	}
 	return p
 }

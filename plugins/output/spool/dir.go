@@ -5,9 +5,11 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -50,9 +52,10 @@ func OpenDir(path string) (*Dir, error) {
 
 // holder says who has the lock.
 func holder(lock *os.File) string {
-	var pid int
-	switch _, err := fmt.Fscan(lock, &pid); {
-	case err != nil:
+	text, err := io.ReadAll(io.LimitReader(lock, 20))
+	pid, err2 := strconv.Atoi(strings.TrimSpace(string(text)))
+	switch {
+	case err != nil || err2 != nil:
 		return "another process"
 	case pid == os.Getpid():
 		return "another output of this daemon"

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"math/big"
 	"math/bits"
 	"net"
 	"net/netip"
@@ -179,12 +178,28 @@ func single(typ uint32, v []byte) string {
 		}
 	}
 	if len(v) > 8 {
-		return new(big.Int).SetBytes(v).String()
+		return decimal(v)
 	}
 	if name := names[typ][number(v)]; name != "" {
 		return name
 	}
 	return fmt.Sprint(number(v))
+}
+
+// decimal writes a number of more than 64 bits. math/big would be a hundredth of a router's whole program.
+func decimal(v []byte) string {
+	var digits []byte
+	for v = slices.Clone(v); len(v) > 0; v = bytes.TrimLeft(v, "\x00") {
+		rest := 0
+		for i, octet := range v {
+			rest = rest<<8 | int(octet)
+			v[i] = byte(rest / 10)
+			rest %= 10
+		}
+		digits = append(digits, '0'+byte(rest))
+	}
+	slices.Reverse(digits)
+	return string(digits)
 }
 
 // names are those that nft prints in place of numbers.
