@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"ulogd/cmd/web"
 	"ulogd/conf"
 	"ulogd/engine"
 	"ulogd/engine/safefile"
@@ -37,7 +36,7 @@ type process struct {
 	plan    *stacks.Plan
 	file    *conf.File // that the plan was made of
 	control *control
-	web     *web.Server
+	web     *httpServer
 	tail    tail                     // of the log, for the page
 	missing atomic.Pointer[[]string] // stacks of the file that do not run
 	signals signals

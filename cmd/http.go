@@ -1,3 +1,5 @@
+//go:build !small
+
 // The HTTP listener as part of the daemon, and `ulogd page`.
 
 package cmd
@@ -15,7 +17,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ import (
 	"ulogd/engine"
 	"ulogd/stacks"
 )
+
+type httpServer = web.Server
 
 // listenHTTP opens the listener, if the configuration has one.
 func (p *process) listenHTTP() (err error) {
@@ -58,17 +61,6 @@ func (p *process) serveHTTP(m *engine.Machine) {
 		Doctor:  func() []engine.DoctorFinding { return findings(p.file.Path) },
 	})
 	p.log.Info("metrics, health and the page are served", "http", p.web.Addr())
-}
-
-// noteMissing notes which stacks of a file that was read do not run.
-func (p *process) noteMissing(file *conf.File) {
-	missing := []string{}
-	for _, st := range file.Stacks {
-		if !slices.ContainsFunc(p.plan.Stacks, func(s conf.Stack) bool { return s.Pos == st.Pos && s.Text == st.Text }) {
-			missing = append(missing, st.Text)
-		}
-	}
-	p.missing.Store(&missing)
 }
 
 // findings is what `ulogd doctor` finds while the daemon runs with the configuration.

@@ -1,14 +1,32 @@
+//go:build !small
+
 // Writing all manuals into files.
 
 package cmd
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"ulogd/engine"
 )
+
+// houseCommands are those that nobody but `go generate` calls.
+func houseCommands(o *options) []*cobra.Command {
+	c := &cobra.Command{
+		Use:    "manuals",
+		Short:  "write the manuals of all plugins and the man pages into a directory",
+		Hidden: true,
+	}
+	does(c, o, "DIRECTORY", func(o *options, _, stderr io.Writer) int {
+		return report(writeManuals(o.words[0], &engine.Default), stderr)
+	})
+	return []*cobra.Command{c}
+}
 
 // writeManuals writes plugins/NAME.md and man/* below a directory. Pages of plugins that are gone are removed.
 func writeManuals(dir string, reg *engine.Registry) error {

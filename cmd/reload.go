@@ -194,3 +194,14 @@ func (p *process) reload(dry bool) (r reloaded) {
 	}
 	return r
 }
+
+// noteMissing notes which stacks of a file that was read do not run.
+func (p *process) noteMissing(file *conf.File) {
+	missing := []string{}
+	for _, st := range file.Stacks {
+		if !slices.ContainsFunc(p.plan.Stacks, func(s conf.Stack) bool { return s.Pos == st.Pos && s.Text == st.Text }) {
+			missing = append(missing, st.Text)
+		}
+	}
+	p.missing.Store(&missing)
+}

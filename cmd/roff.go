@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ulogd/engine"
@@ -206,17 +205,4 @@ func (p *page) options(list []*engine.Option) {
 		}
 		p.item(o.Name, fmt.Sprintf("(%s, %s) %s", o.Type, def, o.Doc))
 	}
-}
-
-// manualsCommand writes what `go generate` keeps in docs.
-func manualsCommand(o *options) *cobra.Command {
-	c := &cobra.Command{
-		Use:    "manuals",
-		Short:  "write the manuals of all plugins and the man pages into a directory",
-		Hidden: true,
-	}
-	does(c, o, "DIRECTORY", func(o *options, _, stderr io.Writer) int {
-		return report(writeManuals(o.words[0], &engine.Default), stderr)
-	})
-	return c
 }

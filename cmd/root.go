@@ -116,8 +116,8 @@ Exit codes:
 		pluginsCommand(o), convertCommand(o), doctorCommand(o), statsCommand(o), flowsCommand(o), topCommand(o),
 		runCommand(o),
 		liveCommand(o), reloadCommand(o), pageCommand(o), versionCommand(o),
-		manualsCommand(o),
 	)
+	root.AddCommand(houseCommands(o)...)
 	root.SetHelpCommand(helpCommand(o))
 	root.InitDefaultHelpCmd() // now, since canonical looks the commands up
 	root.InitDefaultCompletionCmd()

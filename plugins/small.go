@@ -5,7 +5,10 @@
 
 package plugins
 
-import "ulogd/engine"
+import (
+	"ulogd/engine"
+	"ulogd/engine/small"
+)
 
 // absent are the outputs that stores.go imports.
 var absent = []string{"CLICKHOUSE", "KAFKA", "MYSQL", "PARQUET", "PGSQL", "SQLITE3"}
@@ -17,8 +20,7 @@ func init() {
 			Doc:  "Not in this build: it needs a library that is too large for a small machine.",
 			Refuse: &engine.Refusal{
 				Kind: engine.OutputKind,
-				Why: "this is a build for small machines (-tags small), which goes without outputs to stores; take the " +
-					"full build, or send IPFIX or JSON to a machine that has it",
+				Why:  small.Lacks("outputs to stores", "send IPFIX or JSON to a machine that has it").Error(),
 			},
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ulogd/engine"
+	"ulogd/engine/small"
 )
 
 // HTTP is the settings of the listener for metrics, health and the page.
@@ -55,6 +56,9 @@ func (h *HTTP) Validate() error {
 	if h.Address == "" {
 		return h.unused()
 	}
+	if small.Build {
+		return fmt.Errorf("http: %w", LacksHTTP())
+	}
 	_, unix := h.Unix()
 	var errs []error
 	if !unix {
@@ -79,6 +83,11 @@ func (h *HTTP) Validate() error {
 		errs = append(errs, errors.New(`http: other users of this host could read the flows: set http_token_file = "/etc/ulogd/http-token" (it is made if it is not there), or http_client_ca, or make http the path of a unix socket`))
 	}
 	return errors.Join(errs...)
+}
+
+// LacksHTTP is what whoever asks a build for small machines for its listener is told.
+func LacksHTTP() error {
+	return small.Lacks("the HTTP listener with metrics and the page", "ask the control socket: ulogd stats, flows and top")
 }
 
 // unused finds options of a listener that is not there.

@@ -14,8 +14,8 @@ import (
 // BuildDaemon builds the program into a folder and returns its path. It carries no version, so that
 // no state of the work tree can stop it. Where tests run under an emulator (ULOGD_TEST_EXEC), so
 // does the program. Its control sockets are in the folder, unless a configuration says otherwise:
-// tests of several packages, and a daemon of the host, do not meet.
-func BuildDaemon(dir string) (path string, err error) {
+// tests of several packages, and a daemon of the host, do not meet. with is what else `go build` is told.
+func BuildDaemon(dir string, with ...string) (path string, err error) {
 	path = filepath.Join(dir, "ulogd")
 	if emulator := os.Getenv("ULOGD_TEST_EXEC"); emulator != "" {
 		script := path
@@ -26,7 +26,8 @@ func BuildDaemon(dir string) (path string, err error) {
 		defer func() { path = script }()
 	}
 	flags := "-ldflags=-X ulogd/cmd.runDir=" + filepath.Join(dir, "run")
-	build := exec.Command("go", "build", "-buildvcs=false", flags, "-o", path, "ulogd/cmd/ulogd")
+	args := append([]string{"build", "-buildvcs=false", flags, "-o", path}, with...)
+	build := exec.Command("go", append(args, "ulogd/cmd/ulogd")...)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}

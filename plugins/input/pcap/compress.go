@@ -5,17 +5,12 @@ package pcap
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
-	"github.com/ulikunitz/xz"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,9 +24,6 @@ type source struct {
 	read   int64 // octets read of them
 	unpack io.Closer
 }
-
-// maxWindow bounds what a zstd file may ask for; zstd's own limit is the same.
-const maxWindow = 128 << 20
 
 // openSource opens a file by its name, "-" being the standard input. What is in it is seen by
 // unwrap.
@@ -66,60 +58,52 @@ func (s *source) unwrap() error {
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("read %s: %w", s.name, err)
 	}
+	form := formOf(head)
+	if form == plain {
+		s.Reader = b
+		return nil
+	}
+	z, end, err := unpack(form, b)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", s.name, err)
+	}
+	s.Reader, s.unpack = z, end
+	return nil
+}
+
+// form is how a file is compressed.
+type form string
+
+const (
+	plain     form = ""
+	gzipped   form = "gzip"
+	zstandard form = "zstd"
+	xzed      form = "xz"
+	bzipped   form = "bzip2"
+	lz4ed     form = "lz4"
+)
+
+// formOf knows the form of a file by its first octets.
+func formOf(head []byte) form {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", s.name, err)
-		}
-		s.Reader, s.unpack = z, z
+		return gzipped
 	case isZstd(head):
-		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return fmt.Errorf("read %s: %w", s.name, err)
-		}
-		s.Reader, s.unpack = z, z.IOReadCloser()
+		return zstandard
 	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
-		z, err := xz.NewReader(b)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", s.name, err)
-		}
-		s.Reader, s.unpack = z, io.NopCloser(z)
+		return xzed
 	case bytes.HasPrefix(head, []byte("BZh")):
-		z := bzip2.NewReader(b)
-		s.Reader, s.unpack = z, io.NopCloser(z)
+		return bzipped
 	case bytes.HasPrefix(head, []byte{0x04, 0x22, 0x4d, 0x18}):
-		z := &lz4Frames{src: b, frame: lz4.NewReader(b)}
-		s.Reader, s.unpack = z, io.NopCloser(z)
-	default:
-		s.Reader = b
+		return lz4ed
 	}
-	return nil
+	return plain
 }
 
 // isZstd knows a frame of RFC 8878, and a skippable frame, with which parallel compressors begin.
 func isZstd(head []byte) bool {
 	return bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
 		len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18})
-}
-
-// lz4Frames reads frames one after the other, as cat makes them; the library reads one.
-type lz4Frames struct {
-	src   *bufio.Reader
-	frame *lz4.Reader
-}
-
-func (z *lz4Frames) Read(p []byte) (int, error) {
-	for {
-		n, err := z.frame.Read(p)
-		if n > 0 || err != io.EOF {
-			return n, err
-		}
-		if _, err := z.src.Peek(1); err != nil {
-			return 0, err
-		}
-		z.frame.Reset(z.src)
-	}
 }
 
 // counter is the source's reader of the file itself.

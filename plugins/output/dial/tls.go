@@ -1,3 +1,5 @@
+//go:build !small
+
 // Whom an output trusts, and what it shows of itself.
 
 package dial

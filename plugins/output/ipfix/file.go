@@ -15,6 +15,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/doctor"
 	"ulogd/engine/safefile"
+	"ulogd/engine/small"
 	"ulogd/plugins/output/dial"
 	"ulogd/plugins/output/export/collector"
 	"ulogd/plugins/output/sink/logfile"
@@ -86,6 +87,9 @@ func (f *file) validate(o *engine.Options, buffer int64) error {
 		case strings.HasSuffix(f.path, ".zst"):
 			f.compress = compressZstd
 		}
+	}
+	if f.compress != compressNot && small.Build {
+		return fmt.Errorf("compress: %w", small.Lacks("compression ("+f.compress+")", "set compress = none"))
 	}
 	return nil
 }

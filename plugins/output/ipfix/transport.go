@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ulogd/engine"
+	"ulogd/engine/small"
 	"ulogd/plugins/output/export/collector"
 	"ulogd/plugins/output/export/stream"
 )
@@ -44,6 +45,8 @@ func (s *settings) validateTransport(mode string) error {
 	switch {
 	case s.proto == protoSCTP:
 		return fmt.Errorf("proto: sctp is not offered: Go's network library has none, and there was no kernel with SCTP to test another on; set proto = tcp or tls, which lose nothing either")
+	case s.secure() && small.Build:
+		return fmt.Errorf("proto: %w", small.LacksTLS())
 	case mode == stream.Failover && s.proto == protoUDP:
 		return fmt.Errorf("mode: failover needs tcp, tls or dtls; UDP does not tell that a collector is away (RFC 7011 section 10.3.5)")
 	case !s.datagrams() && s.opts.Given("rate"):

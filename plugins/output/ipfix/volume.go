@@ -3,13 +3,9 @@
 package ipfix
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/export/collector"
@@ -41,26 +37,7 @@ const (
 )
 
 func newVolume(f *file, fd *os.File) *volume {
-	v := &volume{f: f, fd: fd}
-	switch f.compress {
-	case compressGzip:
-		var out bytes.Buffer
-		z := gzip.NewWriter(&out)
-		v.pack = func(to, p []byte) []byte {
-			out.Reset()
-			z.Reset(&out)
-			z.Write(p) // a buffer takes everything
-			z.Close()
-			return append(to, out.Bytes()...)
-		}
-	case compressZstd:
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
-		if err != nil {
-			panic(err) // only options can be wrong
-		}
-		v.pack = func(to, p []byte) []byte { return z.EncodeAll(p, to) }
-	}
-	return v
+	return &volume{f: f, fd: fd, pack: packer(f.compress)}
 }
 
 func (v *volume) empty() bool { return v.size == 0 && len(v.pending) == 0 }

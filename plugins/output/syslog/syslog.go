@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/small"
 	"ulogd/engine/text"
 	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/sink/peer"
@@ -90,6 +91,9 @@ func (s *syslog) Validate() error {
 		return s.peer.From.Unused(
 			"transport = local sends nothing to another machine; set another transport")
 	}
+	if s.transport == "tls" && small.Build {
+		return fmt.Errorf("transport: %w", small.LacksTLS())
+	}
 	if s.timeFormat != "rfc3164" {
 		return errors.New("time_format: is for transport local alone; the others write what RFC 5424 asks for, with year and zone")
 	}
@@ -142,7 +146,7 @@ func (s *syslog) target() sink.Target {
 	default:
 		s.peer.Network, s.peer.Address = "tcp", net.JoinHostPort(s.host, s.port)
 		if s.transport == "tls" {
-			s.peer.TLS = s.config
+			s.secure()
 		}
 	}
 	return &s.peer

@@ -1,3 +1,5 @@
+//go:build !small
+
 // TLS to a log server (RFC 5425).
 
 package syslog
@@ -7,6 +9,9 @@ import (
 
 	"ulogd/plugins/output/dial"
 )
+
+// secure has the connection encrypted.
+func (s *syslog) secure() { s.peer.TLS = s.config }
 
 func (s *syslog) config() (*tls.Config, error) {
 	c, err := dial.TLS(s.caFile, s.certFile, s.privateKey)

@@ -1,3 +1,5 @@
+//go:build !small
+
 // Sessions over DTLS 1.2 (RFC 6347), by RFC 7011 section 11: datagrams, encrypted, both sides
 // verified.
 
@@ -26,13 +28,9 @@ var dtlsSuites = []dtls.CipherSuiteID{
 	dtls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, dtls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
-const (
-	// dtlsOverhead is what a record adds to a message, in octets: header, explicit nonce and tag of
-	// AES-GCM (RFC 6347 section 4.1, RFC 5288 section 3).
-	dtlsOverhead = 13 + 8 + 16
-	// MaxDTLS is how long a message can be in octets: a record's content (RFC 6347 section 4.1).
-	MaxDTLS = 1 << 14
-)
+// dtlsOverhead is what a record adds to a message, in octets: header, explicit nonce and tag of
+// AES-GCM (RFC 6347 section 4.1, RFC 5288 section 3).
+const dtlsOverhead = 13 + 8 + 16
 
 // DTLS is a DTLS connection over a datagram socket that is written without waiting.
 type DTLS struct {

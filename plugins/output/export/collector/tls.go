@@ -1,3 +1,5 @@
+//go:build !small
+
 // Sessions over TLS, by RFC 7011 section 11: 1.2 or newer (RFC 8996), both sides verified.
 
 package collector
@@ -14,16 +16,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ulogd/engine"
 	"ulogd/plugins/output/dial"
 )
-
-// Identity is who we are and whom we trust, by PEM files. They are read at each connect.
-type Identity struct {
-	Certificate string   // our certificate, with the chain behind it
-	Key         string   // its private key
-	Authorities string   // certificates of those who may sign the collector's
-	PeerNames   []string // names of which the collector's certificate must have one; nil: the host's
-}
 
 // load makes a configuration for a session with a host.
 func (id Identity) load(host string) (*tls.Config, error) {
@@ -56,6 +51,19 @@ func verify(chain []*x509.Certificate, roots *x509.CertPool, names []string) err
 		}
 	}
 	return err
+}
+
+// Doctor finds certificates that cannot be read, and one of ours that no collector takes any more.
+func (id Identity) Doctor(d *engine.DoctorReport) {
+	c, err := id.load("")
+	if err != nil {
+		d.Find(err.Error(), "nothing is sent to a collector without certificates", "correct tls_cert, tls_key or tls_ca, or who may read them")
+		return
+	}
+	if own := c.Certificates[0].Leaf; time.Now().After(own.NotAfter) {
+		d.Find(fmt.Sprintf("the certificate %s has expired: %s", id.Certificate, own.NotAfter.Format(time.DateTime)), "no collector lets us in with it",
+			"replace it, then kill -HUP the daemon")
+	}
 }
 
 // TLS is a TLS connection over a TCP socket that is written without waiting: what the socket does

@@ -8,7 +8,6 @@ package peer
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -27,14 +26,13 @@ import (
 
 // A Peer is where records are sent. The exported fields are settings; it is a [sink.Target].
 type Peer struct {
-	Network string                      // tcp, udp, unix or unixgram, or a choice "unixgram,unix": the first that works
-	Address string                      // host:port, or a path
-	TLS     func() (*tls.Config, error) // over tcp, read at the start and at SIGHUP; nil: in the clear
-	From    dial.Settings               // over tcp and udp
+	Network string        // tcp, udp, unix or unixgram, or a choice "unixgram,unix": the first that works
+	Address string        // host:port, or a path
+	From    dial.Settings // over tcp and udp
+	security
 
 	sink.Server
 	env              *engine.Env
-	config           atomic.Pointer[tls.Config]
 	octets           *engine.Counter
 	failed, tooLarge *engine.Drop
 }
@@ -52,34 +50,12 @@ func (p *Peer) Open(b *sink.Buffer) error {
 	return p.Server.Open(b)
 }
 
-// read reads certificates and keys.
-func (p *Peer) read() error {
-	if p.TLS == nil {
-		return nil
-	}
-	c, err := p.TLS()
-	if err != nil {
-		return err
-	}
-	p.config.Store(c)
-	return nil
-}
-
 // Reopen reads certificates and keys again, and makes a new connection.
 func (p *Peer) Reopen() {
 	if err := p.read(); err != nil {
 		p.env.Log.Error("certificates cannot be read again; the old ones stay in use", "peer", p.Address, "error", err)
 	}
 	p.Server.Reopen()
-}
-
-// Again tries whether certificates and keys can be read again.
-func (p *Peer) Again() error {
-	if p.TLS == nil {
-		return nil
-	}
-	_, err := p.TLS()
-	return err
 }
 
 // dial connects by the first network that works.
@@ -92,14 +68,9 @@ func (p *Peer) dial(ctx context.Context, env *engine.Env) (sink.Conn, error) {
 			continue
 		}
 		own(env, network, conn)
-		conn = &patient{conn, env}
-		if c := p.config.Load(); c != nil {
-			t := tls.Client(conn, c)
-			if err := t.HandshakeContext(ctx); err != nil {
-				conn.Close()
-				return nil, err
-			}
-			conn = t
+		conn, err = p.secure(ctx, &patient{conn, env})
+		if err != nil {
+			return nil, err
 		}
 		l := &connection{Conn: conn, peer: p, udp: network == "udp", datagrams: network == "udp" || network == "unixgram"}
 		if !l.datagrams {
