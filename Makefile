@@ -40,7 +40,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-live storm
+.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-live storm
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -151,6 +151,10 @@ bench-nflog: peers
 # What a captured packet costs from the file to NetFlow v5 datagrams, beside softflowd, nfpcapd and pmacctd.
 bench-pcap: peers
 	go run ./test/bench/pcap
+
+# How fast rows of 20 columns get into servers and files, beside what the library alone does: minutes, and a machine that does nothing else.
+bench-stores: peers
+	go run ./test/bench/stores $(STORES)
 
 # What is lost, what it costs and how long it takes at rising rates, beside softflowd, pmacctd and ulogd2: a quarter of an hour, and a
 # machine that does nothing else. LIVE=-write writes docs/performance.md and its plots anew. What draws them is a module of its own, in
