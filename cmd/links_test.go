@@ -7,12 +7,15 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/test/nstest"
 )
 
 // users is a directory that belongs to nobody, the user of -u, below one of root's that others can only read. Beside it
@@ -75,6 +78,58 @@ func TestLinksOfTheUser(t *testing.T) {
 			}
 			untouched(t, victim)
 		}
+	}
+}
+
+// Root reads nothing for the user either: no line of a file that a link leads to is in the log, and a directory that is
+// followed gives no capture but those that are in it.
+func TestLinksOfTheUserAreNotRead(t *testing.T) {
+	dir, victim, nobody := users(t)
+	nstest.Need(t, "nf_conntrack")
+	labels := filepath.Join(dir, "labels")
+	if err := os.Symlink(victim, labels); err != nil {
+		t.Fatal(err)
+	}
+	if r := ulogd(t, "run", "NFCT connlabel_conf="+labels+" | NULL").exits(1).says(dir + " belongs to nobody"); strings.Contains(r.stderr, "precious") {
+		t.Errorf("the file's content is in the log:\n%s", r.stderr)
+	}
+	write(t, victim, "") // not a secret any more, and no capture
+	os.Remove(labels)
+
+	secret, theirs := filepath.Join(filepath.Dir(dir), "secret.pcap"), filepath.Join(dir, "b.pcap")
+	for _, path := range []string{secret, theirs} {
+		text := read(t, example)
+		if path == theirs {
+			text = text[:len(text)/2] // so that the two differ
+		}
+		write(t, path, text)
+	}
+	uid, _ := strconv.Atoi(nobody.Uid)
+	os.Chown(theirs, uid, -1)
+	os.Chmod(secret, 0o600)
+	if err := os.Symlink(secret, filepath.Join(dir, "a.pcap")); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	p := start(t, "-c", file(t, "x.toml", fmt.Sprintf(`
+stack = "in:PCAP,n:NULL"
+control = ""
+[in]
+file = %q
+follow = true
+follow_state = %q
+`, dir, state)))
+	eventually(t, func() error {
+		if text := read(t, p.stderr); !strings.Contains(text, "a.pcap is a symbolic link, and "+dir+" belongs to nobody") ||
+			!strings.Contains(read(t, state), "b.pcap") {
+			return fmt.Errorf("%s", text)
+		}
+		return nil
+	})
+	p.signal(syscall.SIGTERM)
+	<-p.done
+	if text := read(t, p.stderr); !regexp.MustCompile(`id=in plugin=PCAP made=3\d `).MatchString(text) {
+		t.Errorf("another file than the user's is read, of 72 packets:\n%s", text)
 	}
 }
 

@@ -25,12 +25,15 @@ type source struct {
 	unpack io.Closer
 }
 
+// An opener opens a file: os.Open what an operator has named, safefile.OpenOthers what others put into a directory.
+type opener func(name string) (*os.File, error)
+
 // openSource opens a file by its name, "-" being the standard input. What is in it is seen by
 // unwrap.
-func openSource(name string) (*source, error) {
+func openSource(name string, open opener) (*source, error) {
 	s := &source{name: name, raw: os.Stdin}
 	if name != standardInput {
-		raw, err := os.Open(name)
+		raw, err := open(name)
 		if err != nil {
 			return nil, fmt.Errorf("open capture file: %w", err)
 		}

@@ -248,7 +248,7 @@ func TestCompressedByContent(t *testing.T) {
 
 func unwrapped(t *testing.T, path string) *source {
 	t.Helper()
-	src, err := openSource(path)
+	src, err := openSource(path, os.Open)
 	if err == nil {
 		err = src.unwrap()
 	}

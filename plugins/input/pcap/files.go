@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 )
 
 // files reads capture files one after the other.
@@ -20,6 +22,7 @@ type files struct {
 
 	names    []string // still to be read
 	all      int
+	open     opener
 	watch    *watch  // nil: of files that come; the files are those named
 	src      *source // the one being read
 	file     *file   // nil until its beginning has come
@@ -54,6 +57,7 @@ func openFiles(patterns []string, columns *columns, env *engine.Env) (reader, er
 // openFollowed opens directories or globs to read the files that come.
 func openFollowed(s *settings, columns *columns, env *engine.Env) (_ reader, err error) {
 	f := newFiles(columns, env)
+	f.open = safefile.OpenOthers
 	f.read = env.Stats.Counter("files", "capture files that have been read, those that are damaged included")
 	if err := s.taken.open(s.state); err != nil {
 		return nil, errors.Join(err, s.taken.close())
@@ -66,7 +70,7 @@ func openFollowed(s *settings, columns *columns, env *engine.Env) (_ reader, err
 }
 
 func newFiles(columns *columns, env *engine.Env) *files {
-	f := &files{columns: columns, log: env.Log, blocks: engine.NewBlocks(blockSize)}
+	f := &files{columns: columns, log: env.Log, blocks: engine.NewBlocks(blockSize), open: os.Open}
 	f.block = f.blocks.Get()
 	f.badRecord = env.Stats.Drop("bad_record", "records of a capture file that could not be read")
 	f.unreadable = env.Stats.Counter("unreadable_files", "files that could not be opened or are no captures")
@@ -78,8 +82,12 @@ func newFiles(columns *columns, env *engine.Env) *files {
 func (f *files) next() (err error) {
 	name := f.names[0]
 	f.names = f.names[1:]
-	if f.src, err = openSource(name); err != nil {
+	if f.src, err = openSource(name, f.open); err != nil {
 		return err
+	}
+	if f.watch != nil && !f.src.onDisk { // exchanged since it was looked at
+		f.leave()
+		return fmt.Errorf("read %s: is no regular file", name)
 	}
 	f.progress.begin(name, f.packets)
 	if f.src.onDisk {

@@ -39,7 +39,7 @@ func expand(patterns []string) ([]string, error) {
 		if len(matches) == 0 {
 			return nil, fmt.Errorf("no capture file matches %s", p)
 		}
-		names = append(names, byTime(matches)...)
+		names = append(names, byTime(matches, os.Open)...)
 	}
 	if len(names) == 0 {
 		return nil, errors.New("no capture file is named")
@@ -49,11 +49,11 @@ func expand(patterns []string) ([]string, error) {
 
 // byTime sorts files by the time of their first packet. Those that have none, and pipes, come last,
 // by name.
-func byTime(names []string) []string {
+func byTime(names []string, open opener) []string {
 	times := make(map[string]int64, len(names))
 	block := make([]byte, blockSize)
 	for _, name := range names {
-		times[name] = firstTime(name, block)
+		times[name] = firstTime(name, open, block)
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(times[a], times[b]) })
 	return names
@@ -61,12 +61,12 @@ func byTime(names []string) []string {
 
 // firstTime returns the time of a file's first packet, the last time there is where it cannot be
 // told.
-func firstTime(name string, block []byte) int64 {
+func firstTime(name string, open opener, block []byte) int64 {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
 		return math.MaxInt64
 	}
-	src, err := openSource(name)
+	src, err := openSource(name, open)
 	if err != nil {
 		return math.MaxInt64
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine/safefile"
 )
 
 // watch finds the files of directories and globs that are whole: nobody writes them any more.
@@ -133,7 +135,7 @@ func (w *watch) look(now time.Time) []string {
 		}
 	}
 	w.closed = closed
-	return byTime(whole)
+	return byTime(whole, safefile.OpenOthers)
 }
 
 // list returns the files of a directory. What begins with a dot is not whole: programs that copy
@@ -172,7 +174,7 @@ const (
 // writers asks whether a file is open for writing: the kernel gives a lease for reading only if it
 // is not (fcntl(2)), to the file's owner and to root.
 func writers(path string) int {
-	f, err := os.Open(path)
+	f, err := safefile.OpenOthers(path)
 	if err != nil {
 		return nobody // whoever reads it will say why that cannot be done
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 	"ulogd/engine/text"
 )
 
@@ -144,14 +145,17 @@ func (t *table) colour(buf, v []byte) []byte {
 
 // terminal reports whether a path is a terminal, and how wide it is.
 func terminal(path string) (width int, is bool) {
-	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if path == "/dev/stdout" {
-		f, err = os.Stdout, nil
-	} else if err == nil {
+	f := os.Stdout
+	if path != "/dev/stdout" {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+			return 0, false
+		}
+		f, err = safefile.Open(path, os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0, safefile.User)
+		if err != nil {
+			return 0, false
+		}
 		defer f.Close()
-	}
-	if err != nil {
-		return 0, false
 	}
 	raw, err := f.SyscallConn()
 	if err != nil {

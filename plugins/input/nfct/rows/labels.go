@@ -5,12 +5,14 @@ package rows
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 )
 
 // labelNames are the names by number; a label without one shows its number.
@@ -18,7 +20,7 @@ type labelNames [128]string
 
 // readLabels reads the file. A missing one is no error.
 func readLabels(path string) (*labelNames, error) {
-	text, err := os.ReadFile(path)
+	text, err := readAll(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("connlabel_conf: %w", err)
 	}
@@ -36,16 +38,22 @@ func readLabels(path string) (*labelNames, error) {
 		}
 		n, err := strconv.ParseUint(f[0], 0, 8)
 		if len(f) != 2 || err != nil || n > 127 {
-			return nil, fmt.Errorf(
-				"connlabel_conf: %s:%d: %q is not a number from 0 to 127 and a name",
-				path,
-				line,
-				strings.TrimSpace(s),
-			)
+			// The line itself is not shown: it could be that of any file, where others have put a link.
+			return nil, fmt.Errorf("connlabel_conf: %s:%d: is not a number from 0 to 127 and a name", path, line)
 		}
 		names[n] = f[1]
 	}
 	return names, nil
+}
+
+// readAll reads a file, as root none that others have led to.
+func readAll(path string) ([]byte, error) {
+	f, err := safefile.Open(path, os.O_RDONLY, 0, safefile.Daemon)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 // appendNames appends the names of the labels that are set, joined by commas.
