@@ -55,13 +55,21 @@ func daemon(o *options, stderr io.Writer) int {
 	}
 	signal.Ignore(syscall.SIGPIPE) // Go would end the daemon when who reads its standard error has gone
 	p := &process{opts: o, stderr: stderr, journal: &journal{}, signals: newSignals()}
+	p.signals.listen() // before anybody can know the daemon, by its pid file or its connections: none ends it unheard
 	p.journal.min.Store(int64(p.level(5)))
 	p.journal.to(newQueue(&stream{w: stderr}))
 	p.log = slog.New(&logger{journal: p.journal})
 	p.notify = newNotifier(p.log)
 	defer p.cleanUp()
 	p.readZone()
-	if err := p.start(); err != nil {
+	started := p.signals.starting(func() {
+		p.log.Error("second signal before the stacks run: ending at once")
+		p.journal.flush()
+		os.Exit(exitError)
+	})
+	err := p.start()
+	started()
+	if err != nil {
 		p.log.Log(context.Background(), LevelFatal, err.Error())
 		if _, ok := errors.AsType[*logFileError](err); ok {
 			return exitLogFile
@@ -121,8 +129,6 @@ func (p *process) start() (err error) {
 	if err := p.confine(); err != nil {
 		return err
 	}
-	// Before anybody is told that the daemon runs: from then on a signal must not end it unheard.
-	p.signals.listen()
 	p.journal.to(p.sinks...)
 	if inBackground() {
 		p.journal.flush() // what is for standard error, which ends now

@@ -28,6 +28,36 @@ func newSignals() signals {
 	return s
 }
 
+// starting takes those that are to end the daemon while it starts: the first waits until the daemon runs, or has
+// failed; at a second that is one, when a start takes that long, atOnce is called. The daemon calls what is returned
+// when it has started.
+func (s *signals) starting(atOnce func()) (started func()) {
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		var first time.Time
+		for {
+			select {
+			case <-s.end:
+				if first.IsZero() {
+					first = time.Now()
+				} else if time.Since(first) >= secondSignal {
+					atOnce()
+				}
+			case <-done:
+				if !first.IsZero() {
+					s.end <- syscall.SIGTERM // there is room: who else takes them has not begun
+				}
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-over
+	}
+}
+
 // listen takes signals from now on.
 func (s *signals) listen() {
 	signal.Notify(s.end, syscall.SIGTERM, syscall.SIGINT)

@@ -81,7 +81,7 @@ flush_interval = 0.1
 				}
 			}
 			if !arrived() {
-				t.Fatal("nobody with the new certificate came to the new address")
+				t.Fatalf("nobody with the new certificate came to the new address; the daemon says:\n%s", &d.log)
 			}
 			d.signal(syscall.SIGTERM)
 		})
