@@ -54,13 +54,14 @@ func readNfacctd(t *testing.T, messages [][]byte) (records []fields) {
 		return path
 	}
 	out := filepath.Join(dir, "out.json")
-	config := put("nfacctd.conf", fmt.Sprintf("daemonize: false\nplugins: print\nprint_output: json\nprint_output_file: %s\nprint_refresh_time: 3600\naggregate: %s\naggregate_primitives: %s\n"+
+	text := fmt.Sprintf("daemonize: false\nplugins: print\nprint_output: json\nprint_output_file: %s\nprint_refresh_time: 3600\naggregate: %s\naggregate_primitives: %s\n"+
 		"timestamps_since_epoch: true\nnfacctd_time_new: true\nnfacctd_net: netflow\nuse_ip_next_hop: "+
-		"true\nnfacctd_renormalize: true\npcap_savefile: %s\npcap_savefile_delay: 2\n",
-		out, strings.Join(aggregate, ","), put("primitives", strings.Join(taught, "")), capture(t, messages)))
+		"true\nnfacctd_renormalize: true\npcap_savefile: %s\n",
+		out, strings.Join(aggregate, ","), put("primitives", strings.Join(taught, "")), capture(t, messages))
 	var data, log []byte
 	var err error
-	for range 5 { // on a loaded machine it may end before its own process for the output has written anything
+	for try := range 5 { // on a loaded machine it may end before its own process for the output has begun: it begins to read later
+		config := put("nfacctd.conf", fmt.Sprintf("%spcap_savefile_delay: %d\n", text, 2<<try))
 		if log, err = exec.Command("nfacctd", "-f", config).CombinedOutput(); err != nil {
 			t.Fatalf("nfacctd: %v\n%s", err, log)
 		}
