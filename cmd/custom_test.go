@@ -25,8 +25,8 @@ func TestPluginsOfTheDocumentation(t *testing.T) {
 	go answer(database, rows)
 
 	files := regexp.MustCompile("(?s)\n`([a-z./_]+)`:\n\n```[a-z]*\n(.*?)```\n").FindAllStringSubmatch(page, -1)
-	if len(files) != 8 {
-		t.Fatalf("%d files, want go.mod, main.go, three plugins, a test, flows and a configuration", len(files))
+	if len(files) != 9 {
+		t.Fatalf("%d files, want go.mod, main.go, four plugins, a test, flows and a configuration", len(files))
 	}
 	local := strings.NewReplacer("=> ../ulogd", "=> "+repo, "127.0.0.1:7000", database.Addr().String())
 	for _, f := range files {
@@ -62,6 +62,15 @@ func TestPluginsOfTheDocumentation(t *testing.T) {
 	printed, _, _ = strings.Cut("    orig.ip.saddr=10.0.0.1"+printed, "\n\n")
 	if want := strings.ReplaceAll(printed, "    ", "") + "\n"; r.stdout != want {
 		t.Errorf("the daemon prints\n%sthe page says\n%s", r.stdout, want)
+	}
+	batches, _ := filepath.Glob(filepath.Join(dir, "batches", "*.csv"))
+	if len(batches) != 1 {
+		t.Fatalf("there are %q, want a file", batches)
+	}
+	_, printed, _ = strings.Cut(page, "    cat batches/*.csv\n\n")
+	printed, _, _ = strings.Cut(printed, "\n\n")
+	if got, want := read(t, batches[0]), strings.ReplaceAll(printed, "    ", "")+"\n"; got != want {
+		t.Errorf("the file of a batch has\n%sthe page says\n%s", got, want)
 	}
 	for _, want := range []string{
 		"INSERT INTO flows VALUES ('10.0.0.1', 15000);", "INSERT INTO flows VALUES ('2001:db8::1', 640);",
