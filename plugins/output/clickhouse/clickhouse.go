@@ -86,6 +86,7 @@ func (o *clickhouse) Options(opts *engine.Options) {
 	opts.Enum(&o.compression, "compression", "gzip", []string{"none", "gzip"}, "how inserts are compressed on their way")
 	opts.Strings(&o.keys.Keys, "keys", nil, "keys that rows have; unset: every key of the stack but whole packets")
 	o.Declare(opts)
+	o.DeclareNetwork(opts)
 	o.DeclareReconnect(opts)
 }
 

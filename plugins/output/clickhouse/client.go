@@ -35,6 +35,7 @@ func (o *clickhouse) newClient() (*client, error) {
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = o.Dial
 	transport.TLSClientConfig, transport.ResponseHeaderTimeout = config, time.Minute
 	return &client{http: &http.Client{Transport: transport}, output: o, pass: pass}, nil
 }

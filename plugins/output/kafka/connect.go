@@ -4,6 +4,9 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"net"
 	"strings"
 	"time"
 
@@ -65,13 +68,21 @@ func (o *kafka) clientOptions() ([]kgo.Opt, error) {
 	if !o.idempotent {
 		options = append(options, kgo.DisableIdempotentWrite())
 	}
+	connect := o.Dial
 	if o.tls {
 		config, err := dial.TLS(o.ca, o.cert, o.certKey)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, kgo.DialTLSConfig(config))
+		connect = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return o.dialTLS(ctx, config, network, address)
+		}
 	}
+	options = append(options, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return connect(ctx, network, address)
+	}))
 	if o.sasl != "none" {
 		pass, err := o.pass.Read()
 		if err != nil {
@@ -80,6 +91,21 @@ func (o *kafka) clientOptions() ([]kgo.Opt, error) {
 		options = append(options, kgo.SASL(mechanism(o.sasl, o.user, pass)))
 	}
 	return options, nil
+}
+
+// dialTLS connects and checks the broker's certificate.
+func (o *kafka) dialTLS(ctx context.Context, config *tls.Config, network, address string) (net.Conn, error) {
+	c, err := o.Dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config = config.Clone()
+	config.ServerName, _, _ = net.SplitHostPort(address)
+	secure := tls.Client(c, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return secure, nil
 }
 
 func mechanism(name, user, pass string) sasl.Mechanism {

@@ -105,6 +105,7 @@ func (o *kafka) Options(opts *engine.Options) {
 	opts.Strings(&o.selection.Keys, "keys", nil,
 		"keys that messages have, in this order; unset: every key of the stack but whole packets")
 	o.Declare(opts)
+	o.DeclareNetwork(opts)
 	o.DeclareReconnect(opts)
 }
 

@@ -52,6 +52,7 @@ func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.S
 	if err != nil {
 		return nil, err
 	}
+	cfg.DialFunc = o.Dial
 	at, err := driver.NewConnector(cfg)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,7 @@ func (o *output) Connect(ctx context.Context, env *engine.Env, shapes []*store.S
 	if err != nil {
 		return nil, err
 	}
+	cfg.DialFunc = o.Dial
 	pg, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

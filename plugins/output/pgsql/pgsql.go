@@ -69,6 +69,7 @@ func (o *output) Options(opts *engine.Options) {
 	o.layout.DeclareProcedure(opts)
 	o.layout.Declare(opts)
 	o.Declare(opts)
+	o.DeclareNetwork(opts)
 	o.DeclareULOGD2(opts)
 }
 

@@ -98,3 +98,13 @@ func TestLongTextAndNoReconnect(t *testing.T) {
 		t.Errorf("the log does not say what reconnect = 0 means:\n%s", st.Log)
 	}
 }
+
+// The connection comes from where the options say: from there the server takes none, and says so.
+func TestSourceAddress(t *testing.T) {
+	s, _ := database(t, "CREATE TABLE t (orig_l4_sport int)")
+	st := with(s, map[string]string{"host": "127.0.0.1", "source_address": "127.0.0.7"}).Start(t)
+	st.Machine.Patience = 1e8
+	st.Send(flows[0])
+	st.Eventually("be refused", func() bool { return st.Log.Has(`no pg_hba.conf entry for host "127.0.0.7"`) })
+	st.End()
+}

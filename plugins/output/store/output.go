@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 	"ulogd/plugins/output/sink"
 	"ulogd/plugins/output/spool"
 )
@@ -20,6 +21,7 @@ type Output struct {
 	buffer, memcap, spoolMax int64
 	spool                    string
 	every, pause             time.Duration
+	from                     dial.Settings
 
 	queue *queue
 }
@@ -71,7 +73,7 @@ func (o *Output) Validate() error {
 		return fmt.Errorf("spool_max: must be at least %s, is %s", engine.FormatSize(spool.MinMax),
 			engine.FormatSize(o.spoolMax))
 	}
-	return nil
+	return o.from.Validate()
 }
 
 // BindStore ties a stack to the store. The fields are the keys that its rows have.
