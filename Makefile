@@ -2,7 +2,10 @@
 # make install  into PREFIX (/usr/local) below DESTDIR
 # make test     vet for every machine, staticcheck, gofumpt, all tests, the engine under the race detector, what reads the
 #               kernel and what encodes once more with 32 bits: at most 20 minutes on two cores
-# make test-all all of that and what takes long: test-peers, test-arch, race, storm, soak; before work is called done
+# make test-all all of that and what takes long: test-peers, test-stores, test-packages, test-arch, race, storm, soak;
+#               before work is called done
+# make packages into dist: a .deb and an .rpm for amd64, arm64 and armhf, tarballs for other machines
+# make small    the tarball for routers with mipsle; fails when it has become too large
 # make soak     an hour (SOAK) of mixed traffic, in which the daemon's memory must be flat
 # make bench    benchmarks that have a figure to meet; fails when one is missed
 # make fuzz     every fuzz target for FUZZTIME
@@ -40,7 +43,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-live storm
+.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-live storm packages small test-packages
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -52,6 +55,7 @@ SHARE   = $(DESTDIR)$(PREFIX)/share
 # The unit names the program where it is; what systemd reads stands where it looks, whatever the prefix.
 install: build
 	install -D -m 755 bin/ulogd $(DESTDIR)$(PREFIX)/sbin/ulogd
+	install -D -m 755 packaging/setup $(DESTDIR)$(PREFIX)/lib/ulogd/setup
 	install -D -m 644 docs/man/ulogd.8 $(SHARE)/man/man8/ulogd.8
 	install -D -m 644 docs/man/ulogd.conf.5 $(SHARE)/man/man5/ulogd.conf.5
 	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
@@ -66,8 +70,14 @@ install: build
 	install -D -m 644 packaging/ulogd.tmpfiles $(DESTDIR)$(SYSTEMD)/tmpfiles.d/ulogd.conf
 	install -D -m 644 packaging/ulogd.sysusers $(DESTDIR)$(SYSTEMD)/sysusers.d/ulogd.conf
 
+packages:
+	packaging/release
+
+small:
+	MACHINES=mipsle packaging/release
+
 # Programs that tests build carry no version, so that no state of the work tree can stop them.
-test test-peers test-page test-stores test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
+test test-peers test-page test-stores test-packages test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
 test: export ULOGD_PEERS = 1
 test: export ULOGD_PAGE = 1
 test: peers lint vet-arch
@@ -77,7 +87,7 @@ test: peers lint vet-arch
 
 # One after the other: storms and soak want the machine for themselves.
 test-all:
-	for target in test test-peers test-stores test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
+	for target in test test-peers test-stores test-packages test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
 
 # Every program that is replaced, or that receives or reads what is exported, anew: nothing comes from Go's cache of results.
 test-peers: peers
@@ -90,6 +100,12 @@ test-page: peers
 # Databases that are killed without mercy, again and again, while rows come: every row is counted.
 test-stores: peers
 	ULOGD_STORES=1 $(GOTEST) -count 1 -v -run Killed ./plugins/output/pgsql ./plugins/output/mysql ./plugins/output/clickhouse
+
+# The packages installed over ulogd2 and without it, upgraded, removed, purged. DEBIAN_ROOT is where a Debian is kept.
+DEBIAN_ROOT = /var/tmp/ulogd-debian
+test-packages: peers
+	.ci/packages $(DEBIAN_ROOT)
+	ULOGD_PACKAGES=$(CURDIR)/dist ULOGD_DEBIAN=$(DEBIAN_ROOT) $(GOTEST) -count 1 -v ./test/packages
 
 test-word: peers
 	.ci/as 386 $(WORD)

@@ -86,12 +86,14 @@ var elsewhere = map[string]string{
 	"SQLITE3 loses rows while the file is locked":                                                       "plugins/output/sqlite3 TestLocked",
 	"DBI is not there": "cmd TestNearNames",
 	"A line of more than 253 characters, a missing last newline, a word that equals a section's name break the configuration": "conf TestUlogd2Cases",
-	"An empty value becomes the option's name":                "conf TestUlogd2Cases",
-	"Numbers of 2^31 and above are refused":                   "conf TestUlogd2Cases",
-	"`-l` and `loglevel` do not go together":                  "cmd TestLogLevels",
-	"Errors of the configuration have no reason":              "cmd TestAllErrorsOfAnULogdConfAtOnce",
-	"The configuration can be neither checked nor read again": "cmd TestExplanation",
-	"A blocked output stops all inputs":                       "stacks TestQueueDropsAndCountsWhatDoesNotFit",
+	"An empty value becomes the option's name":                          "conf TestUlogd2Cases",
+	"Numbers of 2^31 and above are refused":                             "conf TestUlogd2Cases",
+	"`-l` and `loglevel` do not go together":                            "cmd TestLogLevels",
+	"Errors of the configuration have no reason":                        "cmd TestAllErrorsOfAnULogdConfAtOnce",
+	"The configuration can be neither checked nor read again":           "cmd TestExplanation",
+	"Without `-c` it reads `/etc/ulogd.conf` alone":                     "cmd TestWhereTheConfigurationIs",
+	"Whoever takes it over may run programs and open what its user may": "test/service TestIntruderInTheSandbox",
+	"A blocked output stops all inputs":                                 "stacks TestQueueDropsAndCountsWhatDoesNotFit",
 }
 
 // TestTableOfDifferences wants in the table that people read every row that a scene or a test

@@ -1,5 +1,5 @@
-// Package small runs the daemon that is built for small machines: what it has works, and what it goes without it refuses
-// with the line that asks for it.
+// Package small runs the daemon that is built for small machines: what it has works, and what it goes without it
+// refuses with the line that asks for it.
 package small
 
 import (
@@ -82,7 +82,7 @@ func TestRouter(t *testing.T) {
 	nstest.Need(t, "root", "nflog", "nf_conntrack", "tool:conntrack")
 	ns := nstest.New(t)
 	nstest.EnableConntrack(t, ns)
-	ns.Nft(t, "table inet logged { chain o { type filter hook output priority 0; udp dport 9 log prefix \"hello \" group 5; }; }")
+	ns.Nft(t, `table inet logged { chain o { type filter hook output priority 0; udp dport 9 log group 5; }; }`)
 	var collector, service *net.UDPConn
 	ns.Do(t, func() {
 		var err, err2 error
