@@ -7,10 +7,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -72,10 +78,10 @@ func cluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 }
 
 // consume returns n messages of the topic, and any that come within a moment after them.
-func consume(t *testing.T, c *kfake.Cluster, n int) (list []*kgo.Record) {
+func consume(t *testing.T, c *kfake.Cluster, n int, options ...kgo.Opt) (list []*kgo.Record) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics("flows"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics("flows"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,6 +337,31 @@ func TestUsers(t *testing.T) {
 		if strings.Contains(st.Log.String()+fmt.Sprintf("%+v", st.Stats()), "secret") {
 			t.Errorf("%s: the password is shown: %s", mechanism, st.Log)
 		}
+	}
+}
+
+// Brokers are spoken to by TLS, if somebody who is trusted vouches for them.
+func TestTLS(t *testing.T) {
+	web := httptest.NewUnstartedServer(nil) // it has a certificate of 127.0.0.1
+	web.StartTLS()
+	web.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := cluster(t, kfake.TLS(&tls.Config{Certificates: web.TLS.Certificates}))
+	setup(c.ListenAddrs(), "tls=true", "ca="+ca).Run(t)
+	s := setup(c.ListenAddrs(), "tls=true")
+	st := s.Start(t)
+	st.Machine.Patience = 100 * time.Millisecond
+	st.Send(s.Shape...)
+	st.Eventually("not be trusted", func() bool { return st.Log.Has("certificate signed by unknown authority") })
+	st.End()
+	trusted := x509.NewCertPool()
+	trusted.AddCert(web.Certificate())
+	if got := consume(t, c, 2, kgo.DialTLSConfig(&tls.Config{RootCAs: trusted})); len(got) != 2 {
+		t.Errorf("%d messages, want the 2 of who trusted", len(got))
 	}
 }
 
