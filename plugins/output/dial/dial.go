@@ -49,6 +49,9 @@ func (s *Settings) Options(o *engine.Options) {
 		"0: as the kernel does, 64, or 1 to a multicast group")
 }
 
+// OnePort reports whether all connections are to come from one local port: of those to one server there can be one.
+func (s *Settings) OnePort() bool { return s.sourcePort != 0 }
+
 // Validate checks the options.
 func (s *Settings) Validate() error {
 	s.source = netip.Addr{}

@@ -136,6 +136,8 @@ func (o *kafka) Validate() error {
 		return errors.New("cert: needs cert_key, and cert_key cert")
 	case (o.ca != "" || o.cert != "") && !o.tls:
 		return errors.New("tls: must be true where ca or cert is set")
+	case o.OnePort():
+		return errors.New("source_port: must be 0, as there are several connections to a broker")
 	}
 	return o.Output.Validate()
 }

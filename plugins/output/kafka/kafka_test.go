@@ -415,7 +415,8 @@ func TestLibrdkafka(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for option, want := range map[string]string{
-		"brokers=x": `brokers: "x" is not host:port`, "acks=leader": "acks: must be \"all\"", "sasl=plain": "user: must be set",
+		"source_port=9": "source_port: must be 0",
+		"brokers=x":     `brokers: "x" is not host:port`, "acks=leader": "acks: must be \"all\"", "sasl=plain": "user: must be set",
 		"headers=x": "headers: \"x\" is not NAME=VALUE", "broker_version=x": "broker_version: \"x\" is no release", "topic=": "topic: must not be empty", "ca=x": "tls: must be true",
 	} {
 		if got := setup([]string{"127.0.0.1:1"}, option).Refusal(t); !strings.Contains(got, want) {

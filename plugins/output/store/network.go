@@ -22,3 +22,6 @@ func (o *Output) Dial(ctx context.Context, network, address string) (net.Conn, e
 
 // Capabilities are what the daemon must keep under -u.
 func (l *lane) Capabilities() []int { return l.queue.output.from.Capabilities() }
+
+// OnePort reports whether all connections are to come from one local port.
+func (o *Output) OnePort() bool { return o.from.OnePort() }
