@@ -4,11 +4,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,8 +36,12 @@ func replace(name, text string) error {
 	return os.WriteFile(page, []byte(before+open+text+shut+after), 0o644)
 }
 
-// writeScene writes a scene's part and plots.
+// writeScene writes a scene's part and plots. A sender that is asked for more than it can send may send less than it
+// did at the step before.
 func writeScene(s scene, curves []curve, seconds int) error {
+	for _, c := range curves {
+		slices.SortStableFunc(c.Points, func(a, b point) int { return cmp.Compare(a.Offered, b.Offered) })
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, steps of %d s:\n\n", dated(), seconds)
 	fmt.Fprintf(&b, "![%s: loss, CPU time and latency by rate](images/live-%s.svg)\n\n", s.title, s.name)
