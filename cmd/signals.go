@@ -46,7 +46,10 @@ func (s *signals) starting(atOnce func()) (started func()) {
 				}
 			case <-done:
 				if !first.IsZero() {
-					s.end <- syscall.SIGTERM // there is room: who else takes them has not begun
+					select {
+					case s.end <- syscall.SIGTERM:
+					default: // another one is there
+					}
 				}
 				return
 			}
