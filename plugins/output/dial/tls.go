@@ -5,9 +5,11 @@
 package dial
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 )
 
@@ -33,4 +35,14 @@ func TLS(authorities, certificate, key string) (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{own}
 	}
 	return c, nil
+}
+
+// Secure encrypts a connection, or closes it.
+func Secure(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }

@@ -5,7 +5,6 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"strings"
 	"time"
@@ -101,11 +100,7 @@ func (o *kafka) dialTLS(ctx context.Context, config *tls.Config, network, addres
 	}
 	config = config.Clone()
 	config.ServerName, _, _ = net.SplitHostPort(address)
-	secure := tls.Client(c, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return secure, nil
+	return dial.Secure(ctx, c, config)
 }
 
 func mechanism(name, user, pass string) sasl.Mechanism {

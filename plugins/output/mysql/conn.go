@@ -91,11 +91,7 @@ func (c *conn) findPlan(ctx context.Context, s *store.Shape) (*plan, error) {
 
 // Fits reports by an error that the table is no longer the one that rows of this shape were encoded for.
 func (c *conn) Fits(ctx context.Context, s *store.Shape) error {
-	now, err := c.findPlan(ctx, s)
-	if was := c.plans[s]; err == nil && !slices.Equal(now.columns, was.columns) {
-		err = errors.New("the table has changed")
-	}
-	return err
+	return c.plans.Fits(s, func() (*plan, error) { return c.findPlan(ctx, s) }, func(was, now *plan) bool { return slices.Equal(was.columns, now.columns) })
 }
 
 // foundPlan returns how rows of a shape fill a table as ulogd2 has it.

@@ -9,6 +9,8 @@ import (
 	"crypto/tls"
 	"net"
 	"sync/atomic"
+
+	"ulogd/plugins/output/dial"
 )
 
 // security is what encrypts a stream. The exported field is a setting.
@@ -46,10 +48,5 @@ func (s *security) secure(ctx context.Context, conn net.Conn) (net.Conn, error) 
 	if c == nil {
 		return conn, nil
 	}
-	t := tls.Client(conn, c)
-	if err := t.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return t, nil
+	return dial.Secure(ctx, conn, c)
 }
