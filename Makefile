@@ -105,7 +105,7 @@ test-stores: peers
 DEBIAN_ROOT = /var/tmp/ulogd-debian
 test-packages: peers
 	.ci/packages $(DEBIAN_ROOT)
-	ULOGD_PACKAGES=$(CURDIR)/dist ULOGD_DEBIAN=$(DEBIAN_ROOT) $(GOTEST) -count 1 -v ./test/packages
+	ULOGD_PACKAGES=$(CURDIR)/dist ULOGD_DEBIAN=$(DEBIAN_ROOT) $(GOTEST) -tags packages -count 1 -v ./test/packages
 
 test-word: peers
 	.ci/as 386 $(WORD)
@@ -133,6 +133,7 @@ endif
 
 lint:
 	go vet ./...
+	go vet -tags packages ./test/packages
 	go tool staticcheck ./...
 	@unformatted=$$(go tool gofumpt -l .) && test -z "$$unformatted" || \
 		{ echo "not in gofumpt's format; run: go tool gofumpt -w" $$unformatted; exit 1; }

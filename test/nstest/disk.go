@@ -9,6 +9,26 @@ import (
 	"testing"
 )
 
+// Disk mounts a file system of the given size at dir, for the whole process, until the test ends. It
+// needs root. resize gives it another size.
+func Disk(t *testing.T, dir string, size int) (resize func(size int)) {
+	t.Helper()
+	Need(t, "root")
+	mount := func(size int, flags uintptr) {
+		t.Helper()
+		if err := mountTmpfs(dir, size, flags); err != nil {
+			t.Fatalf("mount: %v", err)
+		}
+	}
+	mount(size, 0)
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return func(size int) { mount(size, syscall.MS_REMOUNT) }
+}
+
+func mountTmpfs(dir string, size int, flags uintptr) error {
+	return syscall.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size))
+}
+
 // SmallDisk runs f on a thread with a mount namespace of its own, in which dir is a file system of
 // the given size. Only that thread sees it: f must not fail the test with Fatal, nor start
 // goroutines that use the files. It needs root.
@@ -27,7 +47,7 @@ func SmallDisk(t *testing.T, size int, f func(dir string)) {
 			t.Errorf("make mounts private: %v", err)
 			return
 		}
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		if err := mountTmpfs(dir, size, 0); err != nil {
 			t.Errorf("mount: %v", err)
 			return
 		}

@@ -36,6 +36,8 @@ func BuildDaemon(dir string, with ...string) (path string, err error) {
 
 // A Daemon is the program as it is built, when a test first asks for it.
 type Daemon struct {
+	With []string // what else `go build` is told
+
 	once      sync.Once
 	dir, path string
 	err       error
@@ -48,7 +50,7 @@ func (d *Daemon) Path(t testing.TB) string {
 		if d.dir, d.err = os.MkdirTemp("", "ulogd-"); d.err != nil {
 			return
 		}
-		d.path, d.err = BuildDaemon(d.dir)
+		d.path, d.err = BuildDaemon(d.dir, d.With...)
 	})
 	if d.err != nil {
 		t.Fatal(d.err)

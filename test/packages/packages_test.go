@@ -1,5 +1,8 @@
+//go:build packages
+
 // Package packages installs what `make packages` makes on machines of their own, over ulogd2 and without it, with
-// systemd running: configuration and logs survive whatever is installed and purged.
+// systemd running: configuration and logs survive whatever is installed and purged. It takes minutes to make the
+// packages, and a Debian to install them in: make test-packages does both, and sets the tag.
 package packages
 
 import (
@@ -20,7 +23,7 @@ func boot(t *testing.T) *systemdtest.Machine {
 	t.Helper()
 	dist, root := os.Getenv("ULOGD_PACKAGES"), os.Getenv("ULOGD_DEBIAN")
 	if dist == "" || root == "" {
-		t.Skip("packages and a Debian to install them in take minutes to make: make test-packages has both")
+		t.Fatal("set ULOGD_PACKAGES and ULOGD_DEBIAN, as make test-packages does")
 	}
 	nstest.Need(t, "root", "nflog")
 	m := systemdtest.Boot(t, root)
@@ -205,7 +208,7 @@ sync=1
 func TestLintian(t *testing.T) {
 	dist := os.Getenv("ULOGD_PACKAGES")
 	if dist == "" {
-		t.Skip("make test-packages makes the packages")
+		t.Fatal("set ULOGD_PACKAGES, as make test-packages does")
 	}
 	nstest.Need(t, "tool:lintian")
 	list, err := filepath.Glob(filepath.Join(dist, "*.deb"))

@@ -17,22 +17,9 @@ import (
 	"ulogd/test/nstest"
 )
 
-// daemon is the path of the program.
-var daemon string
+var daemon = nstest.Daemon{With: []string{"-tags", "small"}}
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "ulogd-small")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		if daemon, err = nstest.BuildDaemon(dir, "-tags", "small"); err != nil {
-			panic(err)
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(daemon.Main(m)) }
 
 func write(t *testing.T, name, text string) string {
 	t.Helper()
@@ -60,7 +47,7 @@ func TestWhatItLacks(t *testing.T) {
 				"metrics and the page; take the full build, or ask the control socket",
 		},
 	} {
-		out, err := exec.Command(daemon, "-t", "-c", write(t, "ulogd.toml", c.text+"\n")).CombinedOutput()
+		out, err := exec.Command(daemon.Path(t), "-t", "-c", write(t, "ulogd.toml", c.text+"\n")).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), c.want) {
 			t.Errorf("%s\n%v: %s\nwant %s", c.text, err, out, c.want)
 		}
@@ -70,7 +57,7 @@ func TestWhatItLacks(t *testing.T) {
 		{"page", "goes without the HTTP listener"},
 		{"-r " + packed, "goes without compression (zstd); take the full build, or decompress the file first"},
 	} {
-		out, err := exec.Command(daemon, strings.Fields(c.args)...).CombinedOutput()
+		out, err := exec.Command(daemon.Path(t), strings.Fields(c.args)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), c.want) {
 			t.Errorf("%s: %v: %s\nwant %s", c.args, err, out, c.want)
 		}
@@ -113,7 +100,7 @@ host="127.0.0.1"
 port=%d
 proto="udp"
 `, socket, filepath.Join(dir, "packets"), collector.LocalAddr().(*net.UDPAddr).Port))
-	p := ns.Start(t, daemon+" -v -l 3 -c "+config)
+	p := ns.Start(t, daemon.Path(t)+" -v -l 3 -c "+config)
 	p.WaitOutput("entering main loop", 20*time.Second)
 	var port int
 	ns.Do(t, func() {
@@ -147,7 +134,7 @@ proto="udp"
 			break
 		}
 	}
-	if out := ns.Run(t, daemon+" stats --socket "+socket); !strings.Contains(out, "IPFIX") {
+	if out := ns.Run(t, daemon.Path(t)+" stats --socket "+socket); !strings.Contains(out, "IPFIX") {
 		t.Errorf("stats: %s", out)
 	}
 }

@@ -87,40 +87,10 @@ func TestNativeForgets(t *testing.T) {
 
 // A daemon that is killed while it empties its spool leaves it to the next run: every row is there, once.
 func TestDaemonIsKilled(t *testing.T) {
-	s, sql := database(t, "")
-	before := t.TempDir()
-	s = native(s, "columns=orig.raw.pktlen", "buffer=1MiB", "spool="+before, "spool_max=8MiB", "reconnect=20ms")
+	s, _ := database(t, "")
+	s = native(s, "columns=orig.raw.pktlen", "buffer=1MiB", "spool_max=8MiB", "reconnect=20ms")
 	s.Run(t) // makes the table
-	server := shared.Get(t, dbtest.PostgreSQL)
-	release := server.Hold(s.Options["db"], "BEGIN; LOCK TABLE flows")
-	first := s.Start(t)
-	const n = 100000
-	for i := 0; i < n; i += 5000 {
-		recs := make([]stacktest.Record, 5000)
-		for j := range recs {
-			recs[j] = flows[0].With("orig.raw.pktlen", fmt.Sprint(i+j))
-		}
-		first.Send(recs...)
-	}
-	first.Eventually("spool", func() bool { return first.Count("spooled") > n/2 })
-	release()
-	first.Eventually("go on", func() bool { return first.Stats().Out > n*3/4 })
-	spooled := first.Count("spooled")
-	release = server.Hold(s.Options["db"], "BEGIN; LOCK TABLE flows")
-	after := dbtest.SpoolOfTheDead(t, before)
-	first.Machine.Patience = 1e8
-	first.End()
-	release()
-	s.Options["spool"] = after
-	s.Start(t).End()
-	var rows, different, last int
-	if _, err := fmt.Sscan(sql("SELECT count(*), count(DISTINCT orig_raw_pktlen), max(orig_raw_pktlen) FROM flows "+
-		"WHERE orig_raw_pktlen < 5000000000"), &rows, &different, &last); err != nil {
-		t.Fatal(err)
-	}
-	if rows != different || rows != last+1 || rows < int(spooled) {
-		t.Errorf("there are %d rows, %d different ones, up to %d; %d had been spooled", rows, different, last, spooled)
-	}
+	shared.Get(t, dbtest.PostgreSQL).KilledDaemon(t, s, flows[0], "BEGIN; LOCK TABLE flows")
 }
 
 // TestKilled kills the server without mercy while rows come. With ULOGD_STORES it does so in a loop.

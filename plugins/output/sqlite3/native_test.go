@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
@@ -75,22 +73,15 @@ func TestMovedAway(t *testing.T) {
 
 // While the disk is full rows wait; once there is room all of them are there, once.
 func TestFullDisk(t *testing.T) {
-	nstest.Need(t, "root")
 	s, db := native(t)
-	dir := filepath.Dir(db)
-	if err := unix.Mount("none", dir, "tmpfs", 0, "size=512k"); err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	resize := nstest.Disk(t, filepath.Dir(db), 512<<10)
 	st := s.Start(t)
 	const n = 20000
 	for i := range n {
 		st.Send(flows[0].With("orig.raw.pktlen", fmt.Sprint(i)))
 	}
 	st.Eventually("say so", func() bool { return st.Log.Has("disk is full") })
-	if err := unix.Mount("none", dir, "", unix.MS_REMOUNT, "size=64m"); err != nil {
-		t.Fatal(err)
-	}
+	resize(64 << 20)
 	st.End()
 	got := shell(t, db, "SELECT count(*), count(DISTINCT orig_raw_pktlen) FROM flows;")
 	if want := fmt.Sprintf("%d|%d\n", n, n); got != want {

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
 	"ulogd/test/dbtest"
@@ -314,12 +312,8 @@ func TestSettled(t *testing.T) {
 
 // Where a spool finds no room for all of a batch, the rest waits.
 func TestSpoolWithoutRoom(t *testing.T) {
-	nstest.Need(t, "root")
 	dir := t.TempDir()
-	if err := unix.Mount("none", dir, "tmpfs", 0, "size=200k"); err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	nstest.Disk(t, dir, 200<<10)
 	s := setup("buffer=1MiB", "spool="+dir)
 	there.down = true
 	st := s.Start(t)
