@@ -119,8 +119,12 @@ func (c *installed) test(t *testing.T, program, output, options string) {
 	to := fmt.Sprintf("[out]\nhost=\"127.0.0.1:%s\"\n%s", c.port, options)
 
 	p := start(t, ns, write(t, "ulogd.conf", "stack=ct1:NFCT,out:"+output+"\n"+to))
+	const sends = 1500 * time.Millisecond // IPFIX sends a second after the first record at the latest
 	want := connections(t, ns, events)
-	time.Sleep(1500 * time.Millisecond) // IPFIX sends a second after the first record at the latest
+	time.Sleep(sends)
+	p.Signal(syscall.SIGHUP) // as logrotate does each day: another session, in which templates are told again
+	want = append(want, connections(t, ns, events)...)
+	time.Sleep(sends)
 	p.Stop(syscall.SIGTERM)
 
 	path, packets := conversation(t)

@@ -91,7 +91,7 @@ func (q *Queue) recall() {
 // that whoever listens there next is new.
 func (q *Queue) doubt(now time.Time) {
 	q.refusals = q.session.(datagramSession).Refused()
-	q.doubted = true
+	q.doubted, q.telling = true, toLearnAgain
 	q.protocol.Doubt(q, now)
 	if l, ok := q.link.(*Connector); ok {
 		l.look()

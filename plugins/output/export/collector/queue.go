@@ -84,14 +84,16 @@ type Queue struct {
 
 	// Datagrams only.
 	pace     Pace
-	pacer    *pacer  // nil: messages go to the session as fast as it takes them
-	counted  paced   // of what the pacer has sent, what is counted as out
-	handed   int     // messages that the pacer was handed
-	backlog  bool    // messages wait that could not be sent when they came
-	refusals int64   // of the session, that the protocol was told of
-	doubted  bool    // and since then no record has left
-	incoming float64 // records a second
-	added    int     // records since the rate was measured
+	pacer    *pacer        // nil: messages go to the session as fast as it takes them
+	counted  paced         // of what the pacer has sent, what is counted as out
+	handed   int           // messages that the pacer was handed
+	backlog  bool          // messages wait that could not be sent when they came
+	refusals int64         // of the session, that the protocol was told of
+	doubted  bool          // and since then no record has left
+	telling  time.Duration // how long data waits behind the control messages that come next; 0: not at all
+	learnt   time.Time     // when it has waited
+	incoming float64       // records a second
+	added    int           // records since the rate was measured
 	adapted  time.Time
 
 	patience time.Duration // 0: a session may stand still for ever
@@ -208,6 +210,10 @@ func (q *Queue) begin(s Session, now time.Time) {
 	q.session = s
 	q.number++
 	q.taken, q.at, q.refusals, q.doubted = 0, Position{}, 0, false
+	q.telling, q.learnt = 0, time.Time{}
+	if _, ok := s.(datagramSession); ok {
+		q.telling = toLearn
+	}
 	q.progress, q.reached = now, 0
 	q.backlog = q.waitingRecords > 0
 	q.dropControl()
@@ -253,6 +259,9 @@ func (q *Queue) write(now time.Time) error {
 	for {
 		if done, err := q.writeControl(now); !done || err != nil {
 			return err
+		}
+		if now.Before(q.learnt) {
+			return nil
 		}
 		p, n := q.run(now)
 		if n == 0 {
@@ -321,9 +330,20 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 			return false, err
 		}
 		q.dropControl()
+		if q.telling > 0 {
+			q.telling, q.learnt = 0, now.Add(q.telling)
+		}
 		return true, nil
 	}
 }
+
+// How long data waits behind the templates that begin a session of datagrams, and behind those that are told
+// again since nobody was there: a collector that reads with several threads at a time may look at the data
+// first, and throw them away. While nobody is there it is waited again and again.
+const (
+	toLearn      = 50 * time.Millisecond
+	toLearnAgain = 5 * time.Millisecond
+)
 
 func (q *Queue) dropControl() {
 	q.control, q.controls, q.controlRecords, q.stamped, q.begun = q.control[:0], q.controls[:0], q.controlRecords[:0], 0, 0
@@ -381,7 +401,7 @@ func (q *Queue) took(n int, now time.Time) {
 	q.part = n
 	q.waitingRecords -= records
 	if records > 0 {
-		q.doubted = false
+		q.doubted, q.telling = false, 0
 	}
 	if q.pacer == nil {
 		q.stats.Out.Add(records)
