@@ -40,6 +40,7 @@ type limitedState struct {
 	log      *slog.Logger
 	level    slog.Level
 	written  time.Time // when the last line was written
+	since    time.Time // since when it has been lasting
 	heldBack int       // lines since then
 	lasting  bool      // trouble was written and nobody has said that it is over
 }
@@ -71,19 +72,23 @@ func (l *LimitedLog) Error(text string, args ...any) bool {
 func (l *LimitedLog) Lasting() bool { return l.texts.lasting.Load() > 0 }
 
 // Over logs that what warnings and errors were about has ended, if any was written since the last
-// call. It reports whether the line was written.
+// call, and how long it lasted, at the level of warnings: who has read of the trouble is to read of
+// its end. It reports whether the line was written.
 func (l *LimitedLog) Over(text string, args ...any) bool {
 	l.texts.mu.Lock()
-	lasted := false
+	lasted, began := false, time.Now()
 	for of, s := range l.texts.known {
 		if of.about == l.about && s.lasting {
 			lasted, s.lasting = true, false
 			l.texts.lasting.Add(-1)
+			if s.since.Before(began) {
+				began = s.since
+			}
 		}
 	}
 	l.texts.mu.Unlock()
 	if lasted {
-		l.write(1, slog.LevelInfo, text, args)
+		l.write(1, slog.LevelWarn, text, append(args[:len(args):len(args)], "lasted", time.Since(began).Round(time.Millisecond)))
 	}
 	return lasted
 }
@@ -107,7 +112,7 @@ func (l *LimitedLog) line(level slog.Level, text string, args []any) bool {
 	}
 	s.written, s.heldBack = now, 0
 	if level > slog.LevelInfo && !s.lasting {
-		s.lasting = true
+		s.lasting, s.since = true, now
 		l.texts.lasting.Add(1)
 	}
 	l.texts.mu.Unlock()

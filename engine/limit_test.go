@@ -64,7 +64,7 @@ func TestLimitedLog(t *testing.T) {
 			`level=WARN msg="another trouble"`,
 			`level=ERROR msg="cannot write" peer=a`,
 			`level=ERROR msg="cannot write" peer=b`,
-			`level=INFO msg="works again" peer=a`,
+			`level=WARN msg="works again" peer=a lasted=0s`,
 		}
 		for i, line := range got {
 			if i >= 2 {

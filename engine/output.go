@@ -72,6 +72,7 @@ func (p *port) deliver(b *Batch) {
 // tick tells an output without a queue the time, once per interval however many feeders it has.
 func (p *port) tick(now time.Time) {
 	if p.out.queue != nil {
+		p.out.queue.say(p.out.inst.env.Log, now)
 		return
 	}
 	p.out.mu.Lock()

@@ -2,7 +2,11 @@
 
 package engine
 
-import "sync"
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
 
 // queue holds batches for an output that may block. It is bounded in rows. A batch that is well
 // filled waits as it is; the rows of sparse ones are copied together, so that a queue of n rows
@@ -20,6 +24,13 @@ type queue struct {
 	rows   int
 	closed bool
 	abort  bool // at the end of the shutdown timeout: nobody waits any more
+
+	said struct {
+		dropped int64     // records that full had counted at the last line
+		at      time.Time // when that was
+		since   time.Time // when the queue became full; zero: the log says that it is not
+		before  int64     // records that full had counted then
+	}
 }
 
 type item struct {
@@ -71,6 +82,28 @@ func (q *queue) push(p *port, b *Batch) {
 	select {
 	case q.wake <- struct{}{}:
 	default:
+	}
+}
+
+// say logs that records find no room: at once, then once a minute with how many these were, and when it is over. Feeders
+// call it, since the output may be stuck.
+func (q *queue) say(log *slog.Logger, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	said, dropped := &q.said, q.full.Load()
+	switch {
+	case q.abort:
+	case dropped > said.dropped && now.Sub(said.at) >= LogEvery:
+		if said.since.IsZero() {
+			said.since, said.before = now, said.dropped
+		}
+		log.Warn("the output does not keep up: records find its queue full and are dropped", "dropped", dropped-said.dropped,
+			"queue", q.max)
+		said.dropped, said.at = dropped, now
+	case !said.since.IsZero() && q.rows <= q.max/2:
+		log.Warn("the output's queue has room again", "lasted", now.Sub(said.since).Round(time.Millisecond),
+			"kept", q.rows, "dropped", dropped-said.before)
+		said.dropped, said.since = dropped, time.Time{}
 	}
 }
 

@@ -105,6 +105,16 @@ func named[T any](s *Stats, list *[]*T, counter func(*T) *Counter, name, doc str
 	return x
 }
 
+// Dropped returns how many records were dropped, by whatever reason.
+func (s *Stats) Dropped() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.drops {
+		n += d.Load()
+	}
+	return n
+}
+
 // A Reading is the value of one named counter.
 type Reading struct {
 	Name  string `json:"name"`

@@ -58,3 +58,14 @@ func (l *Log) String() string {
 
 // Has reports whether a line contains text.
 func (l *Log) Has(text string) bool { return strings.Contains(l.String(), text) }
+
+// AtDefault returns how many lines of the levels that a daemon logs by default begin with text.
+func (l *Log) AtDefault(text string) (n int) {
+	for line := range strings.Lines(l.String()) {
+		level, rest, _ := strings.Cut(line, " ")
+		if (level == "WARN" || level == "ERROR") && strings.HasPrefix(rest, text) {
+			n++
+		}
+	}
+	return n
+}

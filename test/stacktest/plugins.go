@@ -49,14 +49,17 @@ func Recorded(name string) []string {
 type rows struct {
 	feed    string
 	live    bool
+	every   time.Duration
 	counts  string
 	batches [][]map[string]string
+	next    int // of the batches
 	set     []func(b *engine.Batch, r engine.Row, row map[string]string)
 }
 
 func (s *rows) Options(o *engine.Options) {
 	o.String(&s.feed, "feed", "default", "name that Feed was called with")
 	o.Bool(&s.live, "live", false, "do not end after the last record")
+	o.Seconds(&s.every, "every", 0, "give the batches again and again, one each time; 0: once")
 	o.Enum(&s.counts, "counts", "unknown", []string{"unknown", "delta", "total"}, "what octets and packets count")
 }
 
@@ -111,22 +114,28 @@ func (s *rows) Counts() engine.Counts {
 func (s *rows) Backpressure() bool { return true }
 
 func (s *rows) Read(b *engine.Batch, deadline time.Time) error {
-	if len(s.batches) == 0 {
+	if s.next == len(s.batches) {
 		if s.live {
 			time.Sleep(time.Until(deadline))
 			return nil
 		}
 		return io.EOF
 	}
-	for i, row := range s.batches[0] {
+	if s.every > 0 {
+		time.Sleep(min(s.every, time.Until(deadline)))
+	}
+	batch := s.batches[s.next]
+	if s.next++; s.every > 0 {
+		s.next %= len(s.batches)
+	}
+	for i, row := range batch {
 		r := engine.Row(i)
 		b.Have()[r] = 0
 		for _, set := range s.set {
 			set(b, r, row)
 		}
 	}
-	b.Fill(len(s.batches[0]))
-	s.batches = s.batches[1:]
+	b.Fill(len(batch))
 	return nil
 }
 

@@ -236,7 +236,7 @@ func (f *file) complain(text string, err error) {
 // recovered logs that a file which was complained of works.
 func (f *file) recovered() {
 	if log := f.env.Limited(); log.Lasting() {
-		log.Over("the file works again", "file", f.path)
+		log.Over("the file works again", "file", f.path, "kept", f.env.Stats.Held.Load())
 	}
 }
 

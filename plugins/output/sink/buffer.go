@@ -66,20 +66,18 @@ func (b *Buffer) first(i int) {
 	}
 }
 
-// DropFrom drops the records from the i-th on, and returns how many these were.
-func (b *Buffer) DropFrom(why *engine.Drop, i int) int {
+// DropFrom drops the records from the i-th on.
+func (b *Buffer) DropFrom(why *engine.Drop, i int) {
 	if i >= len(b.Ends) {
-		return 0
+		return
 	}
-	n := len(b.Ends) - i
-	why.Add(n)
+	why.Add(len(b.Ends) - i)
 	b.Ends = b.Ends[:i]
 	if i == 0 {
 		b.Data = b.Data[:0]
 	} else {
 		b.Data = b.Data[:b.Ends[i-1]]
 	}
-	return n
 }
 
 // settle brings the Held counter up to what is in the buffer.

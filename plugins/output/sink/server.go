@@ -36,6 +36,7 @@ type Server struct {
 
 	since   time.Time // when the connection was made
 	sent    time.Time // when records were last sent
+	taking  time.Time // since when records are sent without an error; zero: the last one had one
 	trouble Trouble
 
 	connects              *engine.Counter
@@ -75,6 +76,7 @@ func (r *Records) At(i int) []byte {
 type Refused struct {
 	Err  error
 	Drop *engine.Drop // what it is counted as; nil: refused
+	Away bool         // because nobody is there; the next one is tried all the same
 }
 
 func (r *Refused) Error() string { return r.Err.Error() }
@@ -95,6 +97,8 @@ const (
 	// tooSoon is the age below which a connection that broke is not made again at once: its peer
 	// may accept and close in turn.
 	tooSoon = 500 * time.Millisecond
+	// surely is how long datagrams go without an error when there is somebody who takes them.
+	surely = 2 * time.Second
 )
 
 // Open starts to connect.
@@ -118,7 +122,7 @@ func (s *Server) Write() {
 	s.sent = time.Now()
 	for s.buf.Len() > 0 {
 		if !s.ready() {
-			s.trouble.Dropped(s.buf.DropFrom(s.noConnection, 0))
+			s.buf.DropFrom(s.noConnection, 0)
 			return
 		}
 		n, err := s.conn.Send(s.buf.Env.Until(), Records{Data: s.buf.Data, Ends: s.buf.Ends, Tries: s.tries})
@@ -127,6 +131,7 @@ func (s *Server) Write() {
 			s.tries = 0
 		}
 		if err == nil && n > 0 {
+			s.works()
 			continue
 		}
 		refused, ok := errors.AsType[*Refused](err)
@@ -137,9 +142,12 @@ func (s *Server) Write() {
 				why = s.refused
 			}
 			s.buf.DropFirst(why, 1)
-			s.trouble.Dropped(1)
-			s.trouble.Say("a record cannot be sent", refused.Err)
-			s.trouble.Peer.Up() // it takes the others
+			if refused.Away {
+				s.taking = time.Time{}
+				s.trouble.Say("records cannot be sent; those that come now are lost", refused.Err)
+			} else {
+				s.trouble.Refused("a record cannot be sent", refused.Err)
+			}
 			s.tries = 0
 		default:
 			s.tries++
@@ -162,6 +170,7 @@ func (s *Server) Tick(now time.Time) {
 	if s.buf.Len() > 0 && now.Sub(s.sent) >= s.Gather {
 		s.Write()
 	}
+	s.trouble.Tick(now)
 }
 
 // Flush sends everything.
@@ -181,7 +190,7 @@ func (s *Server) Close() error {
 	if s.buf == nil {
 		return nil
 	}
-	s.trouble.Dropped(s.buf.DropFrom(s.noConnection, 0))
+	s.buf.DropFrom(s.noConnection, 0)
 	s.take()
 	if s.conn == nil {
 		return nil
@@ -240,8 +249,19 @@ func (s *Server) use(c Conn) {
 	s.conn, s.asking, s.since = c, false, time.Now()
 	s.connects.Add(1)
 	s.trouble.Peer.Up()
-	if s.trouble.Any() || s.connects.Load() == 1 {
-		s.trouble.Over("connected")
+	if !s.trouble.Over("connected again") && s.connects.Load() == 1 {
+		s.buf.Env.Log.Info("connected", "peer", s.Name)
+	}
+}
+
+// works notes that records were sent. Somebody who was away is there again when none has come back
+// for some time: what is wrong with one datagram is heard with the next.
+func (s *Server) works() {
+	switch {
+	case s.taking.IsZero():
+		s.taking = s.sent
+	case s.sent.Sub(s.taking) >= surely:
+		s.trouble.Over("records can be sent again")
 	}
 }
 
@@ -263,7 +283,6 @@ func (s *Server) connect() {
 	}
 	env := s.buf.Env
 	env.Go(func(ctx context.Context) {
-		failing := Trouble{Env: env, What: "peer", Name: s.Name, Peer: env.Stats.Peer(s.Name)}
 		for pause, next := firstPause, first; ; pause, next = min(2*pause, longestPause), pause {
 			select {
 			case <-ctx.Done():
@@ -276,7 +295,7 @@ func (s *Server) connect() {
 				return
 			}
 			if ctx.Err() == nil {
-				failing.Say("cannot connect; trying again", err)
+				s.trouble.Say("cannot connect; trying again", err)
 			}
 		}
 	})

@@ -35,6 +35,7 @@ type sender struct {
 	away   atomic.Bool
 
 	conn       Conn
+	failed     bool // the store was there and did not take records
 	shapes     []*Shape
 	maintained time.Time
 	trouble    sink.Trouble
@@ -121,9 +122,7 @@ func (s *sender) deliver(b *batch, rows Rows) bool {
 			}
 			s.batches.Add(1)
 			s.pause = 0
-			if s.away.CompareAndSwap(true, false) {
-				s.trouble.Over("the store takes records again")
-			}
+			s.works()
 			return true
 		case ok && n > 1:
 			return s.deliver(b, rows.part(0, n/2)) && s.deliver(b, rows.part(n/2, n))
@@ -133,20 +132,27 @@ func (s *sender) deliver(b *batch, rows Rows) bool {
 			b.taken++
 			s.refused.Add(1)
 			s.q.env.Stats.Held.Add(-1)
-			s.trouble.Dropped(1)
-			s.trouble.Say("the store refuses a record", refused.Err)
-			s.trouble.Peer.Up() // it takes the others
+			s.works()
+			s.trouble.Refused("the store refuses a record", refused.Err)
 			return true
 		case s.ctx.Err() != nil:
 			return false
 		}
 		if s.conn != nil {
+			s.failed = true
 			s.lose("the store does not take records; trying again", err)
 		}
 		if !s.rest() {
 			return false
 		}
 	}
+}
+
+// works notes that the store has answered.
+func (s *sender) works() {
+	s.away.Store(false)
+	s.failed = false
+	s.trouble.Over("the store takes records again")
 }
 
 var errAway = errors.New("there is no connection")
@@ -234,8 +240,11 @@ func (s *sender) connect() bool {
 	s.conn = c
 	s.connects.Add(1)
 	s.trouble.Peer.Up()
-	if s.connects.Load() == 1 || s.trouble.Any() {
-		s.trouble.Over("connected")
+	switch {
+	case s.failed: // it is over when the store takes records
+	case s.trouble.Over("connected again"):
+	case s.connects.Load() == 1:
+		s.q.env.Log.Info("connected", "store", s.trouble.Name)
 	}
 	s.maintain()
 	if s.conn != nil {

@@ -98,6 +98,7 @@ func (f *File) Tick(now time.Time) {
 	if f.out.fd < 0 {
 		f.findReader()
 	}
+	f.trouble.Tick(now)
 	if r := &f.Rotate; now.After(r.retry) && !r.retry.IsZero() {
 		r.retry = time.Time{}
 		f.setLimit()

@@ -141,6 +141,9 @@ func (f *File) begin(t target) {
 	}
 	f.opened.Add(1)
 	f.trouble.Peer.Up()
+	if !t.regular {
+		f.trouble.Over("there is a reader again")
+	}
 	f.write()
 }
 

@@ -87,9 +87,7 @@ func (f *File) done(n int, err error) {
 	if err == nil {
 		f.b.Data, f.b.Ends, f.torn, f.slow = f.b.Data[:0], f.b.Ends[:0], false, false
 		f.setLimit()
-		if f.trouble.Any() {
-			f.trouble.Over("the file works again")
-		}
+		f.trouble.Over("the file works again")
 		return
 	}
 	half := n - start
@@ -140,7 +138,7 @@ func (f *File) drop(why *engine.Drop, i int) {
 	if i >= len(f.b.Ends) {
 		return
 	}
-	f.trouble.Dropped(f.b.DropFrom(why, i))
+	f.b.DropFrom(why, i)
 	f.b.Epoch++
 	if f.Sections && f.Header != nil && !f.torn {
 		f.head = append(f.head[:0:0], f.Header()...)

@@ -155,7 +155,7 @@ func (l *connection) datagram(record []byte, last bool) error {
 	case l.udp || last:
 		// For UDP an error of the datagram before, such as "connection refused", is reported with
 		// this one, which is not sent.
-		return &sink.Refused{Err: err, Drop: l.peer.failed}
+		return &sink.Refused{Err: err, Drop: l.peer.failed, Away: true}
 	}
 	return err
 }
