@@ -167,7 +167,8 @@ func (d *dir) step(name string, flags int) (*dir, error) {
 	return next, nil
 }
 
-// judge finds out who may write the directory. An access control list shows in the group's bits.
+// judge finds out who may write the directory. What an access control list lets others do shows in the group's bits,
+// whatever the group.
 func (d *dir) judge() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.fd, &st); err != nil {
@@ -182,8 +183,16 @@ func (d *dir) judge() error {
 		d.distrust = fmt.Sprintf("everybody may write %s", d.path)
 	case st.Mode&0o020 != 0 && st.Gid != 0:
 		d.distrust = fmt.Sprintf("group %d may write %s", st.Gid, d.path)
+	case st.Mode&0o020 != 0 && d.listed():
+		d.distrust = fmt.Sprintf("%s has an access control list by which others may write it", d.path)
 	}
 	return nil
+}
+
+// listed reports whether the directory has an access control list, or does not say.
+func (d *dir) listed() bool {
+	_, err := unix.Getxattr(fmt.Sprintf("/proc/self/fd/%d", d.fd), "system.posix_acl_access", nil)
+	return !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.ENOTSUP)
 }
 
 // readlink reads a link. Those of /proc/PID do not name where they lead.

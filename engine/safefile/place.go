@@ -5,8 +5,10 @@ package safefile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,18 +121,25 @@ func (p *place) mkdir(perm fs.FileMode, whose For) error {
 	if openErr != nil {
 		return openErr
 	}
-	defer unix.Close(fd)
+	made := os.NewFile(uintptr(fd), p.name)
+	defer made.Close()
 	if err != nil {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	return handOver(made, whose)
+}
+
+// handOver gives a directory to who it was made for. Somebody else may have put another one in its place: what is handed
+// over is root's, and holds nothing that he could not see before.
+func handOver(made *os.File, whose For) error {
+	fi, err := made.Stat()
+	if err != nil {
 		return err
 	}
-	if st.Uid != 0 {
-		return fmt.Errorf("somebody else put another directory there at the same time")
+	if _, err := made.Readdirnames(1); fi.Sys().(*syscall.Stat_t).Uid != 0 || !errors.Is(err, io.EOF) {
+		return errors.New("somebody else put another directory there at the same time")
 	}
-	return give(fd, whose)
+	return give(int(made.Fd()), whose)
 }
 
 // give hands a new file over. A directory with the set-group-ID bit has chosen the group already.

@@ -1,6 +1,7 @@
 package safefile
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -427,5 +428,53 @@ func TestListen(t *testing.T) {
 	}
 	if _, err := os.Lstat(dir + "/theirs/socket"); err != nil {
 		t.Error("what somebody else put there was removed")
+	}
+}
+
+// An access control list lets somebody write where owner, group and mode name root alone.
+func TestAccessControlList(t *testing.T) {
+	dir := rootsOwn(t)
+	write(t, dir+"/victim", "precious\n", 0)
+	must(t, os.Mkdir(dir+"/listed", 0o755))
+	must(t, os.Symlink(dir+"/victim", dir+"/listed/link"))
+	if err := put(dir+"/listed/link", appending); err != nil {
+		t.Fatal(err)
+	}
+	const owner, one, group, mask, others, undefined = 0x01, 0x02, 0x04, 0x10, 0x20, 0xffffffff // linux/posix_acl.h
+	list := binary.LittleEndian.AppendUint32(nil, 2)                                            // the version (linux/posix_acl_xattr.h)
+	for _, e := range [][3]uint32{{owner, 7, undefined}, {one, 7, heirID}, {group, 5, undefined}, {mask, 7, undefined}, {others, 5, undefined}} {
+		list = binary.LittleEndian.AppendUint16(list, uint16(e[0]))
+		list = binary.LittleEndian.AppendUint16(list, uint16(e[1]))
+		list = binary.LittleEndian.AppendUint32(list, e[2])
+	}
+	must(t, unix.Setxattr(dir+"/listed", "system.posix_acl_access", list, 0))
+	if err := put(dir+"/listed/link", emptying); err == nil || !strings.Contains(err.Error(), "an access control list by which others may write it") {
+		t.Errorf("the error is %v", err)
+	}
+	if got := read(t, dir+"/victim"); got != "precious\nline\n" {
+		t.Errorf("root's file became %q", got)
+	}
+}
+
+// Somebody exchanges the directory that is made for one of root's that lies beside it: that one is not handed over.
+func TestDirectoryThatIsExchanged(t *testing.T) {
+	dir := rootsOwn(t)
+	theirs := dir + "/theirs"
+	must(t, os.Mkdir(theirs, 0o755))
+	must(t, os.Mkdir(theirs+"/roots", 0o700))
+	write(t, theirs+"/roots/key", "precious\n", 0)
+	must(t, os.Chown(theirs, heirID, heirID))
+	f, err := os.Open(theirs + "/roots") // as if it had been exchanged between the making and the opening
+	must(t, err)
+	defer f.Close()
+	if err := handOver(f, User); err == nil || !strings.Contains(err.Error(), "put another directory there") {
+		t.Errorf("the error is %v", err)
+	}
+	if uid, _ := owner(t, theirs+"/roots"); uid != 0 {
+		t.Errorf("root's directory was given to %d", uid)
+	}
+	must(t, MkdirAll(theirs+"/new", 0o700, User))
+	if uid, _ := owner(t, theirs+"/new"); uid != heirID {
+		t.Errorf("the new one belongs to %d", uid)
 	}
 }
