@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -46,12 +47,12 @@ func askPatiently(socket string, words []string, patience time.Duration,
 		return nil, err // of EPIPE the daemon has said the reason
 	}
 	in := bufio.NewReaderSize(conn, 64<<10)
-	status, err := in.ReadString('\n')
+	status, err := in.ReadSlice('\n')
 	if err != nil {
 		return nil, fmt.Errorf("the daemon did not answer: %w", err)
 	}
-	if status != "ok\n" {
-		return nil, errors.New(printable(strings.TrimPrefix(strings.TrimSpace(status), "error ")))
+	if string(status) != "ok\n" {
+		return nil, errors.New(printable(strings.TrimPrefix(strings.TrimSpace(string(status)), "error ")))
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), 16<<20)
@@ -148,7 +149,8 @@ func (l locked) remedy() string {
 	return fmt.Sprintf("; %s may be asked by its owner only: use sudo", strings.Join(l, ", "))
 }
 
-// daemons finds the daemons that answer on their default sockets, or on one that a configuration names.
+// daemons finds the daemons that answer on their default sockets, or on one that a configuration names. All are asked at
+// once: who owns the directory may have put sockets there that never answer.
 func daemons(named string) (running []runningDaemon, closed locked) {
 	paths := socketsIn(runDir, "control")
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
@@ -158,14 +160,23 @@ func daemons(named string) (running []runningDaemon, closed locked) {
 		paths = append(paths, named)
 	}
 	slices.Sort(paths)
-	for _, path := range slices.Compact(paths) {
-		d := runningDaemon{socket: path}
-		_, err := ask(path, []string{"who"}, func(line []byte) error { return json.Unmarshal(line, &d.daemonInfo) })
+	paths = slices.Compact(paths)
+	all, errs := make([]runningDaemon, len(paths)), make([]error, len(paths))
+	var asked sync.WaitGroup
+	for i, path := range paths {
+		asked.Go(func() {
+			d := &all[i]
+			d.socket = path
+			_, errs[i] = ask(path, []string{"who"}, func(line []byte) error { return json.Unmarshal(line, &d.daemonInfo) })
+		})
+	}
+	asked.Wait()
+	for i, err := range errs {
 		switch {
 		case err == nil:
-			running = append(running, d)
+			running = append(running, all[i])
 		case errors.Is(err, fs.ErrPermission):
-			closed = append(closed, path)
+			closed = append(closed, paths[i])
 		}
 	}
 	return running, closed

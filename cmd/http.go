@@ -25,6 +25,7 @@ import (
 	"ulogd/cmd/web"
 	"ulogd/conf"
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 	"ulogd/stacks"
 )
 
@@ -158,7 +159,7 @@ func pageAddress(config string) (string, error) {
 // trusting is a transport that trusts the very certificate in a file, whatever name it has: it is
 // the daemon's own.
 func trusting(cert string) (http.RoundTripper, error) {
-	text, err := os.ReadFile(cert)
+	text, err := safefile.Read(cert)
 	if err != nil {
 		return nil, err
 	}

@@ -127,9 +127,14 @@ func openLogFile(path string) (*logFile, error) {
 	return l, l.reopen()
 }
 
-// reopen opens the path anew; if that fails the old file stays in use.
+// reopen opens the path anew; if that fails the old file stays in use. A FIFO's reader may come later: lines wait for it
+// in the queue, not the daemon.
 func (l *logFile) reopen() error {
-	f, err := safefile.Open(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644, safefile.User)
+	const flags = os.O_APPEND | os.O_CREATE | syscall.O_NONBLOCK
+	f, err := safefile.Open(l.path, flags|os.O_WRONLY, 0o644, safefile.User)
+	if errors.Is(err, syscall.ENXIO) {
+		f, err = safefile.Open(l.path, flags|os.O_RDWR, 0o644, safefile.User)
+	}
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (g *gate) read() error {
 
 // ReadToken reads a token file.
 func ReadToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path)
 	if err != nil {
 		return "", fmt.Errorf("http_token_file: %w", err)
 	}

@@ -6,12 +6,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
+
+	"ulogd/engine/safefile"
 )
 
 // readTLS reads certificates and keys.
 func (w *Server) readTLS() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(w.settings.Cert, w.settings.Key)
+	pair, err := safefile.KeyPair(w.settings.Cert, w.settings.Key)
 	if err != nil {
 		return nil, fmt.Errorf("http_cert, http_key: %w", err)
 	}
@@ -27,7 +28,7 @@ func (w *Server) readTLS() (*tls.Config, error) {
 	if w.settings.ClientCA == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(w.settings.ClientCA)
+	pem, err := safefile.Read(w.settings.ClientCA)
 	if err != nil {
 		return nil, fmt.Errorf("http_client_ca: %w", err)
 	}

@@ -27,6 +27,9 @@ type taken struct {
 	lines int
 }
 
+// maxState is more than a million files take, and no danger for the memory.
+const maxState = 256 << 20
+
 type stamp struct{ size, time int64 }
 
 func stampOf(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime().UnixNano()} }
@@ -45,12 +48,15 @@ func (t *taken) open(path string) error {
 	if path == "" {
 		return nil
 	}
-	f, err := safefile.Open(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600, safefile.User)
+	f, err := safefile.Regular(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600, safefile.User)
 	if err != nil {
 		return fmt.Errorf("follow_state: %w", err)
 	}
 	t.path, t.file, t.size, t.lines = path, f, 0, 0
-	text, err := io.ReadAll(f)
+	text, err := io.ReadAll(io.LimitReader(f, maxState+1))
+	if err == nil && len(text) > maxState {
+		err = fmt.Errorf("%s is larger than %d MiB; remove it to have all capture files read again", path, maxState>>20)
+	}
 	if err != nil {
 		return fmt.Errorf("follow_state: %w", err)
 	}

@@ -10,7 +10,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
+
+	"ulogd/engine/safefile"
 )
 
 // TLS reads files in PEM: of those who may sign the other side's certificate, "" is whom the system
@@ -18,7 +19,7 @@ import (
 func TLS(authorities, certificate, key string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if authorities != "" {
-		text, err := os.ReadFile(authorities)
+		text, err := safefile.Read(authorities)
 		if err != nil {
 			return nil, fmt.Errorf("whom to trust: %w", err)
 		}
@@ -28,7 +29,7 @@ func TLS(authorities, certificate, key string) (*tls.Config, error) {
 		}
 	}
 	if certificate != "" {
-		own, err := tls.LoadX509KeyPair(certificate, key)
+		own, err := safefile.KeyPair(certificate, key)
 		if err != nil {
 			return nil, fmt.Errorf("read the certificate %s with the key %s: %w", certificate, key, err)
 		}

@@ -62,7 +62,7 @@ func checkPcap(path string) error {
 
 // beginning reads the first n octets of a regular file.
 func beginning(path string, n int) ([]byte, error) {
-	f, err := safefile.Open(path, os.O_RDONLY, 0, safefile.Daemon)
+	f, err := safefile.Regular(path, os.O_RDONLY, 0, safefile.Daemon)
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,13 @@ package spool
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"ulogd/engine"
 	"ulogd/test/nstest"
 )
 
@@ -128,5 +131,42 @@ func TestDamage(t *testing.T) {
 		}
 		r.sums()
 		r.die()
+	}
+}
+
+// What others have put into the spool is neither waited for nor read without end.
+func TestCraftedFiles(t *testing.T) {
+	path := t.TempDir()
+	r := begin(t, path, MinMax)
+	r.put(0, 8)
+	r.die()
+	name := files(t, path)[0]
+	if err := os.Truncate(name, 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	r = begin(t, path, MinMax)
+	if got := r.get(); !slices.Equal(got, numbers(0, 8)) {
+		t.Errorf("read %v", got)
+	}
+	r.sums()
+	if fi, err := os.Stat(name); err != nil || fi.Size() > MinMax {
+		t.Errorf("the segment has %d octets, %v", fi.Size(), err)
+	}
+	r.end()
+
+	for _, name := range []string{filepath.Join(path, "lock"), filepath.Join(path, "a", fileName(1))} {
+		os.Remove(name)
+		os.MkdirAll(filepath.Dir(name), 0o755)
+		if err := syscall.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := OpenDir(path)
+		if err == nil {
+			_, err = d.Open("a", Config{Max: MinMax, Stats: &engine.Stats{}})
+		}
+		if err == nil || !strings.Contains(err.Error(), name+": it is no regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
+		os.Remove(name)
 	}
 }

@@ -32,7 +32,7 @@ func OpenDir(path string) (*Dir, error) {
 	if err := safefile.MkdirAll(path, 0o700, safefile.User); err != nil {
 		return nil, fmt.Errorf("make the spool: %w", err)
 	}
-	lock, err := safefile.Open(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600, safefile.User)
+	lock, err := safefile.Regular(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600, safefile.User)
 	if err != nil {
 		return nil, fmt.Errorf("lock the spool: %w", err)
 	}

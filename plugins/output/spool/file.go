@@ -5,7 +5,6 @@ package spool
 import (
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -34,14 +33,14 @@ func parseName(name string) (number uint64, ok bool) {
 // written to its end is cut off.
 func (s *Spool) takeOver(number uint64) (*segment, error) {
 	path := filepath.Join(s.path, fileName(number))
-	f, err := safefile.Open(path, os.O_RDWR, 0, safefile.User)
+	f, err := safefile.Regular(path, os.O_RDWR, 0, safefile.User)
 	if err != nil {
 		return nil, fmt.Errorf("open the spool: %w", err)
 	}
 	defer f.Close()
 	records, octets, ok := total(f)
 	if !ok {
-		p, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
+		p, err := io.ReadAll(io.NewSectionReader(f, 0, maxSegment))
 		if err != nil {
 			return nil, fmt.Errorf("read the spool: %w", err)
 		}
@@ -90,12 +89,13 @@ func mend(f *os.File, tear, records int) (int64, error) {
 	return int64(tear + len(end)), err
 }
 
-// readFile returns what is in a segment, which is no link of somebody else's.
+// readFile returns what is in a segment, which is no link of somebody else's. What is larger than segments become is cut
+// off: whoever may write the spool cannot have the daemon take all memory.
 func readFile(path string) ([]byte, error) {
-	f, err := safefile.Open(path, os.O_RDONLY, 0, safefile.User)
+	f, err := safefile.Regular(path, os.O_RDONLY, 0, safefile.User)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return io.ReadAll(io.LimitReader(f, maxSegment))
 }

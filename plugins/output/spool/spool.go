@@ -127,7 +127,13 @@ func (s *Spool) Room(octets int64) bool {
 }
 
 // segmentSize is small enough that dropping the oldest segment is no great loss.
-func (s *Spool) segmentSize() int64 { return min(s.Max/16, 4<<20) }
+func (s *Spool) segmentSize() int64 { return min(s.Max/16, maxSegmentSize) }
+
+const (
+	maxSegmentSize = 4 << 20
+	// maxSegment is what a segment has at most, with its last message and its end.
+	maxSegment = maxSegmentSize + 1<<18
+)
 
 // Next returns the oldest message that was not read. It is valid until the next call.
 func (s *Spool) Next() (Message, bool) {

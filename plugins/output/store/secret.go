@@ -4,10 +4,10 @@ package store
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 )
 
 // A Secret is a password: a word of the configuration, or the first line of a file.
@@ -26,7 +26,7 @@ func (s *Secret) Read() (string, error) {
 	if s.file == "" {
 		return s.word, nil
 	}
-	text, err := os.ReadFile(s.file)
+	text, err := safefile.Read(s.file)
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}

@@ -48,7 +48,7 @@ func readLabels(path string) (*labelNames, error) {
 
 // readAll reads a file, as root none that others have led to.
 func readAll(path string) ([]byte, error) {
-	f, err := safefile.Open(path, os.O_RDONLY, 0, safefile.Daemon)
+	f, err := safefile.Regular(path, os.O_RDONLY, 0, safefile.Daemon)
 	if err != nil {
 		return nil, err
 	}
