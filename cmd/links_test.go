@@ -131,6 +131,10 @@ follow_state = %q
 	if text := read(t, p.stderr); !regexp.MustCompile(`id=in plugin=PCAP made=3\d `).MatchString(text) {
 		t.Errorf("another file than the user's is read, of 72 packets:\n%s", text)
 	}
+
+	ulogd(t, "run", "PCAP file="+filepath.Join(dir, "*.pcap")+" | NULL").
+		says("a.pcap is a symbolic link, and "+dir+" belongs to nobody", "33 records read")
+	ulogd(t, "run", "PCAP file="+filepath.Join(dir, "a.pcap")+" | NULL").says("72 records read") // by its very name
 }
 
 // A store is met by the user of -u, not by root: the database's file is his, and a link to a file of root's gives him

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,12 @@ func openFiles(patterns []string, columns *columns, env *engine.Env) (reader, er
 	}
 	f := newFiles(columns, env)
 	f.names, f.all = names, len(names)
+	f.open = func(name string) (*os.File, error) {
+		if slices.Contains(patterns, name) {
+			return os.Open(name)
+		}
+		return safefile.OpenOthers(name) // what a glob matches is for whoever may write the directory
+	}
 	if err := f.next(); err != nil {
 		return nil, err
 	}

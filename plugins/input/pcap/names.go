@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ulogd/engine/safefile"
 )
 
 // standardInput is the name of the capture that comes through a pipe.
@@ -39,7 +41,7 @@ func expand(patterns []string) ([]string, error) {
 		if len(matches) == 0 {
 			return nil, fmt.Errorf("no capture file matches %s", p)
 		}
-		names = append(names, byTime(matches, os.Open)...)
+		names = append(names, byTime(matches, safefile.OpenOthers)...)
 	}
 	if len(names) == 0 {
 		return nil, errors.New("no capture file is named")
