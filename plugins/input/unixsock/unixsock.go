@@ -203,6 +203,10 @@ func (u *unixsock) notAccepted(err error, deadline time.Time) error {
 	return notTimeout(err)
 }
 
+// turnedAway is how many are turned away at a time: whoever connects again and again does not keep the first client's
+// packets from being read.
+const turnedAway = 64
+
 // Tick turns away clients that came while one is connected, as ulogd2 does.
 func (u *unixsock) Tick(now time.Time) {
 	if u.client == nil {
@@ -210,7 +214,10 @@ func (u *unixsock) Tick(now time.Time) {
 	}
 	// A deadline that has passed makes Accept return at once, so one a little ahead is set: what
 	// waits is there already.
-	for u.listener.SetDeadline(now.Add(time.Millisecond)) == nil {
+	for range turnedAway {
+		if u.listener.SetDeadline(now.Add(time.Millisecond)) != nil {
+			return
+		}
 		c, err := u.listener.AcceptUnix()
 		if err != nil {
 			return

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"ulogd/engine"
@@ -161,6 +162,36 @@ func TestSecondClientIsTurnedAway(t *testing.T) {
 	if n := d.Count("in", "clients_refused"); n != 1 {
 		t.Errorf("%d clients counted as turned away", n)
 	}
+}
+
+// Whoever connects again and again is turned away, and keeps nobody's packets from being read.
+func TestFloodOfClients(t *testing.T) {
+	d, path := start(t, "")
+	first := dial(t, path)
+	d.Eventually("the first is in", func() bool { return d.Count("in", "clients") == 1 })
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	for range 4 {
+		flood.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					if c, err := net.Dial("unix", path); err == nil {
+						c.Close()
+					}
+				}
+			}
+		})
+	}
+	d.Eventually("many are turned away", func() bool { return d.Count("in", "clients_refused") > 1000 })
+	for n := range int64(5) {
+		first.Write(messages(t)[2])
+		d.Eventually("a message is read", func() bool { return d.Stats("in").Made == n+1 })
+	}
+	close(stop)
+	flood.Wait()
 }
 
 func TestSocketFile(t *testing.T) {
