@@ -93,9 +93,10 @@ test-all:
 test-peers: peers
 	ULOGD_PEERS=1 $(GOTEST) -count 1 -timeout 40m ./test/decoders ./test/difftest ./test/e2e
 
-# The page in a real browser, in front of a NAT gateway, as in make test. ULOGD_PICTURES=DIR keeps pictures, of which docs/images has two.
+# The page in a real browser, in front of a NAT gateway, as in make test. ULOGD_PICTURES=DIR keeps pictures, of which docs/images has two;
+# ULOGD_AXE=FILE has axe-core (axe.min.js of npm's package) look at every view, too.
 test-page: peers
-	ULOGD_PAGE=1 ULOGD_PICTURES=$(abspath $(ULOGD_PICTURES)) $(GOTEST) -count 1 -v ./test/page
+	ULOGD_PAGE=1 ULOGD_PICTURES=$(abspath $(ULOGD_PICTURES)) ULOGD_AXE=$(abspath $(ULOGD_AXE)) $(GOTEST) -count 1 -v ./test/page
 
 # Databases that are killed without mercy, again and again, while rows come: every row is counted.
 test-stores: peers

@@ -287,15 +287,68 @@ func (b *browser) whole(name string) {
 //go:embed checks.js
 var checks string
 
-// sound checks names and contrast of all that is seen, in both themes.
+// sound checks names, roles and contrast of all that is seen, in both themes. ULOGD_AXE may name a file of axe-core,
+// which then looks too.
 func (b *browser) sound(view string) {
 	b.t.Helper()
 	for _, theme := range []string{"light", "dark"} {
-		for _, fault := range eval[[]string](b, fmt.Sprintf("document.documentElement.dataset.theme = %q; (%s)()",
-			theme, checks)) {
+		faults := eval[[]string](b, fmt.Sprintf("document.documentElement.dataset.theme = %q; (%s)()", theme, checks))
+		if path := os.Getenv("ULOGD_AXE"); path != "" {
+			axe, err := os.ReadFile(path)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			var more []string
+			b.do(chromedp.Evaluate(string(axe)+"; 0", nil), chromedp.Evaluate(axeRun, &more,
+				func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+			faults = append(faults, more...)
+		}
+		for _, fault := range faults {
 			b.t.Errorf("%s, %s: %s", view, theme, fault)
 		}
 	}
+}
+
+const axeRun = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }).then((r) =>
+	(r.passes.length < 10 ? ["axe has looked at nothing"] : []).concat(r.violations.map((v) => "axe " + v.id + " (" + v.impact + "): " + v.nodes.map((n) => n.html.slice(0, 80)).slice(0, 3).join(" | "))))`
+
+// walk goes through a view by the keyboard, from its beginning: wherever Tab leads can be seen, and it leads to all that
+// can be operated. Rows of the table of flows come after everything else, and are many.
+func (b *browser) walk(view string) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(`window.reached = new Set();
+		window.step = () => {
+			const e = document.activeElement, name = (e) => e.dataset.key || e.id || e.outerHTML.slice(0, 60), s = getComputedStyle(e);
+			window.reached.add(name(e));
+			const left = [...document.querySelectorAll("a[href], button, input, select, [tabindex='0']")].filter((e) => !e.disabled &&
+				e.checkVisibility({ visibilityProperty: true }) && !e.closest(".grid tbody") && !window.reached.has(name(e)));
+			return { unseen: s.outlineStyle === "none" || parseFloat(s.outlineWidth) < 2 ? e.outerHTML.slice(0, 80) : "",
+				left: left.map((e) => e.outerHTML.slice(0, 80)) };
+		}
+		document.querySelector(".skip").focus()`, nil))
+	type step struct {
+		Unseen string
+		Left   []string
+	}
+	var at step
+	for range 200 {
+		if at = eval[step](b, "window.step()"); at.Unseen != "" {
+			b.t.Errorf("%s: it cannot be seen that the keyboard is at %s", view, at.Unseen)
+		}
+		if len(at.Left) == 0 {
+			return
+		}
+		b.do(chromedp.KeyEvent("\t"))
+	}
+	b.t.Errorf("%s: the keyboard does not reach %d elements: %.3q", view, len(at.Left), at.Left)
+}
+
+// stays puts the keyboard on something, and has it there still when that was drawn anew.
+func (b *browser) stays(what string) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(fmt.Sprintf(`window.first = document.querySelector(%q); window.first.focus(); 0`, what), nil))
+	b.until("drawn anew", `!window.first.isConnected`)
+	b.until("the keyboard stays where it is", `document.activeElement.dataset.key === window.first.dataset.key`)
 }
 
 func (b *browser) login(g *gateway) {
@@ -372,6 +425,12 @@ func TestPageOfAGateway(t *testing.T) {
 	b.until("the reason and the remedy", `/dropped: buffer_full/.test(document.getElementById("detail").innerText) && /Remedy: .*spool/.test(document.getElementById("detail").innerText) && /connection refused/.test(document.getElementById("detail").innerText)`)
 	b.until("curves", `document.querySelectorAll("#history path").length > 3 && [...document.querySelectorAll("#history path")].some((p) => p.getAttribute("d").includes("L"))`)
 	b.sound("stacks")
+	b.stays("#history svg")
+	b.do(chromedp.KeyEvent("+"))
+	b.until("the zoom by a key", `!document.getElementById("whole").hidden`)
+	b.do(chromedp.KeyEvent("-"), chromedp.KeyEvent("-"), chromedp.KeyEvent("-"))
+	b.until("the whole hour", `document.getElementById("whole").hidden`)
+	b.walk("stacks")
 	b.picture("page-stacks-dark")
 	b.do(chromedp.Evaluate(`document.documentElement.dataset.theme = "light"; scrollTo(0, 0)`, nil))
 	b.picture("page-stacks")
@@ -384,6 +443,10 @@ func TestPageOfAGateway(t *testing.T) {
 	b.until("rates of flows", `[...document.querySelectorAll("#flows tbody td")].some((d) => /B\/s/.test(d.innerText) && !/^0 B/.test(d.innerText))`)
 	b.until("translated addresses", `document.getElementById("flows").innerText.includes("as 198.51.100.1")`)
 	b.sound("traffic")
+	for _, what := range []string{"#flows tbody button", "#tops button[data-key]", "#sankey .ribbon"} {
+		b.stays(what)
+	}
+	b.walk("traffic")
 	b.picture("page-traffic-dark")
 	b.do(chromedp.Evaluate(`document.documentElement.dataset.theme = "light"`, nil))
 	b.picture("page-traffic")
@@ -409,10 +472,12 @@ func TestPageOfAGateway(t *testing.T) {
 	b.until("the log", `/entering main loop/.test(document.getElementById("log").innerText)`)
 	b.until("doctor", `document.getElementById("doctor").innerText.length > 5`)
 	b.sound("health")
+	b.walk("health")
 	b.picture("page-health")
 	b.do(chromedp.KeyEvent("4"))
 	b.until("manuals", `/netlink_socket_buffer_size/.test(document.getElementById("manual").innerText)`)
 	b.sound("manuals")
+	b.walk("manuals")
 
 	// A telephone: nothing is wider than the screen, but what scrolls by itself.
 	b.do(emulation.SetDeviceMetricsOverride(390, 844, 2, true))

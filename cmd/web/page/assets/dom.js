@@ -25,6 +25,18 @@ export function put(e, ...children) {
 	return fill(e, {}, children);
 }
 
+/**
+ * swap is put for what is drawn again and again: whoever stands on a part of it with the keyboard then stands on its
+ * successor, which has the same data-key.
+ */
+export function swap(e, ...children) {
+	const at = document.activeElement, key = e.contains(at) ? at.dataset.key : undefined;
+	put(e, ...children);
+	if (key === undefined) return;
+	const next = [...e.querySelectorAll("[data-key]")].find((n) => n.dataset.key === key);
+	if (next) next.focus({ preventScroll: true });
+}
+
 export const $ = (id) => document.getElementById(id);
 
 /** get asks the daemon; a session that has ended leads to the login. */

@@ -1,6 +1,6 @@
 // The live flows as a table, of which only the rows that are seen are in the document.
 
-import { $, h, count, octets, ago } from "./dom.js";
+import { $, h, swap, count, octets, ago } from "./dom.js";
 
 const ROW = 26, MARGIN = 8;
 const columns = [
@@ -32,14 +32,19 @@ export class Flows {
 
 	update(a) {
 		const seen = new Map(), at = Date.parse(a.at);
+		const places = new Map(this.rows.map((f, i) => [f.key, i]));
 		this.rows = a.flows || [];
 		for (const f of this.rows) {
-			const key = [f.id, f.ct_id, f.proto, f.src, f.sport, f.dst, f.dport, f.zone].join(" ");
+			const key = f.key = [f.id, f.ct_id, f.proto, f.src, f.sport, f.dst, f.dport, f.zone].join(" ");
 			f.all = f.octets === undefined ? null : f.octets + (f.reply_octets || 0);
 			const old = this.before.get(key), when = f.counted ? Date.parse(f.counted) : at;
 			f.rate = null;
 			if (f.all !== null && old && old.all !== null) f.rate = when > old.when ? Math.max(0, (f.all - old.all) / ((when - old.when) / 1000)) : old.rate;
 			seen.set(key, { all: f.all, when, rate: f.rate });
+		}
+		if (this.body.querySelector(":focus-visible")) { // whoever walks through the rows with the keyboard finds them in one order
+			const place = (f) => places.get(f.key) ?? Infinity;
+			this.rows.sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
 		}
 		this.before = seen;
 		this.at = at;
@@ -55,17 +60,18 @@ export class Flows {
 		const rows = this.rows.slice(first, last).map((f) => this.row(f));
 		if (first > 0) rows.unshift(pad(first));
 		if (last < this.rows.length) rows.push(pad(this.rows.length - last));
-		this.body.replaceChildren(...rows);
+		swap(this.body, rows);
 	}
 
 	row(f) {
-		const end = (address, port) => h("span", {}, h("button", { type: "button", onclick: () => this.add("addr=" + address) }, address), port === undefined ? null : [":", h("button", { type: "button", onclick: () => this.add("port=" + port) }, port)]);
+		const pick = (part, word, text) => h("button", { type: "button", "data-key": part + " " + f.key, onclick: () => this.add(word) }, text);
+		const end = (part, address, port) => h("span", {}, pick(part, "addr=" + address, address), port === undefined ? null : [":", pick(part + "port", "port=" + port, port)]);
 		const time = (t) => (t ? ago(this.at - Date.parse(t)) : "-");
 		const nat = f.reply_src && (f.reply_src !== f.dst || f.reply_dst !== f.src);
 		return h("tr", {},
-			h("td", {}, h("button", { type: "button", onclick: () => this.add("proto=" + f.proto) }, f.proto_name)),
-			h("td", {}, end(f.src, f.sport), nat && f.reply_dst !== f.src ? h("span", { class: "quiet" }, " as " + f.reply_dst) : null),
-			h("td", {}, end(f.dst, f.dport), nat && f.reply_src !== f.dst ? h("span", { class: "quiet" }, " is " + f.reply_src) : null),
+			h("td", {}, pick("proto", "proto=" + f.proto, f.proto_name)),
+			h("td", {}, end("src", f.src, f.sport), nat && f.reply_dst !== f.src ? h("span", { class: "quiet" }, " as " + f.reply_dst) : null),
+			h("td", {}, end("dst", f.dst, f.dport), nat && f.reply_src !== f.dst ? h("span", { class: "quiet" }, " is " + f.reply_src) : null),
 			h("td", {}, f.state || "-"),
 			h("td", { class: "right" }, f.all === null ? "-" : octets(f.all)),
 			h("td", { class: "right" }, f.packets === undefined ? "-" : count(f.packets + (f.reply_packets || 0))),

@@ -1,6 +1,6 @@
 // Curves of the last hour: what the daemon has kept, and what the stream adds to it.
 
-import { $, h, s, get, count, octets } from "./dom.js";
+import { $, h, s, swap, get, count, octets } from "./dom.js";
 
 const HEIGHT = 220, LEFT = 58, BOTTOM = 20, TOP = 8, HOUR = 3600000, STEP = 5000;
 
@@ -69,7 +69,7 @@ export class History {
 		most = most || 1;
 		const x = (t) => LEFT + (t - from) / (to - from) * (width - LEFT - 8);
 		const y = (v) => TOP + (1 - v / most) * (HEIGHT - TOP - BOTTOM);
-		const svg = s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", tabindex: "0",
+		const svg = s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", tabindex: "0", "data-key": "curves",
 			"aria-label": "Curves of the last hour: " + (shown.map((c) => `${c.name} now ${unit(c.rates.at(-1) || 0)} a second`).join("; ") || "nothing to show") });
 		for (let k = 0; k <= 4; k++) {
 			const v = most * k / 4;
@@ -87,12 +87,10 @@ export class History {
 		this.scale = { from, to, x, width, shown, unit };
 		this.listen(svg);
 		const legend = h("div", { class: "legend" }, curves.map((c) => h("button", {
-			type: "button", "aria-pressed": String(!this.hidden.has(c.name)),
+			type: "button", "data-key": c.name, "aria-pressed": String(!this.hidden.has(c.name)),
 			onclick: () => { if (!this.hidden.delete(c.name)) this.hidden.add(c.name); this.draw(); },
 		}, h("span", { class: "swatch", style: { background: `var(--c${c.i % 8})` } }), c.name, " ", h("span", { class: "right", "data-value": c.name }, unit(c.rates.at(-1) || 0) + "/s"))));
-		const focused = document.activeElement && document.activeElement.closest("#history svg");
-		box.replaceChildren(h("div", { class: "chart" }, svg, legend));
-		if (focused) svg.focus();
+		swap(box, h("div", { class: "chart" }, svg, legend));
 		if (this.at) this.point(svg, this.at);
 	}
 
@@ -121,10 +119,19 @@ export class History {
 		});
 		svg.addEventListener("keydown", (e) => {
 			const step = { ArrowLeft: -STEP, ArrowRight: STEP }[e.key];
+			if (e.key === "+" || e.key === "-") this.closer(e.key === "+");
 			if (!step) return;
 			e.preventDefault();
 			this.point(svg, Math.min(sc.to, Math.max(sc.from, (this.at || sc.to) + step)));
 		});
+	}
+
+	/** closer halves the time that is shown, around the cursor, or doubles it. */
+	closer(halve) {
+		const { from, to } = this.scale, at = this.at || to, half = (to - from) * (halve ? 0.25 : 1);
+		const last = this.times.at(-1), first = Math.min(this.times[0], last - 60000), begin = Math.max(first, Math.min(at - half, last - 2 * half));
+		this.zoom = begin === first && begin + 2 * half >= last ? null : [begin, Math.min(last, begin + 2 * half)];
+		this.draw();
 	}
 
 	/** point shows the values at a time. */

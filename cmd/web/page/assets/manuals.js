@@ -1,13 +1,13 @@
 // The manuals of the plugins in use.
 
-import { $, h, get } from "./dom.js";
+import { $, h, swap, get } from "./dom.js";
 
 export class Manuals {
 	constructor(stacks) { this.stacks = stacks; }
 
 	show([kind, name]) {
 		const used = [...new Set((this.stacks.plugins || []).map((p) => p.join("/")))].map((p) => p.split("/"));
-		$("plugins").replaceChildren(...used.map(([k, n]) => h("a", { href: `#manuals/${k}/${n}`, "aria-current": k === kind && n === name ? "page" : null }, n)));
+		swap($("plugins"), used.map(([k, n]) => h("a", { "data-key": k + n, href: `#manuals/${k}/${n}`, "aria-current": k === kind && n === name ? "page" : null }, n)));
 		if (!used.length) setTimeout(() => { if (location.hash.startsWith("#manuals")) this.show([kind, name]); }, 500);
 		if (!name && used.length) [kind, name] = used[0];
 		if (name) this.load(kind, name);

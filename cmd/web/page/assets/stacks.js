@@ -1,7 +1,7 @@
 // The stacks as a graph, left to right: what each instance does a second, what waits in it, and in
 // red what it drops or does not get.
 
-import { $, h, s, put, count, octets, ago, meter } from "./dom.js";
+import { $, h, s, put, swap, count, octets, ago, meter } from "./dom.js";
 
 const W = 176, H = 108, GAPX = 48, GAPY = 20;
 const RECENT = 60000; // ms in which a loss keeps an instance red
@@ -105,7 +105,7 @@ export class Stacks {
 			return;
 		}
 		this.told = text;
-		put($("losses"), red.map(([i, t]) => h("button", { type: "button", class: "alarm", onclick: () => { if (this.open !== i) this.toggle(i); $("detail").scrollIntoView({ block: "nearest" }); } }, t)));
+		swap($("losses"), red.map(([i, t]) => h("button", { type: "button", class: "alarm", "data-key": i, onclick: () => { if (this.open !== i) this.toggle(i); $("detail").scrollIntoView({ block: "nearest" }); } }, t)));
 	}
 
 	draw(inst, i, old, seconds) {
@@ -190,10 +190,10 @@ export class Stacks {
 			if (!p.up) reasons.unshift(h("div", { class: "remedy" }, h("b", {}, p.name + " takes nothing: "), p.error || "it has not answered yet", h("br"),
 				"Remedy: see that it runs and that its address and port are right; records wait as long as queue, buffer and spool have room."));
 		}
-		put($("detail"),
-			h("h3", {}, inst.id + " ", h("span", { class: "quiet" }, inst.plugin + ", " + inst.kind)),
+		swap($("detail"),
+			h("h2", {}, inst.id + " ", h("span", { class: "quiet" }, inst.plugin + ", " + inst.kind)),
 			reasons, h("dl", {}, rows),
-			h("a", { href: `#manuals/${encodeURIComponent(inst.kind)}/${encodeURIComponent(inst.plugin)}` }, "Manual of " + inst.plugin));
+			h("a", { "data-key": "manual", href: `#manuals/${encodeURIComponent(inst.kind)}/${encodeURIComponent(inst.plugin)}` }, "Manual of " + inst.plugin));
 		$("detail").hidden = false;
 	}
 }

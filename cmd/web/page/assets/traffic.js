@@ -1,7 +1,7 @@
 // Who talks to whom just now: bars of those with the most octets, the ten largest pairs, and the
 // live flows. A click adds to the filter, which the daemon applies.
 
-import { $, h, s, get, count, octets, ago } from "./dom.js";
+import { $, h, s, swap, get, count, octets, ago } from "./dom.js";
 import { Flows } from "./flows.js";
 
 const titles = { src: "Sources", dst: "Destinations", port: "Ports", proto: "Protocols", in: "Interfaces in", out: "Interfaces out", id: "Seen by" };
@@ -86,17 +86,15 @@ export class Traffic {
 	}
 
 	draw(a) {
-		const focus = document.activeElement && document.activeElement.dataset && document.activeElement.dataset.word;
-		$("tops").replaceChildren(...Object.entries(titles).map(([by, title]) => {
+		swap($("tops"), Object.entries(titles).map(([by, title]) => {
 			const rows = (a.tops && a.tops[by]) || [];
 			const most = Math.max(1, ...rows.map((r) => r.octets));
 			return h("div", { class: "top" }, h("h3", {}, title), rows.map((r) => h("button", {
-				type: "button", "data-word": r.word || "", title: r.name, disabled: !r.word, onclick: () => r.word && this.add(r.word),
+				type: "button", "data-word": r.word || "", "data-key": by + " " + r.name, title: r.name, disabled: !r.word, onclick: () => r.word && this.add(r.word),
 			}, h("span", {}, r.name), h("span", { class: "right" }, octets(r.octets)),
 			h("span", { class: "meter", "aria-hidden": "true" }, h("span", { style: { width: (100 * r.octets / most) + "%" } })))),
 			rows.length ? null : h("p", { class: "quiet" }, "nothing"));
 		}));
-		if (focus) for (const b of $("tops").querySelectorAll("button")) if (b.dataset.word === focus) { b.focus(); break; }
 		this.sankey(a.pairs || []);
 	}
 
@@ -134,7 +132,7 @@ export class Traffic {
 			const name = `${p.src} to ${p.dst}: ${octets(p.octets)}`;
 			const pick = () => { this.add("src=" + p.src); this.add("dst=" + p.dst); };
 			svg.append(s("path", {
-				class: "ribbon", tabindex: "0", role: "button", "aria-label": name, style: { fill: `var(--c${i % 8})` },
+				class: "ribbon", tabindex: "0", role: "button", "aria-label": name, "data-key": p.src + " " + p.dst, style: { fill: `var(--c${i % 8})` },
 				d: `M${x1},${y1} C${mid},${y1} ${mid},${y2} ${x2},${y2} L${x2},${y2 + size} C${mid},${y2 + size} ${mid},${y1 + size} ${x1},${y1 + size} Z`,
 				onclick: pick, onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); pick(); } },
 			}, s("title", {}, name)));
@@ -145,6 +143,6 @@ export class Traffic {
 					s("text", { x: x + dx, y: p.y + p.size / 2 + 4, "text-anchor": anchor }, name.length > 24 ? name.slice(0, 11) + "…" + name.slice(-12) : name));
 			}
 		}
-		$("sankey").replaceChildren(svg);
+		swap($("sankey"), svg);
 	}
 }
