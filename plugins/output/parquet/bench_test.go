@@ -10,7 +10,8 @@ import (
 	"ulogd/plugins/output/store"
 )
 
-func BenchmarkGroup(b *testing.B) {
+// flows is a shape with the 20 columns of make bench-stores.
+func flows() *store.Shape {
 	s := &store.Shape{}
 	for _, k := range []struct {
 		n string
@@ -39,42 +40,86 @@ func BenchmarkGroup(b *testing.B) {
 	} {
 		s.Keys = append(s.Keys, store.Key{Name: k.n, Type: k.t})
 	}
+	return s
+}
+
+// A maker makes rows of flows.
+type maker struct {
+	x     uint64
+	clock int64
+	row   []store.Value
+	addr  [4]byte
+}
+
+func (m *maker) next(s *store.Shape) ([]store.Value, int64) {
+	m.x ^= m.x << 13
+	m.x ^= m.x >> 7
+	m.x ^= m.x << 17
+	m.clock += 100000
+	for i, k := range s.Keys {
+		m.row[i] = store.Value{Valid: true}
+		v := &m.row[i]
+		switch k.Type {
+		case engine.AddrType:
+			m.addr = [4]byte{10, 0, byte(m.x >> 8 & 3), byte(m.x >> 16)}
+			v.Bytes = m.addr[:]
+		case engine.TimeType:
+			v.N = uint64(m.clock)
+		case engine.Uint16Type:
+			v.N = m.x >> 20 & 0xffff
+		case engine.Uint64Type:
+			v.N = m.x >> 30 & 0x3fff
+		case engine.Uint8Type:
+			v.N = 6
+		default:
+			v.N = 4
+		}
+	}
+	return m.row, m.clock
+}
+
+func newMaker(s *store.Shape) *maker {
+	return &maker{x: 1, clock: int64(1704067200) * int64(time.Second), row: make([]store.Value, len(s.Keys))}
+}
+
+// Neither a row that joins a group nor its share of the row group allocates anything, once buffers have grown.
+func TestAllocations(t *testing.T) {
+	s := flows()
+	g, m := newGroup(s), newMaker(s)
+	var dst []byte
+	const rows = 10000
+	group := func() {
+		for range rows {
+			g.add(m.next(s))
+		}
+		var err error
+		if dst, _, err = g.encode(dst[:0], 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	group()
+	if n := testing.AllocsPerRun(10, group); n > rows/10 {
+		t.Errorf("%v allocations for %d rows", n, rows)
+	}
+	if n := testing.AllocsPerRun(rows, func() { g.add(m.next(s)) }); n != 0 {
+		t.Errorf("%v allocations for a row", n)
+	}
+}
+
+func BenchmarkGroup(b *testing.B) {
+	s := flows()
+	g, m := newGroup(s), newMaker(s)
 	const rows = 122880
-	g := newGroup(s)
-	v := make([]store.Value, len(s.Keys))
-	x := uint64(1)
-	clock := int64(1704067200) * int64(time.Second)
-	addr := make([]byte, 4)
 	var adding, encoding time.Duration
+	var dst []byte
 	for b.Loop() {
 		t0 := time.Now()
 		for range rows {
-			x ^= x << 13
-			x ^= x >> 7
-			x ^= x << 17
-			clock += 100000
-			for i, k := range s.Keys {
-				v[i] = store.Value{Valid: true}
-				switch k.Type {
-				case engine.AddrType:
-					addr[0], addr[1], addr[2], addr[3] = 10, 0, byte(x>>8&3), byte(x>>16)
-					v[i].Bytes = addr
-				case engine.TimeType:
-					v[i].N = uint64(clock)
-				case engine.Uint16Type:
-					v[i].N = x >> 20 & 0xffff
-				case engine.Uint64Type:
-					v[i].N = x >> 30 & 0x3fff
-				case engine.Uint8Type:
-					v[i].N = 6
-				default:
-					v[i].N = 4
-				}
-			}
-			g.add(v, clock)
+			g.add(m.next(s))
 		}
 		t1 := time.Now()
-		if _, err := g.encode(); err != nil {
+		var err error
+		if dst, _, err = g.encode(dst[:0], 4); err != nil {
 			b.Fatal(err)
 		}
 		adding += t1.Sub(t0)
@@ -82,4 +127,5 @@ func BenchmarkGroup(b *testing.B) {
 	}
 	b.ReportMetric(float64(adding.Nanoseconds())/float64(b.N)/rows, "ns/row-add")
 	b.ReportMetric(float64(encoding.Nanoseconds())/float64(b.N)/rows, "ns/row-encode")
+	b.ReportMetric(float64(len(dst))/rows, "octets/row")
 }

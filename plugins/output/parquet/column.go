@@ -4,7 +4,6 @@ package parquet
 
 import (
 	"encoding/binary"
-	"math/bits"
 
 	pq "github.com/parquet-go/parquet-go"
 
@@ -12,30 +11,49 @@ import (
 	"ulogd/plugins/output/store"
 )
 
+// A form is how the values of a column gather and are encoded.
+type form uint8
+
+const (
+	numbers  form = iota // of 8 and 16 bits: places in a dictionary
+	texts                // places in a dictionary
+	words                // of 32 bits: differences
+	longs                // of 64 bits, and times: differences
+	booleans             // bits
+	octets               // as they are
+)
+
 // A column has the values of one key.
 type column struct {
-	typ   engine.Type
-	index int // in the file
+	typ  engine.Type
+	form form
 
-	valid []bool
-	n     []uint64 // numbers; of texts and octets a span of data
+	levels []byte // of each row: 1, or 0 where it has no value (definition levels)
+	// What the rows have that have a value.
+	small []int32 // words, booleans, and places in the dictionary
+	wide  []int64 // longs; of octets a span of data
 	data  []byte
-	known *[cached]entry // texts that were written lately
+	dict  dictionary
 }
 
-// A span is where in data a text begins, and where it ends, 32 bits each.
-func span(from, to int) uint64 { return uint64(from)<<32 | uint64(to) }
+// A span is where octets begin, and where they end, 32 bits each.
+func span(from, to int) int64 { return int64(from)<<32 | int64(to) }
 
-// An entry is a text that is in data already, and what it shows.
-type entry struct {
-	span uint64
-	of   [16]byte
-	size uint8 // of what it shows, plus one; 0: there is none
+func formOf(t engine.Type) form {
+	switch t {
+	case engine.BoolType:
+		return booleans
+	case engine.Uint8Type, engine.Int8Type, engine.Uint16Type, engine.Int16Type:
+		return numbers
+	case engine.Uint32Type, engine.Int32Type:
+		return words
+	case engine.Uint64Type, engine.Int64Type, engine.TimeType:
+		return longs
+	case engine.RawType:
+		return octets
+	}
+	return texts
 }
-
-// cached is how many texts a column finds again: most addresses that come are among the last few
-// thousand. It is a power of two.
-const cached = 1 << 12
 
 // node returns the column's type in the schema.
 func node(t engine.Type) pq.Node {
@@ -43,100 +61,114 @@ func node(t engine.Type) pq.Node {
 	case engine.BoolType:
 		return pq.Optional(pq.Leaf(pq.BooleanType))
 	case engine.Uint8Type:
-		return dictionary(pq.Uint(8))
+		return pq.Optional(pq.Uint(8))
 	case engine.Uint16Type:
-		return dictionary(pq.Uint(16))
+		return pq.Optional(pq.Uint(16))
 	case engine.Uint32Type:
-		return delta(pq.Uint(32))
+		return pq.Optional(pq.Uint(32))
 	case engine.Uint64Type:
-		return delta(pq.Uint(64))
+		return pq.Optional(pq.Uint(64))
 	case engine.Int8Type:
-		return dictionary(pq.Int(8))
+		return pq.Optional(pq.Int(8))
 	case engine.Int16Type:
-		return dictionary(pq.Int(16))
+		return pq.Optional(pq.Int(16))
 	case engine.Int32Type:
-		return delta(pq.Int(32))
+		return pq.Optional(pq.Int(32))
 	case engine.Int64Type:
-		return delta(pq.Int(64))
+		return pq.Optional(pq.Int(64))
 	case engine.TimeType:
-		return delta(pq.Timestamp(pq.Microsecond))
+		return pq.Optional(pq.Timestamp(pq.Microsecond))
 	case engine.RawType:
 		return pq.Optional(pq.Leaf(pq.ByteArrayType))
 	}
-	return dictionary(pq.String())
+	return pq.Optional(pq.String())
 }
-
-func dictionary(n pq.Node) pq.Node { return pq.Optional(pq.Encoded(n, &pq.RLEDictionary)) }
-func delta(n pq.Node) pq.Node      { return pq.Optional(pq.Encoded(n, &pq.DeltaBinaryPacked)) }
 
 // add appends the value of a row.
 func (c *column) add(v *store.Value) {
-	c.valid = append(c.valid, v.Valid)
 	if !v.Valid {
-		c.n = append(c.n, 0)
+		c.levels = append(c.levels, 0)
 		return
 	}
-	switch c.typ {
-	case engine.TimeType:
-		c.n = append(c.n, uint64(int64(v.N)/1000))
-	case engine.AddrType, engine.MACType, engine.LabelType, engine.StringType, engine.RawTextType:
-		c.n = append(c.n, c.text(v))
-	case engine.RawType:
+	c.levels = append(c.levels, 1)
+	switch c.form {
+	case numbers:
+		c.small = append(c.small, c.dict.number(v.N, c.width()))
+	case texts:
+		c.small = append(c.small, c.text(v))
+	case words, booleans:
+		c.small = append(c.small, int32(v.N))
+	case longs:
+		n := int64(v.N)
+		if c.typ == engine.TimeType {
+			n /= 1000
+		}
+		c.wide = append(c.wide, n)
+	case octets:
 		from := len(c.data)
 		c.data = append(c.data, v.Bytes...)
-		c.n = append(c.n, span(from, len(c.data)))
-	default:
-		c.n = append(c.n, v.N)
+		c.wide = append(c.wide, span(from, len(c.data)))
 	}
 }
 
-// text returns where the value's text is, and appends it unless it was written lately.
-func (c *column) text(v *store.Value) uint64 {
-	var of [16]byte
-	if copy(of[:], v.Bytes) < len(v.Bytes) {
-		return c.appendText(v)
+// width returns the bits of a column's numbers.
+func (c *column) width() int {
+	if c.typ == engine.Uint8Type || c.typ == engine.Int8Type {
+		return 8
 	}
-	lo, hi := binary.LittleEndian.Uint64(of[:]), binary.LittleEndian.Uint64(of[8:])
-	high, low := bits.Mul64(lo^0x9e3779b97f4a7c15, hi^0xd6e8feb86659fd93)
-	e := &c.known[(high^low)>>40&(cached-1)]
-	if size := uint8(len(v.Bytes) + 1); e.size != size || e.of != of {
-		*e = entry{span: c.appendText(v), of: of, size: size}
-	}
-	return e.span
+	return 16
 }
 
-func (c *column) appendText(v *store.Value) uint64 {
-	from := len(c.data)
-	c.data = v.AppendText(c.data, c.typ)
-	return span(from, len(c.data))
+// text returns the place of a text. What is text already stands for itself, else the octets that it shows.
+func (c *column) text(v *store.Value) int32 {
+	of := v.Bytes
+	if c.typ == engine.StringType || c.typ == engine.RawTextType {
+		c.data = v.AppendText(c.data[:0], c.typ)
+		of = c.data
+	}
+	place, isNew := c.dict.find(of)
+	if isNew {
+		at := len(c.dict.page)
+		page := v.AppendText(append(c.dict.page, 0, 0, 0, 0), c.typ)
+		binary.LittleEndian.PutUint32(page[at:], uint32(len(page)-at-4))
+		c.dict.page = page
+	}
+	return place
 }
 
-// values sets dst to the values of rows, in the order in which they are named.
-func (c *column) values(dst []pq.Value, rows []uint32) {
-	for i, r := range rows {
-		if !c.valid[r] {
-			dst[i] = pq.NullValue().Level(0, 0, c.index)
-			continue
+// size returns how many octets the column's texts and octets have.
+func (c *column) size() int { return max(len(c.data), len(c.dict.page), len(c.dict.octets)) }
+
+// sort puts the rows into an order. The room is for as many numbers as there are rows.
+func (c *column) sort(order, room []uint32) {
+	places := room[:0] // of the rows' values
+	n := uint32(0)
+	for _, l := range c.levels {
+		places = append(places, n)
+		n += uint32(l)
+	}
+	c.small, c.wide = sorted(c.small, c.levels, order, places), sorted(c.wide, c.levels, order, places)
+	levels := make([]byte, len(order))
+	for i, r := range order {
+		levels[i] = c.levels[r]
+	}
+	c.levels = levels
+}
+
+func sorted[T any](values []T, levels []byte, order, places []uint32) []T {
+	if len(values) == 0 {
+		return values
+	}
+	out := make([]T, 0, cap(values))
+	for _, r := range order {
+		if levels[r] != 0 {
+			out = append(out, values[places[r]])
 		}
-		dst[i] = c.value(c.n[r]).Level(0, 1, c.index)
 	}
-}
-
-func (c *column) value(n uint64) pq.Value {
-	switch c.typ {
-	case engine.BoolType:
-		return pq.BooleanValue(n != 0)
-	case engine.Uint8Type, engine.Uint16Type, engine.Uint32Type, engine.Int8Type, engine.Int16Type, engine.Int32Type:
-		return pq.Int32Value(int32(n))
-	case engine.Uint64Type, engine.Int64Type, engine.TimeType:
-		return pq.Int64Value(int64(n))
-	}
-	return pq.ByteArrayValue(c.data[n>>32 : uint32(n)])
+	return out
 }
 
 func (c *column) reset() {
-	c.valid, c.n, c.data = c.valid[:0], c.n[:0], c.data[:0]
-	if c.known != nil {
-		clear(c.known[:])
-	}
+	c.levels, c.small, c.wide, c.data = c.levels[:0], c.small[:0], c.wide[:0], c.data[:0]
+	c.dict.reset()
 }

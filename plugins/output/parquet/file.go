@@ -93,22 +93,28 @@ func (f *file) flush(top string) (rows int, err error) {
 
 // encode makes a row group of the rows that have gathered, and the end of the file behind it.
 func (f *file) encode() error {
+	meta := f.meta
+	if f.size == 0 {
+		schema, err := f.rows.schema()
+		if err != nil {
+			return err
+		}
+		meta = *schema
+	}
 	n := f.rows.len()
-	octets, err := f.rows.encode()
+	octets := f.waits[:0]
+	if f.size == 0 {
+		octets = append(octets, magic...)
+	}
+	octets, group, err := f.rows.encode(octets, f.size+int64(len(octets)))
 	if err != nil {
 		return err
 	}
-	body, meta, err := splitFile(octets)
-	if err != nil {
-		return err
-	}
-	if f.size > 0 {
-		body = body[len(magic):]
-	}
-	f.waitsMeta = f.meta
-	appendGroup(&f.waitsMeta, meta, max(f.size-int64(len(magic)), 0))
-	f.waits, err = appendFooter(append(f.waits[:0], body...), &f.waitsMeta)
-	if err == nil {
+	group.Ordinal = int16(len(meta.RowGroups))
+	meta.RowGroups = append(meta.RowGroups, group)
+	meta.NumRows += group.NumRows
+	f.waitsMeta = meta
+	if f.waits, err = appendFooter(octets, &meta); err == nil {
 		f.waiting, f.waitsSince = n, f.since
 	}
 	return err

@@ -15,42 +15,12 @@ import (
 
 const magic = "PAR1"
 
-// appendGroup adds to the metadata of a file a row group that stands in a file of its own, and is now
-// to be moved by a number of octets. Indexes of pages, whose offsets are not moved, are left out.
-func appendGroup(file, group *format.FileMetaData, by int64) {
-	if file.Schema == nil {
-		*file = *group
-		file.RowGroups, file.NumRows = nil, 0
-	}
-	for _, g := range group.RowGroups {
-		for i := range g.Columns {
-			c := &g.Columns[i]
-			c.OffsetIndexOffset, c.OffsetIndexLength, c.ColumnIndexOffset, c.ColumnIndexLength = 0, 0, 0, 0
-			c.FileOffset = moved(c.FileOffset, by)
-			c.MetaData.DataPageOffset = moved(c.MetaData.DataPageOffset, by)
-			c.MetaData.DictionaryPageOffset = moved(c.MetaData.DictionaryPageOffset, by)
-			c.MetaData.IndexPageOffset = moved(c.MetaData.IndexPageOffset, by)
-		}
-		g.FileOffset = moved(g.FileOffset, by)
-		g.Ordinal = int16(len(file.RowGroups))
-		file.RowGroups = append(file.RowGroups, g)
-		file.NumRows += g.NumRows
-	}
-}
-
-func moved(offset, by int64) int64 {
-	if offset == 0 {
-		return 0
-	}
-	return offset + by
-}
-
-// splitFile splits a whole file into what is in front of its end, and what the end says.
-func splitFile(file []byte) (body []byte, meta *format.FileMetaData, err error) {
+// parseFooter reads the end of a whole file.
+func parseFooter(file []byte) (*format.FileMetaData, error) {
 	end := len(file) - len(magic) - 4
 	at := end - int(binary.LittleEndian.Uint32(file[end:]))
-	meta = new(format.FileMetaData)
-	return file[:at], meta, thrift.Unmarshal(new(thrift.CompactProtocol), file[at:end], meta)
+	meta := new(format.FileMetaData)
+	return meta, thrift.Unmarshal(new(thrift.CompactProtocol), file[at:end], meta)
 }
 
 // appendFooter appends the end of a file.

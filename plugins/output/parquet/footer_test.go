@@ -58,21 +58,3 @@ func FuzzWholeUpTo(f *testing.F) {
 		}
 	})
 }
-
-// A row that joins a group allocates nothing once its columns have grown.
-func TestAllocations(t *testing.T) {
-	g := newGroup(&store.Shape{Keys: []store.Key{
-		{Name: "a", Type: engine.Uint32Type},
-		{Name: "b", Type: engine.AddrType},
-	}})
-	row := []store.Value{{Valid: true, N: 7}, {Valid: true, Bytes: []byte{10, 0, 0, 1}}}
-	for range 100000 {
-		g.add(row, 1)
-	}
-	if _, err := g.encode(); err != nil {
-		t.Fatal(err)
-	}
-	if n := testing.AllocsPerRun(50000, func() { g.add(row, 1) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}

@@ -9,22 +9,21 @@ import (
 	"strings"
 
 	pq "github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
-	"ulogd/engine"
 	"ulogd/plugins/output/store"
 )
 
 // A group gathers rows of one shape and encodes them.
 type group struct {
 	columns []column // in the order of the shape
-	times   []int64  // of each row, what it is sorted by
-	order   []uint32
+	names   []string
+	dating  store.Dating
+	times   []int64 // of each row, what it is sorted by
 	sorted  bool
 
-	writer *pq.GenericWriter[any]
-	out    bytes.Buffer
-	chunk  []pq.Value
+	pages *pageWriter
 }
 
 // maxData is how many octets the texts of a column may have: a span has 32 bits.
@@ -49,28 +48,11 @@ func columnName(key string) string { return strings.ReplaceAll(key, ".", "_") }
 
 // newGroup makes a group for rows of a shape.
 func newGroup(s *store.Shape) *group {
-	g := &group{chunk: make([]pq.Value, 1024), sorted: true}
-	schema := ordered{Group: pq.Group{}}
-	for i, k := range s.Keys {
-		name := columnName(k.Name)
-		schema.names = append(schema.names, name)
-		schema.Group[name] = node(k.Type)
-		c := column{typ: k.Type, index: i}
-		switch k.Type {
-		case engine.AddrType, engine.MACType, engine.LabelType, engine.StringType, engine.RawTextType:
-			c.known = new([cached]entry)
-		}
-		g.columns = append(g.columns, c)
+	g := &group{dating: s.Dating(), sorted: true}
+	for _, k := range s.Keys {
+		g.names = append(g.names, columnName(k.Name))
+		g.columns = append(g.columns, column{typ: k.Type, form: formOf(k.Type)})
 	}
-	options := []pq.WriterOption{
-		pq.NewSchema("ulogd", schema), pq.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
-		pq.CreatedBy("ulogd", "1", "0"), pq.DataPageStatistics(false),
-	}
-	d := s.Dating()
-	if keys := d.Keys(); len(keys) > 0 {
-		options = append(options, pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending(schema.names[keys[0]]))))
-	}
-	g.writer = pq.NewGenericWriter[any](&g.out, options...)
 	return g
 }
 
@@ -80,7 +62,6 @@ func (g *group) add(row []store.Value, at int64) {
 		g.columns[i].add(&row[i])
 	}
 	g.sorted = g.sorted && (len(g.times) == 0 || g.times[len(g.times)-1] <= at)
-	g.order = append(g.order, uint32(len(g.times)))
 	g.times = append(g.times, at)
 }
 
@@ -92,35 +73,83 @@ func (g *group) full(rows int) bool {
 		return true
 	}
 	for i := range g.columns {
-		if len(g.columns[i].data) >= maxData {
+		if g.columns[i].size() >= maxData {
 			return true
 		}
 	}
 	return false
 }
 
-// encode takes the rows out. It returns a file with the row group alone, valid until the next call.
-func (g *group) encode() ([]byte, error) {
-	if !g.sorted {
-		slices.SortStableFunc(g.order, func(a, b uint32) int { return cmp.Compare(g.times[a], g.times[b]) })
-	}
-	g.out.Reset()
-	g.writer.Reset(&g.out)
-	writers := g.writer.ColumnWriters()
-	for i := range g.columns {
-		for rows := range slices.Chunk(g.order, len(g.chunk)) {
-			g.columns[i].values(g.chunk, rows)
-			if _, err := writers[i].WriteRowValues(g.chunk[:len(rows)]); err != nil {
-				return nil, err
-			}
+// encode takes the rows out: it appends their row group, which begins at a place in a file, and returns what the
+// file's end is to say of it.
+func (g *group) encode(dst []byte, at int64) (_ []byte, meta format.RowGroup, err error) {
+	if g.pages == nil {
+		if g.pages, err = newPageWriter(); err != nil {
+			return dst, meta, err
 		}
 	}
-	if err := g.writer.Close(); err != nil {
-		return nil, err
+	if !g.sorted {
+		g.sort()
+	}
+	meta.NumRows, meta.FileOffset = int64(len(g.times)), at
+	begin := len(dst)
+	for i := range g.columns {
+		c := &g.columns[i]
+		from := at + int64(len(dst)-begin)
+		chunk := format.ColumnChunk{FileOffset: from}
+		chunk.MetaData.Type = physical(c.form)
+		chunk.MetaData.PathInSchema = thrift.Slice[string]{g.names[i]}
+		if dst, err = g.pages.appendChunk(dst, from, c, &chunk.MetaData); err != nil {
+			return dst[:begin], meta, err
+		}
+		meta.Columns = append(meta.Columns, chunk)
+		meta.TotalByteSize += chunk.MetaData.TotalUncompressedSize
+		meta.TotalCompressedSize += chunk.MetaData.TotalCompressedSize
+	}
+	if by := g.dating.Keys(); len(by) > 0 && meta.Columns[by[0]].MetaData.Statistics.NullCount == 0 {
+		meta.SortingColumns = thrift.Slice[format.SortingColumn]{{ColumnIdx: int32(by[0])}}
 	}
 	for i := range g.columns {
 		g.columns[i].reset()
 	}
-	g.times, g.order, g.sorted = g.times[:0], g.order[:0], true
-	return g.out.Bytes(), nil
+	g.times, g.sorted = g.times[:0], true
+	return dst, meta, nil
+}
+
+// sort puts the rows into the order of their times.
+func (g *group) sort() {
+	order, room := make([]uint32, len(g.times)), make([]uint32, len(g.times))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortStableFunc(order, func(a, b uint32) int { return cmp.Compare(g.times[a], g.times[b]) })
+	for i := range g.columns {
+		g.columns[i].sort(order, room)
+	}
+}
+
+func physical(f form) format.Type {
+	switch f {
+	case booleans:
+		return format.Boolean
+	case numbers, words:
+		return format.Int32
+	case longs:
+		return format.Int64
+	}
+	return format.ByteArray
+}
+
+// schema returns what the end of a file without rows says: the library's words for the schema.
+func (g *group) schema() (*format.FileMetaData, error) {
+	schema := ordered{pq.Group{}, g.names}
+	for i, name := range g.names {
+		schema.Group[name] = node(g.columns[i].typ)
+	}
+	var out bytes.Buffer
+	w := pq.NewGenericWriter[any](&out, pq.NewSchema("ulogd", schema), pq.CreatedBy("ulogd", "1", "0"))
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return parseFooter(out.Bytes())
 }

@@ -97,6 +97,9 @@ func (q *queue) put(l *lane) {
 		b.data, b.ends = append([]byte(nil), l.buf.Data...), append([]int(nil), l.buf.Ends...)
 		l.buf.Data, l.buf.Ends = l.buf.Data[:0], l.buf.Ends[:0]
 	} else {
+		if b.data == nil { // the next batch will have the size of this one: it need not grow to that
+			b.data, b.ends = make([]byte, 0, cap(l.buf.Data)), make([]int, 0, cap(l.buf.Ends))
+		}
 		b.data, l.buf.Data = l.buf.Data, b.data[:0]
 		b.ends, l.buf.Ends = l.buf.Ends, b.ends[:0]
 	}
@@ -220,11 +223,14 @@ func (q *queue) empty() *batch {
 	return b
 }
 
-// recycle keeps a few batches for those that come: after a long wait the rest is given back.
+// recycle keeps as many batches as wait, and a few more, for those that come: while the store is slower than records
+// come they go round, and after that the rest is given back.
 func (q *queue) recycle(b *batch) {
-	if len(q.free) < 8 {
-		*b = batch{Rows: Rows{data: b.data[:0], ends: b.ends[:0]}}
-		q.free = append(q.free, b)
+	*b = batch{Rows: Rows{data: b.data[:0], ends: b.ends[:0]}}
+	q.free = append(q.free, b)
+	if keep := 8 + len(q.waiting); len(q.free) > keep {
+		clear(q.free[keep:])
+		q.free = q.free[:keep]
 	}
 }
 
