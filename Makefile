@@ -43,7 +43,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-live storm packages small test-packages
+.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-day bench-live storm packages small test-packages
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -173,6 +173,11 @@ bench-pcap: peers
 # How fast rows of 20 columns get into servers and files, beside what the library alone does: minutes, and a machine that does nothing else.
 bench-stores: peers
 	go run ./test/bench/stores $(STORES)
+
+# A gateway's day, ten million flows, into Parquet, ClickHouse and PostgreSQL, and the ten questions of docs/queries.md: minutes, and 4 GB
+# of disk. DAY=-write writes the table there anew.
+bench-day: peers
+	go run ./test/bench/day $(DAY)
 
 # What is lost, what it costs and how long it takes at rising rates, beside softflowd, pmacctd and ulogd2: a quarter of an hour, and a
 # machine that does nothing else. LIVE=-write writes docs/performance.md and its plots anew. What draws them is a module of its own, in

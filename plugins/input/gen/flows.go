@@ -71,6 +71,7 @@ func bindFlows(p *engine.Binder, g *gen) func(*engine.Batch, int) {
 		reason         = engine.Give(p, all, key.FlowEndReason)
 	)
 	bits := all.Mask()
+	var f flow
 	return func(b *engine.Batch, n int) {
 		have := b.Have()
 		src, dst, pr, sp, dp := saddr.Of(b), daddr.Of(b), proto.Of(b), sport.Of(b), dport.Of(b)
@@ -80,24 +81,38 @@ func bindFlows(p *engine.Binder, g *gen) func(*engine.Batch, int) {
 		fam, et, why := family.Of(b), etype.Of(b), reason.Of(b)
 		for i := range n {
 			r := engine.Row(i)
-			x := g.rng.next()
-			is6 := x>>40%100 < uint64(g.ipv6)
-			src[r], dst[r] = addresses(x, g.hosts, is6)
-			pr[r], dp[r] = service(x >> 48 % 100)
-			sp[r] = uint16(32768 + x>>20%28232)
+			if g.gateway == nil {
+				g.next(&f)
+			} else {
+				g.clock += step(g.clock, int64(g.interval), g.rng.next())
+				g.gateway.next(g, &f)
+			}
+			src[r], dst[r], pr[r], sp[r], dp[r] = f.src, f.dst, f.proto, f.sport, f.dport
 			fam[r], et[r] = engine.FamilyIPv4, engine.EtherIPv4
-			if is6 {
+			if f.is6 {
 				fam[r], et[r] = engine.FamilyIPv6, engine.EtherIPv6
 			}
-			rsrc[r], rdst[r], rpr[r], rsp[r], rdp[r] = dst[r], src[r], pr[r], dp[r], sp[r]
-			k := 1 + x>>8&15
-			pk[r], oct[r] = k, 40+k*(x>>12&511)
-			rpk[r], roct[r] = k+2, 40+k*(x>>16&1023)
-			mk[r], ids[r], ev[r], why[r] = 0, uint32(x>>24), key.EventDestroy, key.EndDetected
-			g.clock += int64(g.interval)
-			en[r] = engine.Time(g.clock)
-			st[r] = engine.Time(g.clock - int64(x>>30&0xffffffff))
+			rsrc[r], rdst[r], rpr[r], rsp[r], rdp[r] = f.dst, f.nat, f.proto, f.dport, f.natPort
+			pk[r], oct[r], rpk[r], roct[r] = f.pkts, f.octets, f.rpkts, f.rocts
+			mk[r], ids[r], ev[r], why[r] = f.mark, f.id, key.EventDestroy, f.reason
+			st[r], en[r] = engine.Time(f.start), engine.Time(f.ended)
 			have[r] = bits
 		}
 	}
+}
+
+// next draws a connection: all hosts and servers are alike.
+func (g *gen) next(f *flow) {
+	x := g.rng.next()
+	is6 := x>>40%100 < uint64(g.ipv6)
+	src, dst := addresses(x, g.hosts, is6)
+	proto, port := service(x >> 48 % 100)
+	k := 1 + x>>8&15
+	g.clock += int64(g.interval)
+	*f = flow{
+		is6: is6, src: src, nat: src, dst: dst, proto: proto, dport: port, sport: uint16(32768 + x>>20%28232),
+		pkts: k, octets: 40 + k*(x>>12&511), rpkts: k + 2, rocts: 40 + k*(x>>16&1023),
+		id: uint32(x >> 24), reason: key.EndDetected, ended: g.clock, start: g.clock - int64(x>>30&0xffffffff),
+	}
+	f.natPort = f.sport
 }

@@ -28,6 +28,7 @@ count = 1000000
 
 type gen struct {
 	mode     string
+	traffic  string
 	count    int64
 	rate     int64
 	seed     uint64
@@ -35,12 +36,13 @@ type gen struct {
 	ipv6     int
 	interval time.Duration
 
-	rng   rng
-	made  int64
-	begun time.Time
-	clock int64
-	fill  func(b *engine.Batch, n int)
-	all   engine.Group
+	rng     rng
+	made    int64
+	begun   time.Time
+	clock   int64
+	gateway *gateway // nil: traffic is even
+	fill    func(b *engine.Batch, n int)
+	all     engine.Group
 }
 
 // The optional parts of the contract that it implements (engine/plugin.go).
@@ -55,12 +57,16 @@ const epoch = 1704067200 * int64(time.Second)
 
 func (g *gen) Options(o *engine.Options) {
 	o.Enum(&g.mode, "mode", "flows", []string{"flows", "packets"}, "what to make")
+	o.Enum(&g.traffic, "traffic", "even", []string{"even", "gateway"}, "of flows: even, all hosts and servers are alike; "+
+		"gateway, as behind a gateway with NAT in the course of a day: few hosts and servers have most of them, most are "+
+		"small and short, a few carry nearly all octets, there are less at night, and in the early morning a host scans")
 	engine.Int(o, &g.count, "count", 1000, "records to make, then the input ends; 0: no end")
 	engine.Int(o, &g.rate, "rate", 0, "records per second; 0: as fast as they are taken")
 	engine.Int(o, &g.seed, "seed", 1, "start of the pseudo-random sequence")
 	engine.Int(o, &g.hosts, "hosts", 1000, "client addresses to draw from")
 	engine.Int(o, &g.ipv6, "ipv6", 15, "per cent of the records that are IPv6")
-	o.Seconds(&g.interval, "interval", 100*time.Microsecond, "time between two records, on their own clock")
+	o.Seconds(&g.interval, "interval", 100*time.Microsecond, "time between two records, on their own clock; with "+
+		"traffic = \"gateway\" the average of a day")
 }
 
 func (g *gen) Validate() error {
@@ -71,6 +77,8 @@ func (g *gen) Validate() error {
 		return fmt.Errorf("rate: must not be negative, is %d", g.rate)
 	case g.hosts < 1 || g.hosts > 1<<20:
 		return fmt.Errorf("hosts: must be from 1 to %d, is %d", 1<<20, g.hosts)
+	case g.traffic == "gateway" && g.mode != "flows":
+		return fmt.Errorf("traffic: gateway is of flows; leave mode at flows")
 	case g.ipv6 < 0 || g.ipv6 > 100:
 		return fmt.Errorf("ipv6: is per cent: must be from 0 to 100, is %d", g.ipv6)
 	}
@@ -87,6 +95,9 @@ func (g *gen) Bind(p *engine.Binder) {
 	if g.mode == "packets" {
 		g.fill = bindPackets(p, g)
 		return
+	}
+	if g.traffic == "gateway" {
+		g.gateway = newGateway(g.hosts)
 	}
 	g.fill = bindFlows(p, g)
 }
