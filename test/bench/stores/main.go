@@ -74,12 +74,15 @@ type target struct {
 
 // A site is a store that runs.
 type site struct {
-	config string     // of the daemon: the section [out], but for what counts
-	output string     // its plugin
-	bare   []string   // arguments of the other side
-	empty  func()     // makes the store as it was
-	count  func() int // rows that are there; nil: that is not to be asked
-	stop   func()     // ends a server
+	config string   // of the daemon: the section [out], but for what counts
+	output string   // its plugin
+	bare   []string // arguments of the other side
+	empty  func()   // makes the store as it was
+	table  string
+	query  func(text string) string // asks a database
+	count  func() int               // rows that are there, where there is no database; nil: that is not to be asked
+	old    *old                     // how ulogd2 writes there; nil: it does not
+	stop   func()                   // ends a server
 }
 
 // usage is what a run took.
@@ -108,6 +111,9 @@ func (b *bench) compare(t testing.TB, g target) {
 	s := g.start(b, t)
 	if s.stop != nil {
 		defer s.stop()
+	}
+	if s.query != nil {
+		s.count = func() int { return number(s.query("SELECT count(*) FROM " + s.table)) }
 	}
 	path := filepath.Join(b.dir, "ulogd.toml")
 	text := fmt.Sprintf("stack = \"gen:GEN,out:%s\"\n[global]\nloglevel = 5\n[gen]\ncount = %d\n[out]\n%s", s.output, n, s.config)
@@ -148,6 +154,9 @@ func (b *bench) compare(t testing.TB, g target) {
 	fmt.Printf("%-18s %12.0f %12.0f %7.0f%% %12.2f %12.2f\n", g.name, ours, bare, 100*ours/bare, each(best[0]), each(best[1]))
 	b.check(ours >= g.goal, "%s: %.0f rows/s, asked are %.0f: %.0f %% of that", g.name, ours, g.goal, 100*ours/g.goal)
 	b.check(ours >= leastShare*bare, "%s: %.0f %% of the library's rate, asked are %.0f %%", g.name, 100*ours/bare, 100*leastShare)
+	if s.old != nil && g.name != "MYSQL INSERT" {
+		b.beside(t, g, s)
+	}
 }
 
 func (b *bench) check(ok bool, format string, args ...any) {

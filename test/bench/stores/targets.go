@@ -92,7 +92,8 @@ func sqlite3(b *bench, t testing.TB) site {
 			}
 			run("CREATE TABLE t (" + names() + ")")
 		},
-		count: func() int { return number(run("SELECT count(*) FROM t")) },
+		query: run, table: "t",
+		old: &old{config: fmt.Sprintf("db=%q\n", path)},
 	}
 }
 
@@ -105,8 +106,12 @@ func postgresql(_ *bench, t testing.TB) site {
 			s.SQL("postgres", "DROP TABLE IF EXISTS t; CREATE TABLE t ("+list(func(i int) string { return columns[i].name + " " + columns[i].pg })+
 				"); CHECKPOINT")
 		},
-		count: func() int { return number(s.SQL("postgres", "SELECT count(*) FROM t")) },
-		stop:  s.Kill,
+		query: func(text string) string { return s.SQL("postgres", text) }, table: "t",
+		old: &old{
+			id:     "_id bigserial primary key",
+			config: fmt.Sprintf("host=%q\nport=%d\ndb=\"postgres\"\nuser=\"postgres\"\nprocedure=\"INSERT\"\n", s.Dir, s.Port),
+		},
+		stop: s.Kill,
 	}
 }
 
@@ -125,8 +130,13 @@ func mariadb(arg, way string) func(*bench, testing.TB) site {
 				s.SQL(db, "DROP TABLE IF EXISTS t; CREATE TABLE t (_id bigint auto_increment primary key, "+
 					list(func(i int) string { return columns[i].name + " " + columns[i].my })+") ENGINE=InnoDB")
 			},
-			count: func() int { return number(s.SQL(db, "SELECT count(*) FROM t")) },
-			stop:  s.Kill,
+			query: func(text string) string { return s.SQL(db, text) }, table: "t",
+			old: &old{
+				id:     "_id bigint auto_increment primary key",
+				config: fmt.Sprintf("host=\"localhost\"\ndb=%q\nuser=\"root\"\nprocedure=\"INSERT\"\n", db),
+				socket: s.Dir + "/socket",
+			},
+			stop: s.Kill,
 		}
 	}
 }
@@ -141,8 +151,8 @@ func clickhouse(_ *bench, t testing.TB) site {
 			s.SQL("default", "CREATE TABLE ulogd (time DateTime, "+list(func(i int) string { return columns[i].name + " " + clickhouseType(i) })+
 				") ENGINE = MergeTree PARTITION BY toYYYYMMDD(time) ORDER BY time")
 		},
-		count: func() int { return number(s.SQL("default", "SELECT count() FROM ulogd")) },
-		stop:  s.Kill,
+		query: func(text string) string { return s.SQL("default", text) }, table: "ulogd",
+		stop: s.Kill,
 	}
 }
 
