@@ -178,6 +178,26 @@ func TestClientsThatAreSlow(t *testing.T) {
 	})
 }
 
+// More than there are places say nothing, or not all, and come again as often as they are let go: whoever asks is answered.
+func TestMoreSlowClientsThanPlaces(t *testing.T) {
+	s := serve(t)
+	s.nothingLeft(func() {
+		var slow []net.Conn
+		for i := range 1000 {
+			slow = append(slow, s.dial([]string{"", "GET /heal", "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"}[i%3]))
+			if i%100 == 99 {
+				s.goesOn()
+				if err := s.get("/healthz"); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		for _, c := range slow {
+			c.Close()
+		}
+	})
+}
+
 // Of a hundred streams as many are served as there are places; whoever does not read his holds up
 // nobody, and what is kept for him is what his socket takes.
 func TestHundredStreams(t *testing.T) {

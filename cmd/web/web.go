@@ -18,8 +18,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"ulogd/cmd/web/metrics"
 	"ulogd/cmd/web/page"
 	"ulogd/engine/health"
@@ -118,13 +116,14 @@ func (w *Server) Serve(d Daemon) {
 	w.gate.routes(m)
 	m.Handle("GET /", w.gate.need(p))
 	w.http = &http.Server{
-		Handler:           w.guard(m),
+		Handler:           seated(w.guard(m)),
 		ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(w.log.Handler(), slog.LevelDebug),
 		BaseContext:    func(net.Listener) context.Context { return ctx },
+		ConnContext:    remember,
 	}
-	l := netutil.LimitListener(w.l, maxConns)
+	var l net.Listener = &places{Listener: w.l, max: maxConns}
 	if w.tls.Load() != nil {
 		present := func(*tls.ClientHelloInfo) (*tls.Config, error) { return w.tls.Load(), nil }
 		l = tls.NewListener(l, &tls.Config{GetConfigForClient: present})

@@ -90,8 +90,7 @@ var rooms = []room{
 	},
 	{
 		name: "web", path: "cmd/web", may: []string{"engine", "engine/...", "metrics", "page"},
-		world: []string{"golang.org/x/net/netutil"},
-		why:   "the listener decides who may see what, and knows neither configuration nor plugins",
+		why: "the listener decides who may see what, and knows neither configuration nor plugins",
 	},
 	{
 		name: "cmd", path: "cmd", may: []string{"engine", "engine/...", "value", "conf", "stacks", "web"},
