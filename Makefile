@@ -1,6 +1,6 @@
 # make          build bin/ulogd
 # make install  into PREFIX (/usr/local) below DESTDIR
-# make test     vet for every machine, staticcheck, gofumpt, all tests, the engine under the race detector, what reads the
+# make test     vet for five kinds of machine, staticcheck, gofumpt, all tests, the engine under the race detector, what reads the
 #               kernel and what encodes once more with 32 bits: at most 20 minutes on two cores
 # make test-all all of that and what takes long: test-peers, test-stores, test-packages, test-arch, race, storm, soak;
 #               before work is called done
@@ -16,11 +16,12 @@
 # Packages that run under the race detector in `make test`; `make race` takes all. It slows them tenfold, so storms are left out (-short).
 RACE = ./engine/... ./stacks ./plugins/filter/flow ./plugins/output/json
 
-# Machines that the daemon is built and vetted for.
-ARCHES = 386 arm mips mipsle arm64 riscv64 s390x
-# Those of which the full build is vetted, one with words of 32 bits and one of the other byte order. The libraries of
-# stores take longer to compile than all the rest; for the other machines it is the build without them.
-FULL = arm s390x
+# Machines that the daemon is built and vetted for, and those that differ from one of them in nothing that a compiler sees.
+ARCHES = 386 arm mips arm64 s390x
+ALIKE  = mipsle riscv64
+# That of which the full build is vetted, with words of 32 bits. The libraries of stores take longer to compile than all
+# the rest; for the other machines it is the build without them.
+FULL = arm
 # What reads the kernel and what encodes: tested once more with 32 bits.
 WORD = ./engine/... ./conf/... ./plugins/input/netlink/... ./plugins/input/nfct/... ./plugins/input/nflog ./plugins/filter/flow \
 	./plugins/output/export/... ./plugins/output/ipfix ./plugins/output/netflow5 ./plugins/output/netflow9
@@ -111,8 +112,9 @@ test-packages: peers
 test-word: peers
 	.ci/as 386 $(WORD)
 
-# Everything with 32 bits, and the other byte order with words of both sizes.
+# The other machines; everything with 32 bits, and the other byte order with words of both sizes.
 test-arch: peers
+	$(MAKE) --no-print-directory vet-arch ARCHES='$(ALIKE) s390x' FULL=s390x
 	.ci/as 386 ./...
 	.ci/as s390x $(ORDER)
 	.ci/as mips $(ORDER)
