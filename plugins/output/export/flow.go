@@ -23,7 +23,7 @@ type FlowLayout struct {
 func NewFlows(p *engine.Binder, g *Templates, o FlowLayout) *Encoder {
 	e := &Encoder{both: o.Direction == "uniflow", count: o.Direction != "sum"}
 	e.bindFamily(p)
-	f := bindFlow(p)
+	f := bindFlow(p, &e.shapes)
 	if !f.osrc.Given() {
 		return nil
 	}
@@ -63,7 +63,10 @@ type flowKeys struct {
 	recovered                      engine.Col[bool]
 }
 
-func bindFlow(p *engine.Binder) (f flowKeys) {
+// bindFlow binds them for records of those shapes.
+func bindFlow(p *engine.Binder, s *shapes) (f flowKeys) {
+	least, most := s.have(element.MinimumTTL), s.have(element.MaximumTTL)
+	mac := s.have(element.SourceMACAddress, element.DestinationMACAddress)
 	f.osrc, f.odst = engine.Want(p, key.OrigSaddr), engine.Want(p, key.OrigDaddr)
 	f.rsrc, f.rdst = engine.Want(p, key.ReplySaddr), engine.Want(p, key.ReplyDaddr)
 	f.osport, f.odport = engine.Want(p, key.OrigSport), engine.Want(p, key.OrigDport)
@@ -74,15 +77,15 @@ func bindFlow(p *engine.Binder) (f flowKeys) {
 	f.start, f.end = engine.Want(p, key.FlowStart), engine.Want(p, key.FlowEnd)
 	f.rstart, f.rend = engine.Want(p, key.ReplyStart), engine.Want(p, key.ReplyEnd)
 	f.reason = engine.Want(p, key.FlowEndReason)
-	f.ominTTL, f.omaxTTL = engine.Want(p, key.OrigMinTTL), engine.Want(p, key.OrigMaxTTL)
-	f.rminTTL, f.rmaxTTL = engine.Want(p, key.ReplyMinTTL), engine.Want(p, key.ReplyMaxTTL)
+	f.ominTTL, f.omaxTTL = engine.WantIf(p, key.OrigMinTTL, least), engine.WantIf(p, key.OrigMaxTTL, most)
+	f.rminTTL, f.rmaxTTL = engine.WantIf(p, key.ReplyMinTTL, least), engine.WantIf(p, key.ReplyMaxTTL, most)
 	f.otos, f.rtos = engine.Want(p, key.OrigTOS), engine.Want(p, key.ReplyTOS)
 	f.oflags, f.rflags = engine.Want(p, key.OrigTCPFlags), engine.Want(p, key.ReplyTCPFlags)
 	f.icmpType, f.icmpCode = engine.Want(p, key.ICMPType), engine.Want(p, key.ICMPCode)
 	f.icmp6Type, f.icmp6Code = engine.Want(p, key.ICMP6Type), engine.Want(p, key.ICMP6Code)
 	f.in, f.out = engine.Want(p, key.OOBIfIn), engine.Want(p, key.OOBIfOut)
 	f.vlan, f.zone = engine.Want(p, key.OOBVLAN), engine.Want(p, key.CTZone)
-	f.smac, f.dmac = engine.Want(p, key.OrigMACSaddr), engine.Want(p, key.OrigMACDaddr)
+	f.smac, f.dmac = engine.WantIf(p, key.OrigMACSaddr, mac), engine.WantIf(p, key.OrigMACDaddr, mac)
 	f.hop = engine.Want(p, key.RouteNextHop)
 	f.splen, f.dplen = engine.Want(p, key.RouteSrcPlen), engine.Want(p, key.RouteDstPlen)
 	f.mark, f.id, f.event = engine.Want(p, key.CTMark), engine.Want(p, key.CTID), engine.Want(p, key.CTEvent)

@@ -61,7 +61,7 @@ func TestKeysSayTheirElements(t *testing.T) {
 	epoch := int64(0)
 	flows := func(o FlowLayout) func(p *engine.Binder) items {
 		return func(p *engine.Binder) items {
-			f := bindFlow(p)
+			f := bindFlow(p, &shapes{})
 			return f.items(o)
 		}
 	}

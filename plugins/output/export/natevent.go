@@ -66,7 +66,7 @@ func NewNATEvents(p *engine.Binder, g *Templates, historic bool) *NATEvents {
 	e := &NATEvents{event: engine.Want(p, key.CTEvent)}
 	engine.Want(p, key.CTTranslations) // so that NFCT reports what begins, too
 	e.bindFamily(p)
-	f := bindFlow(p)
+	f := bindFlow(p, &e.shapes)
 	if !f.osrc.Given() || !f.rsrc.Given() || !e.event.Given() {
 		return nil
 	}

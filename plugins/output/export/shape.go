@@ -55,6 +55,14 @@ func (l *shapes) init(it items, g *Templates) {
 	}
 }
 
+// have returns whether records can have any of the elements, for [engine.WantIf]: what costs an input or a filter
+// something to know is wanted only by who tells it.
+func (l *shapes) have(elements ...*engine.Element) func() bool {
+	return func() bool {
+		return slices.ContainsFunc(l.items, func(it Item) bool { return slices.Contains(elements, it.element) })
+	}
+}
+
 // find returns the shape of these bits, which are those of interest only.
 func (l *shapes) find(have uint64, v variant) *shape {
 	at := &l.table[(have^uint64(v)*0x9e3779b97f4a7c15)*0x9e3779b97f4a7c15>>56]

@@ -13,7 +13,7 @@ import (
 func NewULOGD2(p *engine.Binder, g *Templates) *Encoder {
 	e := &Encoder{}
 	e.bindFamily(p)
-	f := bindFlow(p)
+	f := bindFlow(p, &e.shapes)
 	if !f.osrc.Given() {
 		return nil
 	}
