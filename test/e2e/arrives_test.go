@@ -48,8 +48,20 @@ func startNfcapd(t *testing.T, ns *nstest.NS) *stored { return startNfcapdAt(t, 
 
 func startNfcapdAt(t *testing.T, ns *nstest.NS, address string) *stored {
 	t.Helper()
+	return startNfcapdAs(t, ns, "nfcapd -b "+address)
+}
+
+// startPatientNfcapd is nfcapd for tests of what is sent: its socket has room for all of it where net.core.rmem_max is
+// large, and elsewhere it runs before everything else, however busy the machine is.
+func startPatientNfcapd(t *testing.T, ns *nstest.NS, address string) *stored {
+	t.Helper()
+	return startNfcapdAs(t, ns, "chrt --fifo 10 nfcapd -B 4194304 -b "+address)
+}
+
+func startNfcapdAs(t *testing.T, ns *nstest.NS, command string) *stored {
+	t.Helper()
 	s := &stored{dir: t.TempDir()}
-	s.Proc = ns.Start(t, "nfcapd -b "+address+" -p 9995 -t 3600 -w "+s.dir)
+	s.Proc = ns.Start(t, command+" -p 9995 -t 3600 -w "+s.dir)
 	ns.Do(t, func() {
 		if !nstest.BoundUDP("9995", nil) {
 			t.Error("nfcapd does not listen")
@@ -74,6 +86,18 @@ func (s *stored) flows(t *testing.T, ns *nstest.NS) (flows, gaps int) {
 		return n
 	}
 	return number("Flows"), number("Sequence failures")
+}
+
+// unread returns how many datagrams found no room in the sockets of a namespace.
+func unread(t *testing.T, ns *nstest.NS) (n int) {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors .*\nUdp: \d+ \d+ \d+ \d+ (\d+) `).
+		FindStringSubmatch(ns.Run(t, "cat /proc/net/snmp"))
+	if m == nil {
+		t.Fatal("the kernel does not tell of full sockets")
+	}
+	n, _ = strconv.Atoi(m[1])
+	return n
 }
 
 // outputs of a stack that may lose what it sends.
