@@ -17,39 +17,59 @@ import (
 
 // wired is an output and what its packets are to look like, to a port of its own.
 type wired struct {
-	stack, options string // of the output, %s: the collector's address
+	stack, options string // of the output, %s and %d, or AT: the collector's address and port
 	network        string
 	secure         bool // openssl answers
 	dscp, ttl      int
 	dscpWord       string
+	greets         bool // the server has the first word
+	manyPorts      bool // a port of its own is refused
+}
+
+// section is the configuration of the output.
+func (w *wired) section(id, address string, port, from int) string {
+	text := strings.ReplaceAll(w.options, "AT", net.JoinHostPort(address, fmt.Sprint(port)))
+	if text == w.options {
+		text = fmt.Sprintf(w.options, address, port)
+	}
+	if !w.manyPorts {
+		text += fmt.Sprintf("\nsource_port = %d", from)
+	}
+	return fmt.Sprintf("[%s]\n%s\nbind_device = \"v1\"\ndscp = %s\nttl = %d\n", id, text, w.dscpWord, w.ttl)
 }
 
 // Every output that goes over a network, by IPv4 and IPv6.
 var wires = []wired{
-	{"gen:GEN,%s:IPFIX", "host = \"%s\"\nport = %d\nproto = \"udp\"", "udp", false, 46, 3, `"EF"`},
-	{"gen:GEN,%s:IPFIX", "host = \"%s\"\nport = %d\nproto = \"tcp\"\nreconnect_interval = 1", "tcp", false, 10, 4, `"af11"`},
+	{"gen:GEN,%s:IPFIX", "host = \"%s\"\nport = %d\nproto = \"udp\"", "udp", false, 46, 3, `"EF"`, false, false},
+	{"gen:GEN,%s:IPFIX", "host = \"%s\"\nport = %d\nproto = \"tcp\"\nreconnect_interval = 1", "tcp", false, 10, 4, `"af11"`, false, false},
 	{
 		"gen:GEN,%s:IPFIX", "host = \"%s\"\nport = %d\nproto = \"tls\"\nreconnect_interval = 1\ntls_cert = \"DIR/c\"\n" +
-			"tls_key = \"DIR/k\"\ntls_ca = \"DIR/c\"", "tcp", true, 63, 5, "63",
+			"tls_key = \"DIR/k\"\ntls_ca = \"DIR/c\"", "tcp", true, 63, 5, "63", false, false,
 	},
 	{
 		"gen:GEN,%s:IPFIX", "host = \"%s\"\nport = %d\nproto = \"dtls\"\ndtls_renew = 0\nreconnect_interval = 1\n" +
-			"tls_cert = \"DIR/c\"\ntls_key = \"DIR/k\"\ntls_ca = \"DIR/c\"", "udp", true, 8, 6, "0x08",
+			"tls_cert = \"DIR/c\"\ntls_key = \"DIR/k\"\ntls_ca = \"DIR/c\"", "udp", true, 8, 6, "0x08", false, false,
 	},
-	{"gen:GEN,%s:NETFLOW9", "host = \"%s\"\nport = %d", "udp", false, 1, 7, `"le"`},
-	{"gen:GEN,%s:NETFLOW5", "host = \"%s\"\nport = %d", "udp", false, 56, 255, `"CS7"`},
+	{"gen:GEN,%s:NETFLOW9", "host = \"%s\"\nport = %d", "udp", false, 1, 7, `"le"`, false, false},
+	{"gen:GEN,%s:NETFLOW5", "host = \"%s\"\nport = %d", "udp", false, 56, 255, `"CS7"`, false, false},
 	{
 		"gen:GEN,text:IP2STR,lines:PRINTFLOW,%s:SYSLOG", "host = \"%s\"\nport = \"%d\"\ntransport = \"udp\"", "udp", false,
-		16, 9, `"cs2"`,
+		16, 9, `"cs2"`, false, false,
 	},
 	{
 		"gen:GEN,text:IP2STR,lines:PRINTFLOW,%s:SYSLOG", "host = \"%s\"\nport = \"%d\"\ntransport = \"tcp\"", "tcp", false,
-		44, 10, `"va"`,
+		44, 10, `"va"`, false, false,
 	},
-	{"gen:GEN,text:IP2STR,%s:JSON", "host = \"%s\"\nport = \"%d\"\nmode = \"udp\"", "udp", false, 38, 11, `"af43"`},
-	{"gen:GEN,text:IP2STR,%s:JSON", "host = \"%s\"\nport = \"%d\"\nmode = \"tcp\"", "tcp", false, 0, 12, `"cs0"`},
-	{"acct:NFACCT,%s:GRAPHITE", "host = \"%s\"\nport = \"%d\"", "tcp", false, 48, 13, `"cs6"`},
+	{"gen:GEN,text:IP2STR,%s:JSON", "host = \"%s\"\nport = \"%d\"\nmode = \"udp\"", "udp", false, 38, 11, `"af43"`, false, false},
+	{"gen:GEN,text:IP2STR,%s:JSON", "host = \"%s\"\nport = \"%d\"\nmode = \"tcp\"", "tcp", false, 0, 12, `"cs0"`, false, false},
+	{"acct:NFACCT,%s:GRAPHITE", "host = \"%s\"\nport = \"%d\"", "tcp", false, 48, 13, `"cs6"`, false, false},
+	{"gen:GEN,%s:PGSQL", "host = \"%s\"\nport = %d\nsslmode = \"disable\"\n" + database, "tcp", false, 24, 14, `"cs3"`, false, false},
+	{"gen:GEN,%s:MYSQL", "host = \"%s\"\nport = %d\n" + database, "tcp", false, 12, 15, `"af12"`, true, false},
+	{"gen:GEN,%s:CLICKHOUSE", "url = \"http://AT\"\nreconnect = 0.2", "tcp", false, 14, 16, `"af13"`, false, false},
+	{"gen:GEN,%s:KAFKA", "brokers = [\"AT\"]\ntopic = \"flows\"\nreconnect = 0.2", "tcp", false, 18, 17, `"af21"`, false, true},
 }
+
+const database = "db = \"d\"\nuser = \"u\"\nlayout = \"native\"\nreconnect = 0.2"
 
 // TestOutputsOnTheWire: source port, DSCP, TTL and interface of every output's packets are what its
 // settings say, also after the collector has closed the connection and after SIGHUP, and under -u, with
@@ -84,8 +104,7 @@ func TestOutputsOnTheWire(t *testing.T) {
 		for j, address := range []string{at4, at6} {
 			id, port := fmt.Sprintf("o%d_%d", i, j), 5000+2*i+j
 			stacks = append(stacks, fmt.Sprintf("%q", fmt.Sprintf(w.stack, id)))
-			sections = append(sections, fmt.Sprintf("[%s]\n"+w.options+
-				"\nsource_port = %d\nbind_device = \"v1\"\ndscp = %s\nttl = %d\n", id, address, port, 600+2*i+j, w.dscpWord, w.ttl))
+			sections = append(sections, w.section(id, address, port, 600+2*i+j))
 			counts = append(counts, answer(t, far, w, address, port, dir))
 		}
 	}
@@ -191,6 +210,10 @@ func answer(t *testing.T, ns *nstest.NS, w wired, address string, port int, dir 
 				}
 				go func() {
 					defer c.Close()
+					if w.greets {
+						came <- struct{}{}
+						return
+					}
 					if _, err := c.Read(make([]byte, 1)); err == nil {
 						came <- struct{}{}
 					}
@@ -268,6 +291,9 @@ func onTheWire(t *testing.T, files map[string]string) {
 		}
 		w := wires[i/2]
 		want := fmt.Sprintf("from %d, dscp %d, ttl %d", 600+i, w.dscp, w.ttl)
+		if w.manyPorts {
+			from = fmt.Sprint(600 + i)
+		}
 		if got := fmt.Sprintf("from %s, dscp %s, ttl %s", from, dscp, ttl); got != want {
 			t.Fatalf("%s over %s has packets %s, want %s", w.stack, w.network, got, want)
 		}
