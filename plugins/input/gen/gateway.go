@@ -149,10 +149,10 @@ func (w *gateway) next(g *gen, f *flow) {
 		f.src, f.dst = engine.Addr{Hi: net6, Lo: 0x10000 + uint64(client)}, engine.Addr{Hi: net6 + 1, Lo: 1 + uint64(server)}
 		f.nat = f.src
 	} else {
-		f.dst = engine.Addr4(uint32(servers15 + server))
+		f.dst = engine.Addr4(servers15 + uint32(server))
 	}
 	if !f.is6 {
-		f.src, f.nat = engine.Addr4(uint32(clients4+client)), engine.Addr4(uint32(public4+1+client%4))
+		f.src, f.nat = engine.Addr4(uint32(clients4+client)), engine.Addr4(public4+1+uint32(client%4))
 		if x>>32%4 == 0 { // the port is taken
 			f.natPort = uint16(1024 + x>>36%64512)
 		}
