@@ -8,10 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"ulogd/engine"
-	"ulogd/plugins/output/store"
 )
 
 // goTypes are the types of fields for those of keys in engine/key.
@@ -79,25 +75,5 @@ func TestSchemaHasEveryKey(t *testing.T) {
 	}
 	if seen < 150 {
 		t.Errorf("only %d keys were found", seen)
-	}
-}
-
-// A message allocates nothing.
-func TestAllocations(t *testing.T) {
-	s := &store.Shape{Keys: []store.Key{
-		{Name: "orig.ip.saddr", Type: engine.AddrType},
-		{Name: "orig.raw.pktlen", Type: engine.Uint64Type},
-		{Name: "oob.prefix", Type: engine.StringType},
-	}}
-	for _, format := range []string{"json", "protobuf", "csv"} {
-		e := newEncoder(&kafka{format: format, key: "flow"}, s)
-		e.row[0] = store.Value{Valid: true, Bytes: []byte{10, 0, 0, 1}}
-		e.row[1] = store.Value{Valid: true, N: 7}
-		e.row[2] = store.Value{Valid: true, Bytes: []byte("in")}
-		buf := make([]byte, 0, 1000)
-		at := time.Unix(0, 0)
-		if n := testing.AllocsPerRun(100, func() { buf = e.appendValue(e.appendKey(buf[:0]), at) }); n != 0 {
-			t.Errorf("%s: %v allocations", format, n)
-		}
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -46,10 +48,28 @@ func (p *progress) of(r *store.Rows) []bool {
 // errAway is why messages are sent again on a new connection.
 var errAway = fmt.Errorf("brokers have not taken messages within %v", patience)
 
-// An answer is what has become of a message.
-type answer struct {
+// A message is a record and its row. franz-go hands back the record that it was given.
+type message struct {
+	kgo.Record
 	row int
-	err error
+	of  *delivery
+}
+
+// A delivery is the messages of a Send, and what became of them.
+type delivery struct {
+	messages []message
+	errs     []error // by row
+	left     atomic.Int64
+	done     chan struct{}
+}
+
+// answered is told what has become of a message. It is one function for all, so that a row costs none.
+func answered(r *kgo.Record, err error) {
+	m := (*message)(unsafe.Pointer(r)) // it is the message's first field
+	m.of.errs[m.row] = err
+	if m.of.left.Add(-1) == 0 {
+		close(m.of.done)
+	}
 }
 
 // Send produces a message for each row and waits until the cluster has all of them.
@@ -61,9 +81,9 @@ func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
 	}
 	taken, n := c.output.taken.of(rows), rows.Len()
 	// What franz-go still has after an end in between is its own: messages are made anew.
-	records, data := make([]kgo.Record, n), make([]byte, 0, 4*rows.Octets())
-	answers := make(chan answer, n)
-	waiting, now := 0, time.Now()
+	d := &delivery{messages: make([]message, n), errs: make([]error, n), done: make(chan struct{})}
+	d.left.Store(1)
+	data, now := make([]byte, 0, 4*rows.Octets()), time.Now()
 	// franz-go's own timeout counts from the message's time, which is the row's: old rows would never leave.
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -72,49 +92,55 @@ func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
 			continue
 		}
 		rows.Read(i, e.row)
-		r := &records[i]
-		r.Timestamp, r.Headers = now, c.headers
+		m := &d.messages[i]
+		m.row, m.of, m.Timestamp, m.Headers = i, d, now, c.headers
 		if at, ok := e.dating.Of(e.row); ok {
-			r.Timestamp = time.Unix(0, int64(at))
+			m.Timestamp = time.Unix(0, int64(at))
 		}
 		at := len(data)
 		data = e.appendKey(data)
 		mid := len(data)
-		data = e.appendValue(data, r.Timestamp)
+		data = e.appendValue(data, m.Timestamp)
 		if mid > at {
-			r.Key = data[at:mid:mid]
+			m.Key = data[at:mid:mid]
 		}
-		r.Value = data[mid:len(data):len(data)]
-		waiting++
-		c.client.Produce(within, r, func(_ *kgo.Record, err error) { answers <- answer{i, err} })
+		m.Value = data[mid:len(data):len(data)]
+		d.left.Add(1)
+		c.client.Produce(within, &m.Record, answered)
 	}
-	return c.wait(ctx, answers, waiting, taken)
+	if d.left.Add(-1) == 0 {
+		close(d.done)
+	}
+	return c.wait(ctx, d, taken)
 }
 
-// wait collects the answers.
-func (c *conn) wait(ctx context.Context, answers <-chan answer, waiting int, taken []bool) error {
-	var refused, failed error
+// wait waits for the answers and notes who is taken.
+func (c *conn) wait(ctx context.Context, d *delivery, taken []bool) error {
 	slow := time.NewTicker(2 * patience)
 	defer slow.Stop()
-	for ; waiting > 0; waiting-- {
+	for waiting := true; waiting; {
 		select {
-		case a := <-answers:
-			switch {
-			case a.err == nil:
-				taken[a.row] = true
-			case refuses(a.err):
-				refused = a.err
-			case errors.Is(a.err, context.DeadlineExceeded):
-				failed = errAway
-			default:
-				failed = a.err
-			}
+		case <-d.done:
+			waiting = false
 		case <-slow.C:
 			c.env.Limited().Error("brokers do not say whether they have messages; waiting, so that none is there twice",
-				"brokers", c.output.Name(), "messages", waiting)
-			waiting++
+				"brokers", c.output.Name(), "messages", d.left.Load())
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+	var refused, failed error
+	for i, err := range d.errs {
+		switch {
+		case taken[i]:
+		case err == nil:
+			taken[i] = true
+		case refuses(err):
+			refused = err
+		case errors.Is(err, context.DeadlineExceeded):
+			failed = errAway
+		default:
+			failed = err
 		}
 	}
 	switch {

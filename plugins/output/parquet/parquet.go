@@ -89,7 +89,6 @@ func (o *parquet) Validate() error {
 }
 
 func (o *parquet) Bind(p *engine.Binder) engine.Stage {
-	o.Octets = 1 << 20
 	return o.BindStore(p, o, store.Selected(p, &o.keys))
 }
 

@@ -3,7 +3,6 @@
 package pgsql
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -168,19 +167,20 @@ func (c *conn) Send(ctx context.Context, rows *store.Rows) error {
 	if p.copy == "" {
 		return judge(c.call(ctx, p, rows))
 	}
-	if p.buf, err = p.encode(p.buf[:0], rows); err != nil {
-		return &store.Refused{Err: err}
-	}
 	if p.native != nil {
 		return c.once(ctx, p, rows)
 	}
 	return judge(c.copy(ctx, p, rows))
 }
 
-// copy has COPY take the rows that have been encoded.
+// copy has COPY take the rows.
 func (c *conn) copy(ctx context.Context, p *plan, rows *store.Rows) error {
-	tag, err := c.pg.CopyFrom(ctx, bytes.NewReader(p.buf), p.copy)
-	if err == nil && tag.RowsAffected() != int64(rows.Len()) {
+	from := p.source(rows)
+	tag, err := c.pg.CopyFrom(ctx, from, p.copy)
+	switch bad := from.close(); {
+	case bad != nil:
+		return &store.Refused{Err: bad}
+	case err == nil && tag.RowsAffected() != int64(rows.Len()):
 		return fmt.Errorf("COPY took %d rows of %d", tag.RowsAffected(), rows.Len())
 	}
 	return err

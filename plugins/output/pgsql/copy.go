@@ -5,8 +5,10 @@ package pgsql
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"net/netip"
+	"sync"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
@@ -45,36 +47,85 @@ func takes(c *table.Column, oid uint32) bool {
 
 const copyHead = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// encode appends all rows.
-func (p *plan) encode(dst []byte, rows *store.Rows) (_ []byte, err error) {
-	dst = append(dst, copyHead...)
-	for i := range rows.Len() {
-		rows.Read(i, p.row)
-		if p.native != nil {
-			p.native.date(p.row)
+// A source is the rows as COPY reads them. They are encoded while the server works at those before them.
+type source struct {
+	mu   sync.Mutex // pgx reads on a goroutine, which it leaves behind when the connection breaks
+	over bool
+	plan *plan
+	rows *store.Rows
+	next int    // row
+	rest []byte // encoded and not read yet
+	err  error  // of a row that cannot be encoded
+}
+
+func (p *plan) source(rows *store.Rows) *source {
+	p.buf = append(p.buf[:0], copyHead...)
+	return &source{plan: p, rows: rows, rest: p.buf}
+}
+
+// Read implements io.Reader.
+func (s *source) Read(dst []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return 0, io.ErrClosedPipe
+	}
+	if len(s.rest) == 0 {
+		if s.next > s.rows.Len() {
+			return 0, io.EOF
 		}
-		dst = binary.BigEndian.AppendUint16(dst, uint16(len(p.columns)))
-		for j := range p.columns {
-			c := &p.columns[j]
-			v := c.Of(p.row)
-			if v == nil {
-				dst = append(dst, 0xff, 0xff, 0xff, 0xff)
-				continue
+		s.rest = s.plan.buf[:0]
+		for ; s.next < s.rows.Len() && len(s.rest) < len(dst); s.next++ {
+			if s.rest, s.err = s.plan.appendRow(s.rest, s.rows, s.next); s.err != nil {
+				return 0, s.err
 			}
-			at := len(dst)
-			dst = append(dst, 0, 0, 0, 0)
-			var null bool
-			if dst, null, err = appendField(dst, c, p.oids[j], v); err != nil {
-				return dst, fmt.Errorf("column %s: %w", c.Name, err)
-			}
-			n := uint32(len(dst) - at - 4)
-			if null {
-				n = math.MaxUint32
-			}
-			binary.BigEndian.PutUint32(dst[at:], n)
+		}
+		s.plan.buf = s.rest
+		if s.next == s.rows.Len() {
+			s.rest = append(s.rest, 0xff, 0xff)
+			s.next++
 		}
 	}
-	return append(dst, 0xff, 0xff), nil
+	n := copy(dst, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// close ends reading. It returns the error of a row that cannot be encoded.
+func (s *source) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	return s.err
+}
+
+// appendRow appends a row of COPY's.
+func (p *plan) appendRow(dst []byte, rows *store.Rows, i int) (_ []byte, err error) {
+	rows.Read(i, p.row)
+	if p.native != nil {
+		p.native.Date(p.row)
+	}
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(p.columns)))
+	for j := range p.columns {
+		c := &p.columns[j]
+		v := c.Of(p.row)
+		if v == nil {
+			dst = append(dst, 0xff, 0xff, 0xff, 0xff)
+			continue
+		}
+		at := len(dst)
+		dst = append(dst, 0, 0, 0, 0)
+		var null bool
+		if dst, null, err = appendField(dst, c, p.oids[j], v); err != nil {
+			return dst, fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		n := uint32(len(dst) - at - 4)
+		if null {
+			n = math.MaxUint32
+		}
+		binary.BigEndian.PutUint32(dst[at:], n)
+	}
+	return dst, nil
 }
 
 func appendField(dst []byte, c *table.Column, oid uint32, v *store.Value) (_ []byte, null bool, err error) {

@@ -19,15 +19,18 @@ const batches = "ulogd_batches"
 // native is a table of the output's own.
 type native struct {
 	*table.Native
-	days []int64 // of the rows that were encoded last, since 1970, each once
+	days []int64 // of the rows that are being sent, since 1970, each once
 	made map[int64]bool
 }
 
-// date fills in the time of a row, and notes its day.
-func (n *native) date(row []store.Value) {
-	day := int64(n.Date(row)) / int64(aDay)
-	if !slices.Contains(n.days, day) {
-		n.days = append(n.days, day)
+// note notes the days of rows that are about to be sent.
+func (n *native) note(rows *store.Rows, row []store.Value) {
+	n.days = n.days[:0]
+	for i := range rows.Len() {
+		rows.Read(i, row)
+		if day := int64(n.Date(row)) / int64(aDay); !slices.Contains(n.days, day) {
+			n.days = append(n.days, day)
+		}
 	}
 }
 
@@ -124,11 +127,10 @@ func (c *conn) view(b *strings.Builder, name, query string) {
 		strings.ReplaceAll(c.name(name), "'", "''"), c.name(name), query)
 }
 
-// once sends encoded rows and their name in one transaction, unless the database has them.
+// once sends rows and their name in one transaction, unless the database has them.
 func (c *conn) once(ctx context.Context, p *plan, rows *store.Rows) error {
-	err := c.partitions(ctx, p.native)
-	p.native.days = p.native.days[:0]
-	if err != nil {
+	p.native.note(rows, p.row)
+	if err := c.partitions(ctx, p.native); err != nil {
 		return err
 	}
 	known, err := c.begin(ctx, rows)

@@ -23,7 +23,7 @@ const window = 400 * aDay
 
 func partition(table string, day time.Time) string { return table + "_" + day.Format("20060102") }
 
-// partitions makes those that rows which have just been encoded want. Where that cannot be, because
+// partitions makes those that rows which are about to be sent want. Where that cannot be, because
 // rows of the day are in the default partition, that is where the others go.
 func (c *conn) partitions(ctx context.Context, n *native) error {
 	oldest := window

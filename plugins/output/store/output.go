@@ -15,7 +15,7 @@ import (
 // An Output is what an output to a store embeds.
 type Output struct {
 	sink.Sink
-	// Octets of rows after which a batch leaves; 0: 256 KiB. An output sets it before it binds.
+	// Octets of rows after which a batch leaves, or a quarter of the buffer; 0: 1 MiB. An output sets it before it binds.
 	Octets int
 
 	buffer, memcap, spoolMax int64
@@ -108,8 +108,9 @@ var _ sink.Target = (*lane)(nil)
 func (l *lane) Open(b *sink.Buffer) error {
 	l.buf = b
 	if b.Limit = l.queue.output.Octets; b.Limit == 0 {
-		b.Limit = 256 << 10
+		b.Limit = 1 << 20
 	}
+	b.Limit = int(min(int64(b.Limit), l.queue.output.buffer/4)) // one can be sent while another gathers
 	return l.queue.open(b.Env)
 }
 
