@@ -2,7 +2,7 @@
 
 -- 1
 SELECT host(orig_ip_saddr) AS client, count(*) AS flows, sum(orig_raw_pktlen + reply_raw_pktlen) AS octets
-FROM flows WHERE time >= '2024-01-01' AND time < '2024-01-02' GROUP BY 1 ORDER BY octets DESC, client COLLATE "C" LIMIT 3;
+FROM flows WHERE time >= '2024-01-01' AND time < '2024-01-02' GROUP BY 1 ORDER BY octets DESC, client LIMIT 3;
 
 -- 2
 SELECT host(orig_ip_saddr) AS client, orig_l4_sport AS port, host(orig_ip_daddr) AS server,
@@ -10,11 +10,11 @@ SELECT host(orig_ip_saddr) AS client, orig_l4_sport AS port, host(orig_ip_daddr)
 FROM flows
 WHERE reply_ip_daddr = '203.0.113.1' AND reply_l4_dport = 43366 AND orig_ip_protocol = 6
   AND time >= '2024-01-01 12:00:00' AND time < '2024-01-03' AND flow_start < '2024-01-01 12:00:01'
-ORDER BY began, client COLLATE "C", server COLLATE "C" LIMIT 3;
+ORDER BY began, client, server LIMIT 3;
 
 -- 3
 SELECT host(orig_ip_daddr) AS server, orig_l4_dport AS port, floor(extract(epoch FROM min(flow_end)))::bigint AS first_seen
-FROM flows GROUP BY 1, 2 HAVING min(flow_end) >= '2024-01-01 12:00:00' ORDER BY first_seen, server COLLATE "C" LIMIT 3;
+FROM flows GROUP BY 1, 2 HAVING min(flow_end) >= '2024-01-01 12:00:00' ORDER BY first_seen, server LIMIT 3;
 
 -- 4
 SELECT min(minute) AS first_minute, max(minute) AS last_minute, count(*) AS minutes FROM (
@@ -29,11 +29,11 @@ FROM flows GROUP BY protocol, port ORDER BY octets DESC, port LIMIT 5;
 SELECT floor(extract(epoch FROM flow_start))::bigint AS began, host(orig_ip_daddr) AS server, orig_l4_dport AS port,
   orig_raw_pktlen + reply_raw_pktlen AS octets
 FROM flows WHERE time >= '2024-01-01 08:00:00' AND time < '2024-01-01 10:00:00' AND orig_ip_saddr = '10.0.2.209'
-ORDER BY began, server COLLATE "C", octets LIMIT 3;
+ORDER BY began, server, octets LIMIT 3;
 
 -- 7
 SELECT host(orig_ip_saddr) AS client, count(DISTINCT orig_ip_daddr) AS servers, count(*) AS flows
-FROM flows WHERE reply_raw_pktcount = 0 GROUP BY orig_ip_saddr ORDER BY servers DESC, client COLLATE "C" LIMIT 3;
+FROM flows WHERE reply_raw_pktcount = 0 GROUP BY orig_ip_saddr ORDER BY servers DESC, client LIMIT 3;
 
 -- 8
 SELECT extract(hour FROM time)::int AS hour, count(*) AS flows,
@@ -43,7 +43,7 @@ FROM flows WHERE time >= '2024-01-01' AND time < '2024-01-02' GROUP BY 1 ORDER B
 -- 9
 SELECT host(orig_ip_saddr) AS client, host(orig_ip_daddr) AS server, orig_l4_dport AS port,
   (floor(extract(epoch FROM flow_end)) - floor(extract(epoch FROM flow_start)))::bigint AS seconds
-FROM flows ORDER BY seconds DESC, client COLLATE "C", server COLLATE "C" LIMIT 3;
+FROM flows ORDER BY seconds DESC, client, server LIMIT 3;
 
 -- 10
 SELECT 100 * count(*) FILTER (WHERE oob_family = 10) / count(*) AS flows_percent,
