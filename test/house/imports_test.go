@@ -162,7 +162,7 @@ var rooms = []room{
 		name: "test", path: "test", world: []string{"*"},
 		may: []string{
 			"engine", "engine/...", "value", "conf", "stacks", "cmd", "plugins", "netlink", "addresses", "follow",
-			"dial", "export", "sink", "plugin", "web", "metrics", "page",
+			"dial", "export", "sink", "store", "plugin", "web", "metrics", "page",
 		},
 		why: "tests may look at everything",
 	},
