@@ -77,7 +77,7 @@ func (o *output) Options(opts *engine.Options) {
 
 func (o *output) Validate() error {
 	var all error
-	for _, need := range []struct{ name, value string }{{"db", o.db}, {"user", o.user}} {
+	for _, need := range []struct{ name, value string }{{"db", o.DB}, {"user", o.User}} {
 		if need.value == "" {
 			all = errors.Join(all, fmt.Errorf("%s: must be set", need.name))
 		}
@@ -86,6 +86,7 @@ func (o *output) Validate() error {
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
+	o.Within = o.Timeout()
 	return o.BindStore(p, o, o.layout.Fields(p))
 }
 
@@ -93,6 +94,6 @@ func (o *output) Bind(p *engine.Binder) engine.Stage {
 func (o *output) Doctor(d *engine.DoctorReport) {
 	o.Output.Doctor(d)
 	if network, _ := o.address(); network == "tcp" {
-		doctor.Resolves(d, o.host)
+		doctor.Resolves(d, o.Host)
 	}
 }

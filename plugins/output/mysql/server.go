@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	driver "github.com/go-sql-driver/mysql"
 
@@ -17,26 +16,18 @@ import (
 )
 
 type server struct {
-	db, host, user string
-	pass           store.Secret
-	tls            string
-	ca, name       string
-	port, timeout  int
+	store.Server
+	tls, ca, name string
 }
 
 func (s *server) declare(opts *engine.Options) {
-	opts.String(&s.db, "db", "", "the database")
-	opts.String(&s.host, "host", "localhost",
-		"name or address of the server, or the path of its socket; localhost without a port is Debian's socket")
-	engine.Range(opts, &s.port, "port", 0, 0, 65535, "port of the server; 0: 3306")
-	opts.String(&s.user, "user", "", "as whom to connect")
-	s.pass.Declare(opts, "pass")
+	s.Declare(opts, "localhost",
+		"name or address of the server, or the path of its socket; localhost without a port is Debian's socket", 3306)
 	opts.Enum(&s.tls, "tls", "no", []string{"no", "prefer", "verify"},
 		"whether TLS is used; only verify makes sure that it is the server")
 	opts.String(&s.ca, "ca_file", "", "certificates that the server's is checked against, PEM; unset: the system's")
 	opts.Reads("ca_file")
 	opts.String(&s.name, "server_name", "", "name that the server's certificate must have; unset: host")
-	engine.Range(opts, &s.timeout, "connect_timeout", 0, 0, 3600, "seconds that an attempt to connect may take; 0: 10")
 }
 
 const debianSocket = "/run/mysqld/mysqld.sock"
@@ -44,38 +35,36 @@ const debianSocket = "/run/mysqld/mysqld.sock"
 // address is where the server listens.
 func (s *server) address() (network, address string) {
 	switch {
-	case strings.HasPrefix(s.host, "/"):
-		return "unix", s.host
-	case s.host == "" || s.host == "localhost" && s.port == 0:
+	case strings.HasPrefix(s.Host, "/"):
+		return "unix", s.Host
+	case s.Host == "" || s.Host == "localhost" && s.Port == 0:
 		return "unix", debianSocket
 	}
-	port := s.port
+	port := s.Port
 	if port == 0 {
 		port = 3306
 	}
-	return "tcp", net.JoinHostPort(s.host, strconv.Itoa(port))
+	return "tcp", net.JoinHostPort(s.Host, strconv.Itoa(port))
 }
 
 // Name says where the database is.
 func (s *server) Name() string {
 	_, address := s.address()
-	return address + "/" + s.db
+	return address + "/" + s.DB
 }
 
 // config is how to connect, with the password.
 func (s *server) config() (_ *driver.Config, err error) {
 	c := driver.NewConfig()
 	c.Net, c.Addr = s.address()
-	c.User, c.DBName = s.user, s.db
-	if c.Passwd, err = s.pass.Read(); err != nil {
+	c.User, c.DBName = s.User, s.DB
+	if c.Passwd, err = s.Pass.Read(); err != nil {
 		return nil, err
 	}
 	c.MultiStatements = true
 	c.Logger = &driver.NopLogger{} // it would write to standard error what it returns as well
 	c.MaxAllowedPacket = 0         // what the server says
-	if c.Timeout = time.Duration(s.timeout) * time.Second; c.Timeout == 0 {
-		c.Timeout = 10 * time.Second
-	}
+	c.Timeout = s.Timeout()
 	switch s.tls {
 	case "prefer":
 		c.TLSConfig = "preferred"
@@ -92,7 +81,7 @@ func (s *server) verified() (*tls.Config, error) {
 		return nil, err
 	}
 	if c.ServerName = s.name; c.ServerName == "" {
-		c.ServerName = s.host
+		c.ServerName = s.Host
 	}
 	return c, nil
 }

@@ -78,13 +78,14 @@ func (o *output) Validate() error {
 }
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
+	o.Within = o.Timeout()
 	return o.BindStore(p, o, o.layout.Fields(p))
 }
 
 // Doctor looks at the spool, and resolves the server's name.
 func (o *output) Doctor(d *engine.DoctorReport) {
 	o.Output.Doctor(d)
-	if o.host != "" && !strings.HasPrefix(o.host, "/") {
-		doctor.Resolves(d, o.host)
+	if o.Host != "" && !strings.HasPrefix(o.Host, "/") {
+		doctor.Resolves(d, o.Host)
 	}
 }

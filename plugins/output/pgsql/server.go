@@ -8,7 +8,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -17,20 +16,12 @@ import (
 )
 
 type server struct {
-	db, host, user       string
-	pass                 store.Secret
-	connstring           string
-	sslmode, sslrootcert string
-	port, timeout        int
+	store.Server
+	connstring, sslmode, sslrootcert string
 }
 
 func (s *server) declare(opts *engine.Options) {
-	opts.String(&s.db, "db", "", "the database")
-	opts.String(&s.host, "host", "", "name or address of the server, or the directory of its socket; unset: the local "+
-		"socket")
-	engine.Range(opts, &s.port, "port", 0, 0, 65535, "port of the server; 0: 5432")
-	opts.String(&s.user, "user", "", "as whom to connect")
-	s.pass.Declare(opts, "pass")
+	s.Declare(opts, "", "name or address of the server, or the directory of its socket; unset: the local socket", 5432)
 	opts.String(&s.connstring, "connstring", "",
 		"libpq's connection string; it replaces db, host, port, user, sslmode and sslrootcert")
 	opts.Enum(&s.sslmode, "sslmode", "prefer",
@@ -39,11 +30,10 @@ func (s *server) declare(opts *engine.Options) {
 	opts.String(&s.sslrootcert, "sslrootcert", "",
 		"file of the certificates that vouch for the server; system: those of the machine")
 	opts.Reads("sslrootcert")
-	engine.Range(opts, &s.timeout, "connect_timeout", 0, 0, 3600, "seconds that an attempt to connect may take; 0: 10")
 }
 
 func (s *server) validate() error {
-	if s.connstring == "" && (s.db == "" || s.user == "") {
+	if s.connstring == "" && (s.DB == "" || s.User == "") {
 		return errors.New("db: db and user must be set, or connstring")
 	}
 	return nil
@@ -53,7 +43,7 @@ func (s *server) validate() error {
 func (s *server) Name() string {
 	c, err := s.parse()
 	if err != nil {
-		return s.db
+		return s.DB
 	}
 	return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) + "/" + c.Database
 }
@@ -64,7 +54,7 @@ func (s *server) config() (*pgconn.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	word, err := s.pass.Read()
+	word, err := s.Pass.Read()
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +67,8 @@ func (s *server) config() (*pgconn.Config, error) {
 	for name, value := range literals {
 		c.RuntimeParams[name] = value
 	}
-	if s.timeout > 0 {
-		c.ConnectTimeout = time.Duration(s.timeout) * time.Second
+	if s.Timeout() > 0 { // else what connstring says
+		c.ConnectTimeout = s.Timeout()
 	}
 	return c, nil
 }
@@ -90,14 +80,14 @@ var literals = map[string]string{"client_encoding": "UTF8", "standard_conforming
 func (s *server) parse() (*pgconn.Config, error) {
 	text := s.connstring
 	if text == "" {
-		text = "dbname=" + word(s.db) + " user=" + word(s.user) + " sslmode=" + s.sslmode
-		for _, p := range []struct{ name, value string }{{"host", s.host}, {"sslrootcert", s.sslrootcert}} {
+		text = "dbname=" + word(s.DB) + " user=" + word(s.User) + " sslmode=" + s.sslmode
+		for _, p := range []struct{ name, value string }{{"host", s.Host}, {"sslrootcert", s.sslrootcert}} {
 			if p.value != "" {
 				text += " " + p.name + "=" + word(p.value)
 			}
 		}
-		if s.port != 0 {
-			text += fmt.Sprintf(" port=%d", s.port)
+		if s.Port != 0 {
+			text += fmt.Sprintf(" port=%d", s.Port)
 		}
 	}
 	c, err := pgconn.ParseConfig(text)

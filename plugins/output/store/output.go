@@ -17,6 +17,8 @@ type Output struct {
 	sink.Sink
 	// Octets of rows after which a batch leaves, or a quarter of the buffer; 0: 1 MiB. An output sets it before it binds.
 	Octets int
+	// How long an attempt to connect may take; 0: 10 s. An output sets it before it binds.
+	Within time.Duration
 
 	buffer, memcap, spoolMax int64
 	spool                    string

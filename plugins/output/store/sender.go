@@ -3,6 +3,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 const (
 	// firstPause is how long to wait before trying again; each failure doubles it.
 	firstPause = 100 * time.Millisecond
-	// dialTimeout limits one attempt to connect.
+	// dialTimeout limits one attempt to connect, unless the output has another limit.
 	dialTimeout = 10 * time.Second
 	// maintainEvery is how often a connection may tidy up.
 	maintainEvery = time.Minute
@@ -227,7 +228,7 @@ func (s *sender) rest() bool {
 
 // connect tries to connect once.
 func (s *sender) connect() bool {
-	ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.q.output.Within, dialTimeout))
 	defer cancel()
 	c, err := s.q.store.Connect(ctx, s.q.env, s.shapes)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
@@ -30,6 +31,8 @@ type world struct {
 	taken []string      // IDs
 	last  int           // with so many rows no more answers leave; 0: they always do
 	stuck chan struct{} // is closed when an answer does not leave
+
+	within time.Duration // that an attempt to connect could take
 }
 
 var there *world
@@ -42,15 +45,21 @@ func (w *world) set(f func()) {
 
 type output struct{ store.Output }
 
-func (o *output) Options(opts *engine.Options) { o.Declare(opts); o.DeclareReconnect(opts) }
+func (o *output) Options(opts *engine.Options) {
+	o.Declare(opts)
+	o.DeclareReconnect(opts)
+	opts.Seconds(&o.Within, "within", 0, "as a server's connect_timeout")
+}
 
 func (o *output) Bind(p *engine.Binder) engine.Stage { return o.BindStore(p, o, store.All(p)) }
 
 func (o *output) Name() string { return "world" }
 
-func (o *output) Connect(context.Context, *engine.Env, []*store.Shape) (store.Conn, error) {
+func (o *output) Connect(ctx context.Context, _ *engine.Env, _ []*store.Shape) (store.Conn, error) {
 	there.mu.Lock()
 	defer there.mu.Unlock()
+	until, _ := ctx.Deadline()
+	there.within = time.Until(until)
 	if there.down {
 		return nil, errors.New("it is down")
 	}
@@ -155,6 +164,15 @@ func check(t *testing.T, want []string) {
 	defer there.mu.Unlock()
 	if !slices.Equal(there.rows, want) {
 		t.Errorf("%d rows arrived, want %d, in order", len(there.rows), len(want))
+	}
+}
+
+// An attempt to connect takes as long as its output says, be that longer than usual.
+func TestAttemptsToConnectTakeTheirTime(t *testing.T) {
+	for option, most := range map[string]time.Duration{"": 10 * time.Second, "within=1h": time.Hour} {
+		if setup(strings.Fields(option)...).Run(t); there.within > most || there.within < most/2 {
+			t.Errorf("%q: an attempt may take %v", option, there.within)
+		}
 	}
 }
 
