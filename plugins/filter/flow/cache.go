@@ -61,9 +61,6 @@ func (c *cache) open() (err error) {
 	if c.sets, err = take[set](&c.memory, n); err != nil {
 		return err
 	}
-	if c.dues, err = take[dues](&c.memory, n); err != nil {
-		return err
-	}
 	if c.entries, err = take[entry](&c.memory, n*sets); err != nil {
 		return err
 	}
@@ -135,7 +132,7 @@ func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (w
 	for _, r := range rows {
 		at := uint32(uint64(hash[r]*spread) * uint64(len(all)) >> 32)
 		slot[r] = at
-		warm += uint64(all[at][0])
+		warm += uint64(all[at].tags[0])
 	}
 	return warm
 }
@@ -416,7 +413,7 @@ func (c *cache) insert(p *arrival) uint32 {
 	*e = entry{
 		lookup: *p.look, last: p.time, due: p.clock + min(c.inactive, c.active), leave: p.clock + c.active, step: p.step,
 	}
-	s[place] = tagOf(p.hash)
+	s.tags[place] = tagOf(p.hash)
 	c.lookBy(i, e.due)
 	if c.links != nil {
 		c.links[i] = p.link
@@ -487,7 +484,7 @@ func (c *cache) keeps(e *entry) bool {
 func (c *cache) end(i uint32, reason uint8) {
 	c.out.add(c, i, reason)
 	c.counts.ended[reason]++
-	c.sets[i/sets][i%sets] = 0
+	c.sets[i/sets].tags[i%sets] = 0
 	c.entries[i].ports = 0
 	c.live--
 }

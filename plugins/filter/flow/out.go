@@ -50,10 +50,13 @@ type out struct {
 	rflags           engine.Col[uint16]
 	rstart, rend     engine.Col[engine.Time]
 
-	list    [engine.BatchSize]ended
+	list    [listed]ended
 	n       int // flows in the list
 	waiting int // records in the emitter's batch
 }
+
+// listed is how many flows the list holds: it stays in the first-level cache.
+const listed = 96
 
 // ended is a flow that has ended.
 type ended struct {

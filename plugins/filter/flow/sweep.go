@@ -36,7 +36,7 @@ func dueTick(due, clock int64) uint8 {
 func (c *cache) lookBy(i uint32, due int64) {
 	tick := dueTick(due, c.clock)
 	at := i / sets
-	c.dues[at][i%sets] = tick
+	c.sets[at].dues[i%sets] = tick
 	if int8(tick-c.next[at]) < 0 {
 		c.next[at] = tick
 	}
@@ -83,7 +83,7 @@ func (c *cache) sweep() {
 func (c *cache) visit(list []uint32, tick int64, all bool) {
 	warm := c.warm
 	for _, at := range list {
-		warm += uint64(c.sets[at][0]) + uint64(c.dues[at][0])
+		warm += uint64(c.sets[at].tags[0])
 	}
 	c.warm = warm
 	n := 0
@@ -113,10 +113,10 @@ func notAfter(x uint64, tick int64) uint64 {
 // collect appends the set's due entries to the list and notes when the set must be looked at again
 // for the others.
 func (c *cache) collect(at uint32, tick int64, all bool, n int) int {
-	ticks := &c.dues[at]
-	come, live := everyPlace, c.sets[at].taken()
+	s := &c.sets[at]
+	ticks, come, live := &s.dues, everyPlace, s.taken()
 	if !all {
-		lo, hi := words16((*[sets]uint8)(ticks))
+		lo, hi := words16(ticks)
 		come = select2(notAfter(lo, tick), notAfter(hi, tick))
 	}
 	for m := live & come; m != 0; m &= m - 1 {

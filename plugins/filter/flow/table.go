@@ -46,17 +46,15 @@ const (
 // sets is how many places a flow may be at: two groups of eight side by side.
 const sets = 16
 
-// set is what is known of sixteen places without looking at them: 0x80 and seven bits of the hash,
-// or 0 if the place is free.
-type set [sets]uint8
-
-// dues are the ticks at which somebody must look at the places of a set, modulo 256. See sweep.go.
-type dues [sets]uint8
+// set is what is known of sixteen places without looking at them. Two lie in a cache line.
+type set struct {
+	tags [sets]uint8 // 0x80 and seven bits of the hash, or 0 if the place is free
+	dues [sets]uint8 // the ticks at which somebody must look at the places, modulo 256; see sweep.go
+}
 
 // table is a cache's memory. It is allocated once and has no pointers.
 type table struct {
 	sets    []set
-	dues    []dues
 	entries []entry  // sixteen for each set
 	origins []origin // of each entry
 	next    []uint8  // earliest tick of each set's due, or before
@@ -107,13 +105,13 @@ func words16(b *[sets]uint8) (lo, hi uint64) {
 
 // tagged selects the places that have the tag and, rarely, one beside such a place.
 func (s *set) tagged(tag uint8) places {
-	lo, hi := words16((*[sets]uint8)(s))
+	lo, hi := words16(&s.tags)
 	t := uint64(tag) * ones
 	return select2(zeros(lo^t), zeros(hi^t))
 }
 
 // taken selects the places that are not free.
-func (s *set) taken() places { return select2(words16((*[sets]uint8)(s))) }
+func (s *set) taken() places { return select2(words16(&s.tags)) }
 
 // zeros sets the high bit of each octet that is 0, and perhaps of one above such an octet.
 func zeros(x uint64) uint64 { return (x - ones) &^ x & highs }
@@ -121,7 +119,7 @@ func zeros(x uint64) uint64 { return (x - ones) &^ x & highs }
 // stalest returns the place of a full set whose flow would end first. What the ticks say may be out
 // of date: then they are corrected.
 func (t *table) stalest(at uint32, clock int64) uint32 {
-	ticks := &t.dues[at]
+	ticks := &t.sets[at].dues
 	for range sets {
 		place, least := uint32(0), int8(127)
 		for i, due := range ticks {
