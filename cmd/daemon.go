@@ -177,7 +177,7 @@ func (p *process) change(who *account) error {
 			return fmt.Errorf("http: %w", err)
 		}
 	}
-	return who.become(p.plan.Machine.Capabilities())
+	return who.become(needed(p.plan.Machine))
 }
 
 // open opens what the stacks need. In a ulogd.conf, stacks that cannot be opened are left out if others can.

@@ -24,7 +24,8 @@ func doctorCommand(o *options) *cobra.Command {
 		Use:   "doctor",
 		Short: "what the kernel and this machine will spoil, and the command that mends it",
 		Long: `doctor looks at what a configuration needs of this machine: settings of the kernel, sockets,
-files, collectors. It changes nothing. For each thing that will go wrong it says what, why,
+files, collectors; and, where a systemd unit runs the daemon with this configuration, whether the
+unit lets it: directories, capabilities. It changes nothing. For each thing that will go wrong it says what, why,
 and the command that mends it, and it exits with 1 if there is any.`,
 		Example: "  sudo ulogd doctor -c /etc/ulogd.conf\n  sudo ulogd doctor -u ulog",
 	}
@@ -54,12 +55,17 @@ func runDoctor(o *options, stdout, stderr io.Writer) int {
 	plan.Machine.Doctor(d)
 	if who != nil {
 		d.User = o.user
-		err := who.look(plan.Machine.Capabilities(), func() {
+		err := who.look(needed(plan.Machine), func() {
 			doctorGlobal(d, &plan.Global)
 			plan.Machine.Doctor(d)
 		})
 		if err != nil {
 			return report(fmt.Errorf("-u %s: %w", o.user, err), stderr)
+		}
+	}
+	if u := unitOf(o.config); u != nil && who == nil {
+		if err := u.doctor(d, plan); err != nil {
+			return report(fmt.Errorf("look as %s does: %w", unitName, err), stderr)
 		}
 	}
 	for _, f := range d.Findings() {

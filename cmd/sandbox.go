@@ -187,15 +187,11 @@ func (p *process) unconfined(err error) error {
 
 // keptCapabilities are those that a program could be given back: none, but to who has changed the user, and keeps them
 // anyway.
-func (p *process) keptCapabilities() (kept []cap.Value) {
+func (p *process) keptCapabilities() []cap.Value {
 	if p.opts.user == "" {
 		return nil
 	}
-	kept = append(kept, cap.NET_ADMIN)
-	for _, c := range p.plan.Machine.Capabilities() {
-		kept = append(kept, cap.Value(c))
-	}
-	return kept
+	return needed(p.plan.Machine)
 }
 
 // where lists the places at which a right is given.

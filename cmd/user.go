@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"kernel.org/pub/linux/libs/security/libcap/cap"
+
+	"ulogd/engine"
 )
 
 // account is the user that -u names.
@@ -43,13 +45,8 @@ func findUser(name string) (*account, error) {
 	return a, nil
 }
 
-// become switches every thread to the user and keeps CAP_NET_ADMIN, without which conntrack and counter dumps are
-// refused, and what instances need besides it.
-func (a *account) become(needed []int) error {
-	kept := []cap.Value{cap.NET_ADMIN}
-	for _, c := range needed {
-		kept = append(kept, cap.Value(c))
-	}
+// become switches every thread to the user, who keeps some capabilities.
+func (a *account) become(kept []cap.Value) error {
 	if err := renounce(kept); err != nil {
 		return err
 	}
@@ -89,11 +86,21 @@ func renounce(kept []cap.Value) error {
 	return nil
 }
 
+// needed are the capabilities of a daemon that has given up root: CAP_NET_ADMIN, without which conntrack and counter dumps
+// are refused, and what instances need besides it.
+func needed(m *engine.Machine) []cap.Value {
+	kept := []cap.Value{cap.NET_ADMIN}
+	for _, c := range m.Capabilities() {
+		kept = append(kept, cap.Value(c))
+	}
+	return kept
+}
+
 // look runs f with the rights that the daemon will have as the user, on a thread of its own: what cap changes in such a
 // function holds for that thread alone.
-func (a *account) look(needed []int, f func()) error {
+func (a *account) look(kept []cap.Value, f func()) error {
 	_, err := cap.FuncLauncher(func(any) error {
-		if err := a.become(needed); err != nil {
+		if err := a.become(kept); err != nil {
 			return err
 		}
 		f()

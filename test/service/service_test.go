@@ -256,3 +256,42 @@ func TestUnitIsGood(t *testing.T) {
 	}
 	verify()
 }
+
+// The doctor says what the unit refuses, which root's own doctor would not notice, and nothing once that is mended.
+func TestDoctorKnowsTheUnit(t *testing.T) {
+	nstest.Need(t, "nf_conntrack")
+	m := boots(t, `stack = ["ct:NFCT,a:JSON", "ct:NFCT,b:GPRINT", "cap:PCAP,base:BASE,c:JSON"]
+[cap]
+interface = "lo"
+[a]
+file = "/srv/flows/a.json"
+[b]
+file = "/var/log/ulogd/flows.txt"
+[c]
+file = "/tmp/packets.json"
+`)
+	m.Run("sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1 || true; install -d -o ulog -m 755 /srv/flows")
+	refused := []string{
+		"a:JSON: /srv/flows/a.json is out of reach for ulogd.service: ProtectSystem=strict", "ReadWritePaths=/srv/flows",
+		"c:JSON: /tmp/packets.json is out of reach for ulogd.service: PrivateTmp=yes", "operation not permitted",
+		"live-capture.conf",
+	}
+	out, err := m.Try("ulogd doctor")
+	for _, want := range refused {
+		if err == nil || !strings.Contains(out, want) {
+			t.Errorf("it does not say %q: %v\n%s", want, err, out)
+		}
+	}
+	if strings.Contains(out, "/var/log/ulogd/flows.txt") {
+		t.Errorf("it says of what is good\n%s", out)
+	}
+	m.Install(packaging+"ulogd.service.d/live-capture.conf", "/etc/systemd/system/ulogd.service.d/live-capture.conf", 0o644)
+	m.Put("/etc/systemd/system/ulogd.service.d/mine.conf", "[Service]\nReadWritePaths=/srv/flows /tmp\nPrivateTmp=no\n")
+	out, _ = m.Try("systemctl daemon-reload; ulogd doctor")
+	for _, gone := range append(refused, "out of reach") {
+		if strings.Contains(out, gone) {
+			t.Errorf("it still says %q\n%s", gone, out)
+		}
+	}
+	m.Run("systemctl start ulogd") // as the doctor says
+}

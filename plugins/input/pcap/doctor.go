@@ -20,7 +20,8 @@ func (in *input) Doctor(d *engine.DoctorReport) {
 	const why = "the daemon has nothing to read"
 	for _, name := range in.ifaces {
 		if err := in.doctorInterface(name, d); errors.Is(err, unix.EPERM) {
-			d.Find(err.Error(), why, "start ulogd as root, with -u USER where it is not to stay root: it keeps what it has opened")
+			d.Find(err.Error(), why, "start ulogd as root, with -u USER where it is not to stay root: it keeps what it has opened; "+
+				"ulogd.service needs the drop-in live-capture.conf")
 		} else if err != nil {
 			d.Find(err.Error(), why, "ip link, and correct interface or network_namespace_path in the configuration")
 		}
