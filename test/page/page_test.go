@@ -316,6 +316,7 @@ const axeRun = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "w
 // can be operated. Rows of the table of flows come after everything else, and are many.
 func (b *browser) walk(view string) {
 	b.t.Helper()
+	defer func() { b.do(chromedp.Evaluate(`document.activeElement.blur(); scrollTo(0, 0)`, nil)) }()
 	b.do(chromedp.Evaluate(`window.reached = new Set();
 		window.step = () => {
 			const e = document.activeElement, name = (e) => e.dataset.key || e.id || e.outerHTML.slice(0, 60), s = getComputedStyle(e);
