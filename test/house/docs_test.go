@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const root = "../.."
@@ -41,6 +42,27 @@ func page(t *testing.T, path string) string {
 func TestREADMEIsShort(t *testing.T) {
 	if n := strings.Count(page(t, root+"/README.md"), "\n"); n > 120 {
 		t.Errorf("README.md has %d lines, at most 120 are wanted: the rest belongs to docs/", n)
+	}
+}
+
+// TestDocsAreNarrow holds text to a hundred columns; tables, code and pictures are as wide as they are.
+func TestDocsAreNarrow(t *testing.T) {
+	pages, err := filepath.Glob(root + "/docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(pages, root+"/README.md", root+"/CONTRIBUTING.md") {
+		fenced := false
+		for i, line := range strings.Split(page(t, path), "\n") {
+			if strings.HasPrefix(line, "```") {
+				fenced = !fenced
+			}
+			wide := fenced || strings.HasPrefix(strings.TrimLeft(line, " "), "|") || strings.HasPrefix(line, "    ") ||
+				strings.HasPrefix(line, "![")
+			if n := utf8.RuneCountInString(line); n > 100 && !wide {
+				t.Errorf("%s:%d: %d columns", path, i+1, n)
+			}
+		}
 	}
 }
 
