@@ -9,6 +9,7 @@ import (
 
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
 
+	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
 
@@ -48,6 +49,7 @@ func (r *reader) next(t *testing.T, patience time.Duration) *netflow.NFv9Packet 
 // TestBalance shares flows between two collectors: each flow goes to one of them, with both
 // directions, and each collector's sequence has no gap.
 func TestBalance(t *testing.T) {
+	nstest.Need(t, "native") // qemu hands the length of segments (UDP_SEGMENT) to the kernel in the wrong byte order
 	const flows = 600
 	readers := []*reader{newReader(t), newReader(t)}
 	run(t, &source{n: flows, gate: make(chan bool)}, "mode", "balance", "host", fmt.Sprintf("%s,%s", readers[0].LocalAddr(), readers[1].LocalAddr()))
