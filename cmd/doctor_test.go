@@ -237,7 +237,7 @@ file = %q
 `, out))
 	ns.Run(t, "ethtool -K joins gro on")
 	doctor(t, ns, path).finds("flow:FLOW: joins: packets may be joined (GRO) or not cut yet (TSO, GSO)",
-		"ethtool -K INTERFACE gro off tso off gso off")
+		"ethtool -K joins gro off tso off gso off")
 	ns.Run(t, "ethtool -K joins gro off tso off gso off")
 	doctor(t, ns, path).exits(0)
 }

@@ -26,23 +26,25 @@ func Interfaces() (names []string) {
 }
 
 // Joined finds interfaces that join packets or do not cut them, for those who take packets from where the kernel does
-// not tell of how many each is.
-func Joined(d *engine.DoctorReport, names []string, mend string) {
+// not tell of how many each is. What else helps than to switch that off is said by who asks.
+func Joined(d *engine.DoctorReport, names []string, otherwise string) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(fd)
-	var joined []string
+	var joined, commands []string
 	for _, name := range names {
 		if joins(fd, name) {
 			joined = append(joined, name)
+			commands = append(commands, "ethtool -K "+name+" gro off tso off gso off")
 		}
 	}
 	if len(joined) > 0 {
 		d.Find(fmt.Sprintf("%s: packets may be joined (GRO) or not cut yet (TSO, GSO) when they are captured, and the "+
 			"kernel does not tell of how many each is", strings.Join(joined, ", ")),
-			"packets of flows are counted too low, and octets without their headers", mend)
+			"packets of flows are counted too low, and octets without their headers",
+			strings.Join(commands, "; ")+", or "+otherwise)
 	}
 }
 

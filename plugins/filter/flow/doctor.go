@@ -20,8 +20,7 @@ func (f *flow) logged(stack engine.StackInfo) {
 func (f *flow) Doctor(d *engine.DoctorReport) {
 	for _, path := range f.namespaces {
 		_ = netns.Do(path, func() error { // a namespace that is not there is its input's finding
-			doctor.Joined(d, doctor.Interfaces(), "ethtool -K INTERFACE gro off tso off gso off, or capture with PCAP, "+
-				"which the kernel tells")
+			doctor.Joined(d, doctor.Interfaces(), "capture with PCAP, which the kernel tells")
 			return nil
 		})
 	}

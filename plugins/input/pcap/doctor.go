@@ -74,8 +74,8 @@ func (in *input) doctorInterface(name string, d *engine.DoctorReport) error {
 			if name == anyInterface {
 				names = doctor.Interfaces()
 			}
-			doctor.Joined(d, names, "ethtool -K INTERFACE gro off tso off gso off, or capture from interfaces with Ethernet "+
-				"headers by their names, on Linux 6.2 or later")
+			doctor.Joined(d, names, "capture from interfaces with Ethernet headers by their names, on "+
+				"Linux 6.2 or later")
 		}
 		return err
 	})
