@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"ulogd/engine"
 	"ulogd/engine/doctor"
@@ -42,7 +41,7 @@ user = "ulogd"
 pass_file = "/etc/ulogd/clickhouse.pass"
 table = "flows"
 create = true
-retention = "2160h"
+retention = "90d"
 spool = "/var/spool/ulogd/clickhouse"
 `,
 		Output: func() engine.Output { return &clickhouse{} },
@@ -58,7 +57,7 @@ type clickhouse struct {
 	pass            store.Secret
 	ca              string
 	create          bool
-	retention       time.Duration
+	retention       store.Retention
 	compression     string
 	keys            engine.Selection
 
@@ -81,8 +80,7 @@ func (o *clickhouse) Options(opts *engine.Options) {
 	opts.String(&o.ca, "ca", "", "file of certificates, in PEM, that vouch for https servers; unset: those of the system")
 	opts.Reads("ca")
 	opts.Bool(&o.create, "create", false, "make the table if it is missing")
-	opts.Seconds(&o.retention, "retention", 0,
-		"age at which a made table forgets rows; 0: never. Servers before 20 forget whole days")
+	o.retention.Declare(opts, "how long a made table keeps rows, on servers before 20 whole days")
 	opts.Enum(&o.compression, "compression", "gzip", []string{"none", "gzip"}, "how inserts are compressed on their way")
 	opts.Strings(&o.keys.Keys, "keys", nil, "keys that rows have; unset: every key of the stack but whole packets")
 	o.Declare(opts)
@@ -106,7 +104,7 @@ func (o *clickhouse) Validate() error {
 	if o.table == "" || o.database == "" {
 		return errors.New("table: must not be empty, nor database")
 	}
-	return o.Output.Validate()
+	return errors.Join(o.retention.Validate(), o.Output.Validate())
 }
 
 func (o *clickhouse) Bind(p *engine.Binder) engine.Stage {

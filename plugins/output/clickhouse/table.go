@@ -122,7 +122,7 @@ func (s *server) statement(shapes []*store.Shape) string {
 	}
 	text := "CREATE TABLE IF NOT EXISTS " + quote(s.output.table) + " (" + strings.Join(columns, ", ") +
 		") ENGINE = MergeTree PARTITION BY toYYYYMMDD(time) ORDER BY time"
-	if s.modern && s.output.retention > 0 {
+	if s.modern && s.output.retention.Duration > 0 {
 		text += fmt.Sprintf(" TTL time + INTERVAL %d SECOND", int(s.output.retention.Seconds()))
 	}
 	if s.tokens {
@@ -160,10 +160,10 @@ func (s *server) typeFor(k store.Key) string {
 
 // forget drops the days that are older than the retention, of a server that has no TTL.
 func (s *server) forget(ctx context.Context, now time.Time) error {
-	if s.modern || s.output.retention == 0 || !s.output.create {
+	if s.modern || s.output.retention.Duration == 0 || !s.output.create {
 		return nil
 	}
-	before := now.Add(-s.output.retention).UTC().Format("20060102")
+	before := now.Add(-s.output.retention.Duration).UTC().Format("20060102")
 	answer, err := s.ask(ctx, "SELECT DISTINCT partition FROM system.parts WHERE active AND database = "+
 		literal(s.output.database)+" AND table = "+literal(s.output.table)+
 		" AND toUInt32OrZero(partition) BETWEEN 1 AND "+before+" - 1 FORMAT TabSeparated")

@@ -106,8 +106,8 @@ func (c *conn) Maintain(ctx context.Context) error {
 		return nil
 	}
 	statements := "DELETE FROM ulogd_batches WHERE time < NOW() - INTERVAL 30 DAY LIMIT 10000"
-	if c.layout.Retention > 0 {
-		before := time.Now().Add(-c.layout.Retention).UTC().Format(time.DateTime)
+	if c.layout.Retention.Duration > 0 {
+		before := time.Now().Add(-c.layout.Retention.Duration).UTC().Format(time.DateTime)
 		for _, p := range c.plans {
 			statements += fmt.Sprintf("; DELETE FROM %s WHERE time < '%s' LIMIT 100000", dialect.Name(p.native.Name), before)
 		}

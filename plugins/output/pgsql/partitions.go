@@ -27,8 +27,8 @@ func partition(table string, day time.Time) string { return table + "_" + day.Fo
 // rows of the day are in the default partition, that is where the others go.
 func (c *conn) partitions(ctx context.Context, n *native) error {
 	oldest := window
-	if c.layout.Retention > 0 {
-		oldest = c.layout.Retention + aDay
+	if c.layout.Retention.Duration > 0 {
+		oldest = c.layout.Retention.Duration + aDay
 	}
 	now := time.Now()
 	for _, number := range n.days {
@@ -94,8 +94,8 @@ func (c *conn) forget(ctx context.Context, n *table.Native) error {
 	var b strings.Builder
 	b.WriteString("SET LOCAL lock_timeout = '2s';\n")
 	fmt.Fprintf(&b, "DELETE FROM %s WHERE time < now() - interval '%s';\n", c.name(batches), keepBatches)
-	if c.layout.Retention > 0 {
-		before := time.Now().Add(-c.layout.Retention).UTC()
+	if c.layout.Retention.Duration > 0 {
+		before := time.Now().Add(-c.layout.Retention.Duration).UTC()
 		old, err := c.partitionsBefore(ctx, n, before)
 		if err != nil {
 			return err

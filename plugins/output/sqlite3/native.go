@@ -104,8 +104,8 @@ func (c *conn) Maintain(context.Context) error {
 		return nil
 	}
 	statements := "DELETE FROM ulogd_batches WHERE time < datetime('now', '-30 days');\n"
-	if c.layout.Retention > 0 {
-		before := time.Now().Add(-c.layout.Retention).UTC().Format(time.DateTime)
+	if c.layout.Retention.Duration > 0 {
+		before := time.Now().Add(-c.layout.Retention.Duration).UTC().Format(time.DateTime)
 		for _, p := range c.plans {
 			statements += fmt.Sprintf("DELETE FROM %s WHERE time < '%s';\n", dialect.Name(p.table), before)
 		}

@@ -4,11 +4,7 @@ package table
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
@@ -21,11 +17,11 @@ type Layout struct {
 	Procedure string // "" where the database calls none
 	Compat    bool   // values are ulogd2's, with its faults
 	Native    bool
-	Create    bool          // tables of the output's own are made, and get columns that they lack
-	Retention time.Duration // how long rows are kept; 0: for ever
+	Create    bool // tables of the output's own are made, and get columns that they lack
+	Retention store.Retention
 
-	layout, retention string
-	columns           []string
+	layout  string
+	columns []string
 }
 
 // DeclareProcedure declares procedure.
@@ -45,35 +41,18 @@ func (l *Layout) Declare(opts *engine.Options) {
 	opts.Bool(&l.Create, "create", true, "native: make tables and views that are not there, and add columns that a table "+
 		"lacks")
 	opts.Strings(&l.columns, "columns", nil, "native: keys that the table is to have; unset: every key of the stack")
-	opts.String(&l.retention, "retention", "0",
-		"native: how long rows are kept, in days (30d) or hours (36h); 0: for ever")
-}
-
-// keep reads the option retention.
-func (l *Layout) keep() error {
-	text := l.retention
-	if number, ok := strings.CutSuffix(text, "d"); ok {
-		if days, err := strconv.ParseUint(number, 10, 16); err == nil {
-			text = fmt.Sprintf("%dh", 24*days)
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d > 0 && d < time.Hour {
-		return fmt.Errorf("retention: must be at least an hour, in days (30d) or hours (36h), is %q", l.retention)
-	}
-	l.Retention = d
-	return nil
+	l.Retention.Declare(opts, "native: how long rows are kept")
 }
 
 // Validate checks the options against each other and against those of ulogd2's layout.
 func (l *Layout) Validate() error {
-	if err := l.keep(); err != nil {
+	if err := l.Retention.Validate(); err != nil {
 		return err
 	}
 	switch l.Native = l.layout == "native"; {
 	case !l.Native && l.Table == "":
 		return errors.New("table: must be set to the table or view whose columns say which keys")
-	case !l.Native && (len(l.columns) > 0 || l.Retention > 0):
+	case !l.Native && (len(l.columns) > 0 || l.Retention.Duration > 0):
 		return errors.New(`columns and retention: are for layout = "native" alone`)
 	case l.Native && l.Procedure != "" && !IsInsert(l.Procedure):
 		return errors.New(`procedure: layout = "native" calls none; remove the option`)
