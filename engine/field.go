@@ -71,6 +71,15 @@ func (f *Field) Uint(b *Batch, r Row) uint64 {
 	return loadUint(col, r)
 }
 
+// Column returns the values of all rows of a batch, a pointer to an array of the key's type: for loops over rows that
+// look at the type once. It is nil for a part of a time.
+func (f *Field) Column(b *Batch) any {
+	if f.part == seconds || f.part == microseconds {
+		return nil
+	}
+	return b.cols[f.c.slot]
+}
+
 // Bytes returns the value of a string or raw field, valid as long as the batch.
 func (f *Field) Bytes(b *Batch, r Row) []byte {
 	switch c := b.cols[f.c.slot].(type) {

@@ -137,7 +137,7 @@ func (c *column) text(v *store.Value) int32 {
 }
 
 // size returns how many octets the column's texts and octets have.
-func (c *column) size() int { return max(len(c.data), len(c.dict.page), len(c.dict.octets)) }
+func (c *column) size() int { return max(len(c.data), len(c.dict.page), len(c.dict.long)) }
 
 // sort puts the rows into an order. The room is for as many numbers as there are rows.
 func (c *column) sort(order, room []uint32) {

@@ -3,7 +3,6 @@
 package parquet
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 )
@@ -18,19 +17,23 @@ type dictionary struct {
 	n    int32
 
 	// Of octets: a table with open addressing, at most half full; its size is a power of two.
-	slots  []slot
-	octets []byte
-	ends   []uint32 // in octets, of each value
+	slots []slot
+	long  []byte // the octets of values that do not fit into their slots
 
 	// Of numbers of 8 and 16 bits: for each of them its place plus one; 0: it has not come yet.
 	places []int32
 }
 
-// A slot is a value's place plus one, and the upper half of its hash; 0: the slot is empty.
+// A slot is a value's place plus one; 0: the slot is empty. The octets stand in it if they are few, as those of
+// addresses are, else in long from where the first says.
 type slot struct {
 	place int32
 	hash  uint32
+	size  uint32
+	short [inSlot]byte
 }
+
+const inSlot = 16
 
 // number returns the place of a number that has 8 or 16 bits.
 func (d *dictionary) number(v uint64, width int) int32 {
@@ -52,49 +55,52 @@ func (d *dictionary) find(octets []byte) (place int32, isNew bool) {
 		d.grow()
 	}
 	sum := maphash.Bytes(seed, octets)
-	at, hash := d.free(sum, octets)
-	if p := d.slots[at].place; p != 0 {
-		return p - 1, false
-	}
-	d.n++
-	d.slots[at] = slot{d.n, hash}
-	d.octets = append(d.octets, octets...)
-	d.ends = append(d.ends, uint32(len(d.octets)))
-	return d.n - 1, true
-}
-
-// free returns the slot of the value with these octets, or the empty one that it is to have.
-func (d *dictionary) free(sum uint64, octets []byte) (at int, hash uint32) {
-	hash = uint32(sum >> 32)
-	mask := len(d.slots) - 1
-	for at = int(sum) & mask; ; at = (at + 1) & mask {
+	hash, mask := uint32(sum>>32), len(d.slots)-1
+	for at := int(sum) & mask; ; at = (at + 1) & mask {
 		s := &d.slots[at]
-		if s.place == 0 || s.hash == hash && bytes.Equal(d.of(s.place-1), octets) {
-			return at, hash
+		if s.place == 0 {
+			d.n++
+			*s = slot{place: d.n, hash: hash, size: uint32(len(octets))}
+			if copy(s.short[:], octets) < len(octets) {
+				binary.NativeEndian.PutUint32(s.short[:], uint32(len(d.long)))
+				d.long = append(d.long, octets...)
+			}
+			return d.n - 1, true
+		}
+		if s.hash == hash && string(d.of(s)) == string(octets) {
+			return s.place - 1, false
 		}
 	}
 }
 
-// of returns the octets of a value.
-func (d *dictionary) of(place int32) []byte {
-	from := uint32(0)
-	if place > 0 {
-		from = d.ends[place-1]
+// of returns the octets of a slot.
+func (d *dictionary) of(s *slot) []byte {
+	if s.size <= inSlot {
+		return s.short[:s.size]
 	}
-	return d.octets[from:d.ends[place]]
+	from := binary.NativeEndian.Uint32(s.short[:])
+	return d.long[from : from+s.size]
 }
 
 func (d *dictionary) grow() {
-	d.slots = make([]slot, max(2*len(d.slots), 1<<10))
-	for place := range d.n {
-		octets := d.of(place)
-		at, hash := d.free(maphash.Bytes(seed, octets), octets)
-		d.slots[at] = slot{place + 1, hash}
+	old := d.slots
+	d.slots = make([]slot, max(2*len(old), 1<<10))
+	mask := len(d.slots) - 1
+	for i := range old {
+		s := &old[i]
+		if s.place == 0 {
+			continue
+		}
+		at := int(maphash.Bytes(seed, d.of(s))) & mask
+		for d.slots[at].place != 0 {
+			at = (at + 1) & mask
+		}
+		d.slots[at] = *s
 	}
 }
 
 func (d *dictionary) reset() {
-	d.page, d.n, d.octets, d.ends = d.page[:0], 0, d.octets[:0], d.ends[:0]
+	d.page, d.n, d.long = d.page[:0], 0, d.long[:0]
 	clear(d.slots)
 	clear(d.places)
 }

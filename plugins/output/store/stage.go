@@ -51,11 +51,40 @@ func once(fields []engine.Field) (out []engine.Field) {
 type stage struct {
 	*sink.Writer
 	fields []engine.Field
+	cells  []cell // of each field
 	bitmap []byte // as many zeros as a row's bitmap has octets
 }
 
+// A cell is the array of a field's values in a batch, where it is of the types that most keys have. They are looked up
+// once for a batch: a row has many.
+type cell struct {
+	mask uint64
+	u8   *[engine.BatchSize]uint8
+	u16  *[engine.BatchSize]uint16
+	u32  *[engine.BatchSize]uint32
+	u64  *[engine.BatchSize]uint64
+	time *[engine.BatchSize]engine.Time
+}
+
+func cellOf(f *engine.Field, b *engine.Batch) (c cell) {
+	switch values := f.Column(b).(type) {
+	case *[engine.BatchSize]uint8:
+		c.u8 = values
+	case *[engine.BatchSize]uint16:
+		c.u16 = values
+	case *[engine.BatchSize]uint32:
+		c.u32 = values
+	case *[engine.BatchSize]uint64:
+		c.u64 = values
+	case *[engine.BatchSize]engine.Time:
+		c.time = values
+	}
+	c.mask = f.Mask()
+	return c
+}
+
 func newStage(w *sink.Writer, fields []engine.Field, shape *Shape) *stage {
-	return &stage{w, fields, make([]byte, shape.bitmap())}
+	return &stage{w, fields, make([]cell, len(fields)), make([]byte, shape.bitmap())}
 }
 
 func shapeOf(fields []engine.Field) *Shape {
@@ -69,13 +98,32 @@ func shapeOf(fields []engine.Field) *Shape {
 // Consume appends the rows of a batch.
 func (s *stage) Consume(b *engine.Batch) {
 	buf, have := s.Begin(), b.Have()
+	for i := range s.fields {
+		s.cells[i] = cellOf(&s.fields[i], b)
+	}
+	le := binary.LittleEndian
 	for _, r := range b.Rows() {
 		at, has := len(buf), have[r]
 		buf = append(buf, s.bitmap...)
-		for i := range s.fields {
-			if f := &s.fields[i]; has&f.Mask() != 0 {
-				buf[at+i/8] |= 1 << (i % 8)
-				buf = appendValue(buf, f, b, r)
+		for i := range s.cells {
+			c := &s.cells[i]
+			if has&c.mask == 0 {
+				continue
+			}
+			buf[at+i/8] |= 1 << (i % 8)
+			switch {
+			case c.u16 != nil:
+				buf = le.AppendUint16(buf, c.u16[r])
+			case c.u64 != nil:
+				buf = le.AppendUint64(buf, c.u64[r])
+			case c.u8 != nil:
+				buf = append(buf, c.u8[r])
+			case c.u32 != nil:
+				buf = le.AppendUint32(buf, c.u32[r])
+			case c.time != nil:
+				buf = le.AppendUint64(buf, uint64(c.time[r]))
+			default:
+				buf = appendValue(buf, &s.fields[i], b, r)
 			}
 		}
 		buf = s.End(buf)

@@ -272,6 +272,31 @@ func bareClickHouse(n int, at string) error {
 	return nil
 }
 
+// A message has what one of the daemon's has.
+type message struct {
+	Timestamp  time.Time  `json:"timestamp"`
+	Family     uint8      `json:"oob.family"`
+	Etype      uint16     `json:"oob.protocol"`
+	Src        netip.Addr `json:"orig.ip.saddr"`
+	Dst        netip.Addr `json:"orig.ip.daddr"`
+	Proto      uint8      `json:"orig.ip.protocol"`
+	Sport      uint16     `json:"orig.l4.sport"`
+	Dport      uint16     `json:"orig.l4.dport"`
+	Octets     uint64     `json:"orig.raw.pktlen"`
+	Packets    uint64     `json:"orig.raw.pktcount"`
+	ReplySrc   netip.Addr `json:"reply.ip.saddr"`
+	ReplyDst   netip.Addr `json:"reply.ip.daddr"`
+	ReplyProto uint8      `json:"reply.ip.protocol"`
+	ReplySport uint16     `json:"reply.l4.sport"`
+	ReplyDport uint16     `json:"reply.l4.dport"`
+	Roctets    uint64     `json:"reply.raw.pktlen"`
+	Rpkts      uint64     `json:"reply.raw.pktcount"`
+	Mark       uint32     `json:"ct.mark"`
+	Event      uint32     `json:"ct.event"`
+	Start      int64      `json:"flow.start"`
+	End        int64      `json:"flow.end"`
+}
+
 func bareKafka(n int, at string) error {
 	c, err := kgo.NewClient(kgo.SeedBrokers(at), kgo.DefaultProduceTopic("flows"), kgo.MaxBufferedRecords(1<<16))
 	if err != nil {
@@ -282,7 +307,10 @@ func bareKafka(n int, at string) error {
 	var failed error
 	for range n {
 		f := r.next()
-		value, err := json.Marshal(&f)
+		value, err := json.Marshal(&message{
+			f.End, f.Family, f.Etype, f.Src, f.Dst, f.Proto, f.Sport, f.Dport, f.Octets, f.Packets,
+			f.Dst, f.Src, f.Proto, f.Dport, f.Sport, f.Roctets, f.Rpkts, f.Mark, f.Event, f.Start.UnixNano(), f.End.UnixNano(),
+		})
 		if err != nil {
 			return err
 		}
