@@ -7,12 +7,13 @@ import (
 	"crypto/x509"
 	"fmt"
 
+	"ulogd/engine/keypair"
 	"ulogd/engine/safefile"
 )
 
 // readTLS reads certificates and keys.
 func (w *Server) readTLS() (*tls.Config, error) {
-	pair, err := safefile.KeyPair(w.settings.Cert, w.settings.Key)
+	pair, err := keypair.Read(w.settings.Cert, w.settings.Key)
 	if err != nil {
 		return nil, fmt.Errorf("http_cert, http_key: %w", err)
 	}

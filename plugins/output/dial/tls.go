@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 
+	"ulogd/engine/keypair"
 	"ulogd/engine/safefile"
 )
 
@@ -29,7 +30,7 @@ func TLS(authorities, certificate, key string) (*tls.Config, error) {
 		}
 	}
 	if certificate != "" {
-		own, err := safefile.KeyPair(certificate, key)
+		own, err := keypair.Read(certificate, key)
 		if err != nil {
 			return nil, fmt.Errorf("read the certificate %s with the key %s: %w", certificate, key, err)
 		}
