@@ -2,7 +2,7 @@
 # make install  into PREFIX (/usr/local) below DESTDIR
 # make test     vet for five kinds of machine, staticcheck, gofumpt, all tests, the engine under the race detector, what reads the
 #               kernel and what encodes once more with 32 bits: at most 20 minutes on two cores
-# make test-all all of that and what takes long: test-peers, test-stores, test-packages, test-arch, race, storm, soak;
+# make test-all all of that and what takes long: test-peers, test-stores, test-small, test-packages, test-arch, race, storm, soak;
 #               before work is called done
 # make packages into dist: a .deb and an .rpm for amd64, arm64 and armhf, tarballs for other machines
 # make small    the tarball for routers with mipsle; fails when it has become too large
@@ -44,7 +44,7 @@ endif
 # Test binaries compete for two cores, and their storms for memory: two packages at a time.
 GOTEST = go test -p 2 -timeout 15m
 
-.PHONY: build install test test-all test-peers test-page test-stores test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-day bench-live storm packages small test-packages
+.PHONY: build install test test-all test-peers test-page test-stores test-small test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-day bench-live storm packages small test-packages
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -78,7 +78,7 @@ small:
 	MACHINES=mipsle packaging/release
 
 # Programs that tests build carry no version, so that no state of the work tree can stop them.
-test test-peers test-page test-stores test-packages test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
+test test-peers test-page test-stores test-small test-packages test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
 test: export ULOGD_PEERS = 1
 test: export ULOGD_PAGE = 1
 test: peers lint vet-arch
@@ -88,7 +88,7 @@ test: peers lint vet-arch
 
 # One after the other: storms and soak want the machine for themselves.
 test-all:
-	for target in test test-peers test-stores test-packages test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
+	for target in test test-peers test-stores test-small test-packages test-arch race storm soak; do $(MAKE) --no-print-directory $$target || exit 1; done
 
 # Every program that is replaced, or that receives or reads what is exported, anew: nothing comes from Go's cache of results.
 test-peers: peers
@@ -108,6 +108,10 @@ DEBIAN_ROOT = /var/tmp/ulogd-debian
 test-packages: peers
 	.ci/packages $(DEBIAN_ROOT)
 	ULOGD_PACKAGES=$(CURDIR)/dist ULOGD_DEBIAN=$(DEBIAN_ROOT) $(GOTEST) -tags packages -count 1 -v ./test/packages
+
+# The build for small machines as this machine runs it: what it has, its plugins and the command line with them.
+test-small: peers
+	$(GOTEST) -tags small -short $$(.ci/small)
 
 test-word: peers
 	.ci/as 386 $(WORD)
