@@ -123,7 +123,7 @@ func TestLossesBehindTheLastPacketAreCounted(t *testing.T) {
 			d := reader(t, ns, fmt.Sprintf("netlink_socket_buffer_size = 300000\nnetlink_qthreshold = %d", each), "delay = 0.5")
 			storm := int64(0)
 			for tries := 0; d.Count("in", "unnumbered") == 0; tries++ { // the reader may have caught up before the last
-				if tries == 5 {
+				if tries == 30 {
 					t.Fatalf("nothing was lost behind the last packet: the test shows nothing: %s", d.Sums())
 				}
 				const packets = 20000
