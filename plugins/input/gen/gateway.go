@@ -116,13 +116,11 @@ func step(clock, interval int64, x uint64) int64 {
 // next draws a connection that ends at a time.
 func (w *gateway) next(g *gen, f *flow) {
 	x, y, z := g.rng.next(), g.rng.next(), g.rng.next()
-	k := &kinds[0]
-	for n, i := x%1000, 0; ; i++ {
-		if k = &kinds[i]; n < k.share {
-			break
-		}
-		n -= k.share
+	i, n := 0, x%1000
+	for ; n >= kinds[i].share; i++ {
+		n -= kinds[i].share
 	}
+	k := &kinds[i]
 	client := w.popular.draw(g.hosts, y)
 	server := w.popular.draw(k.many, z)
 	x >>= 10
