@@ -91,7 +91,10 @@ func (q *Queue) recall() {
 // that whoever listens there next is new.
 func (q *Queue) doubt(now time.Time) {
 	q.refusals = q.session.(datagramSession).Refused()
-	q.doubted, q.telling = true, toLearnAgain
+	q.doubted = true
+	if q.env.Deadline().IsZero() { // at the end nobody comes any more
+		q.telling = toLearnAgain
+	}
 	q.protocol.Doubt(q, now)
 	if l, ok := q.link.(*Connector); ok {
 		l.look()
