@@ -459,3 +459,17 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// The host of the collector refuses datagrams, so that nothing is known to arrive: at the end all is sent even so, and
+// nobody is waited for until the daemon's patience is over.
+func TestEndWhileRefused(t *testing.T) {
+	r := start(t, &feed{asct: true}, "host", "127.0.0.1", "port", "9", "proto", "udp")
+	r.m.Patience = 5 * time.Second
+	for i := range 20 {
+		r.give(numbered(i*250, 250)...)
+	}
+	r.end()
+	if n := r.out.Stats.Out.Load(); n != 5000 {
+		t.Errorf("%d of 5000 records were sent", n)
+	}
+}
