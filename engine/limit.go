@@ -40,9 +40,8 @@ type limitedState struct {
 	log      *slog.Logger
 	level    slog.Level
 	written  time.Time // when the last line was written
-	since    time.Time // since when it has been lasting
 	heldBack int       // lines since then
-	lasting  bool      // trouble was written and nobody has said that it is over
+	since    time.Time // since when trouble was written that nobody has said is over; zero: there is none
 }
 
 // NewLimitedLog returns a log that writes to another.
@@ -78,17 +77,19 @@ func (l *LimitedLog) Over(text string, args ...any) bool {
 	l.texts.mu.Lock()
 	lasted, began := false, time.Now()
 	for of, s := range l.texts.known {
-		if of.about == l.about && s.lasting {
-			lasted, s.lasting = true, false
-			l.texts.lasting.Add(-1)
+		if of.about == l.about && !s.since.IsZero() {
+			lasted = true
 			if s.since.Before(began) {
 				began = s.since
 			}
+			s.since = time.Time{}
+			l.texts.lasting.Add(-1)
 		}
 	}
 	l.texts.mu.Unlock()
 	if lasted {
-		l.write(1, slog.LevelWarn, text, append(args[:len(args):len(args)], "lasted", time.Since(began).Round(time.Millisecond)))
+		args = append(args[:len(args):len(args)], "lasted", time.Since(began).Round(time.Millisecond))
+		l.write(1, slog.LevelWarn, text, args)
 	}
 	return lasted
 }
@@ -111,8 +112,8 @@ func (l *LimitedLog) line(level slog.Level, text string, args []any) bool {
 		args = append(args[:len(args):len(args)], "held_back", s.heldBack)
 	}
 	s.written, s.heldBack = now, 0
-	if level > slog.LevelInfo && !s.lasting {
-		s.lasting, s.since = true, now
+	if level > slog.LevelInfo && s.since.IsZero() {
+		s.since = now
 		l.texts.lasting.Add(1)
 	}
 	l.texts.mu.Unlock()
