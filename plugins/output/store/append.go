@@ -22,25 +22,37 @@ func (r *Rows) Append(row []Value) {
 }
 
 func (v *Value) append(dst []byte, t engine.Type) []byte {
-	switch widths[t] {
-	case 2:
-		return binary.LittleEndian.AppendUint16(dst, uint16(v.N))
-	case 4:
-		return binary.LittleEndian.AppendUint32(dst, uint32(v.N))
-	case 8:
-		return binary.LittleEndian.AppendUint64(dst, v.N)
-	}
 	switch t {
-	case engine.BoolType, engine.Uint8Type, engine.Int8Type:
-		return append(dst, byte(v.N))
 	case engine.AddrType:
 		version := byte(4)
 		if v.Is6 {
 			version = 6
 		}
 		return append(append(dst, version), v.Bytes...)
-	case engine.MACType, engine.LabelType:
-		return append(dst, v.Bytes...)
+	case engine.StringType, engine.RawType, engine.RawTextType, engine.MACType, engine.LabelType:
+		return appendOctets(dst, t, v.Bytes)
+	default:
+		return appendNumber(dst, t, v.N)
 	}
-	return append(binary.AppendUvarint(dst, uint64(len(v.Bytes))), v.Bytes...)
+}
+
+func appendNumber(dst []byte, t engine.Type, n uint64) []byte {
+	switch widths[t] {
+	case 1:
+		return append(dst, byte(n))
+	case 2:
+		return binary.LittleEndian.AppendUint16(dst, uint16(n))
+	case 4:
+		return binary.LittleEndian.AppendUint32(dst, uint32(n))
+	default:
+		return binary.LittleEndian.AppendUint64(dst, n)
+	}
+}
+
+// appendOctets appends octets, behind their length where the type does not say it.
+func appendOctets(dst []byte, t engine.Type, octets []byte) []byte {
+	if t != engine.MACType && t != engine.LabelType {
+		dst = binary.AppendUvarint(dst, uint64(len(octets)))
+	}
+	return append(dst, octets...)
 }

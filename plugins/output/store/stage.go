@@ -132,24 +132,16 @@ func (s *stage) Consume(b *engine.Batch) {
 }
 
 func appendValue(buf []byte, f *engine.Field, b *engine.Batch, r engine.Row) []byte {
-	switch f.Type() {
-	case engine.BoolType, engine.Uint8Type, engine.Int8Type:
-		return append(buf, byte(f.Uint(b, r)))
-	case engine.Uint16Type, engine.Int16Type:
-		return binary.LittleEndian.AppendUint16(buf, uint16(f.Uint(b, r)))
-	case engine.Uint32Type, engine.Int32Type:
-		return binary.LittleEndian.AppendUint32(buf, uint32(f.Uint(b, r)))
-	case engine.Uint64Type, engine.Int64Type, engine.TimeType:
-		return binary.LittleEndian.AppendUint64(buf, f.Uint(b, r))
+	switch t := f.Type(); t {
 	case engine.AddrType:
 		a, is6 := f.Addr(b, r)
 		if !is6 {
 			return binary.BigEndian.AppendUint32(append(buf, 4), a.V4())
 		}
 		return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(append(buf, 6), a.Hi), a.Lo)
-	case engine.MACType, engine.LabelType:
-		return append(buf, f.Bytes(b, r)...)
+	case engine.StringType, engine.RawType, engine.RawTextType, engine.MACType, engine.LabelType:
+		return appendOctets(buf, t, f.Bytes(b, r))
+	default:
+		return appendNumber(buf, t, f.Uint(b, r))
 	}
-	text := f.Bytes(b, r)
-	return append(binary.AppendUvarint(buf, uint64(len(text))), text...)
 }

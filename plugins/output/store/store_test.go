@@ -351,7 +351,7 @@ func TestSpoolWithoutRoom(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	if n := setup("flush_interval=1h", "buffer=1GiB").Allocations(t); n > 1 { // a batch of 256 KiB now and then
+	if n := setup("flush_interval=1h", "buffer=1GiB").Allocations(t); n > 1 { // a batch of 1 MiB now and then
 		t.Errorf("%.1f allocations for 256 records", n)
 	}
 }
