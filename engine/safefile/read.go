@@ -43,9 +43,14 @@ func Read(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	f.SetReadDeadline(time.Now().Add(maxWait)) // of a file on a disk there is none, nor need be
+	return Whole(f)
+}
+
+// Whole reads an open file to its end, if it is no larger than a small one may be.
+func Whole(f *os.File) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(f, maxRead+1))
 	if err == nil && len(text) > maxRead {
-		err = failed("read", path, fmt.Errorf("it is larger than %d MiB", maxRead>>20))
+		err = failed("read", f.Name(), fmt.Errorf("it is larger than %d MiB", maxRead>>20))
 	}
 	return text, err
 }

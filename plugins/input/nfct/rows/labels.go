@@ -5,7 +5,6 @@ package rows
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -53,7 +52,7 @@ func readAll(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return safefile.Whole(f)
 }
 
 // appendNames appends the names of the labels that are set, joined by commas.

@@ -29,4 +29,8 @@ func TestLabelNames(t *testing.T) {
 			t.Errorf("%q: error %v", bad, err)
 		}
 	}
+	os.Truncate(path, 1<<40)
+	if _, err := readLabels(path); err == nil || !strings.Contains(err.Error(), "is larger than 16 MiB") {
+		t.Errorf("a file without end: error %v", err)
+	}
 }
