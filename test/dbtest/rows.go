@@ -4,10 +4,12 @@ package dbtest
 
 import (
 	"encoding/binary"
+	"strings"
 	"testing"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
+	"ulogd/plugins/output/store/table"
 )
 
 // Flows returns n rows of finished connections with 20 columns, of IPv4 and IPv6, and a text that some lack.
@@ -53,6 +55,20 @@ func Flows(n int) *store.Rows {
 		rows.Append(row)
 	}
 	return rows
+}
+
+// Columns are those of a table that has a column for each key of the rows.
+func Columns(t *testing.T, rows *store.Rows) []table.Column {
+	t.Helper()
+	var names []string
+	for _, k := range rows.Shape.Keys {
+		names = append(names, strings.ReplaceAll(k.Name, ".", "_"))
+	}
+	columns, err := table.Columns(rows.Shape, "t", names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return columns
 }
 
 // NoAllocations fails the test where encoding rows allocates for each of them. What it does once for all of them it

@@ -91,20 +91,13 @@ func init() {
 }
 
 func TestSlowReader(t *testing.T) {
-	for _, p := range engine.Default.Plugins() {
-		if p.Kind() != engine.OutputKind || p.Refuse != nil {
-			continue
-		}
-		list, known := ways[p.Name]
-		if !known {
-			t.Errorf("%s is not tried behind a slow reader: add how it reaches one", p.Name)
-		}
+	every(t, ways, "behind a slow reader: add how it reaches one", func(output string, list []way) {
 		for _, w := range list {
 			for _, full := range []string{"block", "drop"} {
-				t.Run(p.Name+w.name+"/"+full, func(t *testing.T) { w.try(t, p.Name, full) })
+				t.Run(output+w.name+"/"+full, func(t *testing.T) { w.try(t, output, full) })
 			}
 		}
-	}
+	})
 }
 
 func (w *way) try(t *testing.T, output, full string) {

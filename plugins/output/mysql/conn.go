@@ -91,7 +91,8 @@ func (c *conn) findPlan(ctx context.Context, s *store.Shape) (*plan, error) {
 
 // Fits reports by an error that the table is no longer the one that rows of this shape were encoded for.
 func (c *conn) Fits(ctx context.Context, s *store.Shape) error {
-	return c.plans.Fits(s, func() (*plan, error) { return c.findPlan(ctx, s) }, func(was, now *plan) bool { return slices.Equal(was.columns, now.columns) })
+	same := func(was, now *plan) bool { return slices.Equal(was.columns, now.columns) }
+	return c.plans.Fits(s, func() (*plan, error) { return c.findPlan(ctx, s) }, same)
 }
 
 // foundPlan returns how rows of a shape fill a table as ulogd2 has it.

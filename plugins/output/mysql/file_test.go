@@ -3,7 +3,6 @@
 package mysql
 
 import (
-	"strings"
 	"testing"
 
 	"ulogd/engine"
@@ -15,15 +14,7 @@ import (
 // Rows of LOAD DATA's file and of INSERT allocate nothing, once the buffer has grown.
 func TestAllocations(t *testing.T) {
 	rows := dbtest.Flows(1000)
-	p := &plan{row: make([]store.Value, len(rows.Shape.Keys))}
-	var names []string
-	for _, k := range rows.Shape.Keys {
-		names = append(names, strings.ReplaceAll(k.Name, ".", "_"))
-	}
-	var err error
-	if p.columns, err = table.Columns(rows.Shape, "t", names); err != nil {
-		t.Fatal(err)
-	}
+	p := &plan{row: make([]store.Value, len(rows.Shape.Keys)), columns: dbtest.Columns(t, rows)}
 	for i := range p.columns {
 		if p.columns[i].Type == engine.TimeType {
 			p.columns[i].As = table.AsTimestamp

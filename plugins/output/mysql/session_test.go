@@ -74,15 +74,6 @@ func silent(t *testing.T, log *stacktest.Log) {
 // A stack whose server is down starts and says so. All that comes until the server is there is in the table then.
 func TestServerComesLater(t *testing.T) {
 	s, sql := database(t, "CREATE TABLE t "+columns)
-	server := shared.Get(t, dbtest.MariaDB)
-	server.Kill()
-	st := s.Start(t)
-	st.Send(flows...)
-	st.Eventually("say so", func() bool { return st.Log.Has("cannot connect; trying again") })
-	if got := st.Stats(); got.Held != int64(len(flows)) || got.Out != 0 {
-		t.Errorf("%d are held and %d out, want all %d held", got.Held, got.Out, len(flows))
-	}
-	server.Start()
-	st.End()
+	shared.Get(t, dbtest.MariaDB).ComesLater(t, s, flows...)
 	same(t, sql(query), rows)
 }

@@ -4,30 +4,22 @@ package pgsql
 
 import (
 	"io"
-	"strings"
 	"testing"
 
 	"ulogd/engine"
 	"ulogd/plugins/output/store"
-	"ulogd/plugins/output/store/table"
 	"ulogd/test/dbtest"
 )
 
 // Rows that COPY reads allocate nothing, once the buffer has grown.
 func TestAllocations(t *testing.T) {
 	rows := dbtest.Flows(1000)
-	p := &plan{row: make([]store.Value, len(rows.Shape.Keys))}
-	var names []string
+	p := &plan{row: make([]store.Value, len(rows.Shape.Keys)), columns: dbtest.Columns(t, rows)}
 	for _, k := range rows.Shape.Keys {
-		names = append(names, strings.ReplaceAll(k.Name, ".", "_"))
 		p.oids = append(p.oids, map[engine.Type]uint32{
 			engine.Uint8Type: oidInt2, engine.Uint16Type: oidInt4, engine.Uint32Type: oidInt8, engine.Uint64Type: oidInt8,
 			engine.AddrType: oidInet, engine.TimeType: oidTimestamptz, engine.StringType: oidText,
 		}[k.Type])
-	}
-	var err error
-	if p.columns, err = table.Columns(rows.Shape, "t", names); err != nil {
-		t.Fatal(err)
 	}
 	dbtest.NoAllocations(t, rows, func() {
 		if n, err := io.Copy(struct{ io.Writer }{io.Discard}, p.source(rows)); err != nil || n < 100_000 {

@@ -112,15 +112,6 @@ func TestSourceAddress(t *testing.T) {
 // A stack whose server is down starts and says so. All that comes until the server is there is in the table then.
 func TestServerComesLater(t *testing.T) {
 	s, sql := database(t, "CREATE TABLE t "+columns)
-	server := shared.Get(t, dbtest.PostgreSQL)
-	server.Kill()
-	st := s.Start(t)
-	st.Send(flows...)
-	st.Eventually("say so", func() bool { return st.Log.Has("cannot connect; trying again") })
-	if got := st.Stats(); got.Held != int64(len(flows)) || got.Out != 0 {
-		t.Errorf("%d are held and %d out, want all %d held", got.Held, got.Out, len(flows))
-	}
-	server.Start()
-	st.End()
+	shared.Get(t, dbtest.PostgreSQL).ComesLater(t, s, flows...)
 	same(t, sql(query), rows)
 }
