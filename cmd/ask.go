@@ -167,7 +167,8 @@ func daemons(named string) (running []runningDaemon, closed locked) {
 		asked.Go(func() {
 			d := &all[i]
 			d.socket = path
-			_, errs[i] = ask(path, []string{"who"}, func(line []byte) error { return json.Unmarshal(line, &d.daemonInfo) })
+			take := func(line []byte) error { return json.Unmarshal(line, &d.daemonInfo) }
+			_, errs[i] = ask(path, []string{"who"}, take)
 		})
 	}
 	asked.Wait()

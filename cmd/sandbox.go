@@ -83,7 +83,7 @@ func place(path string, what landlock.AccessFSSet) (string, landlock.AccessFSSet
 func (r reach) covers(path string, what landlock.AccessFSSet) bool {
 	var given landlock.AccessFSSet
 	for at, may := range r {
-		if at == path || at == "/" || strings.HasPrefix(path, at+"/") {
+		if within(path, at) {
 			given |= may
 		}
 	}

@@ -144,7 +144,8 @@ func (w *gateway) next(g *gen, f *flow) {
 	if today >= scanFrom && today < scanUntil && x>>24%8 == 0 {
 		client, lasted = g.hosts-1, w.scan(f)
 	} else if f.is6 {
-		f.src, f.dst = engine.Addr{Hi: net6, Lo: 0x10000 + uint64(client)}, engine.Addr{Hi: net6 + 1, Lo: 1 + uint64(server)}
+		f.src = engine.Addr{Hi: net6, Lo: 0x10000 + uint64(client)}
+		f.dst = engine.Addr{Hi: net6 + 1, Lo: 1 + uint64(server)}
 		f.nat = f.src
 	} else {
 		f.dst = engine.Addr4(servers15 + uint32(server))

@@ -90,12 +90,15 @@ func (w *pageWriter) appendChunk(dst []byte, at int64, c *column, m *format.Colu
 		}
 		from, pages = to, pages+1
 	}
-	m.EncodingStats = append(m.EncodingStats, format.PageEncodingStats{PageType: format.DataPageV2, Encoding: encoding, Count: pages})
+	stats := format.PageEncodingStats{PageType: format.DataPageV2, Encoding: encoding, Count: pages}
+	m.EncodingStats = append(m.EncodingStats, stats)
 	return dst, nil
 }
 
 // appendPage appends a page: its header, its levels, its values compressed.
-func (w *pageWriter) appendPage(dst []byte, h *format.PageHeader, levels, values []byte, m *format.ColumnMetaData) ([]byte, error) {
+func (w *pageWriter) appendPage(dst []byte, h *format.PageHeader, levels, values []byte,
+	m *format.ColumnMetaData,
+) ([]byte, error) {
 	if len(levels)+len(values) > math.MaxInt32 {
 		return dst, fmt.Errorf("a page of %d octets is too large; make row_group smaller", len(values))
 	}

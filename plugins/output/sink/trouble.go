@@ -95,8 +95,9 @@ func (t *Trouble) Over(text string) bool {
 		level = slog.LevelInfo // nor was the complaint written: there was one a minute ago
 	}
 	dropped := t.Env.Stats.Dropped()
-	t.Env.Log.Log(context.Background(), level, text, t.What, t.Name, "lasted", time.Since(t.since).Round(time.Millisecond),
-		"kept", t.Env.Stats.Held.Load(), "dropped", dropped-t.before)
+	lasted := time.Since(t.since).Round(time.Millisecond)
+	t.Env.Log.Log(context.Background(), level, text, t.What, t.Name, "lasted", lasted, "kept", t.Env.Stats.Held.Load(),
+		"dropped", dropped-t.before)
 	t.since, t.told, t.counted = time.Time{}, false, dropped
 	return true
 }
