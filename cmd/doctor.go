@@ -16,6 +16,7 @@ import (
 	"ulogd/conf"
 	"ulogd/engine"
 	"ulogd/engine/doctor"
+	"ulogd/engine/safefile"
 	"ulogd/stacks"
 )
 
@@ -43,6 +44,13 @@ func runDoctor(o *options, stdout, stderr io.Writer) int {
 			return report(err, stderr)
 		}
 	}
+	u, heir := unitOf(o.config), who
+	if heir == nil && u != nil {
+		heir, _ = findUser(u.user())
+	}
+	if heir != nil {
+		safefile.GiveTo(heir.uid, heir.gid) // what the daemon opens when it is no longer root is not looked at as root's
+	}
 	file, problems := conf.Load(o.config)
 	plan, more := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))
 	problems = append(problems, more...)
@@ -63,7 +71,7 @@ func runDoctor(o *options, stdout, stderr io.Writer) int {
 			return report(fmt.Errorf("-u %s: %w", o.user, err), stderr)
 		}
 	}
-	if u := unitOf(o.config); u != nil && who == nil {
+	if u != nil && who == nil {
 		if err := u.doctor(d, plan); err != nil {
 			return report(fmt.Errorf("look as %s does: %w", unitName, err), stderr)
 		}

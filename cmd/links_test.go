@@ -184,6 +184,39 @@ table = "flows"
 	untouched(t, victim)
 }
 
+// A database that stays root's is not opened where somebody else could put a link in the place of its file, or of one that
+// SQLite makes beside it: not one that is there, nor one that may come.
+func TestDatabaseOfRootAmongFilesOfOthers(t *testing.T) {
+	dir, victim, _ := users(t)
+	write(t, victim, "") // SQLite makes a database of an empty file
+	db, trap := filepath.Join(dir, "flows.db"), filepath.Join(dir, "trap.db")
+	if err := os.Symlink(victim, trap); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{db, trap} {
+		config := file(t, "x.toml", fmt.Sprintf(`
+stack = "g:GEN,db:SQLITE3"
+control = ""
+[g]
+count = 1
+[db]
+db = %q
+layout = "native"
+`, path))
+		ulogd(t, "-c", config).exits(1).says("db:SQLITE3: open "+path+": ", dir+" belongs to nobody")
+		ulogd(t, "doctor", "-c", config).exits(1).says("open "+path+": ", dir+" belongs to nobody", "mend it: start ulogd with -u")
+		if r := ulogd(t, "doctor", "-c", config, "-u", "nobody"); strings.Contains(r.stdout, "belongs to nobody") {
+			t.Errorf("what will be opened as nobody is looked at as root's:\n%s", r.stdout)
+		}
+	}
+	if text := read(t, victim); text != "" {
+		t.Errorf("root's file holds %d octets", len(text))
+	}
+	if left, _ := filepath.Glob(dir + "/*"); len(left) != 1 {
+		t.Errorf("there are files: %v", left)
+	}
+}
+
 // The control socket is exchanged for a link to root's file as soon as it appears, again and again.
 func TestControlSocketThatIsExchanged(t *testing.T) {
 	dir, victim, _ := users(t)

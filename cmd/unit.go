@@ -4,6 +4,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,16 +45,22 @@ func unitOf(config string) unit {
 }
 
 // config is the file that the unit's command names, or the daemon finds without one.
-func (u unit) config() string {
+func (u unit) config() string { return cmp.Or(u.argument("-c", "--configfile"), defaultConfig()) }
+
+// user is who the daemon is when it runs; "" for root.
+func (u unit) user() string { return cmp.Or(u["User"], u.argument("-u", "--uid")) }
+
+// argument is what stands behind an option in the unit's command.
+func (u unit) argument(short, long string) string {
 	_, command, _ := strings.Cut(u["ExecStart"], "argv[]=")
 	command, _, _ = strings.Cut(command, " ;")
 	words := strings.Fields(command)
 	for i, word := range words[:max(0, len(words)-1)] {
-		if word == "-c" || word == "--configfile" {
+		if word == short || word == long {
 			return words[i+1]
 		}
 	}
-	return defaultConfig()
+	return ""
 }
 
 // doctor says what the unit refuses of what the configuration needs.

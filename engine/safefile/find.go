@@ -3,6 +3,7 @@
 package safefile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +22,11 @@ type dir struct {
 	// nobody.
 	distrust string
 	owner    uint32
+	// writers says who besides root may put names here, and shaky who may put another directory in the
+	// place of this one; "" if nobody. What is root's in root's own directory with the sticky bit, such as
+	// /tmp, stays where it is.
+	writers, shaky string
+	sticky         bool
 }
 
 func (d *dir) close() { unix.Close(d.fd) }
@@ -100,6 +106,7 @@ func walk(path string, follow bool) (_ *place, err error) {
 				return nil, err
 			}
 			d.distrust = d.path + " may be anywhere"
+			d.shaky = d.distrust
 			continue
 		case strings.HasPrefix(target, "/"):
 			r, err := root()
@@ -158,10 +165,13 @@ func (d *dir) step(name string, flags int) (*dir, error) {
 	if err != nil {
 		return d, err
 	}
-	next := &dir{fd: fd, path: d.join(name), distrust: d.distrust}
+	next := &dir{fd: fd, path: d.join(name), distrust: d.distrust, shaky: d.shaky}
 	if err := next.judge(); err != nil {
 		next.close()
 		return d, err
+	}
+	if next.owner != 0 || !d.sticky {
+		next.shaky = cmp.Or(d.shaky, d.writers)
 	}
 	d.close()
 	return next, nil
@@ -174,18 +184,18 @@ func (d *dir) judge() error {
 	if err := unix.Fstat(d.fd, &st); err != nil {
 		return err
 	}
-	d.owner = st.Uid
+	d.owner, d.sticky = st.Uid, st.Uid == 0 && st.Mode&unix.S_ISVTX != 0
 	switch {
-	case d.distrust != "":
 	case st.Uid != 0:
-		d.distrust = fmt.Sprintf("%s belongs to %s", d.path, nameOf(st.Uid))
+		d.writers = fmt.Sprintf("%s belongs to %s", d.path, nameOf(st.Uid))
 	case st.Mode&0o002 != 0:
-		d.distrust = fmt.Sprintf("everybody may write %s", d.path)
+		d.writers = fmt.Sprintf("everybody may write %s", d.path)
 	case st.Mode&0o020 != 0 && st.Gid != 0:
-		d.distrust = fmt.Sprintf("group %d may write %s", st.Gid, d.path)
+		d.writers = fmt.Sprintf("group %d may write %s", st.Gid, d.path)
 	case st.Mode&0o020 != 0 && d.listed():
-		d.distrust = fmt.Sprintf("%s has an access control list by which others may write it", d.path)
+		d.writers = fmt.Sprintf("%s has an access control list by which others may write it", d.path)
 	}
+	d.distrust = cmp.Or(d.distrust, d.writers)
 	return nil
 }
 

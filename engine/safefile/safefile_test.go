@@ -478,3 +478,42 @@ func TestDirectoryThatIsExchanged(t *testing.T) {
 		t.Errorf("the new one belongs to %d", uid)
 	}
 }
+
+// A library may have files where nobody but root can put a link in the place of one, now or later.
+func TestLibrary(t *testing.T) {
+	dir := rootsOwn(t)
+	GiveTo(0, 0) // root stays root
+	for path, mode := range map[string]uint32{
+		"roots": 0o755, "tmp": 0o1777, "tmp/roots": 0o755, "tmp/theirs": 0o755, "open": 0o777, "open/roots": 0o755,
+		"group": 0o775, "theirs": 0o755, "theirs/roots": 0o1777, "theirs/roots/sub": 0o755,
+	} {
+		must(t, os.MkdirAll(dir+"/"+path, 0o755))
+		must(t, unix.Chmod(dir+"/"+path, mode))
+	}
+	must(t, os.Chown(dir+"/group", 0, 77))
+	must(t, os.Chown(dir+"/tmp/theirs", ownerID, ownerID))
+	must(t, os.Symlink("../theirs/x", dir+"/roots/link"))
+	must(t, os.Symlink("../roots/x", dir+"/tmp/link"))
+	must(t, os.Chown(dir+"/theirs", ownerID, ownerID))
+	for path, want := range map[string]string{
+		"roots/x":            "",
+		"tmp/roots/x":        "",
+		"tmp/x":              "everybody may write " + dir + "/tmp and could",
+		"tmp/theirs/x":       "everybody may write " + dir + "/tmp and could",
+		"tmp/link":           "write the path without it",
+		"open/x":             "everybody may write " + dir + "/open and could",
+		"open/roots/x":       "everybody may write " + dir + "/open and could",
+		"group/x":            "group 77 may write " + dir + "/group and could",
+		"theirs/x":           "start ulogd with -u USER, or name a file in a directory that root alone can write",
+		"theirs/roots/sub/x": dir + "/theirs belongs to user 54322 and could",
+		"roots/link":         dir + "/roots/../theirs belongs to user 54322 and could",
+		"missing/x":          "no such file or directory",
+	} {
+		err := Library(dir + "/" + path)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	GiveTo(heirID, heirID)
+	must(t, Library(dir+"/theirs/x")) // it will be opened as the user
+}

@@ -84,6 +84,7 @@ var elsewhere = map[string]string{
 	"PGSQL logs the password when it cannot connect":                                                    "plugins/output/pgsql TestPasswordAndTLS",
 	"`procedure = \"CALL x\"` calls nothing":                                                            "plugins/output/pgsql TestProcedures",
 	"SQLITE3 loses rows while the file is locked":                                                       "plugins/output/sqlite3 TestLocked",
+	"As root without `--uid`, SQLITE3 follows links in directories that others can write":               "cmd TestDatabaseOfRootAmongFilesOfOthers",
 	"DBI is not there": "cmd TestNearNames",
 	"A line of more than 253 characters, a missing last newline, a word that equals a section's name break the configuration": "conf TestUlogd2Cases",
 	"An empty value becomes the option's name":                          "conf TestUlogd2Cases",

@@ -26,7 +26,7 @@ func Disk(t *testing.T, dir string, size int) (resize func(size int)) {
 }
 
 func mountTmpfs(dir string, size int, flags uintptr) error {
-	return syscall.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size))
+	return syscall.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%d,mode=0755", size)) // as the directory was
 }
 
 // SmallDisk runs f on a thread with a mount namespace of its own, in which dir is a file system of

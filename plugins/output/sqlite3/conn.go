@@ -17,6 +17,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"ulogd/engine"
+	"ulogd/engine/safefile"
 	"ulogd/plugins/output/store"
 	"ulogd/plugins/output/store/table"
 )
@@ -36,6 +37,9 @@ var dialect = table.Dialect{Quote: `"`}
 
 // Connect opens the file and looks at its table.
 func (o *output) Connect(_ context.Context, env *engine.Env, shapes []*store.Shape) (store.Conn, error) {
+	if err := safefile.Library(o.db); err != nil { // the directory may have been given away since the start
+		return nil, err
+	}
 	db, err := sqlite.OpenConn(o.db, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.db, err)

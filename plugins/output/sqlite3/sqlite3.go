@@ -7,6 +7,8 @@ import (
 	"errors"
 
 	"ulogd/engine"
+	"ulogd/engine/doctor"
+	"ulogd/engine/safefile"
 	"ulogd/plugins/output/store"
 	"ulogd/plugins/output/store/table"
 )
@@ -50,12 +52,14 @@ type output struct {
 // The optional parts of the contract that it implements (engine/plugin.go).
 var (
 	_ engine.Validator = (*output)(nil)
+	_ engine.Opener    = (*output)(nil)
 	_ engine.Doctored  = (*output)(nil)
 	_ store.Store      = (*output)(nil)
 )
 
 func (o *output) Options(opts *engine.Options) {
-	opts.String(&o.db, "db", "", "the file; it is made if it is not there")
+	opts.String(&o.db, "db", "", "the file; it is made if it is not there. SQLite makes others beside it and goes by "+
+		"their names: as root, without -u, the directory must be one that root alone can write")
 	opts.Writes("db")
 	o.layout.Declare(opts)
 	o.Declare(opts)
@@ -72,6 +76,25 @@ func (o *output) Validate() error {
 
 func (o *output) Bind(p *engine.Binder) engine.Stage {
 	return o.BindStore(p, o, o.layout.Fields(p))
+}
+
+// Open refuses at the start what can never be opened.
+func (o *output) Open(env *engine.Env) error {
+	if err := safefile.Library(o.db); err != nil {
+		return err
+	}
+	return o.Output.Open(env)
+}
+
+// Doctor looks at the file, too.
+func (o *output) Doctor(d *engine.DoctorReport) {
+	o.Output.Doctor(d)
+	if err := safefile.Library(o.db); err != nil {
+		d.Find(err.Error(), "the daemon will not start as root without -u", "start ulogd with -u USER who owns that "+
+			"directory, or correct db")
+		return
+	}
+	doctor.Writable(d, o.db)
 }
 
 // Name is the path of the file.
