@@ -319,7 +319,7 @@ func (c *change) finish() *Changed {
 			continue
 		}
 		out.Removed = append(out.Removed, inst)
-		inst.env.stopBy.Store(by.UnixNano())
+		inst.env.stopBy.set(by)
 	}
 	var waiting []<-chan struct{}
 	for _, x := range c.gone {

@@ -27,8 +27,8 @@ type Env struct {
 		once sync.Once
 		log  *LimitedLog
 	}
-	stopBy  atomic.Int64 // nanoseconds since 1970, once the instance is taken out of a running daemon
-	flushBy atomic.Int64 // once it flushes
+	stopBy  moment // set once the instance is taken out of a running daemon
+	flushBy moment // set once it flushes
 	until   context.Context
 	expire  context.CancelFunc // ends until
 	tasks   tasks
@@ -69,19 +69,14 @@ func (e *Env) Deadline() time.Time {
 	if e.m == nil {
 		return time.Time{}
 	}
-	for _, at := range []int64{e.m.deadline.Load(), e.stopBy.Load(), e.flushBy.Load()} {
-		if at != 0 {
-			return time.Unix(0, at)
-		}
-	}
-	return time.Time{}
+	return first(&e.m.deadline, &e.stopBy, &e.flushBy)
 }
 
 // Waits says that the instance waits for somebody else, such as the reader of a pipe: it stands still,
 // and is well. Who waits says so again every second at least.
 func (e *Env) Waits() {
 	if e.pulse != nil {
-		e.pulse.turned.Store(time.Now().UnixNano())
+		e.pulse.turned.set(time.Now())
 	}
 }
 
@@ -100,14 +95,10 @@ func (e *Env) Away(why string) {
 // StopBy returns the time by which an operator who has asked the daemon, or this instance, to end
 // wants it over; zero while nobody has. Inputs that come to their end by themselves set none.
 func (e *Env) StopBy() time.Time {
-	if e.m != nil {
-		for _, at := range []int64{e.m.deadline.Load(), e.stopBy.Load()} {
-			if at != 0 {
-				return time.Unix(0, at)
-			}
-		}
+	if e.m == nil {
+		return time.Time{}
 	}
-	return time.Time{}
+	return first(&e.m.deadline, &e.stopBy)
 }
 
 // Lost returns what never arrived, as far as all instances of the daemon know: records that the

@@ -58,7 +58,7 @@ func (in *input) loop() error {
 	now := time.Now()
 	for {
 		if !now.Before(next) {
-			in.inst.pulse.turned.Store(now.UnixNano())
+			in.inst.pulse.turned.set(now)
 			in.tick(now)
 			next = now.Add(tickEvery)
 			if in.asked() {

@@ -31,7 +31,7 @@ type Machine struct {
 	parts
 	running int // inputs that have not ended and outputs that have not flushed
 
-	deadline atomic.Int64 // by when a stop must be over, nanoseconds since 1970; 0 while running
+	deadline moment // by when a stop must be over; unset while running
 	sigSeq   atomic.Int64
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -191,7 +191,7 @@ func (m *Machine) Ended() <-chan struct{} { return m.ended }
 // then what is left is counted as dropped.
 func (m *Machine) Stop(timeout time.Duration) {
 	m.stopOnce.Do(func() {
-		m.deadline.Store(time.Now().Add(timeout).UnixNano())
+		m.deadline.set(time.Now().Add(timeout))
 		time.AfterFunc(timeout, m.giveUp)
 		close(m.stopping)
 	})
@@ -223,7 +223,7 @@ func (m *Machine) Wait() error {
 	case <-m.stopping:
 		select {
 		case <-m.ended:
-		case <-time.After(time.Until(time.Unix(0, m.deadline.Load())) + grace):
+		case <-time.After(time.Until(m.deadline.get()) + grace):
 			m.log.Error("shutdown timeout: an output did not finish; what it held is lost",
 				"remedy", "raise shutdown_timeout, or see which output hangs in the summary")
 			return fmt.Errorf("shutdown timed out")

@@ -129,7 +129,7 @@ func (o *output) finish() {
 	defer o.mu.Unlock()
 	if f, ok := o.inst.impl.(Flusher); ok {
 		env := o.inst.env
-		env.flushBy.Store(time.Now().Add(o.m.Patience).UnixNano())
+		env.flushBy.set(time.Now().Add(o.m.Patience))
 		late := time.AfterFunc(o.m.Patience, func() {
 			if !time.Now().Before(env.Deadline()) {
 				env.expire()
@@ -168,7 +168,7 @@ func (o *output) run() {
 			return
 		}
 		if now := time.Now(); now.Sub(o.ticked) >= tickEvery {
-			o.inst.pulse.turned.Store(now.UnixNano())
+			o.inst.pulse.turned.set(now)
 			o.mu.Lock()
 			o.tick(now)
 			o.mu.Unlock()

@@ -93,7 +93,7 @@ func (in *input) rest(pause time.Duration) bool {
 				c.tick(now)
 			}
 			in.mail.run()
-			in.inst.pulse.turned.Store(now.UnixNano())
+			in.inst.pulse.turned.set(now)
 			if now.After(end) {
 				return true
 			}

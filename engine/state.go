@@ -124,10 +124,10 @@ func (p *Peer) State() PeerState {
 	return p.now
 }
 
-// pulse is what the engine notes of an instance's life. Times are nanoseconds since 1970, 0: never.
+// pulse is what the engine notes of an instance's life.
 type pulse struct {
-	turned  atomic.Int64           // when its goroutine last turned
-	records atomic.Int64           // when it last had records, to a second
+	turned  moment                 // when its goroutine last turned
+	records moment                 // when it last had records, to a second
 	failed  atomic.Pointer[string] // why an input has ended
 	away    atomic.Pointer[string] // what an input reads is not there
 	batches BatchTimes
@@ -139,7 +139,7 @@ type pulse struct {
 func (p *pulse) look(s *Snapshot, now time.Time) {
 	if n := s.In + s.Made; n != p.seen {
 		p.seen = n
-		p.records.Store(now.UnixNano())
+		p.records.set(now)
 	}
 }
 
@@ -214,12 +214,8 @@ func (i *Instance) vital(s *Snapshot, outputs []*output) {
 	} else if away := i.pulse.away.Load(); away != nil {
 		s.Down = *away
 	}
-	if t := i.pulse.turned.Load(); t != 0 {
-		s.Turned = time.Unix(0, t)
-	}
-	if t := i.pulse.records.Load(); t != 0 {
-		s.Last = time.Unix(0, t)
-	}
+	s.Turned = i.pulse.turned.get()
+	s.Last = i.pulse.records.get()
 	s.Batches = i.pulse.batches.read()
 	for _, o := range outputs {
 		if o.inst == i && o.queue != nil {

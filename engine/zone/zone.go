@@ -32,7 +32,8 @@ func init() {
 
 // Local returns the local time zone as of now.
 func Local() *time.Location {
-	if time.Now().Unix()-read.Load() >= int64(readEvery/time.Second) {
+	age := time.Now().Unix() - read.Load()
+	if age >= int64(readEvery/time.Second) || age < 0 { // negative where the clock was set back
 		_ = Reload()
 	}
 	return local.Load()

@@ -113,7 +113,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestDaily: a day after the zone was read, whoever writes a time reads it again.
+// TestDaily: a day after the zone was read, whoever writes a time reads it again; and when the clock was set back, so
+// that a day would be long in coming.
 func TestDaily(t *testing.T) {
 	defer Reload()
 	t.Setenv("TZ", "JST-9")
@@ -124,7 +125,10 @@ func TestDaily(t *testing.T) {
 	for _, c := range []struct {
 		age  time.Duration
 		want string
-	}{{23 * time.Hour, "+0900"}, {24 * time.Hour, "-0300"}} {
+	}{{23 * time.Hour, "+0900"}, {24 * time.Hour, "-0300"}, {-time.Hour, "+0530"}} {
+		if c.age < 0 {
+			t.Setenv("TZ", "IST-5:30")
+		}
 		read.Store(time.Now().Add(-c.age).Unix())
 		if got := time.Unix(0, 0).In(Local()).Format("-0700"); got != c.want {
 			t.Errorf("after %v the offset is %s, want %s", c.age, got, c.want)

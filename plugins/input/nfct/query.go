@@ -49,7 +49,7 @@ func (n *nfct) counted(q *question.Flows, now time.Time) bool {
 	if n.pollInterval > 0 || n.stopping || n.leaving || d.Socket == nil {
 		return true
 	}
-	if now.UnixNano()-d.observed <= int64(q.Age(n.dumpCost())) {
+	if age := time.Duration(now.UnixNano() - d.observed); age >= 0 && age <= q.Age(n.dumpCost()) { // negative where the clock was set back
 		return true
 	}
 	if d.why != forQuestion {

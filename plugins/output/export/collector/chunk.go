@@ -2,6 +2,13 @@
 
 package collector
 
+import "time"
+
+var origin = time.Now()
+
+// ticks is a time as nanoseconds that nobody moves by setting the clock.
+func ticks(t time.Time) int64 { return int64(t.Sub(origin)) }
+
 // A Mark is what a queue knows of a message.
 type Mark struct {
 	Records int    // data records in it
@@ -11,7 +18,7 @@ type Mark struct {
 	length  uint16
 	session uint32 // the session it was sent in; 0 if it was not
 	end     int64  // octets that this session had taken with the message's last
-	sent    int64  // when, nanoseconds since 1970
+	sent    int64  // when, by ticks
 }
 
 // chunkSize is large enough for any message, and to make bookkeeping rare.

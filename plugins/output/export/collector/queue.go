@@ -389,7 +389,7 @@ func (q *Queue) took(n int, now time.Time) {
 	for q.message < len(c.marks) && n >= int(c.marks[q.message].length) {
 		m := &c.marks[q.message]
 		n -= int(m.length)
-		m.session, m.sent = q.number, now.UnixNano()
+		m.session, m.sent = q.number, ticks(now)
 		m.end = q.taken - int64(n)
 		q.waiting -= int64(m.length)
 		q.at.Records += uint32(m.Records)

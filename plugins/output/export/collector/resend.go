@@ -20,7 +20,7 @@ func (q *Queue) unsend(w Window) {
 // takeBack makes messages the next to send, those not acknowledged and those of the window, and
 // returns how many records they have.
 func (q *Queue) takeBack(w Window, acked int64) (records int) {
-	since := time.Now().Add(-w.Time).UnixNano()
+	since := ticks(time.Now().Add(-w.Time))
 	var behind int64 // octets that have arrived, after the message looked at
 	for {
 		ci, mi := q.chunk, q.message
@@ -62,7 +62,7 @@ func (q *Queue) trim(now time.Time) {
 			behind += int64(len(q.chunks[keep].data))
 		}
 	}
-	for since := now.Add(-q.window.Time).UnixNano(); keep > 0; keep-- {
+	for since := ticks(now.Add(-q.window.Time)); keep > 0; keep-- {
 		c := q.chunks[0]
 		if !q.arrived(c, acked) || q.window.Time > 0 && c.last().sent >= since {
 			return
