@@ -66,7 +66,7 @@ func (j *json) Options(o *engine.Options) {
 	o.String(&j.device, "device", "Netfilter", "value of the member dvc")
 	o.Bool(&j.boolable, "boolean_label", false, `show raw.label as "action": "allowed", or "blocked" when it is 0`)
 	o.Enum(&j.mode, "mode", "file", []string{"file", "tcp", "udp", "unix"}, "where to write: to file, to host and port, or to the stream Unix socket that file names")
-	o.String(&j.host, "host", "127.0.0.1", "name or address of the peer")
+	o.String(&j.host, "host", "127.0.0.1", "name or address of the peer; over udp a name is looked up again every minute")
 	o.String(&j.port, "port", "12345", "port number or name of a service")
 	j.keys.Options(o)
 	o.Bool(&j.nested, "nested", false, "an object for each part of a key's name, such as {\"ct\": {\"mark\": 1}}. A "+

@@ -27,6 +27,8 @@ type Server struct {
 	Check   func(d *engine.DoctorReport)                             // says what will go wrong; nil: resolves the host of a Name that is host:port
 	Gather  time.Duration                                            // how long records may gather before they are sent; 0: those of each batch go at once
 	Most    int                                                      // octets after which they are sent in any case; 0: 64 KiB
+	Pause   time.Duration                                            // the longest before connecting again; 0: 10 s
+	Unsure  bool                                                     // to have connected tells nothing of the other side: datagrams
 
 	buf    *Buffer
 	conn   Conn
@@ -248,6 +250,9 @@ func (s *Server) take() bool {
 func (s *Server) use(c Conn) {
 	s.conn, s.asking, s.since = c, false, time.Now()
 	s.connects.Add(1)
+	if s.taking = (time.Time{}); s.Unsure && s.trouble.lasts() {
+		return // works tells when it is over
+	}
 	s.trouble.Peer.Up()
 	if !s.trouble.Over("connected again") && s.connects.Load() == 1 {
 		s.buf.Env.Log.Info("connected", "peer", s.Name)
@@ -281,9 +286,9 @@ func (s *Server) connect() {
 	if time.Since(s.since) < tooSoon {
 		first = tooSoon
 	}
-	env := s.buf.Env
+	env, longest := s.buf.Env, cmp.Or(s.Pause, longestPause)
 	env.Go(func(ctx context.Context) {
-		for pause, next := firstPause, first; ; pause, next = min(2*pause, longestPause), pause {
+		for pause, next := firstPause, first; ; pause, next = min(2*pause, longest), pause {
 			select {
 			case <-ctx.Done():
 				return

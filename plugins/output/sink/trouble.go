@@ -80,6 +80,13 @@ func (t *Trouble) complain(text string, err error) {
 	t.said[text], t.told, t.counted = now, !t.since.IsZero(), dropped
 }
 
+// lasts reports whether it does not work.
+func (t *Trouble) lasts() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.since.IsZero()
+}
+
 // Over says that it works again. It reports whether it did not.
 func (t *Trouble) Over(text string) bool {
 	t.mu.Lock()

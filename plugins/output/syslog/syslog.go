@@ -68,7 +68,7 @@ func (s *syslog) Options(o *engine.Options) {
 	o.String(&s.ident, "ident", "ulogd",
 		"program that messages are said to be from: syslog(3)'s ident, the APP-NAME of RFC 5424")
 	o.String(&s.socket, "socket", "/dev/log", "the local log's socket")
-	o.String(&s.host, "host", "", "name or address of the log server")
+	o.String(&s.host, "host", "", "name or address of the log server; over udp a name is looked up again every minute")
 	o.String(&s.port, "port", "", "its port; unset: 514 for udp, 601 for tcp, 6514 for tls")
 	o.String(&s.caFile, "ca_file", "", "certificates that the server's is checked against, PEM; unset: the system's")
 	o.Reads("ca_file")

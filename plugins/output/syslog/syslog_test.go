@@ -248,6 +248,7 @@ func TestTLSWrongName(t *testing.T) {
 	host, port, _ := net.SplitHostPort(l.Addr().String())
 	st := start(t, map[string]string{"transport": "tls", "host": host, "port": port, "ca_file": ca})
 	st.Send(packet)
+	st.Eventually("the record to be taken", func() bool { return st.Stats().In == 1 })
 	st.Eventually("a complaint about the certificate", func() bool { return strings.Contains(st.Log.String(), "certificate") })
 	st.Machine.Stop(10 * time.Millisecond)
 	st.End()

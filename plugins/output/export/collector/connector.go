@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ulogd/engine"
+	"ulogd/plugins/output/dial"
 )
 
 // A Connector keeps up a session with the first of its collectors that can be reached. It dials on a
@@ -32,7 +33,8 @@ type Connector struct {
 	made    *engine.Counter
 
 	shunned []shun // by collector
-	lookup  resolver
+	lookup  dial.Resolver
+	source  *dial.Watch // nil: where sessions leave from is nobody's concern
 }
 
 // A shun is how long a collector is left alone that took a session and then nothing.
@@ -78,10 +80,48 @@ func (l *Connector) Poll(now time.Time) (s Session, fresh bool) {
 	if l.session == nil && !l.dialing && (l.tried.IsZero() || now.Sub(l.tried) >= l.interval) {
 		l.dial(now, len(l.dials))
 	}
-	if l.session != nil && !l.dialing && l.lookup.moved(l, now) {
+	if l.session != nil && !l.dialing && (l.moved(now) || l.stranded(now)) {
 		l.dial(now, len(l.dials))
 	}
 	return l.session, fresh
+}
+
+// Resolve has the name of the link's only collector looked up every so often, and the session
+// replaced when it does not lead to one of its addresses any more.
+func (l *Connector) Resolve(host string, every time.Duration) {
+	l.lookup = dial.NewResolver(host, every)
+}
+
+// moved reports whether the collector's name leads elsewhere.
+func (l *Connector) moved(now time.Time) bool {
+	before := l.session.Ends().Remote.Addr()
+	to, moved := l.lookup.Moved(l.env, before, now)
+	if moved {
+		l.env.Log.Warn("collector "+l.Name()+" has another address", "before", before, "now", to)
+	}
+	return moved
+}
+
+// From has a session replaced whose own address is no longer this machine's.
+func (l *Connector) From(s *dial.Settings) { l.source = &dial.Watch{Settings: s} }
+
+// stranded reports whether the session leaves from an address that is gone.
+func (l *Connector) stranded(now time.Time) bool {
+	return l.source != nil && l.source.Stranded(l.session.Ends().Local.Addr(), now)
+}
+
+// begun notes where the new session leaves from, in place of the one that there may be.
+func (l *Connector) begun(s Session) {
+	now := s.Ends().Local.Addr()
+	if l.source != nil {
+		l.source.Begin(now)
+	}
+	if l.session == nil {
+		return
+	}
+	if before := l.session.Ends().Local.Addr(); before != now {
+		l.env.Log.Warn("what is sent to collector "+l.Name()+" leaves from another address", "before", before, "now", now)
+	}
 }
 
 // Better starts an attempt to reach a collector that is preferred to the present one, or to renew a
@@ -170,6 +210,7 @@ func (l *Connector) took(r dialed) (fresh bool) {
 		return false
 	}
 	l.failing = false
+	l.begun(r.session)
 	l.session, l.active = r.session, r.index
 	l.env.Own.Add(l.session.Ends())
 	l.made.Add(1)

@@ -97,7 +97,7 @@ func (q *Queue) doubt(now time.Time) {
 	}
 	q.protocol.Doubt(q, now)
 	if l, ok := q.link.(*Connector); ok {
-		l.look()
+		l.lookup.Soon()
 	}
 	q.log.refused(now)
 }

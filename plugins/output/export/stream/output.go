@@ -99,6 +99,7 @@ func (o *Output) Connect(env *engine.Env, t Transport) (paths []Path) {
 			names, dials = append(names, a.String()), append(dials, t.Dial(a))
 		}
 		link := collector.NewConnector(env, t.Retry, names, dials...)
+		link.From(&o.Network)
 		q := o.Streams[min(i, len(o.Streams)-1)].join(link, t.Window)
 		switch {
 		case t.Datagrams:

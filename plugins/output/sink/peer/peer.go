@@ -9,6 +9,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -33,6 +34,8 @@ type Peer struct {
 
 	sink.Server
 	env              *engine.Env
+	lookup           dial.Resolver
+	source           dial.Watch
 	octets           *engine.Counter
 	failed, tooLarge *engine.Drop
 }
@@ -47,6 +50,11 @@ func (p *Peer) Open(b *sink.Buffer) error {
 	p.failed = b.Env.Stats.Drop("send_error", "records that could not be sent, such as when no process reads the port")
 	p.tooLarge = b.Env.Stats.Drop("too_large", "records that do not fit into a datagram")
 	p.Name, p.Connect = p.Address, p.dial
+	p.source.Settings = &p.From
+	if p.Network == "udp" { // streams break when somebody else has the address
+		host, _, _ := net.SplitHostPort(p.Address)
+		p.lookup, p.Pause, p.Unsure = dial.NewResolver(host, resolveEvery), retryUDP, true
+	}
 	return p.Server.Open(b)
 }
 
@@ -73,6 +81,7 @@ func (p *Peer) dial(ctx context.Context, env *engine.Env) (sink.Conn, error) {
 			return nil, err
 		}
 		l := &connection{Conn: conn, peer: p, udp: network == "udp", datagrams: network == "udp" || network == "unixgram"}
+		l.local, l.remote = addressOf(conn.LocalAddr()), addressOf(conn.RemoteAddr())
 		if !l.datagrams {
 			l.watch(env)
 		}
@@ -100,6 +109,8 @@ type connection struct {
 	peer           *Peer
 	datagrams, udp bool
 	dead           atomic.Bool // the peer has closed
+	local, remote  netip.Addr  // not valid of local sockets
+	begun          bool        // it was noted where it leaves from
 }
 
 // watch reads: the peer has nothing to say, but so it is seen to go before records are written to
@@ -120,8 +131,38 @@ func (l *connection) Gone() error {
 	if l.dead.Load() {
 		return errClosed
 	}
+	if !l.local.IsValid() {
+		return nil
+	}
+	p, now := l.peer, time.Now()
+	if !l.begun {
+		l.begun = true
+		p.source.Begin(l.local)
+	}
+	if p.source.Stranded(l.local, now) {
+		return fmt.Errorf("%s, from which it is sent, is no longer an address of this machine", l.local)
+	}
+	if to, moved := p.lookup.Moved(p.env, l.remote, now); moved {
+		return fmt.Errorf("the peer's name leads to %s, and no longer to %s", to, l.remote)
+	}
 	return nil
 }
+
+// addressOf returns the IP address of an end of a connection; one that is not valid where it has none.
+func addressOf(a net.Addr) netip.Addr {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}
+
+const (
+	// resolveEvery is how often the name of a peer that takes datagrams is looked up.
+	resolveEvery = time.Minute
+	// retryUDP is how soon it is tried again to send a datagram: that costs nobody anything.
+	retryUDP = time.Second
+)
 
 // Send implements sink.Conn.
 func (l *connection) Send(_ context.Context, r sink.Records) (n int, err error) {
@@ -143,7 +184,8 @@ func (l *connection) Send(_ context.Context, r sink.Records) (n int, err error) 
 }
 
 // datagram sends one record. The last try is the second: a receiver that was restarted has a new
-// socket.
+// socket. What over UDP cannot be sent now, for want of a route or by a firewall's rule, waits for a new socket that
+// can, however long that takes.
 func (l *connection) datagram(record []byte, last bool) error {
 	n, err := l.Conn.Write(record)
 	switch {
@@ -152,9 +194,11 @@ func (l *connection) datagram(record []byte, last bool) error {
 		return nil
 	case errors.Is(err, syscall.EMSGSIZE):
 		return &sink.Refused{Err: err, Drop: l.peer.tooLarge}
-	case l.udp || last:
-		// For UDP an error of the datagram before, such as "connection refused", is reported with
-		// this one, which is not sent.
+	case l.udp && errors.Is(err, syscall.ECONNREFUSED):
+		// That is told of the datagram before, with this one, which is not sent.
+		l.peer.lookup.Soon()
+		return &sink.Refused{Err: err, Drop: l.peer.failed, Away: true}
+	case last && !l.udp:
 		return &sink.Refused{Err: err, Drop: l.peer.failed, Away: true}
 	}
 	return err
