@@ -248,7 +248,9 @@ const grace = 500 * time.Millisecond
 // close closes what was opened, from input to output.
 func (m *Machine) close() {
 	closeAll(m.opened, m.chains())
+	m.mu.Lock() // the end of the shutdown timeout, and whoever asks, may look at the same time
 	m.opened = nil
+	m.mu.Unlock()
 }
 
 // closeAll closes instances and the filters' stages in chains.

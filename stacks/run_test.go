@@ -332,6 +332,16 @@ delay = "200ms"
 	}
 }
 
+// The end of the shutdown timeout and the end of the stacks come at the same time: the race detector has nothing to say.
+func TestShutdownTimeoutAtTheEnd(t *testing.T) {
+	for range 20 {
+		marks(t.Name(), 10, 10)
+		d := stacktest.Start(t, "stack = \"in:ROWS,out:RECORD\"\n[in]\nfeed = \""+t.Name()+"\"\n[out]\nname = \""+t.Name()+"\"")
+		d.Machine.Stop(0)
+		d.Wait()
+	}
+}
+
 func TestEngineConvertsAKeyOfAnotherType(t *testing.T) {
 	marks(t.Name(), 300, 100)
 	text := `
