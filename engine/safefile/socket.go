@@ -123,11 +123,16 @@ func (l *Listener) itself() error {
 	return nil
 }
 
+// Named reports whether the path still leads to the socket, so that clients find it.
+func (l *Listener) Named() bool {
+	var made, there unix.Stat_t
+	return unix.Fstat(l.file, &made) == nil && unix.Lstat(l.path, &there) == nil && made.Ino == there.Ino && made.Dev == there.Dev
+}
+
 // Close ends listening and removes the socket's file.
 func (l *Listener) Close() error {
 	err := l.Listener.Close()
-	var made, there unix.Stat_t
-	if unix.Fstat(l.file, &made) == nil && unix.Lstat(l.path, &there) == nil && made.Ino == there.Ino && made.Dev == there.Dev {
+	if l.Named() {
 		Remove(l.path) // the user of -u may not be allowed to
 	}
 	unix.Close(l.file)

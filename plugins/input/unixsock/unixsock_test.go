@@ -219,6 +219,30 @@ func TestSocketFile(t *testing.T) {
 	dial(t, path)
 }
 
+// A socket that somebody removes is made again: when its client has gone, if it has one.
+func TestSocketThatIsRemoved(t *testing.T) {
+	d, path := start(t, "")
+	first := dial(t, path)
+	d.Eventually("the first is in", func() bool { return d.Count("in", "clients") == 1 })
+	for n := range int64(2) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		first.Write(messages(t)[2]) // who is connected is served on
+		d.Eventually("the message is read", func() bool { return d.Stats("in").Made == n+1 })
+		first.Close()
+		d.Eventually("a new socket", func() bool {
+			c, err := net.Dial("unix", path)
+			first = c
+			return err == nil
+		})
+	}
+	first.Close()
+	if !d.Log.Has("the socket " + path + " was removed") {
+		t.Errorf("the log does not say so:\n%s", d.Log)
+	}
+}
+
 // FuzzStream wants that whatever a client sends is decoded within its octets or refused.
 func FuzzStream(f *testing.F) {
 	for _, m := range messages(f) {
