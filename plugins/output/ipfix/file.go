@@ -202,7 +202,7 @@ func (f *file) putAside(now time.Time) {
 		return
 	}
 	f.replace(now)
-	if err := f.rotate.RemoveOld(f.path); err != nil {
+	if err := f.rotate.RemoveOld(f.path, now); err != nil {
 		f.complain("cannot remove an old file", err)
 	}
 }

@@ -3,6 +3,7 @@
 package logfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,7 +57,7 @@ func (f *File) rotate(now time.Time) {
 	if err := PutAside(f.out.path, now); err != nil {
 		f.b.Env.Log.Error("cannot put the file aside; it goes on to grow", "error", err)
 	} else if f.reopen(now) {
-		if err := f.Rotate.RemoveOld(f.out.path); err != nil {
+		if err := f.Rotate.RemoveOld(f.out.path, now); err != nil {
 			f.b.Env.Log.Error("cannot remove an old file", "error", err)
 		}
 		return
@@ -73,14 +74,24 @@ func PutAside(path string, now time.Time) error {
 	return nil
 }
 
-// RemoveOld removes the oldest of the files put aside from a path, so that Keep are left.
-func (r *Rotation) RemoveOld(path string) error {
+// RemoveOld removes the oldest of the files put aside from a path, so that Keep are left. Their names are in local time,
+// of which an hour comes twice when summer ends: how old a file is its last change tells. One from the future was written
+// before the clock was set back.
+func (r *Rotation) RemoveOld(path string, now time.Time) error {
 	if r.Keep <= 0 {
 		return nil
 	}
 	ext := extension(path)
 	old, _ := filepath.Glob(strings.TrimSuffix(path, ext) + "-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-*" + ext)
-	slices.Sort(old)
+	changed := map[string]time.Time{}
+	for _, path := range old {
+		if fi, err := os.Lstat(path); err == nil && !fi.ModTime().After(now.Add(time.Minute)) {
+			changed[path] = fi.ModTime()
+		}
+	}
+	slices.SortFunc(old, func(a, b string) int {
+		return cmp.Or(changed[a].Compare(changed[b]), cmp.Compare(a, b))
+	})
 	var errs []error
 	for _, path := range old[:max(0, len(old)-r.Keep)] {
 		errs = append(errs, safefile.Remove(path))
