@@ -69,6 +69,15 @@ func roomy(t *testing.T, c *net.UDPConn) {
 	}
 }
 
+// forget forgets what has come.
+func (r *receivers) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for port := range r.from {
+		clear(r.from[port])
+	}
+}
+
 // wait waits until something came to every port from an address.
 func (r *receivers) wait(t *testing.T, d *nstest.Proc, from string) {
 	t.Helper()
@@ -85,7 +94,8 @@ func (r *receivers) wait(t *testing.T, d *nstest.Proc, from string) {
 }
 
 // everyDatagram has an output of each kind that sends datagrams: to ports 4739, 2055, 9995, 5514 and 5515 of a host.
-func everyDatagram(t *testing.T, host string) string {
+func everyDatagram(t *testing.T, host, more string) string {
+	to := "host = \"" + host + "\"\n" + more
 	return write(t, "ulogd.toml", `
 stack = ["gen:GEN,ipfix:IPFIX", "gen:GEN,v9:NETFLOW9", "gen:GEN,v5:NETFLOW5", "gen:GEN,json:JSON",
 	"gen:GEN,text:IP2STR,print:PRINTFLOW,log:SYSLOG"]
@@ -93,25 +103,20 @@ stack = ["gen:GEN,ipfix:IPFIX", "gen:GEN,v9:NETFLOW9", "gen:GEN,v5:NETFLOW5", "g
 rate = 50
 count = 1000000
 [ipfix]
-host = "`+host+`"
-proto = "udp"
+`+to+`proto = "udp"
 flush_interval = 0.1
 [v9]
-host = "`+host+`"
-port = 2055
+`+to+`port = 2055
 flush_interval = 0.1
 [v5]
-host = "`+host+`"
-port = 9995
+`+to+`port = 9995
 flush_interval = 0.1
 [json]
 mode = "udp"
-host = "`+host+`"
-port = "5514"
+`+to+`port = "5514"
 [log]
 transport = "udp"
-host = "`+host+`"
-port = "5515"
+`+to+`port = "5515"
 `)
 }
 
@@ -119,9 +124,11 @@ var datagramPorts = []string{"4739", "2055", "9995", "5514", "5515"}
 
 // TestOwnAddressChanges: what is sent leaves from the address that there is, also when that has become another one.
 func TestOwnAddressChanges(t *testing.T) {
-	for _, c := range []struct{ name, far, near, first, second, net string }{
-		{"IPv4", "10.9.0.2/24", "10.9.0.2", "10.1.0.1", "10.2.0.1", "10.9.0.0/24"},
-		{"IPv6", "fd09::2/64", "fd09::2", "fd01::1", "fd02::1", "fd09::/64"},
+	const link = "link" // the interface is another one, its address the same
+	for _, c := range []struct{ name, far, near, first, second, net, more string }{
+		{"IPv4", "10.9.0.2/24", "10.9.0.2", "10.1.0.1", "10.2.0.1", "10.9.0.0/24", ""},
+		{"IPv6", "fd09::2/64", "fd09::2", "fd01::1", "fd02::1", "fd09::/64", ""},
+		{link, "10.9.0.2/24", "10.9.0.2", "10.1.0.1", "10.1.0.1", "10.9.0.0/24", "bind_device = \"wan\"\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -139,9 +146,15 @@ func TestOwnAddressChanges(t *testing.T) {
 			}
 			give(c.first)
 			r := receive(t, far, c.near, datagramPorts...)
-			d := ns.Start(t, daemon+" -v -l 3 -c "+everyDatagram(t, c.near))
+			d := ns.Start(t, daemon+" -v -l 3 -c "+everyDatagram(t, c.near, c.more))
 			r.wait(t, d, c.first)
-			ns.Run(t, "ip address delete "+c.first+" dev wan")
+			if c.name == link {
+				ns.Run(t, "ip link delete wan")
+				nstest.Veth(t, ns, far, "wan", "", "b0", c.far)
+				r.forget()
+			} else {
+				ns.Run(t, "ip address delete "+c.first+" dev wan")
+			}
 			time.Sleep(time.Second)
 			give(c.second)
 			r.wait(t, d, c.second)
@@ -171,7 +184,7 @@ func TestLogServerMoves(t *testing.T) {
 	}
 	lead("127.0.0.2") // where nobody listens
 	after := receive(t, ns, "127.0.0.3", datagramPorts[3:]...)
-	d := ns.Start(t, daemon+" -v -l 3 -c "+everyDatagram(t, "collector.test"))
+	d := ns.Start(t, daemon+" -v -l 3 -c "+everyDatagram(t, "collector.test", ""))
 	d.WaitOutput("records cannot be sent", 20*time.Second)
 	lead("127.0.0.3")
 	after.wait(t, d, "127.0.0.1")

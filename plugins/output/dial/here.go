@@ -1,10 +1,12 @@
 // Addresses of this machine that go: over PPP, by DHCP or with another prefix an interface gets another one. A socket
 // keeps the address that it was connected from. Over IPv4 it can then send nothing any more, for ever, and over IPv6 it
-// goes on under an address that is nobody's.
+// goes on under an address that is nobody's. So it is with an interface that is made anew: the socket belongs to the one
+// that is gone.
 
 package dial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -24,6 +26,7 @@ type Watch struct {
 	gone  time.Time  // since when the address is not this machine's; zero: it is
 	told  netip.Addr // Stranded was true of it
 	vain  netip.Addr // another session began there all the same: it is none of ours to judge
+	index int        // of the interface that the session belongs to; 0: to none
 }
 
 const (
@@ -39,16 +42,32 @@ func (w *Watch) Begin(local netip.Addr) {
 	if local == w.told {
 		w.vain = local
 	}
-	w.told = netip.Addr{}
+	w.told, w.index = netip.Addr{}, w.indexOf(local)
 }
 
-// Stranded reports, about once a second, whether the address of a session has been gone for some time: another one is
-// needed.
+// indexOf returns the index that the interface has now which sessions from an address are bound to; 0 if there is none.
+func (w *Watch) indexOf(local netip.Addr) int {
+	name := cmp.Or(w.Settings.device, local.Zone())
+	if name == "" {
+		return 0
+	}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0
+	}
+	return i.Index
+}
+
+// Stranded reports, about once a second, whether the address of a session has been gone for some time, or its interface is
+// another one: a new session is needed.
 func (w *Watch) Stranded(local netip.Addr, now time.Time) bool {
 	if now.Sub(w.asked) < askEvery {
 		return false
 	}
 	w.asked = now
+	if i := w.indexOf(local); i != w.index && i != 0 {
+		return true
+	}
 	switch {
 	case local == w.vain || w.Settings.has(local):
 		w.gone = time.Time{}

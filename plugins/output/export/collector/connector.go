@@ -35,6 +35,8 @@ type Connector struct {
 	shunned []shun // by collector
 	lookup  dial.Resolver
 	source  *dial.Watch // nil: where sessions leave from is nobody's concern
+
+	listened time.Time // when the kernel was last asked whether the collector hears
 }
 
 // A shun is how long a collector is left alone that took a session and then nothing.
@@ -80,7 +82,7 @@ func (l *Connector) Poll(now time.Time) (s Session, fresh bool) {
 	if l.session == nil && !l.dialing && (l.tried.IsZero() || now.Sub(l.tried) >= l.interval) {
 		l.dial(now, len(l.dials))
 	}
-	if l.session != nil && !l.dialing && (l.moved(now) || l.stranded(now)) {
+	if l.session != nil && !l.dialing && (l.moved(now) || l.stranded(now) || l.unheard(now)) {
 		l.dial(now, len(l.dials))
 	}
 	return l.session, fresh

@@ -204,8 +204,7 @@ func (q *Queue) show() {
 func (q *Queue) begin(s Session, now time.Time) {
 	if q.session != nil { // a preferred collector has come back, or the present one has another address
 		q.unsend(q.window)
-		q.session.Shutdown()
-		q.session.Close()
+		leave(q.session)
 	}
 	q.session = s
 	q.number++
