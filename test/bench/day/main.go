@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -170,11 +171,19 @@ func (d *day) tell(results []result) {
 		b.WriteString("\n")
 	}
 	row("rows a second, written", func(r result) string {
-		return fmt.Sprintf("%.0f", float64(d.rows)/r.fill.Seconds()/1000) + ",000"
+		return thousands(int(float64(d.rows)/r.fill.Seconds()/1000) * 1000)
 	})
 	row("octets a row, on disk", func(r result) string { return fmt.Sprintf("%.1f", float64(r.octets)/float64(d.rows)) })
 	for q, title := range titles() {
 		row(title, func(r result) string { return fmt.Sprintf("%.2f s", r.times[q].Seconds()) })
 	}
 	fmt.Print(b.String())
+}
+
+// thousands writes a number with a comma behind each thousand.
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

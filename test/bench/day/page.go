@@ -59,8 +59,8 @@ func (d *day) write() error {
 	if out, err := exec.Command("uname", "-sr").Output(); err == nil {
 		kernel = strings.TrimSpace(string(out))
 	}
-	about := fmt.Sprintf("Measured on %s: %d flows, %d processors (%s),\n%s, %s.\n\n", time.Now().Format(time.DateOnly), d.rows,
-		runtime.NumCPU(), model, kernel, runtime.Version())
+	about := fmt.Sprintf("Measured on %s: %s flows, %d processors (%s),\n%s, %s.\n\n", time.Now().Format(time.DateOnly),
+		thousands(d.rows), runtime.NumCPU(), model, kernel, runtime.Version())
 	out := measured.ReplaceAllLiteralString(string(text), "<!-- bench-day -->\n"+about+d.table.String()+"<!-- end -->")
 	return os.WriteFile(page, []byte(out), 0o644)
 }

@@ -19,7 +19,8 @@ FROM flows GROUP BY 1, 2 HAVING min(flow_end) >= '2024-01-01 12:00:00' ORDER BY 
 -- 4
 SELECT min(minute) AS first_minute, max(minute) AS last_minute, count(*) AS minutes FROM (
   SELECT generate_series(0, 1439) AS minute
-  EXCEPT SELECT floor(extract(epoch FROM flow_end - '2024-01-01') / 60)::int FROM flows) AS missing;
+  EXCEPT SELECT extract(epoch FROM seen - '2024-01-01')::int / 60
+  FROM (SELECT DISTINCT date_trunc('minute', flow_end) AS seen FROM flows) AS those) AS missing;
 
 -- 5
 SELECT orig_ip_protocol AS protocol, orig_l4_dport AS port, count(*) AS flows, sum(orig_raw_pktlen + reply_raw_pktlen) AS octets
@@ -36,14 +37,16 @@ SELECT host(orig_ip_saddr) AS client, count(DISTINCT orig_ip_daddr) AS servers, 
 FROM flows WHERE reply_raw_pktcount = 0 GROUP BY orig_ip_saddr ORDER BY servers DESC, client LIMIT 3;
 
 -- 8
-SELECT extract(hour FROM time)::int AS hour, count(*) AS flows,
-  div(sum(orig_raw_pktlen + reply_raw_pktlen) * 8, 3600)::bigint AS bits_a_second
-FROM flows WHERE time >= '2024-01-01' AND time < '2024-01-02' GROUP BY 1 ORDER BY 1 LIMIT 3;
+SELECT extract(hour FROM hour)::int AS hour, flows, bits_a_second FROM (
+  SELECT date_trunc('hour', time) AS hour, count(*) AS flows,
+    div(sum(orig_raw_pktlen + reply_raw_pktlen) * 8, 3600)::bigint AS bits_a_second
+  FROM flows WHERE time >= '2024-01-01' AND time < '2024-01-02' GROUP BY 1) AS hours
+ORDER BY 1 LIMIT 3;
 
 -- 9
 SELECT host(orig_ip_saddr) AS client, host(orig_ip_daddr) AS server, orig_l4_dport AS port,
-  (floor(extract(epoch FROM flow_end)) - floor(extract(epoch FROM flow_start)))::bigint AS seconds
-FROM flows ORDER BY seconds DESC, client, server LIMIT 3;
+  extract(epoch FROM date_trunc('second', flow_end) - date_trunc('second', flow_start))::bigint AS seconds
+FROM flows ORDER BY date_trunc('second', flow_end) - date_trunc('second', flow_start) DESC, client, server LIMIT 3;
 
 -- 10
 SELECT 100 * count(*) FILTER (WHERE oob_family = 10) / count(*) AS flows_percent,
