@@ -5,6 +5,7 @@
 package sqlite3
 
 import (
+	"strings"
 	"unsafe"
 
 	"zombiezen.com/go/sqlite"
@@ -23,6 +24,12 @@ type plan struct {
 	native  *table.Native // nil: the table is as ulogd2 has it
 	row     []store.Value
 	buf     []byte
+}
+
+// statement is the one that inserts a row.
+func (p *plan) statement() string {
+	return "INSERT INTO " + dialect.Name(p.table) + " (" + dialect.Names(p.columns) + ") VALUES (?" +
+		strings.Repeat(", ?", len(p.columns)-1) + ")"
 }
 
 // send inserts rows, one after the other.

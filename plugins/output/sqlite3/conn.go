@@ -79,9 +79,7 @@ func (c *conn) plan(s *store.Shape) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.insert, err = c.db.Prepare("INSERT INTO " + dialect.Name(p.table) + " (" + dialect.Names(p.columns) +
-			") VALUES (?" + strings.Repeat(", ?", len(p.columns)-1) + ")")
-		if err != nil {
+		if p.insert, err = c.db.Prepare(p.statement()); err != nil {
 			return nil, fmt.Errorf("insert into %s: %w", p.table, err)
 		}
 		return p, nil
