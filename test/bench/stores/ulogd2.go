@@ -75,8 +75,11 @@ func (b *bench) beside(t testing.TB, g target, s site) {
 			if i == 0 {
 				text = theirs.Load("inppkt_UNIXSOCK", "raw2packet_BASE", "filter_IP2STR", "output_"+s.output) +
 					strings.TrimPrefix(text, "[global]\n")
-			} else if s.old.socket != "" {
-				text = strings.Replace(text, `"localhost"`, strconv.Quote(s.old.socket), 1)
+			} else {
+				text += "when_full=\"block\"\nqueue=4096\nbuffer=\"4MiB\"\n" // the rest waits in the socket, as with ulogd2
+				if s.old.socket != "" {
+					text = strings.Replace(text, `"localhost"`, strconv.Quote(s.old.socket), 1)
+				}
 			}
 			cpu := b.packets(t, words, text, s, socket, rows[i]).Seconds() * 1e6 / float64(rows[i])
 			if best[i] == 0 || cpu < best[i] {
@@ -109,8 +112,10 @@ func (b *bench) packets(t testing.TB, words []string, config string, s site, soc
 	}()
 	var c net.Conn
 	nstest.Eventually(t, 10*time.Second, func() (err error) {
-		c, err = net.Dial("unix", socket)
-		return err
+		if c, err = net.Dial("unix", socket); err != nil {
+			return fmt.Errorf("%w: %s", err, log.String())
+		}
+		return nil
 	})
 	defer c.Close()
 	measure.WaitIdle(daemon.Process.Pid)
@@ -125,6 +130,7 @@ func (b *bench) packets(t testing.TB, words []string, config string, s site, soc
 		}
 		many = many[:0]
 	}
+	measure.WaitIdle(daemon.Process.Pid) // who counts is in its way
 	nstest.Eventually(t, 5*time.Minute, func() error {
 		if got := number(s.query("SELECT count(*) FROM packets")); got != n {
 			return fmt.Errorf("%d rows are there, want %d: %s", got, n, log.String())
