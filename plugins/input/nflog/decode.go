@@ -167,7 +167,7 @@ func (n *nflog) account(seq uint32) {
 func (n *nflog) gap(missing uint32) {
 	if missing < 1<<31 {
 		n.lost.Add(int(missing))
-		n.drops.missing += int64(missing)
+		n.drops.number(int64(missing))
 	}
 }
 

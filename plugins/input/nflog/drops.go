@@ -4,12 +4,15 @@
 
 package nflog
 
+import "math"
+
 // drops is what the socket counts: datagrams that it had no room for.
 type drops struct {
 	told    uint32 // up to this count the packets' numbers have told of them
 	empty   uint32 // count at a moment when the socket was empty: packets that come later have numbers beyond these losses
 	losing  bool   // the socket has not been empty since an overrun
-	missing int64  // packets that numbers told of since told was set
+	missing int64  // packets that numbers told of since told was set, and that were lost since then
+	owed    int64  // packets that were lost until told was set: the next number tells of them
 	packets int    // read, like the backlog's datagrams, since then
 	before  int64  // estimates of namespaces that are no more, which nothing will tell of
 }
@@ -57,12 +60,22 @@ func (n *nflog) lookForDrops() {
 		n.datagrams, d.packets = 0, 0
 		return
 	}
-	each := 1.0
-	if d.packets > n.datagrams && n.datagrams > 0 {
-		each = float64(d.packets) / float64(n.datagrams)
-	}
-	n.unnumbered.Set(d.before + max(0, int64(float64(owed)*each+0.5)-d.missing))
+	n.unnumbered.Set(d.before + max(0, int64(float64(owed)*n.each()+0.5)-d.missing))
 	n.alarm()
+}
+
+// each is how many packets a datagram has had.
+func (n *nflog) each() float64 {
+	if d := &n.drops; d.packets > n.datagrams && n.datagrams > 0 {
+		return float64(d.packets) / float64(n.datagrams)
+	}
+	return 1
+}
+
+// number takes up that the number of a packet tells of others that are missing before it.
+func (d *drops) number(missing int64) {
+	d.missing += max(0, missing-d.owed)
+	d.owed = 0
 }
 
 // told is called when packets came behind a moment when the socket was empty: by their numbers lost
@@ -70,5 +83,8 @@ func (n *nflog) lookForDrops() {
 func (n *nflog) told() {
 	d := &n.drops
 	n.unnumbered.Set(d.before)
+	if d.owed = int64(d.empty-d.told) - d.missing; n.each() > 1 {
+		d.owed = math.MaxInt64 // an estimate of so many would be too coarse beside the few that came to it since
+	}
 	d.told, d.missing, d.packets, n.datagrams = d.empty, 0, 0, n.received
 }
