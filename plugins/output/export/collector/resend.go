@@ -121,8 +121,14 @@ func (q *Queue) retryable() bool {
 	return q.pending() && (d.IsZero() || q.link.Due().Before(d))
 }
 
-// abandon counts what is still waiting as dropped.
+// abandon counts what is still waiting as dropped, and what a stream has not acknowledged: its peer may have it, but nobody
+// says so.
 func (q *Queue) abandon() {
+	if q.session != nil && !q.Idle() {
+		n := q.takeBack(Window{}, q.session.Acked())
+		q.stats.Made.Add(n) // they count as sent already
+		q.stats.Held.Add(n)
+	}
 	late := q.stats.Drop("collector_away", "records that their collector had not taken when the daemon ended")
 	records := 0
 	for i := q.chunk; i < len(q.chunks); i++ {
