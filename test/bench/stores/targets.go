@@ -123,6 +123,7 @@ func mariadb(arg, way string) func(*bench, testing.TB) site {
 		}
 		s := dbtest.MariaDB(t, args...)
 		db := s.Database()
+		s.SQL("mysql", "CREATE USER ulogd@localhost IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO ulogd@localhost")
 		return site{
 			output: "MYSQL", config: fmt.Sprintf("host = \"%s/socket\"\ndb = %q\nuser = \"root\"\ntable = \"t\"\n", s.Dir, db),
 			bare: []string{s.Dir + "/socket", db, way},
@@ -133,7 +134,7 @@ func mariadb(arg, way string) func(*bench, testing.TB) site {
 			query: func(text string) string { return s.SQL(db, text) }, table: "t",
 			old: &old{
 				id:     "_id bigint auto_increment primary key",
-				config: fmt.Sprintf("host=\"localhost\"\ndb=%q\nuser=\"root\"\nprocedure=\"INSERT\"\n", db),
+				config: fmt.Sprintf("host=\"localhost\"\ndb=%q\nuser=\"ulogd\"\npass=\"secret\"\nprocedure=\"INSERT\"\n", db),
 				socket: s.Dir + "/socket",
 			},
 			stop: s.Kill,
