@@ -180,8 +180,20 @@ func (b *builder) output(s *step, inst *Instance) {
 	b.collect(p)
 	s.port = &port{
 		out: out, seg: b.seg, stage: s.stage, reads: given(s.reads),
-		own: s.own, block: p.Waits(), needs: newRequired(s.requires),
+		own: s.own, block: p.Waits(), room: room(inst.Settings.Queue, p), needs: newRequired(s.requires),
 	}
+}
+
+// fileRows is how many rows of a file wait for an output at most: those of longer queues have left the
+// processor's caches when their turn comes.
+const fileRows = 4096
+
+// room returns how many rows of a stack may wait for an output.
+func room(queue int, p *Binder) int {
+	if p.Stack().File && p.Waits() {
+		return min(queue, fileRows)
+	}
+	return queue
 }
 
 // given returns the columns that somebody gives, each once.

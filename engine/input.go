@@ -25,6 +25,13 @@ type input struct {
 	err    error
 }
 
+// endless reports whether the input has no end of its own, or loses what it cannot wait with.
+func (in *input) endless() bool {
+	live, _ := in.impl.(Live)
+	file, _ := in.impl.(Backpressured)
+	return live != nil && live.Live() || file == nil || !file.Backpressure()
+}
+
 func (in *input) run() {
 	defer close(in.done)
 	err := in.loop()

@@ -129,9 +129,7 @@ func open(insts []*Instance, chains []*chain) (opened []*Instance, err error) {
 // Endless reports whether some input has no end of its own: one that is not a file.
 func (m *Machine) Endless() bool {
 	for _, in := range m.now().inputs {
-		live, _ := in.impl.(Live)
-		file, _ := in.impl.(Backpressured)
-		if live != nil && live.Live() || file == nil || !file.Backpressure() {
+		if in.endless() {
 			return true
 		}
 	}

@@ -33,6 +33,7 @@ type port struct {
 	reads []*column // what the output reads: all that a copy of a row must have
 	own   bool
 	block bool // a full queue stalls this stack's input instead of dropping
+	room  int  // rows that may wait in the queue
 	needs required
 }
 

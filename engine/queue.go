@@ -56,10 +56,10 @@ func newQueue(max int, st *Stats) *queue {
 // wait.
 func (q *queue) push(p *port, b *Batch) {
 	q.mu.Lock()
-	for q.rows > 0 && q.rows+b.n > q.max && p.block && !q.abort {
+	for q.rows > 0 && q.rows+b.n > p.room && p.block && !q.abort {
 		q.room.Wait()
 	}
-	if q.rows > 0 && q.rows+b.n > q.max || q.abort {
+	if q.rows > 0 && q.rows+b.n > p.room || q.abort {
 		q.mu.Unlock()
 		q.full.Add(b.n)
 		return

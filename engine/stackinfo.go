@@ -23,6 +23,9 @@ type StackInfo struct {
 	// Patient says that the input loses nothing by waiting, such as a file: outputs then make it
 	// wait instead of dropping, unless their when_full says otherwise ([Binder.Waits]).
 	Patient bool
+	// File says that it has an end of its own, too: it can wait for as long as it takes, and nothing
+	// is gained by reading ahead of the outputs.
+	File bool
 	// Counts says what the records' octets and packets count.
 	Counts Counts
 	// Active and Idle are the timeouts of the nearest filter that ends flows by time: the age at
@@ -64,6 +67,7 @@ func (p *Binder) Stack() StackInfo {
 		if x, ok := in.impl.(Backpressured); ok {
 			info.Patient = x.Backpressure()
 		}
+		info.File = !in.endless()
 	}
 	if t := p.chain.timed; t != nil {
 		info.Active, info.Idle = t.Timeouts()

@@ -84,7 +84,7 @@ func (o *Output) BindStore(p *engine.Binder, s Store, fields []engine.Field) eng
 		o.queue = &queue{output: o, store: s}
 		o.queue.settler, _ = s.(settler)
 	}
-	l := &lane{queue: o.queue, shape: shapeOf(fields)}
+	l := &lane{queue: o.queue, shape: shapeOf(fields), file: p.Stack().File && p.Waits()}
 	o.queue.lanes = append(o.queue.lanes, l)
 	return newStage(o.Sink.Bind(p, l), fields, l.shape)
 }
@@ -100,6 +100,7 @@ func (o *Output) Doctor(d *engine.DoctorReport) {
 type lane struct {
 	queue *queue
 	shape *Shape
+	file  bool // the input can wait for as long as it takes
 	buf   *sink.Buffer
 	since time.Time // when the first of the gathered rows was seen waiting; zero: none was
 }

@@ -105,7 +105,7 @@ func (q *queue) put(l *lane) {
 	}
 	q.env.Stats.Held.Add(b.Len())
 	q.pump()
-	for !q.room(b) {
+	for !q.room(l, b) {
 		if q.disk != nil && q.disk.append(b) {
 			q.env.Limited().Warn("the buffer is full: records go to the spool", "store", q.store.Name(),
 				"buffer", engine.FormatSize(q.output.buffer), "spool", q.output.spool)
@@ -133,10 +133,17 @@ func (q *queue) put(l *lane) {
 	q.pump()
 }
 
+// fileBatches is how many batches of a file wait: the store works at one, and more have left the processor's caches
+// when their turn comes.
+const fileBatches = 4
+
 // room reports whether a batch may wait in memory: there is room, and older ones do not wait on
 // disk.
-func (q *queue) room(b *batch) bool {
-	if q.disk != nil && q.disk.Records() > 0 {
+func (q *queue) room(l *lane, b *batch) bool {
+	switch {
+	case q.disk != nil && q.disk.Records() > 0:
+		return false
+	case q.disk == nil && l.file && q.handed+len(q.waiting) >= fileBatches:
 		return false
 	}
 	return q.octets == 0 || q.octets+b.size() <= q.output.buffer
