@@ -8,13 +8,13 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/engine/hugepage"
 )
 
 // memory is taken from the kernel directly: the garbage collector has nothing to do with it, and
 // huge pages halve the time that a look-up in a large table takes.
 type memory []byte
-
-const hugePage = 2 << 20
 
 // take maps room for n values of a type without pointers, all zero. Pages are backed when they are
 // first used.
@@ -30,7 +30,7 @@ func take[T any](all *[]memory, n int) ([]T, error) {
 
 // mapped takes so many octets, up to a whole page.
 func mapped(octets int64) (memory, error) {
-	size := (octets + hugePage - 1) &^ (hugePage - 1)
+	size := (octets + hugepage.Size - 1) &^ (hugepage.Size - 1)
 	if size > math.MaxInt {
 		return nil, fmt.Errorf("max_flows: %d octets of memory are more than this machine's word size can address; set less",
 			size)
@@ -39,7 +39,7 @@ func mapped(octets int64) (memory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take %d octets of memory for max_flows: %w", size, err)
 	}
-	_ = unix.Madvise(m, unix.MADV_HUGEPAGE) // without it the cache is slower, not wrong
+	hugepage.Advise(m)
 	return m, nil
 }
 

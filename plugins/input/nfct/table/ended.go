@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"ulogd/engine"
+	"ulogd/engine/hugepage"
 	"ulogd/plugins/input/nfct/ctnetlink"
 )
 
@@ -25,7 +26,9 @@ const mostEndedGroups = 1 << 18
 
 func NewEnded(h hasher, connections int) *Ended {
 	groups := 1 << bits.Len(uint(min(max(connections, 1), mostEndedGroups)-1))
-	return &Ended{groups: make([][4]uint64, groups), hasher: h}
+	d := &Ended{groups: make([][4]uint64, groups), hasher: h}
+	hugepage.Advise(d.groups)
+	return d
 }
 
 // Fingerprint stands for one connection. Identifiers are reused: without the kernel's start time

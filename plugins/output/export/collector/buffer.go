@@ -48,7 +48,7 @@ func (q *Queue) open(octets int) bool {
 
 // room returns an empty chunk, at the cost of sent messages that have arrived if need be, or nil.
 func (q *Queue) room() *chunk {
-	if int64(len(q.chunks))*chunkSize >= q.max {
+	if int64(len(q.chunks))*q.piece >= q.max {
 		if q.chunk == 0 || !q.arrived(q.chunks[0], q.acked()) {
 			return nil
 		}
@@ -59,7 +59,7 @@ func (q *Queue) room() *chunk {
 		q.free = q.free[:n-1]
 		return c
 	}
-	return newChunk()
+	return newChunk(q.piece)
 }
 
 // acked returns how much of what the session has taken the peer has acknowledged.
@@ -119,7 +119,7 @@ func (q *Queue) Room(octets int64) bool {
 	if q.disk != nil && (q.disk.Room(octets) || q.disk.Records() > 0) {
 		return q.disk.Room(octets)
 	}
-	need := octets + int64(len(q.chunks)+1)*chunkSize
+	need := octets + int64(len(q.chunks)+1)*q.piece
 	if need <= q.max {
 		return true
 	}
@@ -127,5 +127,5 @@ func (q *Queue) Room(octets int64) bool {
 	for done < q.chunk && q.arrived(q.chunks[done], acked) {
 		done++
 	}
-	return need-int64(done)*chunkSize <= q.max || q.waiting == 0 && done == q.chunk
+	return need-int64(done)*q.piece <= q.max || q.waiting == 0 && done == q.chunk
 }

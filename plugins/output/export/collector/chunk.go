@@ -2,7 +2,11 @@
 
 package collector
 
-import "time"
+import (
+	"time"
+
+	"ulogd/engine/hugepage"
+)
 
 var origin = time.Now()
 
@@ -24,6 +28,17 @@ type Mark struct {
 // chunkSize is large enough for any message, and to make bookkeeping rare.
 const chunkSize = 128 << 10
 
+// pieceSize returns the octets of a chunk, of a queue of at most so many. Where many chunks are going to be filled,
+// since what was sent is kept for a while, it is a huge page: to take their memory page by page costs more than to copy
+// the messages.
+func pieceSize(most int64, w Window) int64 {
+	const many = 16
+	if (w.Octets > 0 || w.Time > 0) && most >= many*hugepage.Size {
+		return hugepage.Size
+	}
+	return chunkSize
+}
+
 // A chunk is a run of messages, oldest first.
 type chunk struct {
 	data  []byte
@@ -32,7 +47,12 @@ type chunk struct {
 	read  int64    // position in the spool behind the last message that came from there
 }
 
-func newChunk() *chunk { return &chunk{data: make([]byte, 0, chunkSize)} }
+func newChunk(octets int64) *chunk {
+	if octets == hugepage.Size {
+		return &chunk{data: hugepage.Make(hugepage.Size)}
+	}
+	return &chunk{data: make([]byte, 0, octets)}
+}
 
 func (c *chunk) fits(n int) bool { return len(c.data)+n <= cap(c.data) }
 

@@ -53,6 +53,7 @@ type Queue struct {
 	env      *engine.Env
 	stats    *engine.Stats
 	max      int64 // octets of all chunks together
+	piece    int64 // octets of a chunk
 	window   Window
 	full     *engine.Drop
 	resent   *engine.Counter
@@ -116,6 +117,7 @@ func NewQueue(env *engine.Env, link Way, p Protocol, octets int64, w Window) *Qu
 		full:   env.Stats.Drop("buffer_full", "records that found the buffer of their collector full"),
 		resent: env.Stats.Counter("resent", "records sent again because their session broke; they count as made"),
 	}
+	q.piece = pieceSize(q.max, w)
 	q.log = notices{log: env.Log, name: link.Name()}
 	q.peer = env.Stats.Peer(link.Name())
 	return q

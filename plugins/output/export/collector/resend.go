@@ -69,7 +69,7 @@ func (q *Queue) trim(now time.Time) {
 		}
 		q.forget()
 	}
-	for len(q.free) > 8 { // after a long absence, memory goes back
+	for int64(len(q.free))*q.piece > q.max/8 { // after a long absence, memory goes back
 		q.free = q.free[:len(q.free)-1]
 	}
 }

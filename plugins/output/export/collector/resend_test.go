@@ -23,7 +23,7 @@ func setClock(t *testing.T, at time.Time, by time.Duration) time.Time {
 func TestWindowWhileTheClockIsSet(t *testing.T) {
 	for _, by := range []time.Duration{0, -time.Hour, time.Hour} {
 		now := time.Now()
-		q := &Queue{window: Window{Time: 10 * time.Second}, chunk: 1, chunks: []*chunk{newChunk(), newChunk()}}
+		q := &Queue{window: Window{Time: 10 * time.Second}, chunk: 1, chunks: []*chunk{newChunk(chunkSize), newChunk(chunkSize)}}
 		q.chunks[0].add([]byte("sent"), Mark{Records: 1, sent: ticks(now)})
 		for _, c := range []struct {
 			after time.Duration
