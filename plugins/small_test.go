@@ -1,6 +1,7 @@
 package plugins_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -10,7 +11,11 @@ import (
 // A build for small machines knows every plugin of a full one: those that it has not, it refuses by name.
 func TestSmallBuildKnowsWhatItLacks(t *testing.T) {
 	names := func(args ...string) (all []string) {
-		out, err := exec.Command("go", append(append([]string{"run"}, args...), "ulogd/cmd/ulogd", "plugins")...).Output()
+		run := []string{"run"}
+		if emulator := os.Getenv("ULOGD_TEST_EXEC"); emulator != "" {
+			run = append(run, "-exec", emulator)
+		}
+		out, err := exec.Command("go", append(append(run, args...), "ulogd/cmd/ulogd", "plugins")...).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
