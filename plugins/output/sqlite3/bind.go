@@ -19,31 +19,47 @@ import (
 type plan struct {
 	table   string
 	columns []table.Column
-	insert  *sqlite.Stmt
+	one     *sqlite.Stmt // inserts a row
+	several *sqlite.Stmt // inserts together
 	compat  bool
 	native  *table.Native // nil: the table is as ulogd2 has it
 	row     []store.Value
 	buf     []byte
 }
 
-// statement is the one that inserts a row.
-func (p *plan) statement() string {
-	return "INSERT INTO " + dialect.Name(p.table) + " (" + dialect.Names(p.columns) + ") VALUES (?" +
-		strings.Repeat(", ?", len(p.columns)-1) + ")"
+// together is how many rows a statement inserts where there are as many: a row then takes three quarters of the time
+// that it takes alone, and more rows gain next to nothing.
+const together = 16
+
+// prepare makes the statements.
+func (p *plan) prepare(db *sqlite.Conn) (err error) {
+	row := "(?" + strings.Repeat(", ?", len(p.columns)-1) + ")"
+	text := "INSERT INTO " + dialect.Name(p.table) + " (" + dialect.Names(p.columns) + ") VALUES " + row
+	if p.one, err = db.Prepare(text); err == nil {
+		p.several, err = db.Prepare(text + strings.Repeat(", "+row, together-1))
+	}
+	return err
 }
 
-// send inserts rows, one after the other.
+// send inserts rows.
 func (p *plan) send(rows *store.Rows) error {
-	for i := range rows.Len() {
-		rows.Read(i, p.row)
-		if p.native != nil {
-			p.native.Date(p.row)
+	for i := 0; i < rows.Len(); {
+		insert, n := p.several, together
+		if rows.Len()-i < together {
+			insert, n = p.one, 1
 		}
-		for j := range p.columns {
-			p.bind(&p.columns[j], j+1)
+		for at := 1; n > 0; n, i = n-1, i+1 {
+			rows.Read(i, p.row)
+			if p.native != nil {
+				p.native.Date(p.row)
+			}
+			for j := range p.columns {
+				p.bind(insert, at, &p.columns[j])
+				at++
+			}
 		}
-		_, err := p.insert.Step()
-		if e := p.insert.Reset(); err == nil {
+		_, err := insert.Step()
+		if e := insert.Reset(); err == nil {
 			err = e
 		}
 		if err != nil {
@@ -54,64 +70,64 @@ func (p *plan) send(rows *store.Rows) error {
 }
 
 // bind binds the value of a column.
-func (p *plan) bind(c *table.Column, at int) {
+func (p *plan) bind(into *sqlite.Stmt, at int, c *table.Column) {
 	v := c.Of(p.row)
 	if v == nil {
-		p.insert.BindNull(at)
+		into.BindNull(at)
 		return
 	}
 	switch c.Type {
 	case engine.StringType:
-		p.insert.BindText(at, text(table.Clean(v.Bytes)))
+		into.BindText(at, text(table.Clean(v.Bytes)))
 	case engine.RawTextType:
 		octets, ok := table.AppendHex(p.buf[:0], v.Bytes)
 		if p.buf = octets; ok {
-			p.insert.BindBytes(at, octets)
+			into.BindBytes(at, octets)
 		} else {
-			p.insert.BindText(at, text(table.Clean(v.Bytes)))
+			into.BindText(at, text(table.Clean(v.Bytes)))
 		}
 	case engine.RawType, engine.LabelType:
-		p.insert.BindBytes(at, v.Bytes)
+		into.BindBytes(at, v.Bytes)
 	case engine.MACType:
-		p.bindText(c, at, v)
+		p.bindText(into, at, c, v)
 	case engine.TimeType:
 		if c.As == table.AsTimestamp {
-			p.bindText(c, at, v)
+			p.bindText(into, at, c, v)
 		} else {
-			p.insert.BindInt64(at, int64(v.N))
+			into.BindInt64(at, int64(v.N))
 		}
 	case engine.AddrType:
-		p.bindAddr(c, at, v)
+		p.bindAddr(into, at, c, v)
 	case engine.Uint32Type:
 		n := int64(c.Number(v))
 		if p.compat { // ulogd2 binds 32 bits, with a sign
 			n = int64(int32(n))
 		}
-		p.insert.BindInt64(at, n)
+		into.BindInt64(at, n)
 	default:
-		p.insert.BindInt64(at, int64(c.Number(v)))
+		into.BindInt64(at, int64(c.Number(v)))
 	}
 }
 
-func (p *plan) bindAddr(c *table.Column, at int, v *store.Value) {
+func (p *plan) bindAddr(into *sqlite.Stmt, at int, c *table.Column, v *store.Value) {
 	switch {
 	case c.As == table.AsOctets:
 		p.buf = table.AppendOctets(p.buf[:0], v)
-		p.insert.BindBytes(at, p.buf)
+		into.BindBytes(at, p.buf)
 	case c.As == table.AsMemory && v.Is6:
-		p.insert.BindNull(at)
+		into.BindNull(at)
 	case c.As == table.AsMemory:
-		p.insert.BindInt64(at, int64(int32(c.IPv4(v))))
+		into.BindInt64(at, int64(int32(c.IPv4(v))))
 	case c.As == table.AsNumber && !v.Is6:
-		p.insert.BindInt64(at, int64(c.IPv4(v)))
+		into.BindInt64(at, int64(c.IPv4(v)))
 	default:
-		p.bindText(c, at, v)
+		p.bindText(into, at, c, v)
 	}
 }
 
-func (p *plan) bindText(c *table.Column, at int, v *store.Value) {
+func (p *plan) bindText(into *sqlite.Stmt, at int, c *table.Column, v *store.Value) {
 	p.buf = c.AppendText(p.buf[:0], v)
-	p.insert.BindText(at, text(p.buf))
+	into.BindText(at, text(p.buf))
 }
 
 // text is the octets as a string that SQLite copies at once.

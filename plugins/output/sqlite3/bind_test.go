@@ -36,7 +36,7 @@ func TestAllocations(t *testing.T) {
 		if err := sqlitex.ExecuteScript(db, script, nil); err != nil {
 			t.Fatal(err)
 		}
-		if p.insert, err = db.Prepare(p.statement()); err != nil {
+		if err := p.prepare(db); err != nil {
 			t.Fatal(err)
 		}
 		dbtest.NoAllocations(t, rows, func() {

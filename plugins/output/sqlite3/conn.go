@@ -79,7 +79,7 @@ func (c *conn) plan(s *store.Shape) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.insert, err = c.db.Prepare(p.statement()); err != nil {
+		if err := p.prepare(c.db); err != nil {
 			return nil, fmt.Errorf("insert into %s: %w", p.table, err)
 		}
 		return p, nil
