@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,6 +116,34 @@ func TestConstraint(t *testing.T) {
 	}
 	if !st.Log.Has("CHECK constraint failed") {
 		t.Errorf("the log does not have SQLite's words:\n%s", st.Log)
+	}
+}
+
+// More rows than one statement inserts keep their order and their values, also around one that is refused, and what a
+// row lacks is not that of the row before.
+func TestManyRows(t *testing.T) {
+	s, db := setup(t, "create table t (orig_l4_sport INT CHECK (orig_l4_sport != 40), ct_helper TEXT);")
+	st := s.Start(t)
+	var rows []stacktest.Record
+	var want strings.Builder
+	for port := 1; port <= 75; port++ {
+		if number := strconv.Itoa(port); port%3 == 0 {
+			rows = append(rows, flows[1])
+			want.WriteString("NULL|NULL\n")
+		} else {
+			rows = append(rows, flows[0].With("orig.l4.sport", number).With("ct.helper", "h"+number))
+			if port != 40 {
+				want.WriteString(number + "|h" + number + "\n")
+			}
+		}
+	}
+	st.Send(rows...)
+	st.End()
+	if got := shell(t, db, "select * from t;"); got != want.String() {
+		t.Errorf("got\n%swant\n%s", got, want.String())
+	}
+	if n := st.Count("refused"); n != 1 {
+		t.Errorf("%d records are refused, want 1", n)
 	}
 }
 
