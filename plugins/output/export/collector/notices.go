@@ -47,8 +47,9 @@ func (t *told) more(n int, now time.Time) (fresh int) {
 	return fresh
 }
 
-// tick reports what is due. absent says that there is no session, though one was tried for.
-func (n *notices) tick(now time.Time, absent bool) {
+// tick reports what is due, and whether the collector's host has just ceased to refuse. absent says that there is no
+// session, though one was tried for.
+func (n *notices) tick(now time.Time, absent bool) (back bool) {
 	if absent {
 		n.down(now)
 	}
@@ -61,7 +62,9 @@ func (n *notices) tick(now time.Time, absent bool) {
 	if n.refusing && !n.clear.IsZero() && now.Sub(n.clear) >= 2*time.Second {
 		n.log.Warn("collector "+n.name+" is back: its host refuses no more", "away", n.clear.Sub(n.refusedAt).Round(time.Second))
 		n.refusing = false
+		return true
 	}
+	return false
 }
 
 // down notes that there is no session.

@@ -92,14 +92,24 @@ func (q *Queue) recall() {
 func (q *Queue) doubt(now time.Time) {
 	q.refusals = q.session.(datagramSession).Refused()
 	q.doubted = true
-	if q.env.Deadline().IsZero() { // at the end nobody comes any more
-		q.telling = toLearnAgain
-	}
-	q.protocol.Doubt(q, now)
+	q.tellAgain(now)
 	if l, ok := q.link.(*Connector); ok {
 		l.lookup.Soon()
 	}
 	q.log.refused(now)
+}
+
+// tellAgain has everything told that the collector must know. A host refuses no more than a datagram a second (Linux,
+// icmp_ratelimit): what was told after the last refusal may have met nobody either, so that it is told once more when
+// there was none for some time.
+func (q *Queue) tellAgain(now time.Time) {
+	if q.session == nil {
+		return
+	}
+	if q.env.Deadline().IsZero() { // at the end nobody comes any more
+		q.telling = toLearnAgain
+	}
+	q.protocol.Doubt(q, now)
 }
 
 // send hands messages to the session, or to what paces it.

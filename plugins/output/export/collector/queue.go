@@ -179,7 +179,9 @@ func (q *Queue) Tick(now time.Time) {
 	q.Pump(now)
 	q.adapt(now)
 	q.trim(now)
-	q.log.tick(now, q.session == nil && q.link.Failing())
+	if q.log.tick(now, q.session == nil && q.link.Failing()) {
+		q.tellAgain(now)
+	}
 	if q.disk != nil {
 		q.disk.Tick(now)
 	}
