@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ulogd/test/nstest"
 )
 
@@ -346,6 +348,35 @@ interface=lo
 [c]
 interface=none0
 `)).finds("c:PCAP: capture from none0: ", "ip link")
+}
+
+// Who writes captures into a FIFO waits for the daemon: doctor neither waits for a writer nor lets one begin.
+func TestDoctorLeavesAFIFOToTheDaemon(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "packets")
+	if err := unix.Mkfifo(fifo, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	config := file(t, "x.toml", fmt.Sprintf("stack = \"c:PCAP,n:NULL\"\n[c]\nfile = %q\n", fifo))
+	ulogd(t, "doctor", "-c", config).exits(0)
+	begun := make(chan *os.File)
+	go func() {
+		w, _ := os.OpenFile(fifo, os.O_WRONLY, 0)
+		begun <- w
+	}()
+	ulogd(t, "doctor", "-c", config).exits(0)
+	select {
+	case <-begun:
+		t.Error("a writer has begun")
+	default:
+		r, err := os.Open(fifo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		if w := <-begun; w != nil {
+			w.Close()
+		}
+	}
 }
 
 func TestDoctorLooksAtEveryPlugin(t *testing.T) {
