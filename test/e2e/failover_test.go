@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"ulogd/test/ipfixtest"
 	"ulogd/test/nstest"
 )
 
@@ -69,7 +70,7 @@ func sources(t *testing.T, dir string, all map[[4]byte]bool) (records int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		layouts := map[uint16]layout{}
+		layouts := map[uint16]ipfixtest.Layout{}
 		for len(b) >= 16 {
 			n := int(binary.BigEndian.Uint16(b[2:]))
 			if n < 16 || n > len(b) {
@@ -83,22 +84,22 @@ func sources(t *testing.T, dir string, all map[[4]byte]bool) (records int) {
 }
 
 // eachRecord adds the source addresses of a message's records (RFC 7011 section 3.3).
-func eachRecord(t *testing.T, b []byte, layouts map[uint16]layout, all map[[4]byte]bool) (records int) {
+func eachRecord(t *testing.T, b []byte, layouts map[uint16]ipfixtest.Layout, all map[[4]byte]bool) (records int) {
 	t.Helper()
 	for len(b) >= 4 {
 		id, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 		body := b[4:n]
 		b = b[n:]
 		if id == 2 {
-			learn(layouts, body)
+			ipfixtest.Learn(layouts, body)
 			continue
 		}
 		l, ok := layouts[id]
 		if !ok {
 			t.Fatalf("a set of the unknown template %d", id)
 		}
-		for ; len(body) >= l.length; body = body[l.length:] {
-			all[[4]byte(body[l.source:])] = true
+		for ; len(body) >= l.Length; body = body[l.Length:] {
+			all[[4]byte(body[l.Source:])] = true
 			records++
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ulogd/test/ipfixtest"
 	"ulogd/test/nstest"
 )
 
@@ -25,7 +26,7 @@ func TestUnacknowledgedAtTheEnd(t *testing.T) {
 	nstest.Need(t, "root", "tool:nft")
 	t.Parallel()
 	ns := nstest.New(t)
-	sink := startCollector(t, ns)
+	sink := ipfixtest.Start(t, ns)
 	d := ns.Start(t, daemon+" -v -l 3 -c "+write(t, "ulogd.toml", `
 shutdown_timeout = 2
 stack = "gen:GEN,ipfix:IPFIX"
@@ -37,7 +38,7 @@ host = "127.0.0.1"
 flush_interval = 0.1
 `))
 	nstest.Eventually(t, 20*time.Second, func() error {
-		if sink.records.Load() == 0 {
+		if sink.Records.Load() == 0 {
 			return fmt.Errorf("nothing has come\n%s", d.Output())
 		}
 		return nil
@@ -45,7 +46,8 @@ flush_interval = 0.1
 	forget(t, ns, d)
 	time.Sleep(2 * time.Second)
 	d.Stop(syscall.SIGTERM)
-	m := regexp.MustCompile(`id=ipfix plugin=IPFIX in=(\d+) made=(\d+) out=(\d+) dropped=(\d+) collector_away=`).FindStringSubmatch(d.Output())
+	summary := regexp.MustCompile(`id=ipfix plugin=IPFIX in=(\d+) made=(\d+) out=(\d+) dropped=(\d+) collector_away=`)
+	m := summary.FindStringSubmatch(d.Output())
 	if m == nil {
 		t.Fatalf("nothing is counted as not taken:\n%s", d.Output())
 	}
@@ -54,18 +56,19 @@ flush_interval = 0.1
 		n[i], _ = strconv.ParseInt(m[1+i], 10, 64)
 	}
 	in, made, out, dropped := n[0], n[1], n[2], n[3]
-	if came := sink.records.Load(); in+made != out+dropped || came+dropped < 2*in || came >= 2*in { // one for each direction
+	// A connection has a record for each direction.
+	if came := sink.Records.Load(); in+made != out+dropped || came+dropped < 2*in || came >= 2*in {
 		t.Errorf("%d records came of %d, %d are dropped:\n%s", came, 2*in, dropped, d.Output())
 	}
 }
 
-// TestForgottenConnection: what is exported over TCP goes on by another connection when the packets of the present one are
-// dropped without a word, as by a firewall that was started anew; nothing is lost.
+// TestForgottenConnection: what is exported over TCP goes on by another connection when the packets of the present one
+// are dropped without a word, as by a firewall that was started anew; nothing is lost.
 func TestForgottenConnection(t *testing.T) {
 	nstest.Need(t, "root", "tool:nft")
 	t.Parallel()
 	ns := nstest.New(t)
-	sink := startCollector(t, ns)
+	sink := ipfixtest.Start(t, ns)
 	const records = 1000
 	d := ns.Start(t, daemon+" -v -l 3 -c "+write(t, "ulogd.toml", fmt.Sprintf(`
 stack = "gen:GEN,ipfix:IPFIX"
@@ -80,7 +83,7 @@ resend_window = 0
 resend_time = 0
 `, records)))
 	nstest.Eventually(t, 20*time.Second, func() error {
-		if sink.records.Load() == 0 {
+		if sink.Records.Load() == 0 {
 			return fmt.Errorf("nothing has come")
 		}
 		return nil
@@ -91,7 +94,7 @@ resend_time = 0
 		t.Errorf("exit code %d", st.ExitCode())
 	}
 	nstest.Eventually(t, 20*time.Second, func() error {
-		if n := sink.records.Load(); n != 2*records { // one for each direction
+		if n := sink.Records.Load(); n != 2*records { // one for each direction
 			return fmt.Errorf("%d of %d records have come\n%s", n, 2*records, d.Output())
 		}
 		return nil

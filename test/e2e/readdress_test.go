@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -34,7 +32,8 @@ func receive(t *testing.T, ns *nstest.NS, address string, ports ...string) *rece
 		var c net.PacketConn
 		ns.Do(t, func() {
 			var err error
-			if c, err = new(net.ListenConfig).ListenPacket(context.Background(), "udp", net.JoinHostPort(address, port)); err != nil {
+			c, err = new(net.ListenConfig).ListenPacket(context.Background(), "udp", net.JoinHostPort(address, port))
+			if err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -165,23 +164,13 @@ func TestOwnAddressChanges(t *testing.T) {
 	}
 }
 
-// TestLogServerMoves: JSON and SYSLOG over UDP follow a name that leads elsewhere, as exporters do, when the host of the
-// first refuses.
+// TestLogServerMoves: JSON and SYSLOG over UDP follow a name that leads elsewhere, as exporters do, when the host of
+// the first refuses.
 func TestLogServerMoves(t *testing.T) {
 	nstest.Need(t, "root")
 	t.Parallel()
 	ns := nstest.New(t)
-	etc := filepath.Join("/etc/netns", ns.Name()) // `ip netns exec` puts it over /etc
-	if err := os.MkdirAll(etc, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(etc); os.Remove("/etc/netns") })
-	lead := func(to string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(etc, "hosts"), []byte(to+" collector.test\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	lead := leading(t, ns)
 	lead("127.0.0.2") // where nobody listens
 	after := receive(t, ns, "127.0.0.3", datagramPorts[3:]...)
 	d := ns.Start(t, daemon+" -v -l 3 -c "+everyDatagram(t, "collector.test", ""))
@@ -191,8 +180,8 @@ func TestLogServerMoves(t *testing.T) {
 	d.Stop(syscall.SIGTERM)
 }
 
-// TestLogDatagramsThatCannotBeSentWait: while a firewall's rule or want of a route keeps them back, datagrams of JSON and
-// SYSLOG wait, and none is lost.
+// TestLogDatagramsThatCannotBeSentWait: while a firewall's rule or want of a route keeps them back, datagrams of JSON
+// and SYSLOG wait, and none is lost.
 func TestLogDatagramsThatCannotBeSentWait(t *testing.T) {
 	for _, c := range []struct{ name, close, open string }{
 		{

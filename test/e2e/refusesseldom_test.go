@@ -14,8 +14,8 @@ import (
 	"ulogd/test/nstest"
 )
 
-// TestTemplatesAfterTheLastRefusal: a collector that comes back is told the templates, be it that those told after the last
-// refusal met nobody.
+// TestTemplatesAfterTheLastRefusal: a collector that comes back is told the templates, be it that those told after the
+// last refusal met nobody.
 func TestTemplatesAfterTheLastRefusal(t *testing.T) {
 	nstest.Need(t, "root", "veth")
 	for _, o := range datagramOutputs[:2] { // version 5 has none
@@ -44,8 +44,8 @@ template_refresh_packets = 1000000
 	}
 }
 
-// toldAgain listens at the collector's port until a template comes, which version 9 has in sets 0 and 1 and IPFIX in sets 2
-// and 3.
+// toldAgain listens at the collector's port until a template comes, which version 9 has in sets 0 and 1 and IPFIX in
+// sets 2 and 3.
 func toldAgain(t *testing.T, far *nstest.NS) {
 	t.Helper()
 	var c net.PacketConn

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ulogd/test/ipfixtest"
 	"ulogd/test/nstest"
 )
 
@@ -129,10 +130,10 @@ func TestReloadsUnderAFlood(t *testing.T) {
 		})
 	})
 
-	var sink *collector
+	var sink *ipfixtest.Collector
 	for i := range reloads {
 		if i == away { // the collector was away so far
-			sink = startCollector(t, ns)
+			sink = ipfixtest.Start(t, ns)
 		}
 		stacks := []string{
 			"", "\n\t\"ct1:NFCT,json1:JSON\",",
@@ -146,7 +147,7 @@ func TestReloadsUnderAFlood(t *testing.T) {
 	close(end)
 	flood.Wait()
 	nstest.Eventually(t, 30*time.Second, func() error {
-		if n := sink.records.Load(); n < flows {
+		if n := sink.Records.Load(); n < flows {
 			return fmt.Errorf("%d of %d flows are at the collector", n, flows)
 		}
 		if n := stats(t, config, "emu1").Out; n < packets {
@@ -157,8 +158,8 @@ func TestReloadsUnderAFlood(t *testing.T) {
 	if state := d.Stop(syscall.SIGTERM); state.ExitCode() != 0 {
 		t.Errorf("exit code %d\n%s", state.ExitCode(), d.Output())
 	}
-	sink.conns.Wait()
-	if n, gaps := sink.records.Load(), sink.gaps.Load(); n != flows || gaps != 0 {
+	sink.Sessions.Wait()
+	if n, gaps := sink.Records.Load(), sink.Gaps.Load(); n != flows || gaps != 0 {
 		t.Errorf("%d of %d flows at the collector, %d gaps in their sequence", n, flows, gaps)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "packets"))

@@ -1,124 +1,18 @@
 package e2e
 
 import (
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os/exec"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"ulogd/engine"
+	"ulogd/test/ipfixtest"
 	"ulogd/test/nstest"
 )
-
-// collector counts the data records of IPFIX sessions over TCP. It knows of the protocol what RFC
-// 7011 section 3 says: messages, sets, template records.
-type collector struct {
-	records atomic.Int64
-	gaps    atomic.Int64
-	conns   sync.WaitGroup
-}
-
-func startCollector(t *testing.T, ns *nstest.NS) *collector {
-	t.Helper()
-	c := &collector{}
-	var l net.Listener
-	ns.Do(t, func() {
-		var err error
-		if l, err = net.Listen("tcp", "127.0.0.1:4739"); err != nil {
-			t.Fatal(err)
-		}
-	})
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.conns.Go(func() {
-				if err := c.read(conn); err != nil && !errors.Is(err, io.EOF) {
-					t.Error(err)
-				}
-			})
-		}
-	}()
-	return c
-}
-
-// read takes the messages of one session. A template's record length is enough to count; every
-// field of the default layout has a fixed one.
-func (c *collector) read(conn net.Conn) error {
-	defer conn.Close()
-	layouts := map[uint16]layout{}
-	next := uint32(0)
-	header, body := make([]byte, 16), make([]byte, 1<<16)
-	for {
-		if _, err := io.ReadFull(conn, header); err != nil {
-			return err
-		}
-		if v := binary.BigEndian.Uint16(header); v != 10 {
-			return fmt.Errorf("message of version %d", v)
-		}
-		if seq := binary.BigEndian.Uint32(header[8:]); seq != next {
-			c.gaps.Add(1)
-			next = seq
-		}
-		sets := body[:binary.BigEndian.Uint16(header[2:])-16]
-		if _, err := io.ReadFull(conn, sets); err != nil {
-			return err
-		}
-		for len(sets) >= 4 {
-			id, n := binary.BigEndian.Uint16(sets), binary.BigEndian.Uint16(sets[2:])
-			set := sets[4:n]
-			sets = sets[n:]
-			switch {
-			case id == 2:
-				learn(layouts, set)
-			case id >= 256 && layouts[id].length > 0:
-				records := len(set) / layouts[id].length
-				c.records.Add(int64(records))
-				next += uint32(records)
-			case id >= 256:
-				return fmt.Errorf("data of template %d, which was not sent", id)
-			}
-		}
-	}
-}
-
-// layout is what is needed of a template whose fields have fixed lengths: where its source address
-// stands, and how long a record is.
-type layout struct{ source, length int }
-
-// learn reads template records (RFC 7011 section 3.4.1).
-func learn(layouts map[uint16]layout, set []byte) {
-	const sourceIPv4Address = 8
-	for len(set) >= 4 {
-		id, fields := binary.BigEndian.Uint16(set), int(binary.BigEndian.Uint16(set[2:]))
-		set = set[4:]
-		var l layout
-		for range fields {
-			element := binary.BigEndian.Uint16(set)
-			if element == sourceIPv4Address {
-				l.source = l.length
-			}
-			l.length += int(binary.BigEndian.Uint16(set[2:]))
-			if element&0x8000 != 0 { // an enterprise's element
-				set = set[4:]
-			}
-			set = set[4:]
-		}
-		layouts[id] = l
-	}
-}
 
 // stats asks the daemon for the counters of an instance. Those of all must add up; a batch may be
 // between two counters just when they are read, so not at the first look.
@@ -164,7 +58,7 @@ func storm(t *testing.T, n, buffer int) (exported, lost int64) {
 	chain o { type filter hook output priority -400; tcp dport 4739 notrack; tcp sport 4739 notrack; }
 	chain p { type filter hook prerouting priority -400; tcp dport 4739 notrack; tcp sport 4739 notrack; }
 }`)
-	sink := startCollector(t, ns)
+	sink := ipfixtest.Start(t, ns)
 	config := write(t, "ulogd.conf", fmt.Sprintf(`
 control="%s"
 stack=ct1:NFCT,ipfix1:IPFIX
@@ -195,11 +89,11 @@ direction="sum"
 	if state := p.Stop(syscall.SIGTERM); state.ExitCode() != 0 {
 		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
 	}
-	sink.conns.Wait()
-	if g := sink.gaps.Load(); g > 0 {
+	sink.Sessions.Wait()
+	if g := sink.Gaps.Load(); g > 0 {
 		t.Errorf("the sequence numbers have %d gaps", g)
 	}
-	return sink.records.Load(), s.Lost
+	return sink.Records.Load(), s.Lost
 }
 
 func TestStormWithRoomLosesNothing(t *testing.T) {

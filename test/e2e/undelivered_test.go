@@ -149,6 +149,22 @@ flush_interval = 0.1
 	}
 }
 
+// leading returns what has the name collector.test lead to an address in a namespace.
+func leading(t *testing.T, ns *nstest.NS) (lead func(to string)) {
+	t.Helper()
+	etc := filepath.Join("/etc/netns", ns.Name()) // `ip netns exec` puts it over /etc
+	if err := os.MkdirAll(etc, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(etc); os.Remove("/etc/netns") })
+	return func(to string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(etc, "hosts"), []byte(to+" collector.test\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestCollectorMoves: a name that leads to another address is followed: after resolve_interval, or
 // when the host of the first refuses.
 func TestCollectorMoves(t *testing.T) {
@@ -158,17 +174,7 @@ func TestCollectorMoves(t *testing.T) {
 				t.Parallel()
 				nstest.Need(t, "tool:nfcapd", "tool:nfdump")
 				ns := nstest.New(t)
-				etc := filepath.Join("/etc/netns", ns.Name()) // `ip netns exec` puts it over /etc
-				if err := os.MkdirAll(etc, 0o755); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { os.RemoveAll(etc); os.Remove("/etc/netns") })
-				lead := func(to string) {
-					t.Helper()
-					if err := os.WriteFile(filepath.Join(etc, "hosts"), []byte(to+" collector.test\n"), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
+				lead := leading(t, ns)
 				lead("127.0.0.2")
 				before, after := startNfcapdAt(t, ns, "127.0.0.2"), startNfcapdAt(t, ns, "127.0.0.3")
 				interval := "1"

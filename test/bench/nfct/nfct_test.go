@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ulogd/test/bench/measure"
+	"ulogd/test/ipfixtest"
 	"ulogd/test/nstest"
 )
 
@@ -69,7 +70,7 @@ func perFlow(b *testing.B, program, config string) float64 {
 	b.Helper()
 	ns := nstest.New(b)
 	nstest.EnableConntrack(b, ns)
-	received := collect(b, ns)
+	collector := ipfixtest.Start(b, ns)
 	path := filepath.Join(b.TempDir(), "ulogd.conf")
 	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
 		b.Fatal(err)
@@ -83,7 +84,8 @@ func perFlow(b *testing.B, program, config string) float64 {
 	measure.WaitIdle(p.PID())
 	used := measure.CPUTime(p.PID()) - before
 	p.Stop(syscall.SIGTERM)
-	got := received.Load()
+	collector.Sessions.Wait()
+	got := collector.Records.Load()
 	if got == 0 {
 		b.Fatalf("%s: no flow arrived", program)
 	}
