@@ -49,7 +49,8 @@ func runDoctor(o *options, stdout, stderr io.Writer) int {
 		heir, _ = findUser(u.user())
 	}
 	if heir != nil {
-		safefile.GiveTo(heir.uid, heir.gid) // what the daemon opens when it is no longer root is not looked at as root's
+		// What the daemon opens when it is no longer root is not looked at as root's.
+		safefile.GiveTo(heir.uid, heir.gid)
 	}
 	file, problems := conf.Load(o.config)
 	plan, more := stacks.Build(file, &engine.Default, slog.New(slog.DiscardHandler))

@@ -184,8 +184,8 @@ table = "flows"
 	untouched(t, victim)
 }
 
-// A database that stays root's is not opened where somebody else could put a link in the place of its file, or of one that
-// SQLite makes beside it: not one that is there, nor one that may come.
+// A database that stays root's is not opened where somebody else could put a link in the place of its file, or of one
+// that SQLite makes beside it: not one that is there, nor one that may come.
 func TestDatabaseOfRootAmongFilesOfOthers(t *testing.T) {
 	dir, victim, _ := users(t)
 	write(t, victim, "") // SQLite makes a database of an empty file
@@ -204,7 +204,8 @@ db = %q
 layout = "native"
 `, path))
 		ulogd(t, "-c", config).exits(1).says("db:SQLITE3: open "+path+": ", dir+" belongs to nobody")
-		ulogd(t, "doctor", "-c", config).exits(1).says("open "+path+": ", dir+" belongs to nobody", "mend it: start ulogd with -u")
+		ulogd(t, "doctor", "-c", config).exits(1).
+			says("open "+path+": ", dir+" belongs to nobody", "mend it: start ulogd with -u")
 		if r := ulogd(t, "doctor", "-c", config, "-u", "nobody"); strings.Contains(r.stdout, "belongs to nobody") {
 			t.Errorf("what will be opened as nobody is looked at as root's:\n%s", r.stdout)
 		}

@@ -55,8 +55,8 @@ func NewInstance(p *Plugin, id string) *Instance {
 			def = DefaultQueue
 		}
 		Int(&inst.Options, &inst.Settings.Queue, "queue", def,
-			"records that may wait for this output, on a goroutine of its own, of a file 4096 at most; 0: none, it runs with "+
-				"its input")
+			"records that may wait for this output, on a goroutine of its own, of a file 4096 at most; 0: none, it runs "+
+				"with its input")
 		inst.Options.Enum(&inst.Settings.WhenFull, "when_full", "", []string{"block", "drop"},
 			"what happens when the queue is full; unset: block for inputs that can wait (files, reliable NFCT), "+
 				"drop and count for the others")

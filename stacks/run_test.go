@@ -332,7 +332,8 @@ delay = "200ms"
 	}
 }
 
-// The end of the shutdown timeout and the end of the stacks come at the same time: the race detector has nothing to say.
+// The end of the shutdown timeout and the end of the stacks come at the same time: the race detector has nothing to
+// say.
 func TestShutdownTimeoutAtTheEnd(t *testing.T) {
 	for range 20 {
 		marks(t.Name(), 10, 10)

@@ -12,7 +12,8 @@ import (
 const Size = 2 << 20
 
 // Advise tells the kernel that huge pages suit the memory of s, from its first whole one on: memory that is not used
-// yet, which stays the garbage collector's. Without such pages it is slower, not wrong (/sys/kernel/mm/transparent_hugepage).
+// yet, which stays the garbage collector's. Without such pages it is slower, not wrong
+// (/sys/kernel/mm/transparent_hugepage).
 func Advise[T any](s []T) {
 	var zero T
 	octets := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), uintptr(cap(s))*unsafe.Sizeof(zero))

@@ -21,8 +21,8 @@ func Library(path string) error {
 	}
 	defer p.dir.close()
 	if who := cmp.Or(p.dir.shaky, p.dir.writers); who != "" {
-		return failed("open", path, fmt.Errorf("%s and could have root follow a link; start ulogd with -u USER, or name a "+
-			"file in a directory that root alone can write", who))
+		return failed("open", path, fmt.Errorf("%s and could have root follow a link; start ulogd with -u USER, or name "+
+			"a file in a directory that root alone can write", who))
 	}
 	return nil
 }

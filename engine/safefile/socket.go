@@ -126,7 +126,8 @@ func (l *Listener) itself() error {
 // Named reports whether the path still leads to the socket, so that clients find it.
 func (l *Listener) Named() bool {
 	var made, there unix.Stat_t
-	return unix.Fstat(l.file, &made) == nil && unix.Lstat(l.path, &there) == nil && made.Ino == there.Ino && made.Dev == there.Dev
+	return unix.Fstat(l.file, &made) == nil && unix.Lstat(l.path, &there) == nil &&
+		made.Ino == there.Ino && made.Dev == there.Dev
 }
 
 // Close ends listening and removes the socket's file.

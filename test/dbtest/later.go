@@ -8,8 +8,8 @@ import (
 	"ulogd/test/stacktest"
 )
 
-// ComesLater starts a stack and sends it records while the server is down, and starts the server when the stack has said so
-// and holds all of them. Then the stack ends.
+// ComesLater starts a stack and sends it records while the server is down, and starts the server when the stack has
+// said so and holds all of them. Then the stack ends.
 func (s *Server) ComesLater(t *testing.T, stack stacktest.Setup, records ...stacktest.Record) {
 	t.Helper()
 	s.Kill()

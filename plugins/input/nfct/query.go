@@ -49,7 +49,8 @@ func (n *nfct) counted(q *question.Flows, now time.Time) bool {
 	if n.pollInterval > 0 || n.stopping || n.leaving || d.Socket == nil {
 		return true
 	}
-	if age := time.Duration(now.UnixNano() - d.observed); age >= 0 && age <= q.Age(n.dumpCost()) { // negative where the clock was set back
+	// The age is negative where the clock was set back.
+	if age := time.Duration(now.UnixNano() - d.observed); age >= 0 && age <= q.Age(n.dumpCost()) {
 		return true
 	}
 	if d.why != forQuestion {

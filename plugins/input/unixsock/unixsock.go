@@ -160,8 +160,8 @@ func (u *unixsock) Close() error {
 	return u.socket.Close()
 }
 
-// accept waits for a client until the deadline. None would come to a socket that somebody has removed, such as who cleans
-// up /run: that is an error, after which the engine has it made again.
+// accept waits for a client until the deadline. None would come to a socket that somebody has removed, such as who
+// cleans up /run: that is an error, after which the engine has it made again.
 func (u *unixsock) accept(deadline time.Time) error {
 	if !u.socket.Named() && !u.stopping {
 		return fmt.Errorf("the socket %s was removed, so that no client finds it", u.path)

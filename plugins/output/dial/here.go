@@ -1,7 +1,7 @@
 // Addresses of this machine that go: over PPP, by DHCP or with another prefix an interface gets another one. A socket
 // keeps the address that it was connected from. Over IPv4 it can then send nothing any more, for ever, and over IPv6 it
-// goes on under an address that is nobody's. So it is with an interface that is made anew: the socket belongs to the one
-// that is gone.
+// goes on under an address that is nobody's. So it is with an interface that is made anew: the socket belongs to the
+// one that is gone.
 
 package dial
 
@@ -32,7 +32,8 @@ type Watch struct {
 const (
 	// askEvery is how often the kernel is asked.
 	askEvery = time.Second
-	// goneFor is how long an address has to be gone: one of IPv6 is, too, while it is tried whether another host has it.
+	// goneFor is how long an address has to be gone: one of IPv6 is, too, while it is tried whether another host has
+	// it.
 	goneFor = 3 * time.Second
 )
 
@@ -58,8 +59,8 @@ func (w *Watch) indexOf(local netip.Addr) int {
 	return i.Index
 }
 
-// Stranded reports, about once a second, whether the address of a session has been gone for some time, or its interface is
-// another one: a new session is needed.
+// Stranded reports, about once a second, whether the address of a session has been gone for some time, or its interface
+// is another one: a new session is needed.
 func (w *Watch) Stranded(local netip.Addr, now time.Time) bool {
 	if now.Sub(w.asked) < askEvery {
 		return false
@@ -80,8 +81,8 @@ func (w *Watch) Stranded(local netip.Addr, now time.Time) bool {
 	return false
 }
 
-// has reports whether an address is this machine's, where the packets leave: whether a socket can have it. What cannot be
-// told is so.
+// has reports whether an address is this machine's, where the packets leave: whether a socket can have it. What cannot
+// be told is so.
 func (s *Settings) has(a netip.Addr) bool {
 	l := net.ListenConfig{Control: func(network, address string, c syscall.RawConn) error {
 		return s.control(context.Background(), network, address, c)

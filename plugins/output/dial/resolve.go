@@ -12,8 +12,8 @@ import (
 	"ulogd/engine"
 )
 
-// A Resolver looks up a name again and again. Its zero value, and one for an address, has nothing to do. It is used from
-// one goroutine at a time.
+// A Resolver looks up a name again and again. Its zero value, and one for an address, has nothing to do. It is used
+// from one goroutine at a time.
 type Resolver struct {
 	host  string // "": nothing is looked up
 	every time.Duration

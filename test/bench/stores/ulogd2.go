@@ -76,7 +76,8 @@ func (b *bench) beside(t testing.TB, g target, s site) {
 				text = theirs.Load("inppkt_UNIXSOCK", "raw2packet_BASE", "filter_IP2STR", "output_"+s.output) +
 					strings.TrimPrefix(text, "[global]\n")
 			} else {
-				text += "when_full=\"block\"\nqueue=4096\nbuffer=\"4MiB\"\n" // the rest waits in the socket, as with ulogd2
+				// The rest waits in the socket, as with ulogd2.
+				text += "when_full=\"block\"\nqueue=4096\nbuffer=\"4MiB\"\n"
 				if s.old.socket != "" {
 					text = strings.Replace(text, `"localhost"`, strconv.Quote(s.old.socket), 1)
 				}

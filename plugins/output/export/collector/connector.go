@@ -122,7 +122,8 @@ func (l *Connector) begun(s Session) {
 		return
 	}
 	if before := l.session.Ends().Local.Addr(); before != now {
-		l.env.Log.Warn("what is sent to collector "+l.Name()+" leaves from another address", "before", before, "now", now)
+		l.env.Log.Warn("what is sent to collector "+l.Name()+" leaves from another address",
+			"before", before, "now", now)
 	}
 }
 

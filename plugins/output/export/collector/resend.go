@@ -121,8 +121,8 @@ func (q *Queue) retryable() bool {
 	return q.pending() && (d.IsZero() || q.link.Due().Before(d))
 }
 
-// abandon counts what is still waiting as dropped, and what a stream has not acknowledged: its peer may have it, but nobody
-// says so.
+// abandon counts what is still waiting as dropped, and what a stream has not acknowledged: its peer may have it, but
+// nobody says so.
 func (q *Queue) abandon() {
 	if q.session != nil && !q.Idle() {
 		n := q.takeBack(Window{}, q.session.Acked())

@@ -18,12 +18,15 @@ func setClock(t *testing.T, at time.Time, by time.Duration) time.Time {
 	return moved
 }
 
-// What was sent is kept for resend_time, be it that the clock is set meanwhile: back it would be kept, with all that came
-// behind it, until the buffer is full; forward nothing would be sent again.
+// What was sent is kept for resend_time, be it that the clock is set meanwhile: back it would be kept, with all that
+// came behind it, until the buffer is full; forward nothing would be sent again.
 func TestWindowWhileTheClockIsSet(t *testing.T) {
 	for _, by := range []time.Duration{0, -time.Hour, time.Hour} {
 		now := time.Now()
-		q := &Queue{window: Window{Time: 10 * time.Second}, chunk: 1, chunks: []*chunk{newChunk(chunkSize), newChunk(chunkSize)}}
+		q := &Queue{
+			window: Window{Time: 10 * time.Second}, chunk: 1,
+			chunks: []*chunk{newChunk(chunkSize), newChunk(chunkSize)},
+		}
 		q.chunks[0].add([]byte("sent"), Mark{Records: 1, sent: ticks(now)})
 		for _, c := range []struct {
 			after time.Duration

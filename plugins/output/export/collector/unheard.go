@@ -1,5 +1,5 @@
-// Streams that nobody hears any more: a firewall on the way has forgotten the connection, and drops its packets without a
-// word. The kernel sends again for a quarter of an hour before it gives up; a new connection works at once.
+// Streams that nobody hears any more: a firewall on the way has forgotten the connection, and drops its packets without
+// a word. The kernel sends again for a quarter of an hour before it gives up; a new connection works at once.
 
 package collector
 
@@ -16,8 +16,8 @@ type stream interface {
 }
 
 const (
-	// mostUnheard is after how many times another connection is tried: since each waits twice as long as the one before,
-	// after 13 s at the least.
+	// mostUnheard is after how many times another connection is tried: since each waits twice as long as the one
+	// before, after 13 s at the least.
 	mostUnheard = 6
 	// listenEvery is how often the kernel is asked.
 	listenEvery = time.Second
@@ -50,8 +50,8 @@ func (l *Connector) unheard(now time.Time) bool {
 	return true
 }
 
-// leave ends a session that another one has replaced. What it had sent, and was not heard, goes by the other one: it must
-// not arrive twice.
+// leave ends a session that another one has replaced. What it had sent, and was not heard, goes by the other one: it
+// must not arrive twice.
 func leave(s Session) {
 	if old, ok := s.(stream); ok && old.Unheard() >= mostUnheard {
 		old.Abort()

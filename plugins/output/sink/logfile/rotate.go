@@ -74,9 +74,9 @@ func PutAside(path string, now time.Time) error {
 	return nil
 }
 
-// RemoveOld removes the oldest of the files put aside from a path, so that Keep are left. Their names are in local time,
-// of which an hour comes twice when summer ends: how old a file is its last change tells. One from the future was written
-// before the clock was set back.
+// RemoveOld removes the oldest of the files put aside from a path, so that Keep are left. Their names are in local
+// time, of which an hour comes twice when summer ends: how old a file is its last change tells. One from the future was
+// written before the clock was set back.
 func (r *Rotation) RemoveOld(path string, now time.Time) error {
 	if r.Keep <= 0 {
 		return nil

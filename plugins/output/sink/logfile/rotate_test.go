@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The oldest go, also when an hour comes twice because summer ends, and when the clock was set back, so that files of its
-// future are there: the newest never do.
+// The oldest go, also when an hour comes twice because summer ends, and when the clock was set back, so that files of
+// its future are there: the newest never do.
 func TestOldestFilesGo(t *testing.T) {
 	now := time.Date(2026, 10, 25, 1, 20, 0, 0, time.UTC) // 02:20 in Berlin, for the second time
 	for name, c := range map[string]struct {
