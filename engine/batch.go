@@ -161,7 +161,7 @@ func (b *Batch) release() {
 		b.text = nil
 	}
 	b.text = b.text[:0]
-	b.home.put(b)
+	b.home.giveBack(b)
 }
 
 // maxKeptText bounds what one long string leaves behind in a pooled batch.

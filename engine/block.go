@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -20,13 +19,11 @@ type Block struct {
 type Blocks struct {
 	size int
 	mu   sync.Mutex
-	free []*Block // those given back last at the end
-	idle int      // of them, that were not needed since gets was 0
+	spares[*Block]
 	gets int
 }
 
-// trimEvery is after how many blocks those go that nobody needed meanwhile. A burst, or an output
-// that was slow for a moment, takes many; kept for good, their number would only ever grow.
+// trimEvery is after how many blocks those go that nobody needed meanwhile.
 const trimEvery = 4096
 
 // NewBlocks makes a store of blocks of size octets each.
@@ -36,20 +33,14 @@ func NewBlocks(size int) *Blocks { return &Blocks{size: size} }
 func (s *Blocks) Get() *Block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.free)
-	s.idle = min(s.idle, max(n-1, 0))
+	k, ok := s.take()
+	if !ok {
+		k = &Block{Data: make([]byte, s.size), home: s}
+	}
 	if s.gets++; s.gets == trimEvery {
-		s.free = slices.Delete(s.free, 0, s.idle)
-		n = len(s.free)
-		s.gets, s.idle = 0, n
+		s.gets = 0
+		s.trim()
 	}
-	if n == 0 {
-		k := &Block{Data: make([]byte, s.size), home: s}
-		k.refs.Store(1)
-		return k
-	}
-	k := s.free[n-1]
-	s.free = s.free[:n-1]
 	k.refs.Store(1)
 	return k
 }
@@ -64,6 +55,6 @@ func (k *Block) Release() {
 		return
 	}
 	k.home.mu.Lock()
-	k.home.free = append(k.home.free, k)
+	k.home.put(k)
 	k.home.mu.Unlock()
 }

@@ -35,3 +35,24 @@ func burst3(s *Blocks) {
 	b.Release()
 	c.Release()
 }
+
+// What has been taken is kept alive by nobody else, wherever it lay.
+func TestSparesKeepNoCopies(t *testing.T) {
+	var s spares[*int]
+	for range 5 {
+		s.put(new(int))
+	}
+	a, _ := s.take()
+	s.take()
+	s.put(a)
+	s.trim()
+	s.trim()
+	if n := len(s.free); n != 0 {
+		t.Errorf("%d are kept that nobody needed", n)
+	}
+	for i, x := range s.free[:cap(s.free)] {
+		if x != nil {
+			t.Errorf("place %d still has one that was taken or let go", i)
+		}
+	}
+}

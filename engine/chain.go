@@ -104,6 +104,7 @@ func (c *chain) tick(now time.Time) {
 		}
 		if s.emitter != nil {
 			s.emitter.Flush()
+			s.emitter.seg.tick(now)
 		}
 		switch {
 		case s.deal != nil:

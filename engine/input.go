@@ -136,7 +136,9 @@ func (in *input) tick(now time.Time) {
 	if t, ok := in.impl.(Ticker); ok {
 		t.Tick(now)
 	}
+	in.seg.tick(now)
 	for _, c := range in.chains {
+		c.seg.tick(now)
 		c.tick(now)
 	}
 }

@@ -2,26 +2,26 @@
 
 package engine
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // pool keeps batches of one make that are not in use. How many exist is bounded by what the queues
 // may hold.
 type pool struct {
 	make func() *Batch
 	mu   sync.Mutex
-	free []*Batch
+	spares[*Batch]
+	trimmed time.Time
 }
 
 // get returns an empty batch with one hold.
 func (p *pool) get() *Batch {
 	p.mu.Lock()
-	var b *Batch
-	if n := len(p.free); n > 0 {
-		b = p.free[n-1]
-		p.free = p.free[:n-1]
-	}
+	b, ok := p.take()
 	p.mu.Unlock()
-	if b == nil {
+	if !ok {
 		b = p.make()
 		b.home = p
 	}
@@ -29,8 +29,21 @@ func (p *pool) get() *Batch {
 	return b
 }
 
-func (p *pool) put(b *Batch) {
+func (p *pool) giveBack(b *Batch) {
 	p.mu.Lock()
-	p.free = append(p.free, b)
+	p.put(b)
 	p.mu.Unlock()
+}
+
+// trimAfter is how long a batch is kept that nobody needs.
+const trimAfter = time.Minute
+
+// tick lets batches go that were not needed for a while.
+func (p *pool) tick(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.trimmed) >= trimAfter {
+		p.trimmed = now
+		p.trim()
+	}
 }

@@ -2,6 +2,8 @@
 
 package engine
 
+import "time"
+
 // segment is the part of a stack in which records keep their shape: from an input, or from a filter
 // that makes new records, to the next such filter or the output. It knows the layout of its
 // batches.
@@ -73,6 +75,13 @@ func (s *segment) extend() (grown bool) {
 		s.pool = s.batches() // what is out comes home to the old one, and goes with it
 	}
 	return grown
+}
+
+// tick lets batches go that a burst made.
+func (s *segment) tick(now time.Time) {
+	s.pool.tick(now)
+	s.views.tick(now)
+	s.compact.tick(now)
 }
 
 // sharing is which columns can be one: those of a type (structs differ in shape: of a key), but
