@@ -2,6 +2,8 @@
 
 package collector
 
+import "slices"
+
 // Add copies a message to the end of the queue. Without room its records are dropped and counted,
 // and Add returns false.
 func (q *Queue) Add(msg []byte, m Mark) bool {
@@ -89,6 +91,13 @@ func (q *Queue) forget() {
 	q.chunk--
 	q.empty(c)
 	q.free = append(q.free, c)
+}
+
+// shrink gives memory back after a long absence of the collector, but for an eighth of what there may be.
+func (q *Queue) shrink() {
+	if keep := int(q.max / 8 / q.piece); len(q.free) > keep {
+		q.free = slices.Delete(q.free, keep, len(q.free))
+	}
 }
 
 func (q *Queue) empty(c *chunk) {

@@ -179,6 +179,7 @@ func (q *Queue) Tick(now time.Time) {
 	q.Pump(now)
 	q.adapt(now)
 	q.trim(now)
+	q.shrink()
 	if q.log.tick(now, q.session == nil && q.link.Failing()) {
 		q.tellAgain(now)
 	}

@@ -69,9 +69,6 @@ func (q *Queue) trim(now time.Time) {
 		}
 		q.forget()
 	}
-	for int64(len(q.free))*q.piece > q.max/8 { // after a long absence, memory goes back
-		q.free = q.free[:len(q.free)-1]
-	}
 }
 
 // Finish pumps queues until everything is sent and received, or until the deadline of the final

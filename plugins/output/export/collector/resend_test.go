@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"runtime"
 	"testing"
 	"time"
 	"unsafe"
@@ -38,4 +39,38 @@ func TestWindowWhileTheClockIsSet(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMemoryAfterAnAbsence: when what waited for a collector has been sent, most of its memory goes back, be it that
+// what was sent is kept for a while or not at all.
+func TestMemoryAfterAnAbsence(t *testing.T) {
+	const waited = 64
+	for name, w := range map[string]Window{"a stream's window": {Octets: 1}, "no window": {}} {
+		t.Run(name, func(t *testing.T) {
+			q := &Queue{window: w, max: waited * chunkSize, piece: chunkSize}
+			for range waited {
+				c := newChunk(chunkSize)
+				c.add(make([]byte, chunkSize), Mark{Records: 1})
+				q.chunks = append(q.chunks, c)
+			}
+			full := inUse()
+			q.chunk, q.message = waited-1, 1 // all have been sent
+			q.restart()
+			q.trim(time.Now())
+			q.shrink()
+			if got := full - inUse(); got < (waited*3/4)*chunkSize {
+				t.Errorf("%d octets of %d went back", got, waited*chunkSize)
+			}
+			runtime.KeepAlive(q)
+		})
+	}
+}
+
+// inUse returns the octets of memory that are in use.
+func inUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
