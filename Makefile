@@ -42,10 +42,13 @@ ifneq ($(and $(ROOT),$(DEBIAN)),)
 export ULOGD_KERNEL_TESTS ?= require
 endif
 
-# Test binaries compete for two cores, and their storms for memory: two packages at a time. go vet is lint's, once.
-GOTEST = go test -vet=off -p 2 -timeout 15m
+# Test binaries compete for two cores, and their storms for memory: two packages at a time. Tests that say t.Parallel wait,
+# with a namespace of their own each. go vet is lint's, once.
+GOTEST = go test -vet=off -p 2 -parallel 6 -timeout 15m
+# What takes longest begins first: at the end it would run alone. The page's measures processor time, and waits until lint is done.
+FIRST = ./test/e2e ./cmd ./plugins/input/nfct ./plugins/input/pcap ./plugins/output/ipfix ./test/page
 
-.PHONY: build install test test-all test-peers test-page test-stores test-small test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-day bench-live storm packages small test-packages
+.PHONY: build install test tests test-all test-peers test-page test-stores test-small test-arch test-word vet-arch peers lint race soak bench fuzz bench-nfct bench-nflog bench-pcap bench-stores bench-day bench-live storm packages small test-packages
 
 build:
 	go build -o bin/ulogd ./cmd/ulogd
@@ -79,11 +82,17 @@ small:
 	MACHINES=mipsle packaging/release
 
 # Programs that tests build carry no version, so that no state of the work tree can stop them.
-test test-peers test-page test-stores test-small test-packages test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
-test: export ULOGD_PEERS = 1
-test: export ULOGD_PAGE = 1
-test: peers lint vet-arch
-	$(GOTEST) ./...
+test tests test-peers test-page test-stores test-small test-packages test-arch vet-arch lint race soak: export GOFLAGS += -buildvcs=false
+test tests: export ULOGD_PEERS = 1
+test tests: export ULOGD_PAGE = 1
+# Tests wait for the most part. What only computes runs beside them, and gives way to them.
+test: peers build
+	@nice -n 19 $(MAKE) --no-print-directory lint vet-arch & \
+	$(MAKE) --no-print-directory tests; tests=$$?; \
+	wait $$! || { echo "lint or vet-arch failed: see above"; exit 1; }; exit $$tests
+
+tests:
+	$(GOTEST) $(FIRST) ./...
 	CGO_ENABLED=1 $(GOTEST) -race -short $(RACE)
 	$(MAKE) --no-print-directory test-word
 

@@ -82,6 +82,7 @@ var collectors = []installed{
 func TestCollectorsAsInstalled(t *testing.T) {
 	for _, c := range collectors {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // it waits for the most part
 			program := c.name
 			if c.module == "" {
 				nstest.Need(t, "root", "nf_conntrack", "tool:conntrack", "tool:"+c.name)
@@ -99,7 +100,7 @@ func TestCollectorsAsInstalled(t *testing.T) {
 			}
 			for _, output := range datagramOutputs {
 				t.Run(output.name, func(t *testing.T) {
-					t.Parallel() // it waits for the most part
+					t.Parallel()
 					c.test(t, program, output.name, output.options)
 				})
 			}

@@ -96,6 +96,12 @@ rate = 1` // whose rows are of later hours
 	}
 	last := run(later)
 	last.WaitOutput("connected", 20*time.Second)
+	nstest.Eventually(t, 2*time.Minute, func() error { // what its shutdown_timeout is too short for would wait for the next
+		if segments, _ := filepath.Glob(spool + "/rows/*.spool"); len(segments) > 1 {
+			return fmt.Errorf("%d segments of the spool are left", len(segments))
+		}
+		return nil
+	})
 	last.Stop(os.Interrupt)
 	want := fmt.Sprintf("%d|%d|%d", left, left, left)
 	got := query("SELECT count(*), count(DISTINCT flow_end), (max(substr(flow_end, 15, 2) * 60000000 + " +

@@ -27,6 +27,7 @@ func TestTranslationsAreTold(t *testing.T) {
 	nstest.Need(t, "root", "nf_conntrack", "tool:conntrack", "tool:tshark", "tool:tcpdump")
 	for _, mode := range []string{"hash_enable=1", "hash_enable=1\nevent_mask=4", "hash_enable=0", "pollinterval=1"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel() // it waits for the most part
 			ns := nstest.New(t)
 			nstest.EnableConntrack(t, ns)
 			ns.Nft(t, `table ip nat {

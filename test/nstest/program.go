@@ -25,7 +25,7 @@ func BuildDaemon(dir string, with ...string) (path string, err error) {
 		}
 		defer func() { path = script }()
 	}
-	flags := "-ldflags=-X ulogd/cmd.runDir=" + filepath.Join(dir, "run")
+	flags := "-ldflags=-w -X ulogd/cmd.runDir=" + filepath.Join(dir, "run") // who debugs has its own
 	args := append([]string{"build", "-buildvcs=false", flags, "-o", path}, with...)
 	build := exec.Command("go", append(args, "ulogd/cmd/ulogd")...)
 	if out, err := build.CombinedOutput(); err != nil {
