@@ -28,11 +28,12 @@ type cache struct {
 
 	timeline *timeline
 
-	slot [engine.BatchSize]uint32 // of each row of the batch: where its flow most likely is
-	cold [engine.BatchSize]uint32 // entries whose origin it is going to need
-	come [dueBuffer]uint32        // sets that the sweep looks at
-	due  [dueBuffer]uint32        // and entries
-	warm uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
+	slot  [engine.BatchSize]uint32 // of each row of the batch: where its flow most likely is
+	fresh [engine.BatchSize]uint32 // places where a flow is likely to be made
+	six   [engine.BatchSize]uint32 // and those of IPv6
+	come  [dueBuffer]uint32        // sets that the sweep looks at
+	due   [dueBuffer]uint32        // and entries
+	warm  uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
 
 	counts counts
 }
@@ -67,12 +68,20 @@ func (c *cache) open() (err error) {
 	if c.origins, err = take[origin](&c.memory, n*sets); err != nil {
 		return err
 	}
+	if c.pairs, err = take[pair](&c.memory, n*sets); err != nil {
+		return err
+	}
 	if c.next, err = take[uint8](&c.memory, (n+7)&^7); err != nil { // the sweep reads eight at once
 		return err
 	}
 	c.next = c.next[:n]
 	if c.linkWanted() {
 		if c.links, err = take[link](&c.memory, n*sets); err != nil {
+			return err
+		}
+	}
+	if c.out.labels.wanted() {
+		if c.labels, err = take[labels](&c.memory, n*sets); err != nil {
 			return err
 		}
 	}
@@ -116,14 +125,15 @@ func (c *cache) pass(clock int64) {
 
 // locate guesses where the flow of each row is. Short loops over plain arrays let the processor
 // fetch many cache lines at a time: first the sets, then the entries, which update then finds near.
-// Origins are needed for new flows and to compare IPv6 addresses.
+// Origins are needed for new flows, and IPv6 addresses to be compared.
 func (c *cache) locate(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
 	c.warm += c.locateSets(rows, hash)
-	n := c.guess(rows, looks, hash)
+	fresh, six := c.guess(rows, looks, hash)
 	c.warm += fetchEntries(c.entries, rows, &c.slot)
-	c.warm += fetchOrigins(c.origins, c.cold[:n])
+	c.warm += fetchOrigins(c.origins, c.fresh[:fresh])
+	c.warm += fetchPairs(c.pairs, c.six[:six])
 	if c.links != nil {
-		c.warm += fetchLinks(c.links, c.cold[:n])
+		c.warm += fetchLinks(c.links, c.fresh[:fresh])
 	}
 }
 
@@ -138,9 +148,9 @@ func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (w
 }
 
 // guess turns set numbers into places: the first with the flow's tag, or else the first free one,
-// or else any. It lists those whose origin is going to be needed.
-func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) (n int) {
-	all, slot, cold := c.sets, &c.slot, &c.cold
+// or else any. It lists those of new flows and those of IPv6.
+func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) (fresh, six int) {
+	all, slot := c.sets, &c.slot
 	for _, r := range rows {
 		at := slot[r]
 		s := &all[at]
@@ -153,12 +163,15 @@ func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *
 		}
 		i := at*sets + found.first()
 		slot[r] = i
-		cold[n%engine.BatchSize] = i
-		if isNew || looks[r].ports&version6 != 0 {
-			n++
+		c.fresh[fresh%engine.BatchSize], c.six[six%engine.BatchSize] = i, i
+		if isNew {
+			fresh++
+		}
+		if looks[r].ports&version6 != 0 {
+			six++
 		}
 	}
-	return n
+	return fresh, six
 }
 
 func fetchEntries(entries []entry, rows []engine.Row, slot *[engine.BatchSize]uint32) (warm uint64) {
@@ -170,7 +183,14 @@ func fetchEntries(entries []entry, rows []engine.Row, slot *[engine.BatchSize]ui
 
 func fetchOrigins(origins []origin, slots []uint32) (warm uint64) {
 	for _, i := range slots {
-		warm += origins[i].src.Lo + uint64(origins[i].first)
+		warm += uint64(origins[i].first)
+	}
+	return warm
+}
+
+func fetchPairs(pairs []pair, slots []uint32) (warm uint64) {
+	for _, i := range slots {
+		warm += pairs[i].src.Lo
 	}
 	return warm
 }
@@ -217,7 +237,7 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 		}
 		i, l := c.slot[r], &looks[r]
 		e := &entries[i]
-		if !e.is(l, &keyed) || clock > e.due || l.ports&version6 != 0 && !c.origins[i].is(&tuples[r]) || links {
+		if !e.is(l, &keyed) || clock > e.due || l.ports&version6 != 0 && !c.pairs[i].is(&tuples[r]) || links {
 			a := s.arrival(b, r, clock, t, step)
 			i = c.find(&a)
 			e = &entries[i]
@@ -329,18 +349,17 @@ func (e *entry) is(l, keyed *lookup) bool {
 	return e.addrs^l.addrs|(e.ports^l.ports)&keyed.ports|(e.about^l.about)&keyed.about == 0
 }
 
-func (o *origin) is(t *key.Tuple) bool { return o.src == t.Src && o.dst == t.Dst }
-
 // arrival is a packet as find and insert take it.
 type arrival struct {
-	tuple *key.Tuple
-	look  *lookup
-	hash  uint32
-	clock int64
-	time  engine.Time
-	step  uint8
-	ifout uint32
-	link  link
+	tuple  *key.Tuple
+	look   *lookup
+	hash   uint32
+	clock  int64
+	time   engine.Time
+	step   uint8
+	ifout  uint32
+	link   link
+	labels labels
 
 	packets, octets uint32 // what add counts
 	flags, hop      uint16
@@ -364,6 +383,9 @@ func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Tim
 	if s.cache.links != nil {
 		a.link = s.front.link.of(b, r)
 	}
+	if s.cache.labels != nil {
+		a.labels = s.front.labels.of(b, r)
+	}
 	return a
 }
 
@@ -374,7 +396,7 @@ func (c *cache) find(p *arrival) uint32 {
 	for m := c.sets[at].tagged(tagOf(p.hash)); m != 0; m &= m - 1 {
 		i := at*sets + m.first()
 		e := &c.entries[i]
-		if !e.is(p.look, &c.keyed) || !c.origins[i].is(p.tuple) || !c.linked(i, p) {
+		if !e.is(p.look, &c.keyed) || p.look.ports&version6 != 0 && !c.pairs[i].is(p.tuple) || !c.linked(i, p) {
 			continue
 		}
 		if p.clock > e.due && !c.keeps(e) {
@@ -408,7 +430,10 @@ func (c *cache) insert(p *arrival) uint32 {
 	}
 	place := free.first()
 	i := at*sets + place
-	c.origins[i] = origin{src: p.tuple.Src, dst: p.tuple.Dst, first: p.time, ifout: p.ifout}
+	c.origins[i] = origin{first: p.time, ifout: p.ifout}
+	if p.look.ports&version6 != 0 {
+		c.pairs[i] = pair{p.tuple.Src, p.tuple.Dst}
+	}
 	e := &c.entries[i]
 	*e = entry{
 		lookup: *p.look, last: p.time, due: p.clock + min(c.inactive, c.active), leave: p.clock + c.active, step: p.step,
@@ -417,6 +442,9 @@ func (c *cache) insert(p *arrival) uint32 {
 	c.lookBy(i, e.due)
 	if c.links != nil {
 		c.links[i] = p.link
+	}
+	if c.labels != nil {
+		c.labels[i] = p.labels
 	}
 	if c.replies != nil {
 		c.replies[i] = reply{}

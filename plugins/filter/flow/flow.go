@@ -119,7 +119,7 @@ func (f *flow) Bind(p *engine.Binder) engine.Stage {
 	f.logged(p.Stack())
 	s := &stage{}
 	s.in = f.inputs(p, s.hopsWanted)
-	s.front = f.front(p, s.linkWanted)
+	s.front = f.front(p, s.linkWanted, s.labelsWanted)
 	s.front.hops = s.in.hops
 	if s.dealt = s.in.instant.Given(); s.dealt {
 		s.timeline = f.dealt

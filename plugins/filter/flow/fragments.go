@@ -44,6 +44,7 @@ type heldFragment struct {
 	until  int64 // by FLOW's clock
 	about  about
 	link   link
+	labels labels
 	octets uint32
 	ifout  uint32
 	id     uint32

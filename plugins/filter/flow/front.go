@@ -24,6 +24,7 @@ type front struct {
 	octets  engine.Col[uint32]
 	hops    hopColumns
 	link    linkColumns
+	labels  labelColumns
 
 	fixed   about  // of a packet of which nothing more is known
 	keyed   lookup // the bits that tell flows apart
@@ -92,7 +93,7 @@ func (f *flow) keyed() lookup {
 	return k
 }
 
-func (f *flow) front(p *engine.Binder, linkWanted func() bool) *front {
+func (f *flow) front(p *engine.Binder, linkWanted, labelsWanted func() bool) *front {
 	fields := f.fields()
 	r := &front{
 		tuple:   engine.Need(p, key.FlowTuple),
@@ -104,7 +105,7 @@ func (f *flow) front(p *engine.Binder, linkWanted func() bool) *front {
 		macKey:  slices.Contains(fields, "mac"), markKey: slices.Contains(fields, "mark"), icmpKey: slices.Contains(fields, "icmp"),
 		biflow: f.biflow,
 	}
-	r.link = bindLink(p, linkWanted)
+	r.link, r.labels = bindLink(p, linkWanted), bindLabels(p, labelsWanted)
 	r.ifout = engine.Want(p, key.OOBIfOut)
 	r.octets = engine.Need(p, key.FlowOctets)
 	if f.inputIfindex != 0 {
@@ -238,6 +239,7 @@ func (f *front) reassign(b *engine.Batch, r engine.Row, t *key.Tuple, a about, n
 	if f.link.wanted() {
 		h.link = f.link.of(b, r)
 	}
+	h.labels = f.labels.of(b, r)
 	if f.ifout.Has(b, r) {
 		h.ifout = f.ifout.Of(b)[r]
 	}
@@ -258,7 +260,7 @@ func (f *front) arrival(g *given, look *lookup) arrival {
 	*look = f.lookup(&h.tuple, a)
 	return arrival{
 		tuple: &h.tuple, look: look, hash: f.hashOf(look), clock: g.clock, time: h.time, step: h.step,
-		link: h.link, ifout: h.ifout, packets: 1, octets: h.octets, hop: h.hop,
+		link: h.link, labels: h.labels, ifout: h.ifout, packets: 1, octets: h.octets, hop: h.hop,
 	}
 }
 

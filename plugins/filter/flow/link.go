@@ -1,4 +1,4 @@
-// What a packet has around it besides IP: its mark, its hardware addresses, tags and labels.
+// What a packet has around it besides IP: its mark, its hardware addresses, its VLAN tags.
 
 package flow
 
@@ -18,8 +18,6 @@ type link struct {
 
 	priority, customerPriority uint8
 	customer                   uint16
-	sections                   uint8
-	section                    [len(key.OOBMPLS)]uint32
 }
 
 // What a link has. The rest is zero.
@@ -42,11 +40,10 @@ type linkColumns struct {
 
 	priority, customerPriority engine.Col[uint8]
 	customer                   engine.Col[uint16]
-	mpls                       [len(key.OOBMPLS)]engine.Col[uint32]
 }
 
 func bindLink(p *engine.Binder, wanted func() bool) linkColumns {
-	k := linkColumns{
+	return linkColumns{
 		mark:     engine.WantIf(p, key.OOBMark, wanted),
 		header:   engine.WantIf(p, key.RawMAC, wanted),
 		hardware: engine.WantIf(p, key.RawType, wanted),
@@ -57,16 +54,12 @@ func bindLink(p *engine.Binder, wanted func() bool) linkColumns {
 		customer:         engine.WantIf(p, key.OOBCustomerVLAN, wanted),
 		customerPriority: engine.WantIf(p, key.OOBCustomerPriority, wanted),
 	}
-	for i := range k.mpls {
-		k.mpls[i] = engine.WantIf(p, key.OOBMPLS[i], wanted)
-	}
-	return k
 }
 
 // wanted reports whether somebody reads any of it.
 func (k *linkColumns) wanted() bool {
 	return k.mark.Wanted() || k.header.Wanted() || k.src.Wanted() || k.dst.Wanted() || k.priority.Wanted() ||
-		k.customer.Wanted() || k.mpls[0].Wanted()
+		k.customer.Wanted()
 }
 
 // Hardware types (linux/if_arp.h) whose header is Ethernet's: destination, source, EtherType.
@@ -102,7 +95,7 @@ func (k *linkColumns) of(b *engine.Batch, r engine.Row) (l link) {
 	return l
 }
 
-// tags reads VLAN tags and labels.
+// tags reads VLAN tags.
 func (k *linkColumns) tags(b *engine.Batch, r engine.Row, l *link) {
 	if k.priority.Has(b, r) {
 		l.priority = k.priority.Of(b)[r]
@@ -111,13 +104,6 @@ func (k *linkColumns) tags(b *engine.Batch, r engine.Row, l *link) {
 	if k.customer.Has(b, r) {
 		l.customer, l.customerPriority = k.customer.Of(b)[r], k.customerPriority.Of(b)[r]
 		l.has |= linkCustomer
-	}
-	for i := range k.mpls {
-		if !k.mpls[i].Has(b, r) {
-			break
-		}
-		l.section[i] = k.mpls[i].Of(b)[r]
-		l.sections++
 	}
 }
 

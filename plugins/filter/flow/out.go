@@ -17,7 +17,6 @@ type out struct {
 	all, ports, icmp, icmp6, tcp, ifindex, vlan, output, hasMark, hasSrc, hasDst uint64 // presence bits
 	replied, repliedPorts, repliedTCP, answered                                  uint64
 	hasPriority, hasCustomer                                                     uint64
-	hasSection                                                                   [len(key.OOBMPLS)]uint64
 
 	saddr, daddr     engine.Col[engine.Addr]
 	protocol         engine.Col[uint8]
@@ -38,10 +37,10 @@ type out struct {
 	priority         engine.Col[uint8]
 	customer         engine.Col[uint16]
 	customerPriority engine.Col[uint8]
-	mpls             [len(key.OOBMPLS)]engine.Col[uint32]
 	epoch            engine.Col[engine.Time]
 	biflow           bool
 	hops             hopKeys
+	labels           labelKeys
 	rsaddr, rdaddr   engine.Col[engine.Addr]
 	rprotocol        engine.Col[uint8]
 	rsport, rdport   engine.Col[uint16]
@@ -51,8 +50,9 @@ type out struct {
 	rstart, rend     engine.Col[engine.Time]
 
 	list    [listed]ended
-	n       int // flows in the list
-	waiting int // records in the emitter's batch
+	stacks  [listed]labels // of labels, of each
+	n       int            // flows in the list
+	waiting int            // records in the emitter's batch
 }
 
 // listed is how many flows the list holds: it stays in the first-level cache.
@@ -110,9 +110,7 @@ func bindOut(p *engine.Binder, biflow bool) *out {
 	customer := group(&o.hasCustomer)
 	o.customer = engine.GiveExtra(p, customer, key.OOBCustomerVLAN)
 	o.customerPriority = engine.GiveExtra(p, customer, key.OOBCustomerPriority)
-	for i := range o.mpls {
-		o.mpls[i] = engine.GiveExtra(p, group(&o.hasSection[i]), key.OOBMPLS[i])
-	}
+	o.labels.bind(p)
 	o.hops.bind(p, biflow)
 	return o
 }
@@ -135,11 +133,6 @@ func (o *out) bindReply(p *engine.Binder, group func(*uint64) engine.Group) {
 
 // linkWanted reports whether somebody reads what a flow's first packet had around it.
 func (o *out) linkWanted() bool {
-	for i := range o.mpls {
-		if o.mpls[i].Wanted() {
-			return true
-		}
-	}
 	return o.mark.Wanted() || o.macSrc.Wanted() || o.macDst.Wanted() || o.priority.Wanted() || o.customer.Wanted() ||
 		o.customerPriority.Wanted()
 }
@@ -156,6 +149,9 @@ func (o *out) add(c *cache, i uint32, reason uint8) {
 	if c.links != nil {
 		d.link = c.links[i]
 	}
+	if c.labels != nil {
+		o.stacks[o.n-1] = c.labels[i]
+	}
 	if c.replies != nil {
 		d.reply = c.replies[i]
 	}
@@ -166,9 +162,13 @@ func (o *out) add(c *cache, i uint32, reason uint8) {
 
 // tupleOf returns an entry's tuple, its initiator first.
 func (c *cache) tupleOf(i uint32) (t key.Tuple) {
-	e, o := &c.entries[i], &c.origins[i]
+	e := &c.entries[i]
 	wordsOf(&t)[lastWord] = e.ports
-	t.Src, t.Dst = o.src, o.dst
+	if e.ports&version6 != 0 {
+		t.Src, t.Dst = c.pairs[i].src, c.pairs[i].dst
+	} else {
+		t.Src, t.Dst = engine.Addr4(uint32(e.addrs>>32)), engine.Addr4(uint32(e.addrs))
+	}
 	if e.about&aboutReverse != 0 {
 		exchange(&t)
 	}
@@ -177,6 +177,7 @@ func (c *cache) tupleOf(i uint32) (t key.Tuple) {
 
 // settle makes records of the list.
 func (o *out) settle(c *cache) {
+	stacks := o.stacks[:o.n]
 	for list := o.list[:o.n]; len(list) > 0; {
 		b := o.emitter.Batch()
 		at := b.Len()
@@ -191,9 +192,12 @@ func (o *out) settle(c *cache) {
 		if c.hops != nil {
 			o.hops.fill(b, at, list[:n])
 		}
+		if c.labels != nil {
+			o.labels.fill(b, at, stacks[:n])
+		}
 		b.Fill(at + n)
 		o.waiting += n
-		list = list[n:]
+		list, stacks = list[n:], stacks[n:]
 		if at+n == engine.BatchSize {
 			o.flush()
 		}
@@ -276,10 +280,6 @@ func (o *out) fillLinks(b *engine.Batch, at int, list []ended) {
 		if l.has&linkCustomer != 0 {
 			o.customer.Of(b)[r], o.customerPriority.Of(b)[r] = l.customer, l.customerPriority
 			have[r] |= o.hasCustomer
-		}
-		for j := range l.sections {
-			o.mpls[j].Of(b)[r] = l.section[j]
-			have[r] |= o.hasSection[j]
 		}
 	}
 }

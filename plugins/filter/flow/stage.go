@@ -83,6 +83,9 @@ func (f *flow) inputs(p *engine.Binder, hopsWanted func() bool) inputs {
 // linkWanted reports whether the cache needs marks and hardware addresses.
 func (s *stage) linkWanted() bool { return s.cache.linkWanted() }
 
+// labelsWanted reports whether somebody reads MPLS labels.
+func (s *stage) labelsWanted() bool { return s.cache.out.labels.wanted() }
+
 // hopsWanted reports whether somebody reads times to live.
 func (s *stage) hopsWanted() bool { return s.cache.out.hops.wanted() }
 

@@ -136,7 +136,10 @@ func (c *cache) collect(at uint32, tick int64, all bool, n int) int {
 func (c *cache) look(slots []uint32) {
 	warm := c.warm
 	for _, i := range slots {
-		warm += c.entries[i].addrs + c.origins[i].src.Lo
+		warm += uint64(c.origins[i].first)
+		if c.entries[i].ports&version6 != 0 {
+			warm += c.pairs[i].src.Lo
+		}
 	}
 	if c.links != nil {
 		warm += fetchLinks(c.links, slots)

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 
 	"ulogd/engine"
+	"ulogd/engine/key"
 )
 
 // entry is what a flow's packets change and are compared with: one cache line.
@@ -31,10 +32,14 @@ type lookup struct {
 
 // origin is the rest of what is known of a flow from its first packet.
 type origin struct {
-	src, dst engine.Addr
-	first    engine.Time
-	ifout    uint32 // output interface, 0 where it is not known
+	first engine.Time
+	ifout uint32 // output interface, 0 where it is not known
 }
+
+// pair is the addresses of an IPv6 flow. Those of IPv4 are in its entry.
+type pair struct{ src, dst engine.Addr }
+
+func (p *pair) is(t *key.Tuple) bool { return p.src == t.Src && p.dst == t.Dst }
 
 // State of an entry.
 const (
@@ -57,8 +62,10 @@ type table struct {
 	sets    []set
 	entries []entry  // sixteen for each set
 	origins []origin // of each entry
+	pairs   []pair   // of each entry: memory that the kernel gives when IPv6 first uses it
 	next    []uint8  // earliest tick of each set's due, or before
 	links   []link   // of each entry, if the key has them or somebody reads them
+	labels  []labels // of each entry, if somebody reads them
 	replies []reply  // of each entry, in biflows
 	hops    []hops   // of each entry, if somebody reads them
 
