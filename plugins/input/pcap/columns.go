@@ -130,10 +130,11 @@ func (k *columns) fill(b *engine.Batch, block *engine.Block, ports []port, frame
 				daddr[r] = engine.Raw{Off: f.off, Len: 6}
 			}
 		} else {
-			h, ok := network(p.link, data)
+			var h header
+			ok := h.read(p.link, data)
 			if ok && h.aggregate {
 				end, next := 0, 0
-				if h, end, next, ok = subframe(data, max(int(h.net), k.within)); next > 0 {
+				if end, next, ok = h.subframe(data, max(int(h.net), k.within)); next > 0 {
 					used-- // this frame once more
 				}
 				k.within = next

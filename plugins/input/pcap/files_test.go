@@ -448,7 +448,7 @@ func FuzzStack(f *testing.F) {
 func packetsIn(p seen) (n int64) {
 	h, ok := network(p.link, []byte(p.data))
 	for pos := int(h.net); ok && h.aggregate && pos > 0; n++ {
-		_, _, pos, _ = subframe([]byte(p.data), pos)
+		_, pos, _ = h.subframe([]byte(p.data), pos)
 	}
 	return max(n, 1)
 }

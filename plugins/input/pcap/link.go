@@ -71,63 +71,64 @@ type header struct {
 	aggregate   bool   // net is where the first of several packets with their own headers begins
 }
 
-// noPacket is the header of a frame that is none of a packet: of a link's own protocol, or of
-// another network's.
-var noPacket = header{other: true}
-
 var be = binary.BigEndian
 
-// network reads the link header of a frame. It returns false if the frame ends in it or carries no
+// read reads the link header of a frame. It returns false if the frame ends in it or carries no
 // data.
-func network(link uint16, b []byte) (header, bool) {
+func (h *header) read(link uint16, b []byte) bool {
+	*h = header{src: -1, dst: -1}
+	return h.of(link, b)
+}
+
+func (h *header) of(link uint16, b []byte) bool {
 	switch link {
 	case linkEthernet:
-		return ethernet(b)
+		return h.ethernet(b)
 	case linkRaw, linkRaw12, linkRaw14, linkIPv4, linkIPv6:
-		return raw(b)
+		return h.raw(b)
 	case linkSLL:
-		return sll(b)
+		return h.sll(b)
 	case linkSLL2:
-		return sll2(b)
+		return h.sll2(b)
 	case linkNull, linkLoop:
-		return null(b)
+		return h.null(b)
 	case linkPPP, linkPPPSerial:
-		return ppp(b)
+		return h.ppp(b)
 	case linkPPPoE:
-		return pppoe(b)
+		return h.pppoe(b)
 	case linkCiscoHDLC:
-		return ciscoHDLC(b)
+		return h.ciscoHDLC(b)
 	case linkNFLOG:
-		return nflog(b)
+		return h.nflog(b)
 	case linkDot11:
-		return dot11(b, 0, false)
+		return h.dot11(b, 0, false)
 	case linkRadiotap:
-		return radiotap(b)
+		return h.radiotap(b)
 	case linkPrism, linkAVS:
-		return prism(b)
+		return h.prism(b)
 	case linkFRelay:
-		return frameRelay(b)
+		return h.frameRelay(b)
 	case linkPPPD:
-		return pppPPPD(b)
+		return h.pppPPPD(b)
 	case linkPPPDir: // a direction in front
-		return within(linkPPP, b, 1)
+		return h.within(linkPPP, b, 1)
 	case linkCHDLCDir:
-		return within(linkCiscoHDLC, b, 1)
+		return h.within(linkCiscoHDLC, b, 1)
 	case linkFRelayDir:
-		return within(linkFRelay, b, 1)
+		return h.within(linkFRelay, b, 1)
 	case linkEnc:
-		return enc(b)
+		return h.enc(b)
 	case linkPFLOG:
-		return pflog(b)
+		return h.pflog(b)
 	case linkPPI:
-		return ppi(b)
+		return h.ppi(b)
 	case linkPKTAP:
-		return pktap(b)
+		return h.pktap(b)
 	case linkJuniperMLPPP, linkJuniperGGSN, linkJuniperATM2, linkJuniperServices, linkJuniperATM1, linkJuniperMonitor,
 		linkJuniperPPPoE, linkJuniperPPPoEATM, linkJuniperEther, linkJuniperPPP, linkJuniperFRelay, linkJuniperCHDLC:
-		return juniper(link, b)
+		return h.juniper(link, b)
 	}
-	return header{}, false
+	return false
 }
 
 // supported reports whether network can read a link type.
@@ -166,78 +167,87 @@ func hardwareOf(link uint16) uint16 {
 	return 0xffff
 }
 
-// at makes a header without link addresses.
-func at(net int, etherType uint16) (header, bool) {
-	return header{net: uint32(net), etherType: etherType, src: -1, dst: -1}, true
+// noPacket says that the frame is none of a packet: of a link's own protocol, or of another
+// network's.
+func (h *header) noPacket() bool {
+	h.other = true
+	return false
+}
+
+// at says where the network layer begins, and of which network it is.
+func (h *header) at(net int, etherType uint16) bool {
+	h.net, h.etherType = uint32(net), etherType
+	return true
 }
 
 // etherLength is the length of Ethernet's header: two addresses and the EtherType.
 const etherLength = 14
 
-func ethernet(b []byte) (header, bool) {
+func (h *header) ethernet(b []byte) bool {
 	if len(b) < etherLength {
-		return header{}, false
+		return false
 	}
-	return header{net: etherLength, etherType: be.Uint16(b[12:]), src: 6, dst: 0}, true
+	h.src, h.dst = 6, 0
+	return h.at(etherLength, be.Uint16(b[12:]))
 }
 
 // raw has no link header: IP's version tells what it is.
-func raw(b []byte) (header, bool) { return ipAt(b, 0) }
+func (h *header) raw(b []byte) bool { return h.ipAt(b, 0) }
 
-func ipAt(b []byte, net int) (header, bool) {
+func (h *header) ipAt(b []byte, net int) bool {
 	if net < len(b) {
 		switch b[net] >> 4 {
 		case 4:
-			return at(net, typeIPv4)
+			return h.at(net, typeIPv4)
 		case 6:
-			return at(net, typeIPv6)
+			return h.at(net, typeIPv6)
 		}
-		return noPacket, false
+		return h.noPacket()
 	}
-	return header{}, false
+	return false
 }
 
 // sll is Linux' cooked header: packet type, hardware type, address length, 8 octets of address,
 // EtherType.
-func sll(b []byte) (header, bool) {
+func (h *header) sll(b []byte) bool {
 	if len(b) < 16 {
-		return header{}, false
+		return false
 	}
-	h := header{net: 16, etherType: be.Uint16(b[14:]), src: -1, dst: -1}
 	if be.Uint16(b[4:]) == 6 {
 		h.src = 6
 	}
-	return h, true
+	return h.at(16, be.Uint16(b[14:]))
 }
 
 // sll2 is EtherType, 2 octets unused, interface index, hardware type, packet type, address length,
 // 8 octets of address.
-func sll2(b []byte) (header, bool) {
+func (h *header) sll2(b []byte) bool {
 	if len(b) < 20 {
-		return header{}, false
+		return false
 	}
-	h := header{net: 20, etherType: be.Uint16(b), ifin: be.Uint32(b[4:]), src: -1, dst: -1}
 	if b[10] == 4 { // PACKET_OUTGOING of linux/if_packet.h
-		h.ifin, h.ifout = 0, h.ifin
+		h.ifout = be.Uint32(b[4:])
+	} else {
+		h.ifin = be.Uint32(b[4:])
 	}
 	if b[11] == 6 {
 		h.src = 12
 	}
-	return h, true
+	return h.at(20, be.Uint16(b))
 }
 
 // null is the BSDs' loopback header: the address family, in the order of the capturing host or, for
 // loop, in network order. IRIX and UNICOS write it in two octets. Drivers of serial lines put PPP or
 // Cisco HDLC there, and some an EtherType.
-func null(b []byte) (header, bool) {
+func (h *header) null(b []byte) bool {
 	if len(b) < 4 {
-		return header{}, false
+		return false
 	}
 	switch {
 	case b[0] == 0xff && b[1] == 3:
-		return pppAt(b, 2)
+		return h.pppAt(b, 2)
 	case (b[0] == 0x0f || b[0] == 0x8f) && b[1] == 0 && be.Uint16(b[2:]) != 0:
-		return ciscoHDLC(b)
+		return h.ciscoHDLC(b)
 	}
 	family := binary.LittleEndian.Uint32(b)
 	if family > 0xffff {
@@ -245,31 +255,31 @@ func null(b []byte) (header, bool) {
 	}
 	switch family {
 	case typeIPv4, typeIPv6:
-		return at(4, uint16(family))
+		return h.at(4, uint16(family))
 	}
 	if family > 0xff && family&0xff == 0 {
 		family >>= 8
 	}
-	return ofFamily(family, 4)
+	return h.ofFamily(family, 4)
 }
 
 // ppp is PPP with or without HDLC-like framing (RFC 1662), or Cisco HDLC, which serial lines'
 // captures mix with it.
-func ppp(b []byte) (header, bool) {
+func (h *header) ppp(b []byte) bool {
 	if len(b) >= 4 && (b[0] == 0x0f || b[0] == 0x8f) && b[1] == 0 {
-		return ciscoHDLC(b)
+		return h.ciscoHDLC(b)
 	}
 	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
-		return pppAt(b, 2)
+		return h.pppAt(b, 2)
 	}
-	return pppAt(b, 0)
+	return h.pppAt(b, 0)
 }
 
 // pppAt reads PPP's protocol; an odd first octet says that the high octet, a zero, was left out
 // (RFC 1661, section 6.5).
-func pppAt(b []byte, pos int) (header, bool) {
+func (h *header) pppAt(b []byte, pos int) bool {
 	if len(b) < pos+2 {
-		return header{}, false
+		return false
 	}
 	protocol, net := be.Uint16(b[pos:]), pos+2
 	if b[pos]&1 != 0 {
@@ -277,32 +287,32 @@ func pppAt(b []byte, pos int) (header, bool) {
 	}
 	switch protocol {
 	case 0x0021:
-		return at(net, typeIPv4)
+		return h.at(net, typeIPv4)
 	case 0x0057:
-		return at(net, typeIPv6)
+		return h.at(net, typeIPv6)
 	case 0x0281:
-		return at(net, typeMPLS)
+		return h.at(net, typeMPLS)
 	case 0x0283:
-		return at(net, typeMPLM)
+		return h.at(net, typeMPLM)
 	}
-	return noPacket, false
+	return h.noPacket()
 }
 
 // pppoe is a session header (RFC 2516): version and type, code 0, session, length.
-func pppoe(b []byte) (header, bool) {
+func (h *header) pppoe(b []byte) bool {
 	if len(b) < 6 {
-		return header{}, false
+		return false
 	}
 	if b[1] != 0 {
-		return noPacket, false
+		return h.noPacket()
 	}
-	return pppAt(b, 6)
+	return h.pppAt(b, 6)
 }
 
 // ciscoHDLC is an address, a zero, an EtherType.
-func ciscoHDLC(b []byte) (header, bool) {
+func (h *header) ciscoHDLC(b []byte) bool {
 	if len(b) < 4 {
-		return header{}, false
+		return false
 	}
-	return at(4, be.Uint16(b[2:]))
+	return h.at(4, be.Uint16(b[2:]))
 }

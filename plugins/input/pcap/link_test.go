@@ -259,6 +259,12 @@ file = %q
 	}
 }
 
+// network reads the link header of a frame.
+func network(link uint16, frame []byte) (h header, ok bool) {
+	ok = h.read(link, frame)
+	return h, ok
+}
+
 func FuzzLink(f *testing.F) {
 	for _, c := range linkCases() {
 		f.Add(c.link, c.frame)
@@ -272,7 +278,8 @@ func FuzzLink(f *testing.F) {
 			return
 		}
 		for pos := int(h.net); h.aggregate && pos > 0; {
-			sub, _, next, ok := subframe(frame, pos)
+			var sub header
+			_, next, ok := sub.subframe(frame, pos)
 			if ok && (int(sub.net) > len(frame) || int(sub.src) < pos || int(sub.dst) < pos) || next > 0 && next <= pos {
 				t.Fatalf("%+v, then %d, in a frame of %d octets", sub, next, len(frame))
 			}

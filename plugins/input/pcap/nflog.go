@@ -63,11 +63,10 @@ func (a *attributes) next() (kind uint16, value []byte, at int) {
 	return kind, b[at:max(at, min(len(b), pos+length))], at
 }
 
-func nflog(b []byte) (header, bool) {
+func (h *header) nflog(b []byte) bool {
 	if len(b) < nflogHeader {
-		return header{}, false
+		return false
 	}
-	h := header{src: -1, dst: -1}
 	switch b[0] {
 	case familyIPv4:
 		h.etherType = typeIPv4
@@ -78,7 +77,7 @@ func nflog(b []byte) (header, bool) {
 		kind, value, at := all.next()
 		switch {
 		case kind == 0:
-			return header{}, false
+			return false
 		case kind == nfulaPacketHdr && len(value) >= 2 && h.etherType == 0:
 			h.etherType = be.Uint16(value)
 		case kind == nfulaIndev && len(value) == 4:
@@ -87,7 +86,7 @@ func nflog(b []byte) (header, bool) {
 			h.ifout = be.Uint32(value)
 		case kind == nfulaPayload:
 			h.net = uint32(at)
-			return h, true
+			return true
 		}
 	}
 }
