@@ -5,6 +5,7 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Block is a buffer that an input reads into and that batches refer to. It is reused when the
@@ -20,11 +21,7 @@ type Blocks struct {
 	size int
 	mu   sync.Mutex
 	spares[*Block]
-	gets int
 }
-
-// trimEvery is after how many blocks those go that nobody needed meanwhile.
-const trimEvery = 4096
 
 // NewBlocks makes a store of blocks of size octets each.
 func NewBlocks(size int) *Blocks { return &Blocks{size: size} }
@@ -37,12 +34,17 @@ func (s *Blocks) Get() *Block {
 	if !ok {
 		k = &Block{Data: make([]byte, s.size), home: s}
 	}
-	if s.gets++; s.gets == trimEvery {
-		s.gets = 0
-		s.trim()
-	}
+	s.tick(time.Now())
 	k.refs.Store(1)
 	return k
+}
+
+// Tick lets blocks go that nobody needed for a while. Get does so as well: an input whose blocks are large calls it from
+// its own Tick, since it may need no other block for long.
+func (s *Blocks) Tick(now time.Time) {
+	s.mu.Lock()
+	s.tick(now)
+	s.mu.Unlock()
 }
 
 // Shared reports whether a batch still refers to the block; if not, its holder may write into it

@@ -1,32 +1,46 @@
 package engine
 
-import "testing"
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
 
 // What a burst took is given back when it is not needed any more, and what is needed stays.
 func TestBlocksAreGivenBackAfterABurst(t *testing.T) {
-	s := NewBlocks(64)
-	burst := func(n int) {
-		held := make([]*Block, n)
-		for i := range held {
-			held[i] = s.Get()
+	synctest.Test(t, func(t *testing.T) {
+		s := NewBlocks(64)
+		burst := func(n int) {
+			held := make([]*Block, n)
+			for i := range held {
+				held[i] = s.Get()
+			}
+			for _, k := range held {
+				k.Release()
+			}
 		}
-		for _, k := range held {
-			k.Release()
+		burst(500)
+		if len(s.free) != 500 {
+			t.Fatalf("%d blocks are free", len(s.free))
 		}
-	}
-	burst(500)
-	if len(s.free) != 500 {
-		t.Fatalf("%d blocks are free", len(s.free))
-	}
-	for range trimEvery {
-		burst(3)
-	}
-	if got := len(s.free); got != 3 {
-		t.Errorf("%d blocks are kept where 3 are needed at a time", got)
-	}
-	if n := testing.AllocsPerRun(10*trimEvery, func() { burst3(s) }); n != 0 {
-		t.Errorf("%v allocations for blocks that are there", n)
-	}
+		for range 2 * trimAfter / time.Second {
+			time.Sleep(time.Second)
+			burst(3)
+		}
+		if got := len(s.free); got != 3 {
+			t.Errorf("%d blocks are kept where 3 are needed at a time", got)
+		}
+		if n := testing.AllocsPerRun(1000, func() { burst3(s) }); n != 0 {
+			t.Errorf("%v allocations for blocks that are there", n)
+		}
+		for range 2 { // and when nobody needs any
+			time.Sleep(trimAfter)
+			s.Tick(time.Now())
+		}
+		if got := len(s.free); got != 0 {
+			t.Errorf("%d blocks are kept where none is needed", got)
+		}
+	})
 }
 
 func burst3(s *Blocks) {

@@ -13,7 +13,6 @@ type pool struct {
 	make func() *Batch
 	mu   sync.Mutex
 	spares[*Batch]
-	trimmed time.Time
 }
 
 // get returns an empty batch with one hold.
@@ -35,15 +34,9 @@ func (p *pool) giveBack(b *Batch) {
 	p.mu.Unlock()
 }
 
-// trimAfter is how long a batch is kept that nobody needs.
-const trimAfter = time.Minute
-
 // tick lets batches go that were not needed for a while.
 func (p *pool) tick(now time.Time) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now.Sub(p.trimmed) >= trimAfter {
-		p.trimmed = now
-		p.trim()
-	}
+	p.spares.tick(now)
+	p.mu.Unlock()
 }

@@ -184,6 +184,8 @@ func (n *nflog) Tick(now time.Time) {
 			n.filled.Set(filled)
 			n.room.Set(room)
 		}
+		n.blocks.Tick(now)
+		n.smallBlocks.Tick(now)
 	}
 	n.lookForDrops()
 }
