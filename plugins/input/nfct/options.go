@@ -71,7 +71,9 @@ func (n *nfct) Options(o *engine.Options) {
 		"time from an overrun of the socket to the dump that finds out what was missed")
 	o.Bool(&s.reliable, "reliable", false,
 		"let the kernel keep and send again what the socket has no room for. No end of a connection "+
-			"is lost then, and outputs stall this input instead of dropping")
+			"is lost then, and outputs stall this input instead of dropping. Ten times a second the kernel "+
+			"sends again what the buffer has room for, some 13,000 ends in 8 MiB: a larger one "+
+			"(netlink_socket_buffer_maxsize) makes storms of connections arrive sooner")
 	o.Strings(&s.srcFilter, "accept_src_filter", nil,
 		"networks (192.0.2.0/24, 2001:db8::/32); connections with another original source are left "+
 			"out")
@@ -141,7 +143,7 @@ func (n *nfct) Validate() error {
 	return err
 }
 
-// defaultBuffer takes a burst of about 10,000 events.
+// defaultBuffer takes a burst of some 13,000 ends (each takes 1280 octets of twice the buffer, measured).
 const defaultBuffer = 8 << 20
 
 // buffer is how many octets may wait in the kernel.

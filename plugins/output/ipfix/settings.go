@@ -56,7 +56,9 @@ type settings struct {
 
 func (s *settings) options(o *engine.Options, c *stream.Output) {
 	s.opts = o
-	engine.Int(o, &s.oid, "oid", 0, "observation domain id: what tells this exporter's records from others' of the same address")
+	engine.Int(o, &s.oid, "oid", 0,
+		"observation domain id: what tells this exporter's records from others' of the same address. Two outputs to one "+
+			"collector need different ones where it does not look at ports, such as nfcapd")
 	c.Options(o, port, stream.All, stream.Balance, stream.Failover)
 	o.Enum(&s.proto, "proto", protoTCP, []string{protoTCP, protoUDP, protoTLS, protoDTLS, protoSCTP}, "transport: tcp, udp, tls (TLS 1.2 or 1.3 over TCP), or dtls (DTLS 1.2 over UDP); the last two on port 4740, with both sides verified. sctp is refused")
 	o.String(&s.identity.Certificate, "tls_cert", "", "file with our certificate (PEM), followed by those between it and the authority")

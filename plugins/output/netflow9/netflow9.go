@@ -73,7 +73,9 @@ var (
 func (o *output) Options(opts *engine.Options) {
 	o.templates.Dialect = export.NetFlow9
 	o.Output.Options(opts, stream.PortNetFlow, stream.All, stream.Balance)
-	engine.Int(opts, &o.sourceID, "source_id", 0, "source id in the header: what tells exporters on one address apart")
+	engine.Int(opts, &o.sourceID, "source_id", 0,
+		"source id in the header: what tells exporters on one address apart. Two outputs to one collector need different "+
+			"ones where it does not look at ports, such as nfcapd")
 	engine.Octets(opts, &o.mtu, "mtu", longestMessage, "octets of a message at most, without the headers below it; never more than the path allows")
 	opts.Enum(&o.direction, "direction", "uniflow", []string{"uniflow", "sum"}, "uniflow: a record for each direction that has packets; sum: one, whose counters add both directions up")
 	o.counters.Options(opts)
