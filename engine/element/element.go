@@ -95,11 +95,11 @@ var (
 	MaximumTTL             = of(53, "maximumTTL", engine.Unsigned8)
 	TotalLengthIPv4        = only(4, of(190, "totalLengthIPv4", engine.Unsigned16))
 	PayloadLengthIPv6      = only(6, of(191, "payloadLengthIPv6", engine.Unsigned16))
-	NextHeaderIPv6         = only(6, of(193, "nextHeaderIPv6", engine.Unsigned8))
 	IPv4IHL                = only(4, of(207, "ipv4IHL", engine.Unsigned8))
 	FlowLabelIPv6          = only(6, of(31, "flowLabelIPv6", engine.Unsigned32))
 	FragmentIdentification = of(54, "fragmentIdentification", engine.Unsigned32)
 	FragmentOffset         = of(88, "fragmentOffset", engine.Unsigned16)
+	FragmentFlags          = of(197, "fragmentFlags", engine.Unsigned8)
 
 	TCPControlBits           = of(6, "tcpControlBits", engine.Unsigned16)
 	TCPSourcePort            = of(182, "tcpSourcePort", engine.Unsigned16)

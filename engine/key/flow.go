@@ -95,8 +95,8 @@ var (
 // What NFACCT and NFTCOUNTER read of a named counter.
 var (
 	SumName    = key[engine.String]("sum.name", nf(1014), "", "name of the counter")
-	SumPackets = key[uint64]("sum.pkts", is(element.PacketTotalCount), "packets", "packets counted")
-	SumOctets  = key[uint64]("sum.bytes", is(element.OctetTotalCount), "octets", "octets counted")
+	SumPackets = key[uint64]("sum.pkts", is(element.PacketDeltaCount, element.PacketTotalCount), "packets", "packets counted")
+	SumOctets  = key[uint64]("sum.bytes", is(element.OctetDeltaCount, element.OctetTotalCount), "octets", "octets counted")
 	SumQuota   = key[uint64]("sum.quota", none, "", "quota of the counter, in packets or octets as sum.flags says")
 	SumFamily  = key[engine.String]("sum.family", none, "",
 		"family of the counter's table: inet, ip, ip6, arp, bridge or netdev")

@@ -18,13 +18,13 @@ var (
 	IPIHL      = key[uint8]("ip.ihl", is(element.IPv4IHL), "4 octets", "length of the IPv4 header")
 	IPCsum     = key[uint16]("ip.csum", none, "", "checksum of the IPv4 header")
 	IPID       = key[uint16]("ip.id", is(element.FragmentIdentification), "", "IPv4 identification")
-	IPFragOff  = key[uint16]("ip.fragoff", is(element.FragmentOffset), "", "IPv4 flags and fragment offset: 0x4000 DF, 0x2000 MF, low 13 bits offset in units of 8 octets")
+	IPFragOff  = key[uint16]("ip.fragoff", is(element.FragmentOffset, element.FragmentFlags), "", "IPv4 flags and fragment offset: 0x4000 DF, 0x2000 MF, low 13 bits offset in units of 8 octets")
 
 	IP6PayloadLen = key[uint16]("ip6.payloadlen", is(element.OctetDeltaCount, element.PayloadLengthIPv6), "octets", "payload length of the IPv6 header")
 	IP6Priority   = key[uint8]("ip6.priority", is(element.IPClassOfService), "", "traffic class")
 	IP6FlowLabel  = key[uint32]("ip6.flowlabel", is(element.FlowLabelIPv6), "", "flow label")
 	IP6HopLimit   = key[uint8]("ip6.hoplimit", is(element.IPTTL), "hops", "hop limit")
-	IP6NextHdr    = key[uint8]("ip6.nexthdr", is(element.NextHeaderIPv6), "", "type of the last header reached")
+	IP6NextHdr    = key[uint8]("ip6.nexthdr", none, "", "type of the last header reached")
 	IP6FragOff    = key[uint16]("ip6.fragoff", none, "octets", "fragment offset")
 	IP6FragID     = key[uint32]("ip6.fragid", none, "", "fragment identification")
 

@@ -28,7 +28,8 @@ var (
 
 	OOBPrefix = key[engine.String]("oob.prefix", nf(3), "", "prefix of the rule that logged the packet")
 	OOBTime   = key[engine.Time]("oob.time",
-		is(element.ObservationTimeMilliseconds, element.ObservationTimeMicroseconds, element.ObservationTimeNanoseconds),
+		is(element.ObservationTimeMilliseconds, element.ObservationTimeMicroseconds, element.ObservationTimeNanoseconds,
+			element.FlowStartMilliseconds, element.FlowEndMilliseconds),
 		"ns", "when the packet was seen")
 	OOBMark = key[uint32]("oob.mark", nf(4), "", "netfilter mark of the packet")
 	OOBIfIn = key[uint32]("oob.ifindex_in", is(element.IngressInterface), "",

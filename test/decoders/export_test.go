@@ -29,8 +29,11 @@ func export(t *testing.T, output string, cells []cell) (messages [][]byte) {
 			counts = "total"
 		}
 		domain := fmt.Sprintf("proto = \"udp\"\noid = %d\n%s", i+1, cell.set)
-		if output == "NETFLOW9" {
+		switch output {
+		case "NETFLOW9":
 			domain = fmt.Sprintf("source_id = %d\n%s", i+1, cell.setV9)
+		case "NETFLOW5":
+			domain = ""
 		}
 		stacktest.Run(t, fmt.Sprintf(`stack = ["rows:ROWS,%sout:%s"]
 [rows]

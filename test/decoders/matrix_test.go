@@ -242,6 +242,14 @@ var matrix = []cell{
 		rows: []fields{{"sum.name": "http", "sum.pkts": "1099511627776", "sum.bytes": "1125899906842624", "oob.time": at(123)}},
 		want: []fields{{"sum.name": "http", "packetTotalCount": "1099511627776", "octetTotalCount": "1125899906842624", "observationTimeMilliseconds": wantAt(123)}},
 	},
+	{
+		name: "counters set to zero", set: `options_interval = 3600`, noV9: true, // by who reads them
+		rows: []fields{{"sum.name": "dns", "sum.pkts": "1099511627777", "sum.bytes": "1125899906842625", "oob.time": at(123)}},
+		want: []fields{{
+			"sum.name": "dns", "packetDeltaCount": "1099511627777", "octetDeltaCount": "1125899906842625",
+			"observationTimeMilliseconds": wantAt(123),
+		}},
+	},
 }
 
 func packet(src, prefix string) fields {
@@ -254,7 +262,7 @@ func packet(src, prefix string) fields {
 
 func wantPacket(src, prefix string) fields {
 	return with(wantTuple(src, "192.0.2.14", "6", "40014", "22"), fields{
-		"observationTimeMilliseconds": wantAt(123), "packetDeltaCount": "1", "octetDeltaCount": "40", "ipClassOfService": "16", "ipTTL": "61", "fragmentIdentification": "4660",
+		"flowStartMilliseconds": wantAt(123), "flowEndMilliseconds": wantAt(123), "packetDeltaCount": "1", "octetDeltaCount": "40", "ipClassOfService": "16", "ipTTL": "61", "fragmentIdentification": "4660",
 		"tcpControlBits": "2", "ingressInterface": "2", "ethernetType": "2048", "oob.prefix": prefix, "mark": "7", "oob.hook": "1", "oob.uid": "1000", "oob.gid": "100",
 	})
 }

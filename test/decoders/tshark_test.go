@@ -90,6 +90,10 @@ var tsharkNames = map[string]string{
 	"IfName": "interfaceName", "ScopeInterface": "scopeInterface", "ingressInterface": "ingressInterface", "Not Sent Flows": "notSentFlowTotalCount", "Not Sent Packets": "notSentPacketTotalCount",
 	"Not Sent Octets": "notSentOctetTotalCount", "Ignored Packets": "ignoredPacketTotalCount",
 	"Source Mac Address": "sourceMacAddress", "Destination Mac Address": "destinationMacAddress",
+	"Direction": "flowDirection", "Dot1q Vlan Id": "dot1qVlanId", "Dot1q Priority": "dot1qPriority", "Dot1q Customer Vlan Id": "dot1qCustomerVlanId",
+	"Dot1q Customer Priority": "dot1qCustomerPriority", "IPVersion": "ipVersion", "MinTTL": "minimumTTL", "MaxTTL": "maximumTTL",
+	"Fragment Offset": "fragmentOffset", "IP Fragment Flags": "fragmentFlags", "IPHeaderLen": "ipv4IHL", "IPV4 Total Length": "totalLengthIPv4",
+	"TCP Sequence Number": "tcpSequenceNumber", "TCP Windows Size": "tcpWindowSize",
 }
 
 var (

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,34 +16,27 @@ import (
 	"testing"
 	"time"
 
+	"ulogd/test/collectors"
 	"ulogd/test/nstest"
 	"ulogd/test/packettest"
 )
 
-// An installed collector: how it is started, and what it printed.
+// An installed collector: what it printed.
 type installed struct {
-	name     string
-	module   string // in test/peers; "": of Debian
-	port     string // its own
-	ready    string // what it prints when it listens; "": its socket tells
-	command  func(dir, program, output string) string
+	collectors.Collector
 	flows    func(t *testing.T, dir, output string) []shown
 	relative string // the output of ours whose times it shows without what they count from
 	seconds  bool   // it takes uptimes for whole seconds
 }
 
-var collectors = []installed{
+var collectorsInstalled = []installed{
 	{
-		name: "nfcapd", port: "9995",
-		command: func(dir, _, _ string) string { return "nfcapd -w " + dir },
-		flows:   func(t *testing.T, dir, _ string) []shown { return nfdumpShown(t, dir) },
+		Collector: collectors.Nfcapd,
+		flows:     func(t *testing.T, dir, _ string) []shown { return nfdumpShown(t, dir) },
 	},
 	{
-		name: "nfacctd", port: "2100", seconds: true,
-		command: func(string, string, string) string {
-			return "env TZ=UTC nfacctd -P print -O json -r 1 -L 127.0.0.1 -l 2100 -c " +
-				"src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end"
-		},
+		Collector: collectors.Nfacctd("src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end"),
+		seconds:   true,
 		flows: func(t *testing.T, _, output string) []shown {
 			names := members{"ip_src", "ip_dst", "port_src", "port_dst", "ip_proto", "packets", "bytes", "tcp_flags"}
 			return jsonShown(output, names, func(row map[string]any) (first, last time.Time) {
@@ -53,9 +45,7 @@ var collectors = []installed{
 		},
 	},
 	{
-		name: "goflow2", port: "2055", ready: "starting collection|Listening",
-		module:  "github.com/netsampler/goflow2/v2/cmd/goflow2",
-		command: func(_, program, _ string) string { return program },
+		Collector: collectors.Goflow2,
 		flows: func(_ *testing.T, _, output string) []shown {
 			names := members{"src_addr", "dst_addr", "src_port", "dst_port", "proto", "packets", "bytes", "tcp_flags"}
 			return jsonShown(output, names, func(row map[string]any) (first, last time.Time) {
@@ -64,10 +54,7 @@ var collectors = []installed{
 		},
 	},
 	{
-		name: "telegraf", port: "2055", module: "./telegraf", relative: "NETFLOW9",
-		command: func(_, program, output string) string {
-			return program + " 127.0.0.1:2055 " + map[string]string{"NETFLOW5": "netflow_v5"}[output]
-		},
+		Collector: collectors.Telegraf, relative: "NETFLOW9",
 		flows: func(_ *testing.T, _, output string) []shown {
 			names := members{"src", "dst", "src_port", "dst_port", "protocol", "in_packets", "in_bytes", "tcp_flags"}
 			return jsonShown(output, names, telegrafTimes)
@@ -80,24 +67,11 @@ var collectors = []installed{
 // file have, both directions, IPv4 and IPv6. Those that are not in Debian are built, which takes
 // minutes: ULOGD_PEERS=1 asks for them, as make test does.
 func TestCollectorsAsInstalled(t *testing.T) {
-	for _, c := range collectors {
-		t.Run(c.name, func(t *testing.T) {
+	for _, c := range collectorsInstalled {
+		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel() // it waits for the most part
-			program := c.name
-			if c.module == "" {
-				nstest.Need(t, "root", "nf_conntrack", "tool:conntrack", "tool:"+c.name)
-			} else {
-				if os.Getenv("ULOGD_PEERS") == "" {
-					t.Skip("it is built with ULOGD_PEERS=1 only, as in make test")
-				}
-				nstest.Need(t, "root", "nf_conntrack", "tool:conntrack")
-				program = filepath.Join(t.TempDir(), c.name)
-				build := exec.Command("go", "build", "-buildvcs=false", "-o", program, c.module)
-				build.Dir = "../peers"
-				if out, err := build.CombinedOutput(); err != nil {
-					t.Fatalf("%v\n%s", err, out)
-				}
-			}
+			nstest.Need(t, "root", "nf_conntrack", "tool:conntrack")
+			program := c.Program(t)
 			for _, output := range datagramOutputs {
 				t.Run(output.name, func(t *testing.T) {
 					t.Parallel()
@@ -115,9 +89,8 @@ func (c *installed) test(t *testing.T, program, output, options string) {
 	for _, timeout := range []string{"tcp_timeout_time_wait", "udp_timeout", "udp_timeout_stream"} {
 		ns.Sysctl(t, "net.netfilter.nf_conntrack_"+timeout, "4")
 	}
-	dir := t.TempDir()
-	peer := startInstalled(t, ns, c, dir, program, output)
-	to := fmt.Sprintf("[out]\nhost=\"127.0.0.1:%s\"\n%s", c.port, options)
+	peer := c.Start(t, ns, program, output)
+	to := fmt.Sprintf("[out]\nhost=\"127.0.0.1:%s\"\n%s", c.Port, options)
 
 	p := start(t, ns, write(t, "ulogd.conf", "stack=ct1:NFCT,out:"+output+"\n"+to))
 	const sends = 1500 * time.Millisecond // IPFIX sends a second after the first record at the latest
@@ -137,7 +110,7 @@ file = [%q]
 	if state := p.Wait(20 * time.Second); state.ExitCode() != 0 {
 		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
 	}
-	got := c.printed(t, peer, dir)
+	got := c.printed(t, peer)
 	if t.Failed() {
 		return
 	}
@@ -162,32 +135,12 @@ file = [%q]
 	}
 }
 
-func startInstalled(t *testing.T, ns *nstest.NS, c *installed, dir, program, output string) *nstest.Proc {
-	t.Helper()
-	peer := ns.Start(t, c.command(dir, program, output))
-	if c.ready != "" {
-		peer.WaitOutput(c.ready, 20*time.Second)
-		return peer
-	}
-	ns.Do(t, func() {
-		if !nstest.BoundUDP(c.port, nil) {
-			t.Fatalf("%s does not listen\n%s", c.name, peer.Output())
-		}
-	})
-	return peer
-}
-
 // printed ends the collector and returns the flows that it printed, without those to itself.
-func (c *installed) printed(t *testing.T, peer *nstest.Proc, dir string) []shown {
+func (c *installed) printed(t *testing.T, peer *collectors.Running) []shown {
 	t.Helper()
-	time.Sleep(2500 * time.Millisecond) // nfacctd prints each second
-	stop := syscall.SIGTERM
-	if c.name == "nfacctd" { // which takes no other for its end
-		stop = syscall.SIGINT
-	}
-	peer.Stop(stop)
-	return slices.DeleteFunc(c.flows(t, dir, peer.Output()), func(s shown) bool {
-		return fmt.Sprint(s.dport) == c.port || fmt.Sprint(s.sport) == c.port
+	output := peer.Stop(t)
+	return slices.DeleteFunc(c.flows(t, peer.Dir, output), func(s shown) bool {
+		return fmt.Sprint(s.dport) == c.Port || fmt.Sprint(s.sport) == c.Port
 	})
 }
 

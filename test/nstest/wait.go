@@ -43,7 +43,9 @@ func bound(table, port string, ended <-chan error) bool {
 	n, _ := strconv.Atoi(port)
 	row := fmt.Sprintf(":%04X ", n)
 	for range 400 {
-		if ports, _ := os.ReadFile(table); bytes.Contains(ports, []byte(row)) {
+		four, _ := os.ReadFile(table)
+		six, _ := os.ReadFile(table + "6")
+		if bytes.Contains(append(four, six...), []byte(row)) {
 			return true
 		}
 		select {

@@ -124,6 +124,8 @@ var known = []givenKey{
 	text(key.IPDaddrStr), text(key.OrigSaddrStr), text(key.OrigDaddrStr), text(key.ReplySaddrStr),
 	text(key.ReplyDaddrStr), text(key.ARPSaddrStr), text(key.ARPDaddrStr), text(key.CTHelper),
 	raw(key.ARPShwAddr), raw(key.ARPDhwAddr),
+	number(key.OrigMinTTL), number(key.OrigMaxTTL), number(key.OOBVLANPriority), number(key.OOBCustomerVLAN),
+	number(key.OOBCustomerPriority), number(key.OOBMPLS[0]), number(key.OOBMPLS[1]),
 }
 
 // lookup finds a key by name.

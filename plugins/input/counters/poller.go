@@ -65,6 +65,7 @@ var (
 	_ engine.Signaler      = (*Poller)(nil)
 	_ engine.Live          = (*Poller)(nil)
 	_ engine.Backpressured = (*Poller)(nil)
+	_ engine.Counting      = (*Poller)(nil)
 )
 
 // Options declares the settings.
@@ -86,6 +87,14 @@ func (p *Poller) Validate() error {
 
 // Backpressure tells that the kernel keeps counting while nobody reads.
 func (p *Poller) Backpressure() bool { return true }
+
+// Counts implements engine.Counting.
+func (p *Poller) Counts() engine.Counts {
+	if p.zero {
+		return engine.CountsDelta
+	}
+	return engine.CountsTotal
+}
 
 // Open opens the reader.
 func (p *Poller) Open(env *engine.Env) error {

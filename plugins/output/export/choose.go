@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ulogd/engine"
+	"ulogd/engine/element"
 )
 
 // A Choice is what a configuration asks for among the elements that a stack can fill.
@@ -204,12 +205,24 @@ func (f anyKey) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 		case typ == engine.Boolean:
 			p[0] = 2 - byte(f.Uint(b, s.row)&1)
 		default:
-			v := f.Uint(b, s.row)
+			v := part(f.element, f.Uint(b, s.row))
 			for i := range p {
 				p[i] = byte(v >> (8 * (len(p) - 1 - i)))
 			}
 		}
 	}
+}
+
+// part returns what an element has of a key that is more than the element is: ip.fragoff is the whole
+// word of the IPv4 header, with the flags in its upper bits.
+func part(e *engine.Element, v uint64) uint64 {
+	switch e {
+	case element.FragmentOffset:
+		return v & 0x1fff
+	case element.FragmentFlags: // from its upper bit on, too
+		return v >> 8 & 0xe0
+	}
+	return v
 }
 
 // anyBytes writes a key that is a string or raw data.

@@ -72,7 +72,7 @@ func TestKeysSayTheirElements(t *testing.T) {
 		"NetFlow v9": flows(FlowLayout{Direction: "uniflow", Choice: Choice{FlagOctets: 1}, Uptime: &epoch}),
 		"packets":    func(p *engine.Binder) items { return packetItems(p, 2) },
 		"counters": func(p *engine.Binder) items {
-			return NewCounters(p, &Templates{Dialect: IPFIX, First: 256, Max: 64}, Choice{}).shapes.items
+			return NewCounters(p, &Templates{Dialect: IPFIX, First: 256, Max: 64}, true, Choice{}).shapes.items
 		},
 		"translations": func(p *engine.Binder) items {
 			return NewNATEvents(p, &Templates{Dialect: IPFIX, First: 256, Max: 64}, false).shapes.items

@@ -47,7 +47,7 @@ func (l *items) ones(s source) {
 func want[T any](p *engine.Binder, k engine.Key[T]) source { return col(engine.Want(p, k)) }
 
 func packetItems(p *engine.Binder, flagOctets uint16) (l items) {
-	l.ones(want(p, key.OOBTime))
+	l.packetTime(want(p, key.OOBTime))
 	src, dst := want(p, key.IPSaddr), want(p, key.IPDaddr)
 	l.one(element.SourceIPv4Address, src)
 	l.one(element.SourceIPv6Address, src)
@@ -74,6 +74,23 @@ func packetItems(p *engine.Binder, flagOctets uint16) (l items) {
 	l.packetLength(p)
 	l.packetPath(p)
 	return l
+}
+
+// packetTime: a packet is a flow that begins and ends at once. Collectors read these two elements:
+// without, nfdump shows 1970 and goflow2 the time of the message, whatever other time a record has.
+func (l *items) packetTime(at source) {
+	l.one(element.FlowStartMilliseconds, at)
+	l.one(element.FlowEndMilliseconds, at)
+	l.observed(at, false)
+}
+
+// observed adds the elements of a time that is no flow's; if it is usual, the first by itself.
+func (l *items) observed(at source, usual bool) {
+	for _, e := range []*engine.Element{
+		element.ObservationTimeMilliseconds, element.ObservationTimeMicroseconds, element.ObservationTimeNanoseconds,
+	} {
+		l.one(e, at).Extra = !usual || e != element.ObservationTimeMilliseconds
+	}
 }
 
 // packetLength counts layer-3 octets as flows do, by the IP header's length and not by what was
@@ -117,16 +134,19 @@ func (f withHeader6) fill(b *engine.Batch, buf []byte, spots []spot, off int) {
 	}
 }
 
-// NewCounters binds the keys of named counters, as NFACCT reads them. It returns nil if the stack
-// has none.
-func NewCounters(p *engine.Binder, g *Templates, c Choice) *Encoder {
+// NewCounters binds the keys of named counters, as NFACCT reads them: totals, or what came since the
+// record before. It returns nil if the stack has none.
+func NewCounters(p *engine.Binder, g *Templates, totals bool, c Choice) *Encoder {
 	e := &Encoder{}
 	e.bindFamily(p)
 	name := engine.Want(p, key.SumName)
 	var l items
-	l.ones(want(p, key.OOBTime))
-	l.ones(want(p, key.SumPackets))
-	l.ones(want(p, key.SumOctets))
+	l.observed(want(p, key.OOBTime), true)
+	packets, octets := want(p, key.SumPackets), want(p, key.SumOctets)
+	l.one(element.PacketTotalCount, packets).Extra = !totals
+	l.one(element.OctetTotalCount, octets).Extra = !totals
+	l.one(element.PacketDeltaCount, packets).Extra = totals
+	l.one(element.OctetDeltaCount, octets).Extra = totals
 	l.one(key.SumName.Info().Own(), col(name))
 	if !name.Given() {
 		return nil

@@ -277,8 +277,9 @@ func (o *output) encoder(p *engine.Binder) *export.Encoder {
 	if o.proto != protoFile { // a file is sent from nowhere
 		o.choice.Exporter = &o.Sender
 	}
+	totals := o.counters.Totals(p)
 	flows := export.NewFlows(p, &o.templates, export.FlowLayout{
-		Direction: o.direction, Totals: o.counters.Totals(p),
+		Direction: o.direction, Totals: totals,
 		Choice: o.choice,
 	})
 	if flows != nil {
@@ -287,7 +288,7 @@ func (o *output) encoder(p *engine.Binder) *export.Encoder {
 	if packets := export.NewPackets(p, &o.templates, o.choice); packets != nil {
 		return packets
 	}
-	return export.NewCounters(p, &o.templates, o.choice)
+	return export.NewCounters(p, &o.templates, totals, o.choice)
 }
 
 // smallest returns the octets of the smallest message that can hold a record and, apart or

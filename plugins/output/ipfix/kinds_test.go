@@ -125,7 +125,7 @@ func TestPacketRecords(t *testing.T) {
 	r.end()
 	p := got[0]
 	if p.addr(8) != netip.MustParseAddr("10.0.0.1") || p.uint(0, 7) != 40000 || p.uint(0, 11) != 22 || p.uint(0, 1) != 60 || p.uint(0, 6) != 0x102 ||
-		p.uint(0, 323) != 1767225600123 || p.uint(0, 10) != 3 || p.uint(0, 56) != 0x020000000007 ||
+		p.uint(0, 152) != 1767225600123 || p.uint(0, 153) != 1767225600123 || p.has(0, 323) || p.uint(0, 10) != 3 || p.uint(0, 56) != 0x020000000007 ||
 		p.uint(0, 80) != 0x020000000008 || string(p.values[engine.IE{PEN: 21373, ID: 3}]) != "drop: " {
 		t.Errorf("packet record is %v", p.values)
 	}
@@ -153,7 +153,7 @@ func TestCounterRecords(t *testing.T) {
 	r.give(flow{})
 	got := newSession().must(t, datagram(t, c))
 	r.end()
-	if len(got) != 1 || got[0].uint(0, 86) != 1<<40 || got[0].uint(0, 85) != 1<<50 || got[0].uint(0, 323) != 1767225600000 ||
+	if len(got) != 1 || got[0].uint(0, 2) != 1<<40 || got[0].uint(0, 1) != 1<<50 || got[0].uint(0, 323) != 1767225600000 ||
 		string(got[0].values[engine.IE{PEN: 21373, ID: 1014}]) != "http" {
 		t.Errorf("counter records are %v", got)
 	}

@@ -32,7 +32,10 @@ func (o *output) stamp(msg []byte, now time.Time) {
 	o.putTime(msg, &o.clock, o.clock.Time(now))
 }
 
+// putTime writes a time as of a whole millisecond, since uptimes have no more: collectors add a
+// flow's to the difference of the two.
 func (o *output) putTime(msg []byte, c *uptime.Clock, wall int64) {
+	wall -= wall % int64(time.Millisecond)
 	up, _ := c.Millis(wall)
 	be.PutUint32(msg[4:], up)
 	be.PutUint32(msg[8:], uint32(wall/int64(time.Second)))

@@ -25,7 +25,7 @@ func tcpFlow(i int) told {
 
 func TestRecord(t *testing.T) {
 	address, datagrams := collect(t)
-	in := &feed{replay: t0 + 100*second + 5, epoch: t0, flows: []told{
+	in := &feed{replay: t0 + 100*second + second/200 + 5, epoch: t0, flows: []told{
 		{src: "10.0.0.1", dst: "192.0.2.1", proto: 6, sport: 1000, dport: 80, packets: 5, octets: 600, start: t0 + 7*second/2, end: t0 + 9*second, tos: 0x28, flags: 0x11b, in: 2, out: 70000, hop: "10.9.9.9", splen: 24, dplen: 16},
 		{src: "10.0.0.1", dst: "192.0.2.1", proto: 1, icmp: true, dport: 3<<8 | 4, packets: 1, octets: 56, start: t0, end: t0},
 		{src: "10.0.0.1", dst: "192.0.2.1", proto: 47, packets: 1, octets: 56, start: t0 - 1, end: t0},
@@ -33,7 +33,7 @@ func TestRecord(t *testing.T) {
 	st := export(t, in, "host="+address, "engine_type=7", "engine_id=9", "sampling=100")
 	all := datagrams()
 	h, r := parse(t, all[0])
-	if want := (header{Version: 5, Count: 3, Uptime: day + 100000, Secs: uint32(t0/second) + 100, Nsecs: 5, EngineType: 7, EngineID: 9, Sampling: 1<<14 | 100}); h != want {
+	if want := (header{Version: 5, Count: 3, Uptime: day + 100005, Secs: uint32(t0/second) + 100, Nsecs: 5e6, EngineType: 7, EngineID: 9, Sampling: 1<<14 | 100}); h != want {
 		t.Errorf("header %+v\n  want %+v", h, want)
 	}
 	want := []record{
