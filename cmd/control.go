@@ -30,7 +30,7 @@ import (
 // Clients are bounded in number, in the length of their question and in the time that they may take, so that nothing that
 // somebody does to the socket costs the records anything.
 type control struct {
-	l       *safefile.Listener
+	l       *safefile.Kept
 	path    string
 	log     *slog.Logger
 	machine *engine.Machine
@@ -81,7 +81,7 @@ type daemonInfo struct {
 	Version string    `json:"version"`
 }
 
-func newControl(l *safefile.Listener, path string, log *slog.Logger) *control {
+func newControl(l *safefile.Kept, path string, log *slog.Logger) *control {
 	c := &control{l: l, path: path, log: log, places: make(chan struct{}, maxClients), conns: map[net.Conn]bool{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.save()

@@ -68,6 +68,34 @@ func TestStaleControlSocketIsReplaced(t *testing.T) {
 	ulogd(t, "stats", "-c", path).exits(0)
 }
 
+// TestRemovedControlSocketIsMadeAgain: who cleans up /run does not take the daemon's ear; nor does
+// who puts something else there.
+func TestRemovedControlSocketIsMadeAgain(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "control")
+	path := conf(t, "control = \""+socket+"\"")
+	p := start(t, "-c", path).up()
+	if err := os.Remove(socket); err != nil {
+		t.Fatal(err)
+	}
+	p.logs("the control socket had been removed, and is made again")
+	ulogd(t, "stats", "-c", path).exits(0)
+	if fi, err := os.Stat(socket); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v; want mode 0600", fi, err)
+	}
+	if err := os.Remove(socket); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(socket, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.logs("the control socket was removed, and cannot be made again.*address already in use")
+	p.signal(syscall.SIGTERM)
+	p.ends(0)
+	if read(t, socket) != "precious" {
+		t.Error("somebody else's file is gone")
+	}
+}
+
 func TestControlPathThatIsAFile(t *testing.T) {
 	precious := file(t, "precious", "data")
 	ulogd(t, "-c", conf(t, "control = \""+precious+"\"")).exits(1).says("control socket: ", precious, "address already in use")

@@ -313,6 +313,11 @@ func TestUnixSocketIsItsOwners(t *testing.T) {
 		s.wants(200, "GET", path)
 	}
 	s.wants(421, "GET", "/", "Host", "evil.example") // a page that asks through a forwarded port
+	if err := os.Remove(socket); err != nil {
+		t.Fatal(err)
+	}
+	p.logs("the socket of http had been removed, and is made again")
+	overUnix(t, socket).wants(200, "GET", "/healthz")
 	ulogd(t, "page", "-c", config).exits(1).says("no browser opens", "ssh -L 9477:"+socket)
 	ulogd(t, "-c", config).exits(1).says("listen " + socket + ": another program answers on it")
 	p.signal(syscall.SIGKILL)

@@ -123,10 +123,10 @@ func (p *process) reachOf(g *stacks.Global, m *engine.Machine) reach {
 		}
 	}
 	if path, ok := g.HTTP.Unix(); ok {
-		r.add(path, ll.AccessFSRemoveFile)
+		r.add(path, ll.AccessFSRemoveFile|ll.AccessFSMakeSock)
 	}
 	if p.control != nil {
-		r.add(p.control.path, ll.AccessFSRemoveFile)
+		r.add(p.control.path, ll.AccessFSRemoveFile|ll.AccessFSMakeSock)
 	}
 	if p.pid != nil {
 		r.add(p.pid.path, ll.AccessFSRemoveFile)
