@@ -11,19 +11,11 @@ var families = nftables.FamilyNames
 
 // reader implements counters.Reader.
 type reader struct {
-	of   *nftcounter
-	conn *nftables.Conn
-	// before is what elements had counted at the poll before, where the kernel cannot set them to zero.
-	before map[id]count
-	keeps  bool
+	of    *nftcounter
+	conn  *nftables.Conn
+	told  told // where the kernel cannot set elements to zero
+	keeps bool
 }
-
-type id struct {
-	family      uint8
-	table, name string
-}
-
-type count struct{ packets, octets uint64 }
 
 func (n *nftcounter) dial() (counters.Reader, error) {
 	conn, err := nftables.Dial()
@@ -63,13 +55,14 @@ func (r *reader) Read(zero bool) (list []counters.Counter, malformed int, err er
 	if err != nil {
 		return list, malformed, err
 	}
-	now := map[id]count{}
+	defer func() { r.told.end(err == nil) }()
 	for i := range sets {
 		s := &sets[i]
 		if s.Anonymous() || !r.of.wants(nftables.FamilyName(s.Family), s.Table, s.Name) {
 			continue
 		}
-		elements, bad, err := r.elements(s, zero)
+		var elements []nftables.Element
+		elements, bad, err = r.elements(s, zero)
 		malformed += bad
 		for _, e := range elements {
 			k := counters.Counter{
@@ -78,8 +71,7 @@ func (r *reader) Read(zero bool) (list []counters.Counter, malformed int, err er
 			}
 			if zero && r.keeps {
 				at := id{s.Family, k.Table, k.Name}
-				now[at] = count{k.Packets, k.Octets}
-				k.Packets, k.Octets = since(r.before[at], now[at])
+				k.Packets, k.Octets = r.told.since(at, count{k.Packets, k.Octets})
 			}
 			list = append(list, k)
 		}
@@ -87,7 +79,6 @@ func (r *reader) Read(zero bool) (list []counters.Counter, malformed int, err er
 			return list, malformed, err
 		}
 	}
-	r.before = now
 	return list, malformed, nil
 }
 
@@ -101,12 +92,4 @@ func (r *reader) elements(s *nftables.Set, zero bool) ([]nftables.Element, int, 
 		r.keeps = true
 	}
 	return r.conn.Elements(s, false)
-}
-
-// since returns what was counted since; an element that was made anew has less than before.
-func since(before, now count) (packets, octets uint64) {
-	if now.packets < before.packets || now.octets < before.octets {
-		return now.packets, now.octets
-	}
-	return now.packets - before.packets, now.octets - before.octets
 }
