@@ -1,8 +1,10 @@
 package nfct
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +101,37 @@ func TestReportsAfterTheClockWasSetBack(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNoRecordEndsBeforeItBegins: a clock that is set back while a connection lives gives its records
+// no length below zero, which collectors take for 49 days or more; ulogd2 tells both times as they are.
+func TestNoRecordEndsBeforeItBegins(t *testing.T) {
+	for _, c := range []struct {
+		compat             bool
+		event              uint8
+		began, ended, want int64 // seconds
+	}{
+		{false, key.EventUpdate, 1000, 500, 500},
+		{false, key.EventDestroy, 1000, 500, 500},
+		{false, key.EventDestroy, 400, 500, 400},
+		{true, key.EventDestroy, 1000, 500, 1000},
+	} {
+		s := playWith(t, nil, func(s *script) {
+			s.played.read = func(b *engine.Batch, _ time.Time) error {
+				s.n.compat = c.compat
+				r := reader{in: s.n, Filler: s.n.rows.Fill(b)}
+				f := cttest.Decoded(t, cttest.Message{Event: c.event, Src: "192.0.2.1", Dst: "192.0.2.2", Proto: 6, ID: 1}.Bytes())
+				r.emit(&f, key.EndDetected, c.began*lastpacket.Second, c.ended*lastpacket.Second)
+				r.finish()
+				return io.EOF
+			}
+		})
+		s.stop()
+		got := strings.Join(s.lines, "")
+		if !strings.Contains(got, fmt.Sprintf(" flow.start.sec=%d ", c.want)) || !strings.Contains(got, fmt.Sprintf(" flow.end.sec=%d ", c.ended)) {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
 }
 
 // inDump runs steps on a reader, as if a dump was being read.

@@ -76,6 +76,11 @@ func (r *reader) emit(f *ctnetlink.Flow, reason uint8, start, end int64) bool {
 		r.leftOut++
 		return false
 	}
+	if end != 0 && end < start && !r.in.compat {
+		// The clock was set back since it began: by the present one it lasted no time at all. Of a length
+		// below zero collectors make 49 days or more.
+		start = end
+	}
 	row := r.Put(f, reason, start, end, r.recovering)
 	r.in.ended.Expect(row, 0)
 	return true
