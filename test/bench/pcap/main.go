@@ -28,8 +28,8 @@ const (
 	leastFactor  = 8    // less CPU time than the best of the others
 	mostNanos    = 110  // of CPU time a packet, on a machine on which softflowd takes referenceTime
 	mostWall     = 0.75 // of one worker's time on the wall, with two workers
-	mostOctets   = 108  // of memory a flow that fits the cache
-	mostBiflow   = 140  // the same with biflow
+	mostOctets   = 84   // of memory a flow of IPv4 that fits the cache
+	mostBiflow   = 116  // the same with biflow
 	leastAtScale = 0.7  // of the rate at 10,000 live flows, at 1,000,000
 	mostIPFIX    = 1.15 // of the CPU time with NETFLOW5, when the flows go to an IPFIX collector over TCP
 )
