@@ -19,6 +19,7 @@ type Collector struct {
 	Port string // its own
 
 	module  string // in test/peers; "": of Debian
+	ready   string // what it prints when it is ready to print, besides that it listens
 	command func(t testing.TB, dir, program, protocol string) string
 	end     syscall.Signal
 }
@@ -34,6 +35,7 @@ var Nfcapd = Collector{
 func Nfacctd(primitives string) Collector {
 	return Collector{
 		Name: "nfacctd", Port: "2100", end: syscall.SIGINT, // it takes no other for its end
+		ready: "Purging cache - END", // its process for the output begins later than it listens, and misses what comes before
 		command: func(t testing.TB, dir, _, _ string) string {
 			config := filepath.Join(dir, "nfacctd.conf")
 			text := "plugins: print\nprint_output: json\nprint_refresh_time: 1\nnfacctd_ip: 127.0.0.1\nnfacctd_port: 2100\n" +
@@ -100,6 +102,9 @@ func (c *Collector) Start(t testing.TB, ns *nstest.NS, program, protocol string)
 			t.Fatalf("%s does not listen\n%s", c.Name, r.proc.Output())
 		}
 	})
+	if c.ready != "" {
+		r.proc.WaitOutput(c.ready, time.Minute)
+	}
 	return r
 }
 
