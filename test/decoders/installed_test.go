@@ -98,23 +98,28 @@ const nfacctdPrimitives = "src_mac,dst_mac,vlan,cos,src_host,dst_host,src_mask,d
 	"nat_event,post_nat_src_host,post_nat_dst_host,post_nat_src_port,post_nat_dst_port,in_iface,out_iface,mpls_label_top," +
 	"timestamp_start,timestamp_end"
 
+var nfacctd = collectors.Nfacctd(nfacctdPrimitives)
+
+// sent is what an exporter sends, and the program that a collector of it is.
+type sent struct {
+	output   string
+	messages [][]byte
+	cells    []cell
+	program  string
+}
+
 // shows is the table's columns: programs as they are installed.
 var shows = []struct {
 	name string
-	read func(t *testing.T, output string, messages [][]byte, cells []cell) []fields
+	peer *collectors.Collector // that is started for it; nil: read runs the program
+	read func(t *testing.T, s sent) []fields
 }{
-	{"nfdump", func(t *testing.T, _ string, messages [][]byte, _ []cell) []fields { return readNfdump(t, messages) }},
-	{"nfacctd", func(t *testing.T, output string, messages [][]byte, cells []cell) []fields {
-		return readInstalled(t, collectors.Nfacctd(nfacctdPrimitives), output, messages, cells, nfacctdShows)
-	}},
-	{"goflow2", func(t *testing.T, output string, messages [][]byte, cells []cell) []fields {
-		return readInstalled(t, collectors.Goflow2, output, messages, cells, goflow2Shows)
-	}},
-	{"Telegraf", func(t *testing.T, output string, messages [][]byte, cells []cell) []fields {
-		return readInstalled(t, collectors.Telegraf, output, messages, cells, telegrafShows)
-	}},
-	{"tshark", func(t *testing.T, _ string, messages [][]byte, _ []cell) []fields {
-		records := readTshark(t, messages)
+	{"nfdump", nil, func(t *testing.T, s sent) []fields { return readNfdump(t, s.messages) }},
+	{"nfacctd", &nfacctd, func(t *testing.T, s sent) []fields { return s.readBy(t, &nfacctd, nfacctdShows) }},
+	{"goflow2", &collectors.Goflow2, func(t *testing.T, s sent) []fields { return s.readBy(t, &collectors.Goflow2, goflow2Shows) }},
+	{"Telegraf", &collectors.Telegraf, func(t *testing.T, s sent) []fields { return s.readBy(t, &collectors.Telegraf, telegrafShows) }},
+	{"tshark", nil, func(t *testing.T, s sent) []fields {
+		records := readTshark(t, s.messages)
 		for _, f := range records {
 			for _, unit := range []string{"Seconds", "Microseconds", "Nanoseconds"} {
 				f["flowStart"+unit], f["flowEnd"+unit] = f["flowStartMilliseconds"], f["flowEndMilliseconds"]
@@ -140,30 +145,34 @@ func TestElementsShown(t *testing.T) {
 		cells = append(cells, c)
 	}
 	said := elementTable(t)
-	outputs := []struct {
-		name, short string // as the table has it
-		cells       []cell
-		messages    [][]byte
-	}{{"IPFIX", "IPFIX", cells, nil}, {"NETFLOW9", "v9", asNetFlow9(cells), nil}, {"NETFLOW5", "v5", netflow5, nil}}
+	outputs := []sent{{output: "IPFIX", cells: cells}, {output: "NETFLOW9", cells: asNetFlow9(cells)}, {output: "NETFLOW5", cells: netflow5}}
+	short := map[string]string{"IPFIX": "IPFIX", "NETFLOW9": "v9", "NETFLOW5": "v5"} // as the table has it
 	for i := range outputs {
 		o := &outputs[i]
-		o.messages = export(t, o.name, o.cells)
+		o.messages = export(t, o.output, o.cells)
 	}
-	for _, o := range outputs {
-		for _, p := range shows {
-			if o.name == "NETFLOW5" && p.name == "tshark" {
-				continue // it lays records of v5 out in another way; TestTsharkDissects of NETFLOW5 reads them
+	for _, p := range shows {
+		t.Run(p.name, func(t *testing.T) {
+			program := ""
+			if p.peer != nil {
+				program = p.peer.Program(t)
 			}
-			t.Run(o.name+"/"+p.name, func(t *testing.T) {
-				right := shownRight(t, p.read(t, o.name, o.messages, o.cells), o.cells)
-				for element, ok := range right {
-					said := said[element][p.name]
-					if want := said == "yes" || slices.Contains(words(said), o.short); want != ok || said == "" {
-						t.Errorf("%s of %s: shown: %v, and docs/collectors.md says %q", element, o.name, ok, said)
-					}
+			for _, o := range outputs {
+				if o.output == "NETFLOW5" && p.name == "tshark" {
+					continue // it lays records of v5 out in another way; TestTsharkDissects of NETFLOW5 reads them
 				}
-			})
-		}
+				o.program = program
+				t.Run(o.output, func(t *testing.T) {
+					right := shownRight(t, p.read(t, o), o.cells)
+					for element, ok := range right {
+						said := said[element][p.name]
+						if want := said == "yes" || slices.Contains(words(said), short[o.output]); want != ok || said == "" {
+							t.Errorf("%s of %s: shown: %v, and docs/collectors.md says %q", element, o.output, ok, said)
+						}
+					}
+				})
+			}
+		})
 	}
 }
 
@@ -206,14 +215,14 @@ func elementTable(t *testing.T) map[string]map[string]string {
 // shownRight returns for each element whether all records that are shown have it right.
 func shownRight(t *testing.T, got []fields, cells []cell) map[string]bool {
 	t.Helper()
-	var sent []fields
+	var wanted []fields
 	for _, c := range cells {
-		sent = append(sent, c.want...)
+		wanted = append(wanted, c.want...)
 	}
 	// Those that tell most are found first: a collector may show a flow and its translation alike.
-	slices.SortStableFunc(sent, func(a, b fields) int { return len(b) - len(a) })
+	slices.SortStableFunc(wanted, func(a, b fields) int { return len(b) - len(a) })
 	right := map[string]bool{}
-	for _, want := range sent {
+	for _, want := range wanted {
 		var found fields
 		found, got = take(got, want)
 		switch {
@@ -232,15 +241,12 @@ func shownRight(t *testing.T, got []fields, cells []cell) map[string]bool {
 	return right
 }
 
-// readInstalled sends messages to a collector in a namespace, and reads the objects that it prints,
+// readBy sends the messages to a collector in a namespace, and reads the objects that it prints,
 // when it has printed something of each source.
-func readInstalled(
-	t *testing.T, c collectors.Collector, output string, messages [][]byte, cells []cell, show func(row map[string]any) fields,
-) (records []fields) {
+func (s *sent) readBy(t *testing.T, c *collectors.Collector, show func(row map[string]any) fields) (records []fields) {
 	t.Helper()
-	program := c.Program(t)
 	ns := nstest.New(t)
-	peer := c.Start(t, ns, program, output)
+	peer := c.Start(t, ns, s.program, s.output)
 	ns.Do(t, func() {
 		conn, err := net.Dial("udp4", "127.0.0.1:"+c.Port)
 		if err != nil {
@@ -248,7 +254,7 @@ func readInstalled(
 			return
 		}
 		defer conn.Close()
-		for _, m := range messages {
+		for _, m := range s.messages {
 			if _, err := conn.Write(m); err != nil {
 				t.Error(err)
 			}
@@ -257,7 +263,7 @@ func readInstalled(
 	})
 	nstest.Eventually(t, time.Minute, func() error {
 		printed := peer.Output()
-		for _, c := range cells {
+		for _, c := range s.cells {
 			for _, want := range c.want {
 				if src := want["sourceIPv4Address"] + want["sourceIPv6Address"]; !strings.Contains(printed, `"`+src+`"`) && src != "" {
 					return fmt.Errorf("%s prints nothing of %s", peer.Name, src)
