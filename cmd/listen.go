@@ -22,13 +22,7 @@ var runDir = "/run/ulogd"
 // listen opens the socket that the configuration names, with mode 0600. One that a crash left behind is replaced; one
 // that answers belongs to another daemon.
 func listen(path string, log *slog.Logger) (*control, error) {
-	l, err := safefile.Keep(path, 0o600, func(lost error) {
-		if lost == nil {
-			log.Warn("the control socket had been removed, and is made again", "path", path)
-			return
-		}
-		log.Error("the control socket was removed, and cannot be made again; it is tried each second", "error", lost)
-	})
+	l, err := safefile.Keep("the control socket", path, 0o600, log)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

@@ -73,7 +73,7 @@ func Listen(s Settings, log *slog.Logger) (*Server, error) {
 		w.tls.Store(c)
 	}
 	if s.Unix {
-		w.unix, err = safefile.Keep(s.Address, 0o600, w.removed) // for its owner alone
+		w.unix, err = safefile.Keep("the socket of http", s.Address, 0o600, log) // for its owner alone
 		w.l = w.unix
 	} else {
 		w.l, err = net.Listen("tcp", s.Address)
@@ -82,15 +82,6 @@ func Listen(s Settings, log *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("http: %w", err)
 	}
 	return w, nil
-}
-
-// removed says what became of a unix socket that was removed.
-func (w *Server) removed(lost error) {
-	if lost == nil {
-		w.log.Warn("the socket of http had been removed, and is made again", "path", w.settings.Address)
-		return
-	}
-	w.log.Error("the socket of http was removed, and cannot be made again; it is tried each second", "error", lost)
 }
 
 // Addr is where it listens.

@@ -5,6 +5,7 @@ package safefile
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -17,9 +18,10 @@ const lookEvery = time.Second
 // Kept is a unix socket that lasts as long as it is open: one that is removed is made again. It
 // belongs to the user that the process is by then.
 type Kept struct {
+	name string // for the log
 	path string
 	perm fs.FileMode
-	say  func(lost error) // nil: it has been made again
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	l      *Listener
@@ -27,14 +29,14 @@ type Kept struct {
 	lost   string // what was said last
 }
 
-// Keep makes a socket as [Take] does. say is told, from the goroutine that accepts, when the socket
-// was removed and when it was made again, or why it cannot be, each time that changes.
-func Keep(path string, perm fs.FileMode, say func(lost error)) (*Kept, error) {
+// Keep makes a socket as [Take] does. The log is told, by the socket's name, when it was removed and
+// is made again, or why it cannot be, each time that changes.
+func Keep(name, path string, perm fs.FileMode, log *slog.Logger) (*Kept, error) {
 	l, err := Take(path, perm)
 	if err != nil {
 		return nil, err
 	}
-	return &Kept{path: path, perm: perm, say: say, l: l}, nil
+	return &Kept{name: name, path: path, perm: perm, log: log, l: l}, nil
 }
 
 func (k *Kept) listener() *Listener {
@@ -70,14 +72,14 @@ func (k *Kept) again() {
 	case err != nil:
 		if k.lost != err.Error() {
 			k.lost = err.Error()
-			k.say(err)
+			k.log.Error(k.name+" was removed, and cannot be made again; it is tried each second", "error", err)
 		}
 	case k.closed:
 		l.Close()
 	default:
 		k.l.Close()
 		k.l, k.lost = l, ""
-		k.say(nil)
+		k.log.Warn(k.name+" had been removed, and is made again", "path", k.path)
 	}
 }
 
