@@ -114,23 +114,8 @@ func gateway(t *testing.T) (ns *nstest.NS, events *nstest.Proc) {
 
 // collect accepts IPFIX connections and throws away what arrives: the capture is what counts.
 func collect(t *testing.T, ns *nstest.NS) {
-	var l net.Listener
-	ns.Do(t, func() {
-		var err error
-		if l, err = net.Listen("tcp", "127.0.0.1:4739"); err != nil {
-			t.Fatal(err)
-		}
-	})
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go io.Copy(io.Discard, c)
-		}
-	}()
+	t.Helper()
+	ns.Serve(t, "127.0.0.1:4739", func(c net.Conn) { go io.Copy(io.Discard, c) })
 }
 
 // traffic makes n TCP connections with data both ways, over IPv4 and IPv6, and a few UDP exchanges.

@@ -26,27 +26,13 @@ type Collector struct {
 func Start(t testing.TB, ns *nstest.NS) *Collector {
 	t.Helper()
 	c := &Collector{}
-	var l net.Listener
-	ns.Do(t, func() {
-		var err error
-		if l, err = net.Listen("tcp", "127.0.0.1:4739"); err != nil {
-			t.Fatal(err)
-		}
-	})
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
+	ns.Serve(t, "127.0.0.1:4739", func(conn net.Conn) {
+		c.Sessions.Go(func() {
+			if err := c.read(conn); err != nil && !errors.Is(err, io.EOF) {
+				t.Error(err)
 			}
-			c.Sessions.Go(func() {
-				if err := c.read(conn); err != nil && !errors.Is(err, io.EOF) {
-					t.Error(err)
-				}
-			})
-		}
-	}()
+		})
+	})
 	return c
 }
 

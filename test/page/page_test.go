@@ -119,25 +119,9 @@ func (g *gateway) forward(t *testing.T) {
 func (g *gateway) traffic(t *testing.T, connections int) {
 	t.Helper()
 	ports := []string{"443", "80", "993", "8443"}
-	g.server.Do(t, func() {
-		for _, port := range ports {
-			l, err := net.Listen("tcp", "198.51.100.80:"+port)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			t.Cleanup(func() { l.Close() })
-			go func() {
-				for {
-					c, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go io.Copy(c, c)
-				}
-			}()
-		}
-	})
+	for _, port := range ports {
+		g.server.Serve(t, "198.51.100.80:"+port, func(c net.Conn) { go io.Copy(c, c) })
+	}
 	var all []net.Conn
 	g.client.Do(t, func() {
 		for i := range connections {
