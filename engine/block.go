@@ -39,8 +39,8 @@ func (s *Blocks) Get() *Block {
 	return k
 }
 
-// Tick lets blocks go that nobody needed for a while. Get does so as well: an input whose blocks are large calls it from
-// its own Tick, since it may need no other block for long.
+// Tick lets blocks go that nobody needed for a while. Get does so as well: an input whose blocks are
+// large calls it from its own Tick, since it may need no other block for long.
 func (s *Blocks) Tick(now time.Time) {
 	s.mu.Lock()
 	s.tick(now)

@@ -82,9 +82,13 @@ func TestBatchesAreGivenBackAfterABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, gate := &bursting{burst: make(chan int)}, make(chan struct{})
 		input := engine.NewInstance(&engine.Plugin{Name: "BURST", Input: func() engine.Input { return in }}, "in")
-		maker := engine.NewInstance(&engine.Plugin{Name: "ANEW", Filter: func() engine.Filter { return anew{} }}, "anew")
+		maker := engine.NewInstance(
+			&engine.Plugin{Name: "ANEW", Filter: func() engine.Filter { return anew{} }}, "anew",
+		)
 		out := func(id string) *engine.Instance {
-			return engine.NewInstance(&engine.Plugin{Name: "GATED", Output: func() engine.Output { return gated{gate} }}, id)
+			return engine.NewInstance(
+				&engine.Plugin{Name: "GATED", Output: func() engine.Output { return gated{gate} }}, id,
+			)
 		}
 		m, problems := engine.Build(slog.New(slog.NewTextHandler(io.Discard, nil)), []engine.StackSpec{
 			{Name: "forks", Instances: []*engine.Instance{input, out("first")}},
@@ -120,7 +124,8 @@ func TestBatchesAreGivenBackAfterABurst(t *testing.T) {
 			t.Errorf("the burst took %d octets: the test shows nothing", after-before)
 		}
 		if later > before+1<<20 {
-			t.Errorf("%d octets are in use before the burst, %d after it, and %d two minutes later", before, after, later)
+			t.Errorf("%d octets are in use before the burst, %d after it, and %d two minutes later",
+				before, after, later)
 		}
 		m.Stop(time.Second)
 		if err := m.Wait(); err != nil {

@@ -116,8 +116,12 @@ var shows = []struct {
 }{
 	{"nfdump", nil, func(t *testing.T, s sent) []fields { return readNfdump(t, s.messages) }},
 	{"nfacctd", &nfacctd, func(t *testing.T, s sent) []fields { return s.readBy(t, &nfacctd, nfacctdShows) }},
-	{"goflow2", &collectors.Goflow2, func(t *testing.T, s sent) []fields { return s.readBy(t, &collectors.Goflow2, goflow2Shows) }},
-	{"Telegraf", &collectors.Telegraf, func(t *testing.T, s sent) []fields { return s.readBy(t, &collectors.Telegraf, telegrafShows) }},
+	{"goflow2", &collectors.Goflow2, func(t *testing.T, s sent) []fields {
+		return s.readBy(t, &collectors.Goflow2, goflow2Shows)
+	}},
+	{"Telegraf", &collectors.Telegraf, func(t *testing.T, s sent) []fields {
+		return s.readBy(t, &collectors.Telegraf, telegrafShows)
+	}},
 	{"tshark", nil, func(t *testing.T, s sent) []fields {
 		records := readTshark(t, s.messages)
 		for _, f := range records {
@@ -138,14 +142,19 @@ var shows = []struct {
 // collector, and holds what it prints against docs/collectors.md: no element may be in a default
 // template that none of them reads.
 func TestElementsShown(t *testing.T) {
-	cells := slices.DeleteFunc(slices.Clone(matrix), func(c cell) bool { return c.name == "biflow" }) // the ledger's matter
+	// Biflows are the ledger's matter.
+	cells := slices.DeleteFunc(slices.Clone(matrix), func(c cell) bool { return c.name == "biflow" })
 	for i := range requested {
 		c := requested[i]
 		c.name = "requested " + c.name
 		cells = append(cells, c)
 	}
 	said := elementTable(t)
-	outputs := []sent{{output: "IPFIX", cells: cells}, {output: "NETFLOW9", cells: asNetFlow9(cells)}, {output: "NETFLOW5", cells: netflow5}}
+	outputs := []sent{
+		{output: "IPFIX", cells: cells},
+		{output: "NETFLOW9", cells: asNetFlow9(cells)},
+		{output: "NETFLOW5", cells: netflow5},
+	}
 	short := map[string]string{"IPFIX": "IPFIX", "NETFLOW9": "v9", "NETFLOW5": "v5"} // as the table has it
 	for i := range outputs {
 		o := &outputs[i]
@@ -325,11 +334,16 @@ func nfacctdShows(row map[string]any) fields {
 	f["protocolIdentifier"] = protocolNumbers[fmt.Sprint(row["ip_proto"])]
 	for name, key := range map[string]string{"flowStart": "timestamp_start", "flowEnd": "timestamp_end", "observationTime": "timestamp_start"} {
 		at, _ := time.Parse(time.DateTime, fmt.Sprint(row[key]))
-		for _, unit := range []string{"Seconds", "Milliseconds", "Microseconds", "Nanoseconds"} {
-			f[name+unit] = fmt.Sprint(at.UnixMilli())
-		}
+		setTime(f, name, at)
 	}
 	return f
+}
+
+// setTime gives a time to its elements of all units, which are compared in milliseconds.
+func setTime(f fields, name string, at time.Time) {
+	for _, unit := range []string{"Seconds", "Milliseconds", "Microseconds", "Nanoseconds"} {
+		f[name+unit] = fmt.Sprint(at.UnixMilli())
+	}
 }
 
 func goflow2Shows(row map[string]any) fields {
@@ -362,9 +376,7 @@ func goflow2Shows(row map[string]any) fields {
 		"flowStart": "time_flow_start_ns", "flowEnd": "time_flow_end_ns", "observationTime": "time_flow_start_ns",
 	} {
 		ns, _ := strconv.ParseInt(fmt.Sprint(row[key]), 10, 64)
-		for _, unit := range []string{"Seconds", "Milliseconds", "Microseconds", "Nanoseconds"} {
-			f[name+unit] = fmt.Sprint(time.Unix(0, ns).Round(time.Millisecond).UnixMilli())
-		}
+		setTime(f, name, time.Unix(0, ns).Round(time.Millisecond))
 	}
 	return f
 }

@@ -149,7 +149,9 @@ func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (w
 
 // guess turns set numbers into places: the first with the flow's tag, or else the first free one,
 // or else any. It lists those of new flows and those of IPv6.
-func (c *cache) guess(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) (fresh, six int) {
+func (c *cache) guess(
+	rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32,
+) (fresh, six int) {
 	all, slot := c.sets, &c.slot
 	for _, r := range rows {
 		at := slot[r]

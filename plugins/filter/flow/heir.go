@@ -26,7 +26,8 @@ func (s *stage) Inherit(from engine.Stage) bool {
 // inherit takes the flows of another cache, which gets the empty table. Records of flows that have
 // ended already go the way that they would have gone.
 func (c *cache) inherit(o *cache) bool {
-	if (c.links == nil) != (o.links == nil) || (c.labels == nil) != (o.labels == nil) || (c.hops == nil) != (o.hops == nil) {
+	if (c.links == nil) != (o.links == nil) || (c.labels == nil) != (o.labels == nil) ||
+		(c.hops == nil) != (o.hops == nil) {
 		return false
 	}
 	o.settle()

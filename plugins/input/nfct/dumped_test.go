@@ -120,7 +120,8 @@ func TestNoRecordEndsBeforeItBegins(t *testing.T) {
 			s.played.read = func(b *engine.Batch, _ time.Time) error {
 				s.n.compat = c.compat
 				r := reader{in: s.n, Filler: s.n.rows.Fill(b)}
-				f := cttest.Decoded(t, cttest.Message{Event: c.event, Src: "192.0.2.1", Dst: "192.0.2.2", Proto: 6, ID: 1}.Bytes())
+				m := cttest.Message{Event: c.event, Src: "192.0.2.1", Dst: "192.0.2.2", Proto: 6, ID: 1}
+				f := cttest.Decoded(t, m.Bytes())
 				r.emit(&f, key.EndDetected, c.began*lastpacket.Second, c.ended*lastpacket.Second)
 				r.finish()
 				return io.EOF
@@ -128,7 +129,8 @@ func TestNoRecordEndsBeforeItBegins(t *testing.T) {
 		})
 		s.stop()
 		got := strings.Join(s.lines, "")
-		if !strings.Contains(got, fmt.Sprintf(" flow.start.sec=%d ", c.want)) || !strings.Contains(got, fmt.Sprintf(" flow.end.sec=%d ", c.ended)) {
+		if !strings.Contains(got, fmt.Sprintf(" flow.start.sec=%d ", c.want)) ||
+			!strings.Contains(got, fmt.Sprintf(" flow.end.sec=%d ", c.ended)) {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}
