@@ -22,13 +22,14 @@ func (n *nflog) load(call func(buf []byte, slot int) (int, error)) error {
 	d := &n.drops
 	count := d.empty
 	if d.losing {
-		count = n.dropCount() // first: what is lost later comes behind the moment when the socket is empty
+		count = n.dropCount()
 	}
 	err := n.backlog.load(call)
 	if n.received > 0 && d.told != d.empty {
 		n.told()
 	}
-	if err == nil && n.received < slots {
+	// What is lost while the socket is being emptied may lie on either side of that moment: then a later one counts.
+	if err == nil && n.received < slots && (!d.losing || n.dropCount() == count) {
 		d.empty, d.losing = count, false
 	}
 	return err
