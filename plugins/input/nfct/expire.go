@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ulogd/engine"
 	"ulogd/plugins/input/netlink/mmsg"
 	"ulogd/plugins/input/netlink/nlattr"
 	"ulogd/plugins/input/nfct/ctnetlink"
@@ -21,6 +22,7 @@ type expirer struct {
 	socket   *mmsg.Socket
 	interval time.Duration
 	mine     func() bool // whether no other instance does it
+	apart    *engine.Counter
 	finished chan struct{}
 }
 
@@ -39,6 +41,11 @@ func (n *nfct) expire() error {
 		return err
 	}
 	x := &expirer{socket: s, interval: n.expireInterval, mine: n.firstOf(n.hub), finished: n.finished}
+	x.apart = n.env.Stats.Gauge(
+		"expire_interval_seconds",
+		"time between the last two looks at the kernel's table (expire_interval, or more where it is large): "+
+			"ends are late by at most that",
+	)
 	n.env.Go(x.run)
 	return nil
 }
@@ -46,7 +53,7 @@ func (n *nfct) expire() error {
 // run looks until the daemon ends.
 func (x *expirer) run(ctx context.Context) {
 	defer x.socket.Close()
-	wait := x.interval
+	wait, last := x.interval, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,9 +63,13 @@ func (x *expirer) run(ctx context.Context) {
 		case <-time.After(wait):
 		}
 		wait = x.interval
+		now := time.Now()
+		between := now.Sub(last)
+		last = now
 		if !x.mine() {
 			continue
 		}
+		x.apart.Set(int64(between.Round(time.Second) / time.Second))
 		cost, err := x.look()
 		if err != nil {
 			wait = time.Minute // such as no right any more: ends are told when the kernel finds them

@@ -167,7 +167,8 @@ var scenes = []scene{
 }
 
 // TestFlowEndIsTheLastPacket: whatever ends a connection, flow.end is within two seconds of its
-// last packet.
+// last packet; where the kernel does not date ends, within a second more than what is between two
+// looks at its table, which is large when other tests fill it.
 func TestFlowEndIsTheLastPacket(t *testing.T) {
 	for _, timestamp := range []string{"1", "0"} {
 		t.Run("timestamp="+timestamp, func(t *testing.T) {
@@ -208,6 +209,7 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 			})
 			all.Wait()
 			ends := map[string]map[string]string{}
+			looks := int64(1) // seconds between them
 			eventually(t, d, "all ends", func() bool {
 				for _, line := range collect(t, d, t.Name(), 0) {
 					m := fields(line)
@@ -217,8 +219,13 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 					}
 					ends[port] = m
 				}
+				looks = max(looks, d.Count("ct1", "expire_interval_seconds"))
 				return len(ends) == len(scenes)+1
 			})
+			near := 2 * time.Second
+			if timestamp == "0" {
+				near = time.Duration(looks+1) * time.Second
+			}
 			odd := 0
 			end := func(port string) time.Time {
 				sec, _ := strconv.ParseInt(ends[port]["flow.end.sec"], 10, 64)
@@ -228,7 +235,7 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 			check := func(name, port string) {
 				off := end(port).Sub(last[port])
 				t.Logf("%-62s %v", name, off)
-				if off < -2*time.Second || off > 2*time.Second {
+				if off < -2*time.Second || off > near {
 					t.Errorf("%s: flow.end is %v off: %v", name, off, ends[port])
 				}
 			}
