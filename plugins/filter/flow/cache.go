@@ -28,12 +28,13 @@ type cache struct {
 
 	timeline *timeline
 
-	slot  [engine.BatchSize]uint32 // of each row of the batch: where its flow most likely is
-	fresh [engine.BatchSize]uint32 // places where a flow is likely to be made
-	six   [engine.BatchSize]uint32 // and those of IPv6
-	come  [dueBuffer]uint32        // sets that the sweep looks at
-	due   [dueBuffer]uint32        // and entries
-	warm  uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
+	slot   [engine.BatchSize]uint32 // of each row of the batch: where its flow most likely is
+	fresh  [engine.BatchSize]uint32 // places where a flow is likely to be made
+	six    [engine.BatchSize]uint32 // and those of IPv6
+	others [engine.BatchSize]uint32 // second places with a flow's tag
+	come   [dueBuffer]uint32        // sets that the sweep looks at
+	due    [dueBuffer]uint32        // and entries
+	warm   uint64                   // keeps the compiler from leaving out loads that only fetch cache lines
 
 	counts counts
 }
@@ -128,8 +129,9 @@ func (c *cache) pass(clock int64) {
 // Origins are needed for new flows, and IPv6 addresses to be compared.
 func (c *cache) locate(rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32) {
 	c.warm += c.locateSets(rows, hash)
-	fresh, six := c.guess(rows, looks, hash)
+	fresh, six, others := c.guess(rows, looks, hash)
 	c.warm += fetchEntries(c.entries, rows, &c.slot)
+	c.warm += fetchOthers(c.entries, c.others[:others])
 	c.warm += fetchOrigins(c.origins, c.fresh[:fresh])
 	c.warm += fetchPairs(c.pairs, c.six[:six])
 	if c.links != nil {
@@ -148,10 +150,10 @@ func (c *cache) locateSets(rows []engine.Row, hash *[engine.BatchSize]uint32) (w
 }
 
 // guess turns set numbers into places: the first with the flow's tag, or else the first free one,
-// or else any. It lists those of new flows and those of IPv6.
+// or else any. It lists those of new flows and those of IPv6, and where a second place has the tag.
 func (c *cache) guess(
 	rows []engine.Row, looks *[engine.BatchSize]lookup, hash *[engine.BatchSize]uint32,
-) (fresh, six int) {
+) (fresh, six, others int) {
 	all, slot := c.sets, &c.slot
 	for _, r := range rows {
 		at := slot[r]
@@ -165,6 +167,11 @@ func (c *cache) guess(
 		}
 		i := at*sets + found.first()
 		slot[r] = i
+		second := found & (found - 1)
+		c.others[others%engine.BatchSize] = at*sets + second.first()
+		if !isNew && second != 0 {
+			others++
+		}
 		c.fresh[fresh%engine.BatchSize], c.six[six%engine.BatchSize] = i, i
 		if isNew {
 			fresh++
@@ -173,12 +180,19 @@ func (c *cache) guess(
 			six++
 		}
 	}
-	return fresh, six
+	return fresh, six, others
 }
 
 func fetchEntries(entries []entry, rows []engine.Row, slot *[engine.BatchSize]uint32) (warm uint64) {
 	for _, r := range rows {
 		warm += entries[slot[r]].addrs
+	}
+	return warm
+}
+
+func fetchOthers(entries []entry, slots []uint32) (warm uint64) {
+	for _, i := range slots {
+		warm += entries[i].addrs
 	}
 	return warm
 }
@@ -234,14 +248,14 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 		}
 		if have[r]&segments != 0 {
 			a := s.arrival(b, r, clock, t, step)
-			c.add(&a)
+			c.add(a)
 			continue
 		}
 		i, l := c.slot[r], &looks[r]
 		e := &entries[i]
 		if !e.is(l, &keyed) || clock > e.due || l.ports&version6 != 0 && !c.pairs[i].is(&tuples[r]) || links {
 			a := s.arrival(b, r, clock, t, step)
-			i = c.find(&a)
+			i = c.find(a)
 			e = &entries[i]
 		}
 		if e.step != step {
@@ -256,7 +270,7 @@ func (c *cache) update(b *engine.Batch, s *stage, rows []engine.Row, at *[engine
 			if e.state&stateEnded != 0 && f&(tcpSYN|tcpACK) == tcpSYN { // a new connection with the same ports
 				c.end(i, key.EndDetected)
 				a := s.arrival(b, r, clock, t, step)
-				i = c.insert(&a)
+				i = c.insert(a)
 				e = &entries[i]
 			}
 			last = c.closing(i, f, l.about, clock)
@@ -367,12 +381,12 @@ type arrival struct {
 	flags, hop      uint16
 }
 
-// arrival makes one of a row.
-func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Time, step uint8) arrival {
-	a := arrival{
-		tuple: &s.in.tuple.Of(b)[r], look: &s.looks[r], hash: s.hash[r], clock: clock, time: t, step: step,
-		packets: 1, octets: s.in.octets.Of(b)[r], hop: s.in.hops.of(b, r),
-	}
+// arrival makes one of a row. It holds until the next is made.
+func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Time, step uint8) *arrival {
+	a := &s.packet
+	a.tuple, a.look, a.hash = &s.in.tuple.Of(b)[r], &s.looks[r], s.hash[r]
+	a.clock, a.time, a.step = clock, t, step
+	a.octets, a.packets, a.flags, a.ifout = s.in.octets.Of(b)[r], 1, 0, 0
 	if s.in.flags.Has(b, r) {
 		a.flags = s.in.flags.Of(b)[r]
 	}
@@ -381,6 +395,9 @@ func (s *stage) arrival(b *engine.Batch, r engine.Row, clock int64, t engine.Tim
 	}
 	if s.in.ifout.Has(b, r) {
 		a.ifout = s.in.ifout.Of(b)[r]
+	}
+	if s.cache.hops != nil {
+		a.hop = s.in.hops.of(b, r)
 	}
 	if s.cache.links != nil {
 		a.link = s.front.link.of(b, r)
@@ -437,9 +454,10 @@ func (c *cache) insert(p *arrival) uint32 {
 		c.pairs[i] = pair{p.tuple.Src, p.tuple.Dst}
 	}
 	e := &c.entries[i]
-	*e = entry{
-		lookup: *p.look, last: p.time, due: p.clock + min(c.inactive, c.active), leave: p.clock + c.active, step: p.step,
-	}
+	// One by one: a literal is made elsewhere and copied, and the copy waits for it.
+	e.addrs, e.ports, e.about = p.look.addrs, p.look.ports, p.look.about
+	e.packets, e.octets, e.flags, e.state, e.step = 0, 0, 0, 0, p.step
+	e.last, e.due, e.leave = p.time, p.clock+min(c.inactive, c.active), p.clock+c.active
 	s.tags[place] = tagOf(p.hash)
 	c.lookBy(i, e.due)
 	if c.links != nil {

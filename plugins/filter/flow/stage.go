@@ -22,6 +22,7 @@ type stage struct {
 	hash     [engine.BatchSize]uint32
 	instants [engine.BatchSize]instant
 	since    time.Time // of the last batch of a live input
+	packet   arrival
 
 	doubt doubtful
 }
@@ -157,7 +158,7 @@ func (s *stage) wait(b *engine.Batch, r engine.Row, at *[engine.BatchSize]instan
 	}
 	d := &s.doubt
 	d.waits, d.n = true, at[r].number
-	d.packet = s.arrival(b, r, 0, t, at[r].step)
+	d.packet = *s.arrival(b, r, 0, t, at[r].step)
 	d.tuple, d.look = *d.packet.tuple, *d.packet.look
 	d.packet.tuple, d.packet.look = &d.tuple, &d.look
 }
