@@ -193,6 +193,7 @@ func (p *pipe) Write(b []byte) (int, error) {
 	if !p.established {
 		n, err := p.Conn.Write(b)
 		p.wire += int64(n)
+		p.t.sent += int64(n)
 		return n, err
 	}
 	p.out = append(p.out, b...)
