@@ -15,6 +15,7 @@ import (
 
 // Env is what the engine offers to an instance.
 type Env struct {
+	ID    string       // of the instance, as the configuration names it
 	Log   *slog.Logger // names the instance and its plugin
 	Stats *Stats
 	// Own is where outputs enter their sessions, so that inputs can leave out the traffic that
@@ -35,7 +36,7 @@ type Env struct {
 }
 
 func newEnv(m *Machine, inst *Instance) *Env {
-	e := &Env{Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}, pulse: &inst.pulse}
+	e := &Env{ID: inst.ID, Log: slog.Default(), Stats: inst.Stats, Own: &OwnTraffic{}, pulse: &inst.pulse}
 	e.until, e.expire = context.WithCancel(context.Background())
 	e.tasks.ctx, e.tasks.cancel = context.WithCancel(context.Background())
 	if m != nil {

@@ -49,6 +49,9 @@ func (s *Settings) Options(o *engine.Options) {
 		"0: as the kernel does, 64, or 1 to a multicast group")
 }
 
+// From tells the settings apart by the address that they send from: those that return the same send from one.
+func (s *Settings) From() string { return s.sourceAddress + "%" + s.device }
+
 // OnePort reports whether all connections are to come from one local port: of those to one server there can be one.
 func (s *Settings) OnePort() bool { return s.sourcePort != 0 }
 

@@ -143,7 +143,7 @@ func (o *output) connect(env *engine.Env) error {
 	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there (UDP)")
 	t := stream.Transport{
 		Dial:      func(a collector.Address) collector.Dial { return o.dial(a, refused) },
-		Datagrams: o.datagrams(), Retry: o.ReconnectInterval,
+		Datagrams: o.datagrams(), Retry: o.ReconnectInterval, Domain: stream.Domain{Option: "oid", ID: o.oid},
 	}
 	switch {
 	case !t.Datagrams:

@@ -91,6 +91,6 @@ func (o *output) Open(env *engine.Env) error {
 	o.clamped = st.Counter("clamped", "records whose flow began before uptimes do, told as beginning with them")
 	env.Log.Warn("NetFlow version 5 cannot tell IPv6 flows: they are left out, and counted as ipv6",
 		"remedy", "export them with IPFIX or NETFLOW9")
-	o.ConnectUDP(env)
+	o.ConnectUDP(env, stream.Domain{})
 	return nil
 }

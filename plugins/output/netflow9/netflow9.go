@@ -139,7 +139,7 @@ func (o *output) Open(env *engine.Env) error {
 	if o.reporter != nil {
 		o.reporter.stacks.Open(env)
 	}
-	o.ConnectUDP(env)
+	o.ConnectUDP(env, stream.Domain{Option: "source_id", ID: o.sourceID})
 	return nil
 }
 

@@ -40,9 +40,10 @@ type Output struct {
 	Sender  export.Exporter // the address that the first of them sends from
 	Queued  *engine.Counter // if not nil, of records that found room in a queue
 
-	env    *engine.Env
-	format Format
-	waits  bool // an input waits for room, and so for what is paced
+	env     *engine.Env
+	format  Format
+	waits   bool       // an input waits for room, and so for what is paced
+	entered []exporter // among those that run
 }
 
 // Make makes the streams, once. It is called when a stack is bound, and returns whether its input
@@ -83,6 +84,7 @@ type Transport struct {
 	Window    collector.Window
 	Datagrams bool          // whose loss nobody tells
 	Retry     time.Duration // at least so long between two attempts to connect
+	Domain    Domain        // of the exporter, in datagrams
 }
 
 // Connect gives the streams their collectors. It begins to connect with the first Tick, and does
@@ -103,6 +105,9 @@ func (o *Output) Connect(env *engine.Env, t Transport) (paths []Path) {
 		q := o.Streams[min(i, len(o.Streams)-1)].join(link, t.Window)
 		switch {
 		case t.Datagrams:
+			for _, a := range group {
+				o.enter(env, a, t.Domain)
+			}
 			q.Pace(collector.Pace{Rate: o.Rate, Always: o.waits || o.opts.Given("rate")})
 			if len(group) == 1 {
 				link.Resolve(group[0].Host, o.ResolveInterval)
@@ -119,11 +124,11 @@ func (o *Output) Connect(env *engine.Env, t Transport) (paths []Path) {
 const RetryUDP = time.Second
 
 // ConnectUDP is Connect over UDP, and the first Tick.
-func (o *Output) ConnectUDP(env *engine.Env) {
+func (o *Output) ConnectUDP(env *engine.Env, d Domain) {
 	refused := env.Stats.Counter("refused", "times that a collector's host said that nobody listens there")
 	o.Connect(env, Transport{
 		Dial:      func(a collector.Address) collector.Dial { return collector.DialUDP(a, &o.Network, refused) },
-		Datagrams: true, Retry: min(o.ReconnectInterval, RetryUDP),
+		Datagrams: true, Retry: min(o.ReconnectInterval, RetryUDP), Domain: d,
 	})
 	o.Tick(time.Now())
 }
@@ -221,6 +226,7 @@ func (o *Output) Flush() {
 
 // Close implements engine.Closer.
 func (o *Output) Close() error {
+	o.leave()
 	var errs []error
 	for _, q := range o.Queues() {
 		errs = append(errs, q.Close())
