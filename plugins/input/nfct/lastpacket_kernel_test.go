@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ulogd/test/nstest"
+	"ulogd/test/stacktest"
 )
 
 // scene is a connection to a port of its own, and when its last packet came.
@@ -166,6 +167,29 @@ var scenes = []scene{
 	}},
 }
 
+// looks follows how far apart the looks at the kernel's table are, and returns what tells the most, which is a second at
+// least.
+func looks(t *testing.T, d *stacktest.Daemon) (longest func() time.Duration) {
+	most, end, ended := int64(1), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			most = max(most, d.Count("ct1", "expire_interval_seconds"))
+			select {
+			case <-end:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	stop := sync.OnceFunc(func() { close(end); <-ended })
+	t.Cleanup(stop)
+	return func() time.Duration {
+		stop()
+		return time.Duration(most) * time.Second
+	}
+}
+
 // TestFlowEndIsTheLastPacket: whatever ends a connection, flow.end is within two seconds of its
 // last packet; where the kernel does not date ends, within a second more than what is between two
 // looks at its table, which is large when other tests fill it.
@@ -189,6 +213,7 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 	chain o { type filter hook output priority 0; udp dport 7011 ct timeout set "longer"; udp dport 7012 ct timeout set "shorter"; }
 }`)
 			d := start(t, ns, t.Name(), "", "extra_keys = true")
+			longest := looks(t, d)
 			last := map[string]time.Time{}
 			var mu sync.Mutex
 			var all sync.WaitGroup
@@ -209,7 +234,6 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 			})
 			all.Wait()
 			ends := map[string]map[string]string{}
-			looks := int64(1) // seconds between them
 			eventually(t, d, "all ends", func() bool {
 				for _, line := range collect(t, d, t.Name(), 0) {
 					m := fields(line)
@@ -219,12 +243,11 @@ func TestFlowEndIsTheLastPacket(t *testing.T) {
 					}
 					ends[port] = m
 				}
-				looks = max(looks, d.Count("ct1", "expire_interval_seconds"))
 				return len(ends) == len(scenes)+1
 			})
 			near := 2 * time.Second
-			if timestamp == "0" {
-				near = time.Duration(looks+1) * time.Second
+			if longest := longest(); timestamp == "0" {
+				near = longest + time.Second
 			}
 			odd := 0
 			end := func(port string) time.Time {
