@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ulogd/test/nstest"
 	. "ulogd/test/packettest"
 )
 
@@ -160,6 +161,7 @@ func TestLive(t *testing.T) {
 	}
 	needRoot(t)
 	ulogd(t, "live", "nowhere0").exits(1).says("nowhere0")
+	nstest.Need(t, "native") // an emulator has no TPACKET_V3
 	for _, to := range [][]string{
 		nil,
 		{"--to", "udp://[::1]:9", "--as", "netflow9"},

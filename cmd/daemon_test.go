@@ -211,6 +211,9 @@ func TestLogFileThatCannotBeOpenedAgainStaysInUse(t *testing.T) {
 func TestUnwritableLogFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "ulogd.log")
 	for _, flags := range [][]string{nil, {"-d"}} {
+		if flags != nil {
+			needBackground(t)
+		}
 		ulogd(t, append(flags, "-c", conf(t, "logfile = \""+path+"\""))...).exits(2).says("can't open logfile '"+path+"'", "no such file or directory")
 	}
 }

@@ -58,6 +58,7 @@ func TestSyslog(t *testing.T) {
 	if strings.Contains(r.stderr, "<3>") || !strings.Contains(r.stderr, "<7>") {
 		t.Errorf("on standard error there should be errors of the start alone:\n%s", r.stderr)
 	}
+	needBackground(t)
 	// -d logs to syslog unless told otherwise.
 	finish(t, inside("-d", "-c", file(t, "x.toml", "loglevel=3\nstack = \"g:GEN,n:NULL\"\n"))).exits(0)
 	check(lines("summary id=n"), `<30>.* ulogd\[\d+\]: initialization finished, entering main loop`)

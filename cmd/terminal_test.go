@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/test/nstest"
 )
 
 // onTerminal runs the program on a terminal of a size until its output matches, and returns that.
@@ -73,6 +75,7 @@ func onTerminal(t *testing.T, width, height uint16, until string, args ...string
 var escapes = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
 func TestTerminal(t *testing.T) {
+	nstest.Need(t, "native") // an emulator has no TPACKET_V3
 	alone(t)
 	const height = 12
 	start(t, "-c", file(t, "flows.toml", `
