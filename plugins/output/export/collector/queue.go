@@ -345,7 +345,7 @@ func (q *Queue) writeControl(now time.Time) (bool, error) {
 // again since nobody was there: a collector that reads with several threads at a time may look at the data
 // first, and throw them away. While nobody is there it is waited again and again.
 const (
-	toLearn      = 50 * time.Millisecond
+	toLearn      = 250 * time.Millisecond
 	toLearnAgain = 5 * time.Millisecond
 )
 
