@@ -184,7 +184,7 @@ file = "/var/log/ulogd/packets.json"
 	}
 	m.Install(packaging+"ulogd.service.d/live-capture.conf", "/etc/systemd/system/ulogd.service.d/live-capture.conf",
 		0o644)
-	m.Run("systemctl daemon-reload; systemctl start ulogd")
+	m.Run("systemctl daemon-reload; systemctl restart ulogd") // as the drop-in says: systemd may just be starting it once more
 	m.Run("bash -c '" + send + "'")
 	holds(m, "/var/log/ulogd/packets.json", `"dest_port": 9`)
 }
