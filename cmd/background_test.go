@@ -44,7 +44,7 @@ func TestBackground(t *testing.T) {
 
 // Paths of the command line are the operator's; those in the configuration are relative to /.
 func TestBackgroundWithRelativePaths(t *testing.T) {
-	needBackground(t)
+	nstest.Need(t, "native") // for -d
 	path := conf(t, "logfile = \"dev/null\"")
 	dir := filepath.Dir(path)
 	c := exec.Command(binary, "-d", "-p", "pid", "-c", filepath.Base(path))
@@ -63,7 +63,7 @@ func TestBackgroundWithRelativePaths(t *testing.T) {
 
 // The exit code of -d reports whether configuration and sockets are good, and standard error why not.
 func TestBackgroundThatDoesNotStart(t *testing.T) {
-	needBackground(t)
+	nstest.Need(t, "native") // for -d
 	dir := t.TempDir()
 	pidfile, log := filepath.Join(dir, "pid"), filepath.Join(dir, "log")
 	for name, c := range map[string]struct{ text, want string }{
@@ -104,10 +104,12 @@ func TestPidFile(t *testing.T) {
 		t.Errorf("mode %v, %v", fi.Mode(), err)
 	}
 	for _, flag := range []string{"-p", "-dp"} {
-		if flag == "-dp" && emulated() {
-			continue
-		}
-		ulogd(t, flag, pidfile, "-c", conf(t, "")).exits(1).says(fmt.Sprintf("another ulogd already running with pid %d (it holds %s)", p.cmd.Process.Pid, pidfile))
+		t.Run(flag, func(t *testing.T) {
+			if flag == "-dp" {
+				nstest.Need(t, "native")
+			}
+			ulogd(t, flag, pidfile, "-c", conf(t, "")).exits(1).says(fmt.Sprintf("another ulogd already running with pid %d (it holds %s)", p.cmd.Process.Pid, pidfile))
+		})
 	}
 	// It is still locked, and its number still there.
 	if got := read(t, pidfile); !strings.Contains(got, strconv.Itoa(p.cmd.Process.Pid)) {

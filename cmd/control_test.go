@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ulogd/engine"
+	"ulogd/test/nstest"
 )
 
 func TestStats(t *testing.T) {
@@ -51,9 +52,10 @@ func TestControlSocketOfAnotherDaemon(t *testing.T) {
 	path := conf(t, "control = \""+socket+"\"")
 	start(t, "-c", path).up()
 	ulogd(t, "-c", path).exits(1).says("control socket: listen " + socket + ": another program answers on it")
-	if !emulated() {
+	t.Run("-d", func(t *testing.T) {
+		nstest.Need(t, "native")
 		ulogd(t, "-d", "-c", conf(t, "logfile = \"/dev/null\"\ncontrol = \""+socket+"\"")).exits(1).says("another program answers on it")
-	}
+	})
 	ulogd(t, "stats", "-c", path).exits(0) // the first one still does
 }
 

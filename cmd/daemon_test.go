@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ulogd/test/nstest"
 )
 
 // endless is a configuration that runs until it is stopped. Its %s is the rest of [global].
@@ -212,7 +214,7 @@ func TestUnwritableLogFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "ulogd.log")
 	for _, flags := range [][]string{nil, {"-d"}} {
 		if flags != nil {
-			needBackground(t)
+			nstest.Need(t, "native") // for -d
 		}
 		ulogd(t, append(flags, "-c", conf(t, "logfile = \""+path+"\""))...).exits(2).says("can't open logfile '"+path+"'", "no such file or directory")
 	}

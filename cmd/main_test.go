@@ -195,22 +195,10 @@ func eventually(t *testing.T, check func() error) {
 	}
 }
 
-// emulated reports whether the program runs under an emulator: the kernel cannot start it anew from /proc/self/exe, as -d
-// does, and there is no TPACKET_V3.
-func emulated() bool { return os.Getenv("ULOGD_TEST_EXEC") != "" }
-
-// needBackground skips the test, or the rest of it, where -d cannot work.
-func needBackground(t *testing.T) {
-	t.Helper()
-	if emulated() {
-		t.Skip("-d needs a kernel that runs the program, not an emulator")
-	}
-}
-
 // background runs the program with -d -p and returns the daemon's process number. It is stopped when the test ends.
 func background(t *testing.T, pidfile string, args ...string) int {
 	t.Helper()
-	needBackground(t)
+	nstest.Need(t, "native") // -d starts the program anew, which the kernel cannot do with what is emulated
 	ulogd(t, append([]string{"-d", "-p", pidfile}, args...)...).exits(0)
 	pid, err := strconv.Atoi(strings.TrimSpace(read(t, pidfile)))
 	if err != nil {

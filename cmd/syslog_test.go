@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ulogd/test/nstest"
 )
 
 // The program runs in a mount namespace of its own, where /run/syslog, and /dev/log if there is one, is this test's socket.
@@ -58,7 +60,7 @@ func TestSyslog(t *testing.T) {
 	if strings.Contains(r.stderr, "<3>") || !strings.Contains(r.stderr, "<7>") {
 		t.Errorf("on standard error there should be errors of the start alone:\n%s", r.stderr)
 	}
-	needBackground(t)
+	nstest.Need(t, "native") // for -d
 	// -d logs to syslog unless told otherwise.
 	finish(t, inside("-d", "-c", file(t, "x.toml", "loglevel=3\nstack = \"g:GEN,n:NULL\"\n"))).exits(0)
 	check(lines("summary id=n"), `<30>.* ulogd\[\d+\]: initialization finished, entering main loop`)

@@ -23,7 +23,7 @@ func (n *nflog) Doctor(d *engine.DoctorReport) {
 		}
 	}
 	doctor.NetAdmin(d, "reading logged packets")
-	doctor.ReceiveBuffer(d, max(or(n.buffer, defaultBuffer), n.bufferMax))
+	doctor.ReceiveBuffer(d, int(max(or(n.buffer, defaultBuffer), n.bufferMax)))
 	n.doctorRules(d)
 	if !n.taken() {
 		return

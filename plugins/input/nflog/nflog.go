@@ -44,8 +44,8 @@ type nflog struct {
 	seqLocal     bool
 	seqGlobal    bool
 	label        int
-	buffer       int
-	bufferMax    int
+	buffer       int64
+	bufferMax    int64
 	qthreshold   uint32
 	qtimeout     uint32
 	attachCT     bool
@@ -160,7 +160,7 @@ func (n *nflog) start(conn *netlink.Conn) error {
 	if err := n.receiveFrom(raw); err != nil {
 		return err
 	}
-	n.growTo(or(n.buffer, defaultBuffer))
+	n.growTo(int(or(n.buffer, defaultBuffer)))
 	return n.bindGroup()
 }
 
@@ -228,7 +228,7 @@ func (n *nflog) Close() error {
 	return err
 }
 
-func or(v, byDefault int) int {
+func or(v, byDefault int64) int64 {
 	if v == 0 {
 		return byDefault
 	}

@@ -142,8 +142,8 @@ func (n *nflog) fill(f *filling) {
 func (n *nflog) overrun() {
 	n.overruns.Add(1)
 	n.drops.losing = true
-	if n.granted < n.bufferMax {
-		n.growTo(min(2*n.granted, n.bufferMax))
+	if most := int(n.bufferMax); n.granted < most {
+		n.growTo(min(2*n.granted, most))
 	}
 	n.alarm()
 }

@@ -23,11 +23,11 @@ type exporter struct {
 	Domain
 }
 
-// running are the outputs of the daemon that send datagrams, by what a collector knows of them.
-var running = struct {
+// running are the outputs of the daemon that send datagrams.
+var running struct {
 	sync.Mutex
-	outputs map[exporter][]*Output
-}{outputs: map[exporter][]*Output{}}
+	outputs []*Output
+}
 
 // enter notes that the output sends to a collector, and warns if another one looks the same to it. What a reload puts in
 // its own place may still be there.
@@ -36,19 +36,18 @@ func (o *Output) enter(env *engine.Env, to collector.Address, d Domain) {
 		return
 	}
 	x := exporter{o.Network.From(), to.String(), d}
-	o.entered = append(o.entered, x)
 	running.Lock()
-	list := running.outputs[x]
-	running.outputs[x] = append(list, o)
-	running.Unlock()
-	for _, other := range list {
-		if other.env.ID == env.ID {
-			continue
-		}
+	defer running.Unlock()
+	i := slices.IndexFunc(running.outputs, func(other *Output) bool {
+		return other.env.ID != env.ID && slices.Contains(other.entered, x)
+	})
+	if i >= 0 {
 		env.Log.Warn("another output sends to this collector with the same "+d.Option+
 			": one that does not look at ports, such as nfcapd, takes the templates of one for those of the other, and loses records",
-			"other", other.env.ID, "collector", x.to, d.Option, d.ID, "remedy", "set another "+d.Option+" in one of them")
-		return
+			"other", running.outputs[i].env.ID, "collector", x.to, d.Option, d.ID, "remedy", "set another "+d.Option+" in one of them")
+	}
+	if o.entered = append(o.entered, x); len(o.entered) == 1 {
+		running.outputs = append(running.outputs, o)
 	}
 }
 
@@ -56,11 +55,6 @@ func (o *Output) enter(env *engine.Env, to collector.Address, d Domain) {
 func (o *Output) leave() {
 	running.Lock()
 	defer running.Unlock()
-	for _, x := range o.entered {
-		running.outputs[x] = slices.DeleteFunc(slices.Clone(running.outputs[x]), func(other *Output) bool { return other == o })
-		if len(running.outputs[x]) == 0 {
-			delete(running.outputs, x)
-		}
-	}
+	running.outputs = slices.DeleteFunc(running.outputs, func(other *Output) bool { return other == o })
 	o.entered = nil
 }
