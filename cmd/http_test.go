@@ -44,12 +44,7 @@ type served struct {
 func serve(t *testing.T, scheme, more string) *served {
 	t.Helper()
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := fmt.Sprint("127.0.0.1:", nstest.FreePort(t))
 	if err := os.WriteFile(dir+"/token", []byte(testToken+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -436,12 +431,7 @@ func TestTokenOverTLS(t *testing.T) {
 // Beyond loopback /metrics are not free either.
 func TestMetricsBeyondLoopbackNeedTheToken(t *testing.T) {
 	ours := newAuthority(t)
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := nstest.FreePort(t)
 	path := conf(t, fmt.Sprintf("[global]\nhttp = \"0.0.0.0:%d\"\nhttp_token_file = %q\n%s", port,
 		file(t, "token", testToken), ours.files("gateway.example")))
 	start(t, "-c", path).up()
@@ -509,12 +499,7 @@ control = `+
 }
 
 func TestReadinessWantsAnOutput(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	nobody := nstest.FreePort(t)
 	dir := t.TempDir()
 	path := file(t, "x.toml", fmt.Sprintf(`
 stack = "g:GEN,i:IPFIX"

@@ -6,7 +6,6 @@ package dbtest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -100,22 +99,13 @@ func start(t testing.TB, k kind, args ...string) *Server {
 		t.Fatal(err)
 	}
 	s := &Server{
-		Dir: dir, Port: freePort(t), Args: args, t: t, kind: k,
+		Dir: dir, Port: nstest.FreePort(t), Args: args, t: t, kind: k,
 		user: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
 	}
 	t.Cleanup(s.close)
 	k.setup(s)
 	s.Start()
 	return s
-}
-
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // run runs a program as the server's user.

@@ -56,30 +56,20 @@ func readNfdump(t *testing.T, messages [][]byte) (records []fields) {
 	return records
 }
 
-// startNfcapd starts it on a free port, which somebody else may take before it does.
+// startNfcapd starts it on a free port.
 func startNfcapd(t *testing.T, dir string, log *bytes.Buffer) (*exec.Cmd, string) {
 	t.Helper()
-	for range 5 {
-		l, err := net.ListenPacket("udp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(l.LocalAddr().String())
-		l.Close()
-		cmd := exec.Command("nfcapd", "-b", "127.0.0.1", "-p", port, "-w", dir, "-t", "3600", "-I", "test", "-B", "1000000")
-		cmd.Stdout, cmd.Stderr = log, log
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill() })
-		if nstest.BoundUDP(port, nil) {
-			return cmd, port
-		}
-		cmd.Process.Kill()
-		cmd.Wait()
+	port := strconv.Itoa(nstest.FreePort(t))
+	cmd := exec.Command("nfcapd", "-b", "127.0.0.1", "-p", port, "-w", dir, "-t", "3600", "-I", "test", "-B", "1000000")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("nfcapd does not start\n%s", log.Bytes())
-	return nil, ""
+	t.Cleanup(func() { cmd.Process.Kill() })
+	if !nstest.BoundUDP(port, nil) {
+		t.Fatalf("nfcapd does not start\n%s", log.Bytes())
+	}
+	return cmd, port
 }
 
 // nfdumpNames are the labels that nfdump has for elements. It stores deltas and totals alike.

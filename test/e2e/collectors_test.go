@@ -228,11 +228,7 @@ func pair(t *testing.T, network, address string) (client, server net.Conn) {
 		must(err)
 		client, err = net.Dial(network, l.LocalAddr().String())
 		must(err)
-		port := l.LocalAddr().(*net.UDPAddr)
-		l.Close()
-		server, err = net.DialUDP(network, port, client.LocalAddr().(*net.UDPAddr))
-		must(err)
-		return client, server
+		return client, &answering{l.(*net.UDPConn), client.LocalAddr()}
 	}
 	l, err := net.Listen(network, address)
 	must(err)
@@ -243,6 +239,14 @@ func pair(t *testing.T, network, address string) (client, server net.Conn) {
 	must(err)
 	return client, server
 }
+
+// answering is a socket that talks to one client.
+type answering struct {
+	*net.UDPConn
+	client net.Addr
+}
+
+func (a *answering) Write(b []byte) (int, error) { return a.WriteTo(b, a.client) }
 
 // say sends octets from one end to the other.
 func say(t *testing.T, from, to net.Conn, n int) {

@@ -42,7 +42,7 @@ func BoundTCP(port string, ended <-chan error) bool {
 func bound(table, port string, ended <-chan error) bool {
 	n, _ := strconv.Atoi(port)
 	row := fmt.Sprintf(":%04X ", n)
-	for range 400 {
+	for range 3000 {
 		four, _ := os.ReadFile(table)
 		six, _ := os.ReadFile(table + "6")
 		if bytes.Contains(append(four, six...), []byte(row)) {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 	"ulogd/engine"
 	_ "ulogd/plugins"
+	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
 
@@ -257,12 +259,8 @@ type left struct {
 func (l *left) Close() error { return l.Listener.Close() }
 
 func tcp(t *testing.T, _ string) ([]any, func(*testing.T) io.ReadCloser) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	const host = "127.0.0.1"
+	port := strconv.Itoa(nstest.FreePort(t))
 	return []any{host, port}, listen(t, "tcp", net.JoinHostPort(host, port))
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -244,13 +245,8 @@ func server(network string) func(t *testing.T) other {
 		address, host, port := filepath.Join(t.TempDir(), "socket"), "", ""
 		switch network {
 		case "tcp", "udp":
-			l, err := net.ListenPacket("udp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			address = l.LocalAddr().String()
-			l.Close()
-			host, port, _ = net.SplitHostPort(address)
+			host, port = "127.0.0.1", strconv.Itoa(nstest.FreePort(t))
+			address = net.JoinHostPort(host, port)
 			args = []any{host, port}
 		default:
 			args = []any{address}
@@ -258,7 +254,7 @@ func server(network string) func(t *testing.T) other {
 		var closers []io.Closer
 		away := func() {
 			for _, c := range closers {
-				c.Close()
+				nstest.Close(c)
 			}
 			closers = nil
 			if network == "unixgram" {
@@ -267,10 +263,7 @@ func server(network string) func(t *testing.T) other {
 		}
 		open := func() {
 			if network == "udp" || network == "unixgram" {
-				c, err := net.ListenPacket(network, address)
-				if err != nil {
-					t.Fatal(err)
-				}
+				c, err := nstest.ListenPacket(t, network, address), error(nil)
 				closers = append(closers, c)
 				go func() {
 					for buf := make([]byte, 1<<16); err == nil; {
@@ -279,11 +272,7 @@ func server(network string) func(t *testing.T) other {
 				}()
 				return
 			}
-			l, err := net.Listen(network, address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all := &accepted{Listener: l}
+			all := &accepted{Listener: nstest.Listen(t, network, address)}
 			closers = append(closers, all)
 			go all.serve()
 		}

@@ -4,7 +4,6 @@ package clickhouse_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"ulogd/test/dbtest"
+	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
 
@@ -21,19 +21,14 @@ func TestTLS(t *testing.T) {
 	cert, key := s.Certificate("server")
 	other, _ := s.Certificate("other")
 	s.Kill()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := fmt.Sprintf("https://%s", l.Addr())
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	port := nstest.FreePort(t)
+	url := fmt.Sprintf("https://127.0.0.1:%d", port)
 	file := filepath.Join(s.Dir, "config.xml")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := strings.Replace(string(text), "</yandex>", fmt.Sprintf(`<https_port>%s</https_port><openSSL><server>
+	with := strings.Replace(string(text), "</yandex>", fmt.Sprintf(`<https_port>%d</https_port><openSSL><server>
 <certificateFile>%s</certificateFile><privateKeyFile>%s</privateKeyFile>
 <verificationMode>none</verificationMode><loadDefaultCAFile>false</loadDefaultCAFile>
 </server></openSSL></yandex>`, port, cert, key), 1)

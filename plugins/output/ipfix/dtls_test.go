@@ -41,13 +41,7 @@ type sServer struct {
 // and wants one of it.
 func (a *authority) dtls(t testing.TB, c *x509.Certificate) *sServer {
 	t.Helper()
-	l, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.LocalAddr().String())
-	return a.sServer(t, "-dtls1_2", "127.0.0.1", port, c)
+	return a.sServer(t, "-dtls1_2", "127.0.0.1", strconv.Itoa(nstest.FreePort(t)), c)
 }
 
 // sServer prepares one; version is the option for its protocol.

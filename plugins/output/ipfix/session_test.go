@@ -24,7 +24,7 @@ type collectTCP struct {
 func listenTCP(t testing.TB) *collectTCP {
 	t.Helper()
 	nstest.Need(t, "native") // an emulator does not tell what a peer has acknowledged
-	c := &collectTCP{t: t, addr: "127.0.0.1:0"}
+	c := &collectTCP{t: t, addr: fmt.Sprint("127.0.0.1:", nstest.FreePort(t))}
 	c.listen()
 	t.Cleanup(func() { c.stop() })
 	return c
@@ -32,14 +32,10 @@ func listenTCP(t testing.TB) *collectTCP {
 
 func (c *collectTCP) listen() {
 	c.t.Helper()
-	l, err := net.Listen("tcp", c.addr)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.l, c.addr = l, l.Addr().String()
+	c.l = nstest.Listen(c.t, "tcp", c.addr)
 }
 
-func (c *collectTCP) stop() { c.l.Close() }
+func (c *collectTCP) stop() { nstest.Close(c.l) }
 
 func (c *collectTCP) accept() net.Conn {
 	c.t.Helper()

@@ -2,8 +2,6 @@ package netflow5
 
 import (
 	"bytes"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +68,7 @@ func TestNfdumpPrintsTheSame(t *testing.T) {
 	nstest.Need(t, "tool:nfcapd", "tool:nfdump", "tool:tshark")
 	path, packets, octets := trace(t)
 	dir := t.TempDir()
-	port := freePort(t)
+	port := strconv.Itoa(nstest.FreePort(t))
 	nfcapd := exec.Command("nfcapd", "-b", "127.0.0.1", "-p", port, "-w", dir, "-B", "8000000")
 	var log bytes.Buffer
 	nfcapd.Stdout, nfcapd.Stderr = &log, &log
@@ -78,7 +76,9 @@ func TestNfdumpPrintsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nfcapd.Process.Kill()
-	waitBound(t, port)
+	if !nstest.BoundUDP(port, nil) {
+		t.Fatal("nfcapd does not listen")
+	}
 	st := replay(t, path, "127.0.0.1:"+port)
 	time.Sleep(500 * time.Millisecond) // what is in its socket
 	nfcapd.Process.Signal(syscall.SIGTERM)
@@ -143,29 +143,4 @@ func TestTsharkDissects(t *testing.T) {
 	if bad := fields("-Y", "_ws.malformed || _ws.expert.severity >= 0x600000", "-e", "frame.number"); len(bad) > 0 {
 		t.Errorf("tshark finds fault with datagrams %v", bad)
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return strconv.Itoa(c.LocalAddr().(*net.UDPAddr).Port)
-}
-
-// waitBound waits until somebody listens on the port of the loopback address.
-func waitBound(t *testing.T, port string) {
-	t.Helper()
-	n, _ := strconv.Atoi(port)
-	// The kernel's byte order, which under an emulator is not the test's.
-	little, big := fmt.Appendf(nil, " 0100007F:%04X ", n), fmt.Appendf(nil, " 7F000001:%04X ", n)
-	for range 200 {
-		if b, err := os.ReadFile("/proc/net/udp"); err == nil && (bytes.Contains(b, little) || bytes.Contains(b, big)) {
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	t.Fatal("nfcapd does not listen")
 }

@@ -17,6 +17,7 @@ import (
 	"ulogd/engine"
 	"ulogd/engine/key"
 	"ulogd/plugins/output/sink"
+	"ulogd/test/nstest"
 	"ulogd/test/stacktest"
 )
 
@@ -138,12 +139,7 @@ func (d *database) serve(perConnection int, bad string) {
 // TestSession has a database that comes late, breaks every connection after some statements, and
 // refuses one of them.
 func TestSession(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := fmt.Sprint("127.0.0.1:", nstest.FreePort(t))
 	for i := range 100 {
 		stacktest.Feed("sink-example", map[string]string{"orig.ip.saddr": "10.0.0.1", "orig.raw.pktlen": fmt.Sprint(1000 + i)})
 	}
@@ -155,9 +151,7 @@ func TestSession(t *testing.T) {
 		address = "`+address+`"
 	`)
 	d.Eventually("a complaint", func() bool { return d.Log.Has("cannot connect; trying again") })
-	if l, err = net.Listen("tcp", address); err != nil {
-		t.Fatal(err)
-	}
+	l := nstest.Listen(t, "tcp", address)
 	db := &database{Listener: l}
 	t.Cleanup(func() { l.Close() })
 	go db.serve(40, "1050")
