@@ -116,6 +116,9 @@ func (n *nfct) endDump() {
 	d.Forget()
 	if !d.failed {
 		d.observed, d.wanted[forQuestion] = d.began, false
+		if !n.due.dates.IsZero() { // whatever it was for, it has dated connections, too
+			n.due.dates = time.Now().Add(n.datesEvery())
+		}
 	}
 	switch d.why {
 	case forRecovery, forPoll, forCheck:
@@ -125,10 +128,6 @@ func (n *nfct) endDump() {
 		}
 	case forReset:
 		n.hub.finish(n)
-	case forQuestion: // it has dated connections, too
-		if !n.due.dates.IsZero() {
-			n.due.dates = time.Now().Add(n.datesEvery())
-		}
 	}
 	d.why = idle
 }
