@@ -16,7 +16,7 @@ func (n *nfct) schedule(now time.Time) {
 	}
 	n.dump.wanted[forStart] = n.hash && n.initialDump
 	n.due.check = now.Add(n.resync)
-	if n.expireInterval > 0 {
+	if n.hash && n.expireInterval > 0 {
 		n.due.dates = now.Add(n.expireInterval)
 	}
 	if n.activeTimeout > 0 {
