@@ -145,6 +145,6 @@ stack=l:NFLOG,n:NULL
 group=9
 `)
 	first := ns.Start(t, binary+" -v -c "+path)
-	first.WaitOutput("entering main loop", 10*time.Second)
+	first.WaitOutput("entering main loop", time.Minute)
 	finish(t, ns.Cmd(binary+" -d -c "+path)).exits(1).says("l:NFLOG: ", "group 9", fmt.Sprintf("process %d (ulogd)", first.PID()))
 }

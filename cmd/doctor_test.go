@@ -91,7 +91,7 @@ func TestDoctorWhileTheDaemonRuns(t *testing.T) {
 	ns, path, _ := healthy(t)
 	write(t, path, fmt.Sprintf("loglevel = 3\ncontrol = %q\n", filepath.Join(filepath.Dir(path), "control"))+read(t, path))
 	p := ns.Start(t, binary+" -c "+path)
-	p.WaitOutput("entering main loop", 10*time.Second)
+	p.WaitOutput("entering main loop", time.Minute)
 	doctor(t, ns, path).exits(0)
 }
 
@@ -185,7 +185,7 @@ stack=l:NFLOG,n:NULL
 group=7
 `)
 	p := ns.Start(t, binary+" -c "+other)
-	p.WaitOutput("entering main loop", 10*time.Second)
+	p.WaitOutput("entering main loop", time.Minute)
 	doctor(t, ns, path).finds(fmt.Sprintf("log:NFLOG: group 7 is taken: process %d (ulogd) reads it", p.PID()), "group = 8")
 }
 

@@ -29,7 +29,7 @@ control = "`+socket+`"
 hash_enable = false
 `)
 	p := ns.Start(t, binary+" -u nobody -c "+path)
-	p.WaitOutput("entering main loop", 10*time.Second)
+	p.WaitOutput("entering main loop", time.Minute)
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.PID()))
 	if err != nil || len(tasks) < 2 {
 		t.Fatalf("threads: %v, %v", tasks, err)
@@ -49,7 +49,7 @@ hash_enable = false
 		}
 	}
 	nstest.FillConntrack(t, ns, 3)
-	p.WaitOutput("orig.ip.saddr=10.0.0.3 ", 10*time.Second)
+	p.WaitOutput("orig.ip.saddr=10.0.0.3 ", time.Minute)
 	// The user may ask, with the same program, on the socket that is hers now.
 	ask := exec.Command("setpriv", "--reuid", "nobody", "--clear-groups", binary, "stats", "-c", path)
 	openForAll(t, filepath.Dir(path))

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"ulogd/test/nstest"
 )
@@ -31,7 +30,7 @@ func readNfdump(t *testing.T, messages [][]byte) (records []fields) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(300 * time.Millisecond) // it asks for signals before it asks for datagrams
+	nstest.DrainUDP(t, port)
 	nfcapd.Process.Signal(syscall.SIGTERM)
 	if err := nfcapd.Wait(); err != nil {
 		t.Fatalf("nfcapd: %v\n%s", err, log.Bytes())

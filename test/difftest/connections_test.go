@@ -39,7 +39,7 @@ func TestConnections(t *testing.T) {
 			in := input{plugin: "NFCT", settings: func(string, string) string { return c.settings }}
 			d := startAll(t, home, flowOutputs, in, in, in)
 			events := home.Start(t, "conntrack -E")
-			events.WaitSubscribed(10 * time.Second)
+			events.WaitSubscribed(time.Minute)
 			connections := connections()
 			frames(peer, "far0", connections)(t)
 			time.Sleep(300 * time.Millisecond) // the last answers; and this daemon reads ends and other events side by side

@@ -235,7 +235,7 @@ func TestDatabases(t *testing.T) {
 		ours.config(2, my.Dir+"/socket"))
 
 	events := home.Start(t, "conntrack -E")
-	events.WaitSubscribed(10 * time.Second)
+	events.WaitSubscribed(time.Minute)
 	sent := connections()
 	sent = append(sent, kind{"sctp", eth(ip4, SCTP{Src: 40021, Dst: 36412})})
 	link := func(k kind) { frames(peer, "far0", []kind{k})(t) }

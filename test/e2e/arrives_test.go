@@ -74,7 +74,7 @@ func startNfcapdAs(t *testing.T, ns *nstest.NS, command string) *stored {
 // were missed by their numbers.
 func (s *stored) flows(t *testing.T, ns *nstest.NS) (flows, gaps int) {
 	t.Helper()
-	time.Sleep(500 * time.Millisecond) // what is in its socket
+	ns.Do(t, func() { nstest.DrainUDP(t, "9995") })
 	s.Stop(syscall.SIGTERM)
 	out := ns.Run(t, "nfdump -I -R "+s.dir)
 	number := func(name string) (n int) {

@@ -87,7 +87,7 @@ func TestReaderGoesAway(t *testing.T) {
 				f.sendMore(t, 50)
 				f.settle(t)
 				var numbers []int
-				nstest.Eventually(t, 10*time.Second, func() (err error) {
+				nstest.Eventually(t, time.Minute, func() (err error) {
 					numbers, err = o.records(read)
 					if err == nil && len(numbers) < 50 {
 						err = fmt.Errorf("%d records were read", len(numbers))

@@ -252,7 +252,7 @@ func (a *answering) Write(b []byte) (int, error) { return a.WriteTo(b, a.client)
 func say(t *testing.T, from, to net.Conn, n int) {
 	t.Helper()
 	from.Write(make([]byte, n))
-	to.SetReadDeadline(time.Now().Add(10 * time.Second))
+	to.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if _, err := io.ReadFull(to, make([]byte, n)); err != nil {
 		t.Fatal(err)
 	}

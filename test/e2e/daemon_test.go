@@ -48,7 +48,7 @@ func write(t *testing.T, name, text string) string {
 func start(t *testing.T, ns *nstest.NS, config string) *nstest.Proc {
 	t.Helper()
 	p := ns.Start(t, daemon+" -v -l 3 -c "+config)
-	p.WaitOutput("initialization finished", 10*time.Second)
+	p.WaitOutput("initialization finished", time.Minute)
 	return p
 }
 
@@ -57,9 +57,9 @@ func capture(t *testing.T, ns *nstest.NS, filter string) (stop func() string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "capture.pcap")
 	p := ns.Start(t, "tcpdump -i lo -U --immediate-mode -Z root -B 65536 -w "+path, filter)
-	p.WaitOutput("listening on", 10*time.Second)
+	p.WaitOutput("listening on", time.Minute)
 	return func() string {
-		time.Sleep(200 * time.Millisecond) // what is on its way to tcpdump
+		nstest.Unchanged(t, path)
 		p.Stop(os.Interrupt)
 		return path
 	}

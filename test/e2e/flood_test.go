@@ -55,7 +55,7 @@ netlink_socket_buffer_size=%d
 `,
 		filepath.Join(dir, "control"), o.stack, 64<<20, where, strings.Join(options, "\n"), o.options))
 	f.shell = f.ns.Start(t, "sh -c", script+"\n"+`"$0" -v -l 3 -p "$1" -c "$2"; echo "ended with $?"; exec sleep 1000`, daemon, f.pidfile, f.config)
-	f.shell.WaitOutput("initialization finished", 10*time.Second)
+	f.shell.WaitOutput("initialization finished", time.Minute)
 	f.root = fmt.Sprintf("/proc/%d/root", f.shell.PID())
 	return f
 }

@@ -22,7 +22,7 @@ func TestLoggedPacketsToFlows(t *testing.T) {
 	r := newRouter(t)
 	dir := t.TempDir()
 	nfcapd := r.ns.Start(t, "nfcapd -b 127.0.0.1 -p 2055 -w "+dir+" -t 60 -e")
-	nfcapd.WaitOutput("(?i)startup|bound|listen", 10*time.Second)
+	nfcapd.WaitOutput("(?i)startup|bound|listen", time.Minute)
 	stopCapture := capture(t, r.ns, "udp port 4739")
 	p := start(t, r.ns, write(t, "ulogd.conf", fmt.Sprintf(`
 control=%q
@@ -47,7 +47,7 @@ proto="udp"
 	if state := p.Stop(syscall.SIGTERM); state.ExitCode() != 0 {
 		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
 	}
-	time.Sleep(200 * time.Millisecond) // what is in nfcapd's socket
+	r.ns.Do(t, func() { nstest.DrainUDP(t, "2055") })
 	nfcapd.Stop(syscall.SIGTERM)
 	r.check(t, "NetFlow v5", nfdumpFlows(t, dir), v4)
 	r.check(t, "IPFIX", tsharkFlows(t, stopCapture(), "-d", "udp.port==4739,cflow"), total{v4.Packets + v6.Packets, v4.Bytes + v6.Bytes})
@@ -145,7 +145,15 @@ func (r *router) traffic(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(200 * time.Millisecond) // the ends of the connections
+	last := [2]total{}
+	nstest.Eventually(t, time.Minute, func() error { // until the ends of the connections are through
+		time.Sleep(500 * time.Millisecond)
+		before := last
+		if last = [2]total{r.counter(t, "v4"), r.counter(t, "v6")}; last != before {
+			return fmt.Errorf("%+v packets and octets passed, %+v before", last, before)
+		}
+		return nil
+	})
 }
 
 // total is what a counter has, or flows have together.

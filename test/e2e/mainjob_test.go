@@ -85,12 +85,13 @@ func TestSeedConfigurationOverUDPReachesNfcapd(t *testing.T) {
 	ns, events := gateway(t)
 	dir := t.TempDir()
 	nfcapd := ns.Start(t, "nfcapd -b 127.0.0.1 -p 4739 -w "+dir+" -t 60 -e")
-	nfcapd.WaitOutput("(?i)startup|bound|listen", 10*time.Second)
+	nfcapd.WaitOutput("(?i)startup|bound|listen", time.Minute)
 	p := start(t, ns, write(t, "ulogd.conf", seedConfig+"      proto=\"udp\"\n"))
 	traffic(t, ns, 30)
 	want := destroyed(t, ns, events, 30)
 	time.Sleep(1500 * time.Millisecond)
 	p.Stop(syscall.SIGTERM)
+	ns.Do(t, func() { nstest.DrainUDP(t, "4739") })
 	nfcapd.Stop(syscall.SIGTERM)
 	got := nfdumpFlows(t, dir)
 	same(t, got, want)
@@ -108,7 +109,7 @@ func gateway(t *testing.T) (ns *nstest.NS, events *nstest.Proc) {
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_tcp_timeout_close", "1")
 	ns.Sysctl(t, "net.netfilter.nf_conntrack_udp_timeout", "1")
 	events = ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id,extended")
-	events.WaitSubscribed(10 * time.Second)
+	events.WaitSubscribed(time.Minute)
 	return ns, events
 }
 

@@ -37,7 +37,7 @@ file=/nowhere/file
 `
 	config := write(t, "ulogd.conf", bad)
 	p := ns.Start(t, daemon+" -v -c "+config)
-	if state := p.Wait(10 * time.Second); state.ExitCode() != 1 || !strings.Contains(p.Output(), "bad:GPRINT: open /nowhere/file: no such file or directory") {
+	if state := p.Wait(time.Minute); state.ExitCode() != 1 || !strings.Contains(p.Output(), "bad:GPRINT: open /nowhere/file: no such file or directory") {
 		t.Errorf("%v: %s", state, p.Output())
 	}
 	ns.Do(t, func() {

@@ -30,7 +30,7 @@ func TestRouterTranslates(t *testing.T) {
 	chain post { type nat hook postrouting priority 100; oifname out0 ip saddr 10.0.0.0/24 masquerade random; }
 }`)
 	begun := router.Start(t, "conntrack -E -e NEW -o id")
-	begun.WaitSubscribed(10 * time.Second)
+	begun.WaitSubscribed(time.Minute)
 	stopCapture := capture(t, router, "tcp port 4739")
 	collect(t, router)
 	p := start(t, router, write(t, "ulogd.conf", `stack=ct1:NFCT,ipfix1:IPFIX

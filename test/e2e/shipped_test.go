@@ -41,7 +41,7 @@ func boot(t *testing.T, script string, args ...string) *machine {
 // pid waits for the pid file and returns the daemon's.
 func (m *machine) pid(t *testing.T, file string) (pid int) {
 	t.Helper()
-	nstest.Eventually(t, 10*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		text, err := os.ReadFile(m.root + file)
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (m *machine) send(t *testing.T, port int) {
 // has waits until a file contains text.
 func (m *machine) has(t *testing.T, file, text string) {
 	t.Helper()
-	nstest.Eventually(t, 10*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		content, err := os.ReadFile(m.root + file)
 		if err == nil && !strings.Contains(string(content), text) {
 			err = fmt.Errorf("%s has no %q: %q", file, text, content)
@@ -99,7 +99,7 @@ func TestDebiansConfiguration(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	nstest.Eventually(t, 10*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if syscall.Kill(pid, 0) == nil {
 			return fmt.Errorf("process %d has not ended", pid)
 		}

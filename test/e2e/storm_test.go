@@ -19,7 +19,7 @@ import (
 func stats(t *testing.T, config, id string) engine.Snapshot {
 	t.Helper()
 	var all []engine.Snapshot
-	nstest.Eventually(t, 10*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		out, err := exec.Command(daemon, "stats", "--json", "-c", config).Output()
 		if err != nil {
 			return fmt.Errorf("ulogd stats: %w", err)

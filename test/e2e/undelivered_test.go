@@ -134,7 +134,7 @@ flush_interval = 0.1
 			if got, _ := collector.flows(t, ns); got == 0 {
 				t.Error("nothing came before the collector ended")
 			}
-			d.WaitOutput(`collector 127\.0\.0\.1:9995 is away: its host refuses`, 10*time.Second)
+			d.WaitOutput(`collector 127\.0\.0\.1:9995 is away: its host refuses`, time.Minute)
 			again := startNfcapd(t, ns)
 			d.WaitOutput(`collector 127\.0\.0\.1:9995 is back`, 20*time.Second)
 			d.Stop(syscall.SIGTERM)

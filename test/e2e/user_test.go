@@ -80,7 +80,7 @@ func TestWithoutRoot(t *testing.T) {
 	}
 	defer collector.Close()
 	p := home.Start(t, daemon+" -v -l 3 -u nobody -c "+config)
-	p.WaitOutput("initialization finished", 10*time.Second)
+	p.WaitOutput("initialization finished", time.Minute)
 
 	const n = 20_000
 	nstest.FillConntrack(t, ns, n)

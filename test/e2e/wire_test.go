@@ -122,11 +122,11 @@ pollinterval = 1
 		files[dev] = filepath.Join(dir, dev)
 		c := far.Start(t, "tcpdump -Z root -U --immediate-mode -B 65536 -i "+dev+" -w "+files[dev],
 			"host "+at4+" or host "+at6)
-		c.WaitOutput("listening on", 10*time.Second)
+		c.WaitOutput("listening on", time.Minute)
 		stops = append(stops, c)
 	}
 	p := gw.Start(t, daemon+" -v -l 3 -u nobody -c "+config)
-	p.WaitOutput("initialization finished", 10*time.Second)
+	p.WaitOutput("initialization finished", time.Minute)
 	more := func(n int) {
 		before := make([]int, len(counts))
 		for i, count := range counts {

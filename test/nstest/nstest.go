@@ -6,10 +6,10 @@
 //		ns := nstest.New(t)
 //		nstest.EnableConntrack(t, ns)
 //		events := ns.Start(t, "conntrack -E -e DESTROY")
-//		events.WaitSubscribed(5 * time.Second)
+//		events.WaitSubscribed(time.Minute)
 //		nstest.FillConntrack(t, ns, 10)
 //		ns.Run(t, "conntrack -F")
-//		events.WaitOutput("DESTROY.*src=10.0.0.10 ", 5*time.Second)
+//		events.WaitOutput("DESTROY.*src=10.0.0.10 ", time.Minute)
 //	}
 //
 // The namespaces are plain ones made by real root, not children of a user namespace, because there

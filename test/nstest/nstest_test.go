@@ -51,7 +51,7 @@ func TestDoEndsWithTheTest(t *testing.T) {
 func TestProcess(t *testing.T) {
 	ns := New(t)
 	sh := ns.Start(t, "sh -c", "trap 'echo stopping; exit 7' TERM; echo ready in $(ip netns identify $$); while :; do sleep 0.1; done")
-	if got := sh.WaitOutput(`ready in (\S+)`, 10*time.Second)[1]; got != ns.Name() {
+	if got := sh.WaitOutput(`ready in (\S+)`, time.Minute)[1]; got != ns.Name() {
 		t.Errorf("the program runs in %q, want %q", got, ns.Name())
 	}
 	if code := sh.Stop(syscall.SIGTERM).ExitCode(); code != 7 {
@@ -139,11 +139,11 @@ func TestFilledEntriesEndInEvents(t *testing.T) {
 	ns := New(t)
 	EnableConntrack(t, ns)
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp")
-	events.WaitSubscribed(5 * time.Second)
+	events.WaitSubscribed(time.Minute)
 	FillConntrack(t, ns, 100)
 	ns.Run(t, "conntrack -F")
-	events.WaitOutput(`\[DESTROY\] udp .* src=10\.0\.0\.100 .*\[start=.*\[stop=`, 5*time.Second)
-	Eventually(t, 5*time.Second, func() error {
+	events.WaitOutput(`\[DESTROY\] udp .* src=10\.0\.0\.100 .*\[start=.*\[stop=`, time.Minute)
+	Eventually(t, time.Minute, func() error {
 		if n := strings.Count(events.Output(), "[DESTROY]"); n != 100 {
 			return fmt.Errorf("%d of 100 DESTROY events", n)
 		}
@@ -262,14 +262,14 @@ func TestLeftoversOfAKilledTestAreRemoved(t *testing.T) {
 	}
 	alive := New(t)
 	sleeper := stale.Start(t, "sleep 60")
-	Eventually(t, 5*time.Second, func() error {
+	Eventually(t, time.Minute, func() error {
 		if strings.TrimSpace(alive.Run(t, "ip netns pids "+stale.name)) == "" {
 			return errors.New("the sleeper is not inside yet")
 		}
 		return nil
 	})
 	reap()
-	sleeper.Wait(5 * time.Second)
+	sleeper.Wait(time.Minute)
 	if _, err := os.Stat(stale.Path()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is still there (%v)", stale.name, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -37,6 +38,45 @@ func BoundUDP(port string, ended <-chan error) bool {
 // BoundTCP is BoundUDP for TCP.
 func BoundTCP(port string, ended <-chan error) bool {
 	return bound("/proc/thread-self/net/tcp", port, ended)
+}
+
+// DrainUDP waits until whoever has the UDP port of this namespace has read all that came to it.
+func DrainUDP(t testing.TB, port string) {
+	t.Helper()
+	n, _ := strconv.Atoi(port)
+	Eventually(t, time.Minute, func() error {
+		four, _ := os.ReadFile("/proc/thread-self/net/udp")
+		six, _ := os.ReadFile("/proc/thread-self/net/udp6")
+		for line := range strings.Lines(string(append(four, six...))) {
+			f := strings.Fields(line) // number, local and remote address, state, queues to send and to read
+			if len(f) < 5 || !strings.HasSuffix(f[1], fmt.Sprintf(":%04X", n)) {
+				continue
+			}
+			if _, waiting, _ := strings.Cut(f[4], ":"); waiting != "00000000" {
+				return fmt.Errorf("0x%s octets wait at port %s to be read", waiting, port)
+			}
+		}
+		return nil
+	})
+}
+
+// Unchanged waits until a program that writes a file has written nothing for a while, as tcpdump has
+// when nothing is on its way to it.
+func Unchanged(t testing.TB, path string) {
+	t.Helper()
+	size := int64(-1)
+	Eventually(t, time.Minute, func() error {
+		time.Sleep(500 * time.Millisecond)
+		f, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		before := size
+		if size = f.Size(); size != before {
+			return fmt.Errorf("%s is being written", path)
+		}
+		return nil
+	})
 }
 
 func bound(table, port string, ended <-chan error) bool {

@@ -143,7 +143,7 @@ func (st *Fixture) Count(name string) int64 {
 // Eventually waits until ok returns true.
 func (st *Fixture) Eventually(what string, ok func() bool) {
 	st.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			st.t.Fatalf("%s: waited in vain; %+v\n%s", what, st.Stats(), st.Log)
 		}

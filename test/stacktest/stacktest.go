@@ -165,7 +165,7 @@ func (d *Daemon) Sums() string {
 // Eventually waits until ok returns true.
 func (d *Daemon) Eventually(what string, ok func() bool) {
 	d.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			d.t.Fatalf("%s: waited in vain\n%s\n%s", what, d.Log, d.Sums())
 		}

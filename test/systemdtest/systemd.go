@@ -73,7 +73,7 @@ func Boot(t *testing.T, root string) *Machine {
 
 // removeGroups removes the machine's control groups, whose processes have ended.
 func removeGroups(t *testing.T, group string) {
-	nstest.Eventually(t, 10*time.Second, func() (err error) {
+	nstest.Eventually(t, time.Minute, func() (err error) {
 		for _, tree := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"} {
 			var dirs []string
 			filepath.WalkDir(filepath.Join(tree, group), func(path string, d fs.DirEntry, failed error) error {

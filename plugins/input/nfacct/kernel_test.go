@@ -154,14 +154,14 @@ zerocounter=0
 [g]
 file="`+dir+"/g\"\nsync=1\n"), 0o644)
 	other := ns.Start(t, "ulogd -v -l 3 -c "+dir+"/ulogd.conf")
-	other.WaitOutput("entering main loop", 10*time.Second)
+	other.WaitOutput("entering main loop", time.Minute)
 	d := start(t, ns, "pollinterval = 3600\nzerocounter = 0")
 	send(t, ns, 1001, 4)
 	d.Machine.Signal(engine.Dump)
 	other.Signal(syscall.SIGUSR2)
 	ours := poll(t, d, 303)
 	var theirs []string
-	nstest.Eventually(t, 10*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		b, err := os.ReadFile(dir + "/g")
 		theirs = strings.Split(strings.TrimSpace(strings.ReplaceAll(string(b), ",", " ")), "\n")
 		if len(theirs) < 303 {

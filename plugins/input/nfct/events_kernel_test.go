@@ -122,7 +122,7 @@ func TestEachEvent(t *testing.T) {
 	ns := tracked(t)
 	udpPing(t, ns, "127.0.0.1:0", 1, 1)
 	events := ns.Start(t, "conntrack -E -e ALL -p tcp -o id,timestamp")
-	events.WaitSubscribed(5 * time.Second)
+	events.WaitSubscribed(time.Minute)
 	d := start(
 		t,
 		ns,

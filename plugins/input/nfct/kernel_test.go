@@ -135,7 +135,7 @@ func ping(t testing.TB, ns *nstest.NS, network, addr string, kind byte) {
 		c.Write(request)
 		reply := make([]byte, 1500)
 		for reply[0] != 0 && reply[0] != 129 || reply[4] != 0x12 {
-			c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			c.SetReadDeadline(time.Now().Add(30 * time.Second))
 			if _, _, err := c.(net.PacketConn).ReadFrom(reply); err != nil {
 				t.Fatalf("ping %s: %v", addr, err)
 			}
@@ -249,7 +249,7 @@ func TestEndsEqualConntrack(t *testing.T) {
 	)
 	d := start(t, ns, t.Name(), `compat = "ulogd2"`, "extra_keys = true") // conntrack shows the ends of entries
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
-	events.WaitSubscribed(5 * time.Second)
+	events.WaitSubscribed(time.Minute)
 	tcpEcho(t, ns, "127.0.0.1:0", 5000)
 	tcpEcho(t, ns, "[::1]:0", 50000)
 	udpPing(t, ns, "127.0.0.1:0", 100, 200)

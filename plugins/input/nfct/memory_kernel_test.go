@@ -244,7 +244,7 @@ file="`+dir+"/g\"\n",
 		0o644,
 	)
 	other := ns.Start(t, "ulogd -c "+conf)
-	other.WaitSubscribed(5 * time.Second)
+	other.WaitSubscribed(time.Minute)
 	d := start(t, ns, t.Name(), "", "keys = [\"orig.ip.saddr\"]")
 	nstest.FillConntrack(t, ns, n)
 	d.Eventually("all are remembered", func() bool { return d.Count("ct1", "live") == n })

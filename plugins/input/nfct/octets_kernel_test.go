@@ -22,7 +22,7 @@ func TestHundredsEqualConntrack(t *testing.T) {
 	)
 	d := start(t, ns, t.Name(), `compat = "ulogd2"`, "extra_keys = true") // conntrack shows the ends of entries
 	events := ns.Start(t, "conntrack -E -e DESTROY -o ktimestamp,id")
-	events.WaitSubscribed(5 * time.Second)
+	events.WaitSubscribed(time.Minute)
 	const rounds, each = 5, 12
 	var ours []string
 	for round := range rounds {
@@ -76,7 +76,7 @@ func TestOctetsEqualTheWire(t *testing.T) {
 	router.Sysctl(t, "net.ipv4.ip_forward", "1")
 	file := t.TempDir() + "/wire.pcap"
 	dump := router.Start(t, "tcpdump -i inside -s 64 -U --immediate-mode -w "+file+" ip")
-	dump.WaitOutput("listening on", 10*time.Second)
+	dump.WaitOutput("listening on", time.Minute)
 	d := start(t, router, t.Name(), "", "")
 	const connections = 20
 	var listener net.Listener
@@ -125,6 +125,7 @@ func TestOctetsEqualTheWire(t *testing.T) {
 		ours = append(ours, collect(t, d, t.Name(), 0)...)
 		return len(ours) >= 2*connections
 	})
+	nstest.Unchanged(t, file)
 	dump.Stop(os.Interrupt)
 	wire := wireOctets(t, file)
 	udp := 0

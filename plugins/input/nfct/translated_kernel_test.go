@@ -14,7 +14,7 @@ func TestTranslatedOnly(t *testing.T) {
 			"tcp dport 8080 dnat ip to 127.0.0.1:8081; }; }")
 		d := start(t, ns, t.Name(), "translated_only = true\n"+settings, "extra_keys = true")
 		events := ns.Start(t, "conntrack -E -e DESTROY")
-		events.WaitSubscribed(5 * time.Second)
+		events.WaitSubscribed(time.Minute)
 		tcpEcho(t, ns, "127.0.0.1:0", 500)
 		udpPing(t, ns, "127.0.0.1:0", 100, 200)
 		translated(t, ns)

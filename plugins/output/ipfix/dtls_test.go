@@ -277,7 +277,7 @@ func TestDTLSOnTheWire(t *testing.T) {
 	ns.Run(t, "ip link set lo mtu 1500")
 	file := func(name string) string { return filepath.Join(dir, name) }
 	tcpdump := ns.Start(t, "tcpdump -i lo -U --immediate-mode -Z root -B 65536 -w "+file("capture"), "udp")
-	tcpdump.WaitOutput("listening on", 10*time.Second)
+	tcpdump.WaitOutput("listening on", time.Minute)
 	s := a.sServer(t, "-dtls1_2", "127.0.0.1", "4740", loopbackCertificate())
 	s.within = ns
 	s.start("-quiet", "-keylogfile", file("keys"))
@@ -309,7 +309,7 @@ flush_interval = 0.1
 		records += len(decoder.must(t, msg))
 	}
 	d.Wait(20 * time.Second)
-	time.Sleep(200 * time.Millisecond) // what is on its way to tcpdump
+	nstest.Unchanged(t, file("capture"))
 	tcpdump.Stop(os.Interrupt)
 
 	tshark := func(args ...string) string {

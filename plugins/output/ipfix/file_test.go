@@ -229,7 +229,7 @@ func TestFileCut(t *testing.T) {
 			for round := range 3 {
 				r.give(numbered(from, 100)...)
 				from += 100
-				nstest.Eventually(t, 10*time.Second, func() error {
+				nstest.Eventually(t, time.Minute, func() error {
 					info, err := os.Stat(path) // what is compressed comes to the disk within a second
 					if n := r.stats().Out.Load(); err == nil && (n < int64(from) || info.Size() == 0) {
 						err = fmt.Errorf("%d records are out, the file has %d octets", n, info.Size())

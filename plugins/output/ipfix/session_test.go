@@ -39,7 +39,7 @@ func (c *collectTCP) stop() { nstest.Close(c.l) }
 
 func (c *collectTCP) accept() net.Conn {
 	c.t.Helper()
-	c.l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second))
+	c.l.(*net.TCPListener).SetDeadline(time.Now().Add(30 * time.Second))
 	conn, err := c.l.Accept()
 	if err != nil {
 		c.t.Fatal(err)

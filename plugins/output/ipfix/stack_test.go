@@ -336,7 +336,7 @@ func (r *rig) give(rows ...flow) {
 	r.t.Helper()
 	select {
 	case r.feed.rows <- rows:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		r.t.Fatal("the input did not take rows")
 	}
 }
@@ -347,7 +347,7 @@ func (r *rig) end() {
 	close(r.feed.rows)
 	select {
 	case <-r.m.Ended():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatal("the stack did not end")
 	}
 	r.m.Wait()
@@ -394,7 +394,7 @@ func listenUDP(t testing.TB) *net.UDPConn {
 func datagram(t testing.TB, c *net.UDPConn) []byte {
 	t.Helper()
 	buf := make([]byte, 65536)
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	n, err := c.Read(buf)
 	if err != nil {
 		t.Fatal(err)

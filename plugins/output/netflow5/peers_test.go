@@ -80,7 +80,7 @@ func TestNfdumpPrintsTheSame(t *testing.T) {
 		t.Fatal("nfcapd does not listen")
 	}
 	st := replay(t, path, "127.0.0.1:"+port)
-	time.Sleep(500 * time.Millisecond) // what is in its socket
+	nstest.DrainUDP(t, port)
 	nfcapd.Process.Signal(syscall.SIGTERM)
 	nfcapd.Wait()
 

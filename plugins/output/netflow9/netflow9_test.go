@@ -144,7 +144,7 @@ func TestRecords(t *testing.T) {
 			seen := map[string]int{}
 			for records < 2*flows {
 				buf := make([]byte, 65536)
-				c.SetReadDeadline(time.Now().Add(5 * time.Second))
+				c.SetReadDeadline(time.Now().Add(30 * time.Second))
 				n, err := c.Read(buf)
 				if err != nil {
 					t.Fatalf("%v after %d records", err, records)
@@ -257,7 +257,7 @@ func TestPadding(t *testing.T) {
 	c := listen(t)
 	run(t, &source{n: 1}, "host", c.LocalAddr().String(), "fields", "protocolIdentifier,sourceTransportPort", "direction", "sum")
 	buf := make([]byte, 2048)
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	n, err := c.Read(buf)
 	if err != nil {
 		t.Fatal(err)

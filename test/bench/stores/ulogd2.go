@@ -112,7 +112,7 @@ func (b *bench) packets(t testing.TB, words []string, config string, s site, soc
 		daemon.Wait()
 	}()
 	var c net.Conn
-	nstest.Eventually(t, 10*time.Second, func() (err error) {
+	nstest.Eventually(t, time.Minute, func() (err error) {
 		if c, err = net.Dial("unix", socket); err != nil {
 			return fmt.Errorf("%w: %s", err, log.String())
 		}

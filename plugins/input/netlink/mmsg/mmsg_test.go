@@ -43,7 +43,7 @@ func TestManyDatagramsInOneCall(t *testing.T) {
 		fmt.Fprintf(out, "datagram %d", i)
 	}
 	fmt.Fprintf(out, "%s", bytes.Repeat([]byte{'x'}, 200))
-	in.SetReadDeadline(time.Now().Add(5 * time.Second))
+	in.SetReadDeadline(time.Now().Add(30 * time.Second))
 	n, err := r.WaitReceive(buf, 128)
 	if n != Most || err != nil {
 		t.Fatalf("%d datagrams, error %v; want %d", n, err, Most)
@@ -162,7 +162,7 @@ func TestDetachedSocket(t *testing.T) {
 	if n, err := r.WaitReceive(buf, 64); n != 0 || err != nil {
 		t.Errorf("%d datagrams, error %v, want none at the deadline", n, err)
 	}
-	d.SetReadDeadline(time.Now().Add(5 * time.Second))
+	d.SetReadDeadline(time.Now().Add(30 * time.Second))
 	time.AfterFunc(10*time.Millisecond, func() { out.Write([]byte("one")) })
 	if n, err := r.WaitReceive(buf, 64); n != 1 || err != nil || string(r.Datagram(0)) != "one" {
 		t.Errorf("%d datagrams, error %v", n, err)
