@@ -89,6 +89,7 @@ type Running struct {
 	*Collector
 	Dir string // where it may write files
 
+	ns   *nstest.NS
 	proc *nstest.Proc
 }
 
@@ -96,7 +97,7 @@ type Running struct {
 func (c *Collector) Start(t testing.TB, ns *nstest.NS, program, protocol string) *Running {
 	t.Helper()
 	dir := t.TempDir()
-	r := &Running{c, dir, ns.Start(t, c.command(t, dir, program, protocol))}
+	r := &Running{c, dir, ns, ns.Start(t, c.command(t, dir, program, protocol))}
 	ns.Do(t, func() {
 		if !nstest.BoundUDP(c.Port, nil) {
 			t.Fatalf("%s does not listen\n%s", c.Name, r.proc.Output())
@@ -114,7 +115,11 @@ func (r *Running) Output() string { return r.proc.Output() }
 // Stop ends the program when it has written what it received, and returns what it printed.
 func (r *Running) Stop(t testing.TB) string {
 	t.Helper()
-	time.Sleep(2500 * time.Millisecond) // nfacctd prints each second
+	r.ns.Do(t, func() { nstest.DrainUDP(t, r.Port) })
+	for before := "?"; before != r.Output(); {
+		before = r.Output()
+		time.Sleep(2500 * time.Millisecond) // nfacctd prints each second
+	}
 	r.proc.Stop(r.end)
 	return r.proc.Output()
 }

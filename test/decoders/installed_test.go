@@ -4,7 +4,6 @@ package decoders
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -267,7 +266,7 @@ func (s *sent) readBy(t *testing.T, c *collectors.Collector, show func(row map[s
 			if _, err := conn.Write(m); err != nil {
 				t.Error(err)
 			}
-			time.Sleep(10 * time.Millisecond) // goflow2 has several readers, which may overtake each other
+			time.Sleep(100 * time.Millisecond) // goflow2 has several readers, which may overtake each other
 		}
 	})
 	nstest.Eventually(t, time.Minute, func() error {
@@ -281,14 +280,9 @@ func (s *sent) readBy(t *testing.T, c *collectors.Collector, show func(row map[s
 		}
 		return nil
 	})
-	for line := range strings.Lines(peer.Stop(t)) {
-		var row map[string]any
-		d := json.NewDecoder(strings.NewReader(line))
-		d.UseNumber()
-		if d.Decode(&row) == nil {
-			if f := show(row); f["sourceIPv4Address"] != "" || f["sourceIPv6Address"] != "" || f["sum.name"] != "" {
-				records = append(records, f)
-			}
+	for _, row := range collectors.Rows(peer.Stop(t)) {
+		if f := show(row); f["sourceIPv4Address"] != "" || f["sourceIPv6Address"] != "" || f["sum.name"] != "" {
+			records = append(records, f)
 		}
 	}
 	return records

@@ -5,13 +5,14 @@ package e2e
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"ulogd/test/collectors"
 )
 
 // A shown flow is one direction of a connection as a collector shows it.
@@ -62,15 +63,12 @@ func nfdumpShown(t *testing.T, dir string) (flows []shown) {
 // A members type names those of a collector's JSON objects.
 type members struct{ src, dst, sport, dport, proto, packets, octets, flags string }
 
-// jsonShown reads flows, a JSON object on a line each; times finds those of one.
+// jsonShown reads flows, a JSON object each; times finds those of one.
 func jsonShown(
 	output string, names members, times func(row map[string]any) (first, last time.Time),
 ) (flows []shown) {
-	for line := range strings.Lines(output) {
-		var row map[string]any
-		d := json.NewDecoder(strings.NewReader(line))
-		d.UseNumber()
-		if d.Decode(&row) != nil || row[names.src] == nil {
+	for _, row := range collectors.Rows(output) {
+		if row[names.src] == nil {
 			continue // of its log
 		}
 		text := func(name string) string { return fmt.Sprint(row[name]) }

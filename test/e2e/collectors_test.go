@@ -107,7 +107,7 @@ func (c *installed) test(t *testing.T, program, output, options string) {
 [in]
 file = [%q]
 %s`, output, path, to)))
-	if state := p.Wait(20 * time.Second); state.ExitCode() != 0 {
+	if state := p.Wait(time.Minute); state.ExitCode() != 0 {
 		t.Errorf("exit code %d\n%s", state.ExitCode(), p.Output())
 	}
 	got := c.printed(t, peer)

@@ -123,7 +123,7 @@ func (p *Proc) Wait(timeout time.Duration) *os.ProcessState {
 func (p *Proc) Stop(sig os.Signal) *os.ProcessState {
 	p.t.Helper()
 	p.Signal(sig)
-	return p.Wait(20 * time.Second)
+	return p.Wait(time.Minute)
 }
 
 // lastWords is the end of the output, short enough for the report of a failure.
