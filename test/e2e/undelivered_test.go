@@ -26,18 +26,33 @@ func mustLog(t *testing.T, log, expr string) {
 }
 
 // TestDatagramsThatCannotBeSentWait: a firewall refuses the daemon's datagrams for two seconds, or the
-// way to the collector is gone, long enough for what is then a backlog; nothing is lost.
+// way to the collector is gone, long enough for what is then a backlog, or nobody answers who has its
+// address, as after a link's return; nothing is lost.
 func TestDatagramsThatCannotBeSentWait(t *testing.T) {
 	for _, c := range []struct {
 		name, close, open, reason string
-		under                     int // flows that may be on their way when it happens
+		under                     int  // flows that may be on their way when it happens
+		first                     bool // it is so when the daemon begins
 	}{
 		{
-			"forbidden", "nft add table ip deny { chain out { type filter hook output priority 0; udp dport 9995 drop; }; }",
-			"nft delete table ip deny", "operation not permitted", 0,
+			name: "forbidden", reason: "operation not permitted",
+			close: "nft 'add table ip deny { chain out { type filter hook output priority 0; udp dport 9995 drop; }; }'",
+			open:  "nft delete table ip deny",
 		},
-		{"no route", "ip route delete 10.9.0.0/24", "ip route add 10.9.0.0/24 dev a0", "network is unreachable", 0},
-		{"no link", "ip link set a0 down", "ip link set a0 up", "network is unreachable", 10 * 50},
+		{
+			name: "no route", reason: "network is unreachable",
+			close: "ip route delete 10.9.0.0/24", open: "ip route add 10.9.0.0/24 dev a0",
+		},
+		{
+			name: "no link", reason: "network is unreachable",
+			close: "ip link set a0 down", open: "ip link set a0 up", under: 10 * 50,
+		},
+		{
+			name: "no neighbour", reason: "nothing has left this machine for 1", first: true,
+			close: "sysctl -qw net.ipv4.neigh.a0.mcast_solicit=60; " + // times that the kernel asks, a second apart
+				"nft 'add table arp deny { chain in { type filter hook input priority 0; drop; }; }'",
+			open: "nft delete table arp deny",
+		},
 	} {
 		for _, o := range datagramOutputs {
 			t.Run(c.name+" "+o.name, func(t *testing.T) {
@@ -54,12 +69,17 @@ file = "`+flowsFile(t, flows)+`"
 [out]
 host = "10.9.0.2:9995"
 `+o.options)
+				if c.first {
+					ns.Run(t, "sh -c", c.close)
+				}
 				d := ns.Start(t, daemon+" -v -l 3 -c "+config)
-				d.WaitOutput("is up", 20*time.Second)
-				time.Sleep(300 * time.Millisecond)
-				ns.Run(t, c.close)
-				time.Sleep(2 * time.Second)
-				ns.Run(t, c.open)
+				d.WaitOutput("is up", time.Minute)
+				if !c.first {
+					time.Sleep(300 * time.Millisecond)
+					ns.Run(t, "sh -c", c.close)
+				}
+				time.Sleep(2500 * time.Millisecond)
+				ns.Run(t, "sh -c", c.open)
 				if st := d.Wait(time.Minute); st.ExitCode() != 0 {
 					t.Errorf("exit code %d", st.ExitCode())
 				}
@@ -93,7 +113,7 @@ host = "127.0.0.1:9995"
 rate = 1000
 `)
 	d := ns.Start(t, daemon+" -v -l 3 -c "+config)
-	d.WaitOutput("is up", 20*time.Second)
+	d.WaitOutput("is up", time.Minute)
 	time.Sleep(2 * time.Second)
 	began := time.Now()
 	state := d.Stop(syscall.SIGTERM)
@@ -129,14 +149,15 @@ count = 1000000
 host = "127.0.0.1:9995"
 flush_interval = 0.1
 `+o.options)
-			d := ns.Start(t, daemon+" -v -l 5 -c "+config)
+			d := ns.Start(t, daemon+" -v -l 3 -c "+config)
+			d.WaitOutput("is up", time.Minute)
 			time.Sleep(time.Second)
 			if got, _ := collector.flows(t, ns); got == 0 {
 				t.Error("nothing came before the collector ended")
 			}
 			d.WaitOutput(`collector 127\.0\.0\.1:9995 is away: its host refuses`, time.Minute)
 			again := startNfcapd(t, ns)
-			d.WaitOutput(`collector 127\.0\.0\.1:9995 is back`, 20*time.Second)
+			d.WaitOutput(`collector 127\.0\.0\.1:9995 is back`, time.Minute)
 			d.Stop(syscall.SIGTERM)
 			got, _ := again.flows(t, ns)
 			if got < 1000 {
@@ -192,7 +213,7 @@ resolve_interval = `+interval+`
 flush_interval = 0.1
 `+o.options)
 				d := ns.Start(t, daemon+" -v -l 3 -c "+config)
-				d.WaitOutput("is up", 20*time.Second)
+				d.WaitOutput("is up", time.Minute)
 				time.Sleep(time.Second)
 				lead("127.0.0.3")
 				first := 0
@@ -200,7 +221,7 @@ flush_interval = 0.1
 					time.Sleep(6 * time.Second) // the library keeps the file for five seconds
 					first, _ = before.flows(t, ns)
 				}
-				d.WaitOutput(`collector collector\.test:9995 has another address.*127\.0\.0\.3`, 20*time.Second)
+				d.WaitOutput(`collector collector\.test:9995 has another address.*127\.0\.0\.3`, time.Minute)
 				time.Sleep(time.Second)
 				d.Stop(syscall.SIGTERM)
 				if !refuses {

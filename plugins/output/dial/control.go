@@ -22,6 +22,11 @@ func (s *Settings) control(_ context.Context, network, _ string, c syscall.RawCo
 
 // set sets the socket's options. Over one of IPv6 no IPv4 is spoken.
 func (s *Settings) set(fd int, network string) error {
+	if strings.HasPrefix(network, "udp") {
+		if err := narrow(fd); err != nil {
+			return err
+		}
+	}
 	if s.device != "" {
 		if err := unix.BindToDevice(fd, s.device); err != nil {
 			return s.deviceError(err)
@@ -64,4 +69,19 @@ func (s *Settings) deviceError(err error) error {
 		remedy = "; before Linux 5.7 that needs CAP_NET_RAW: start the daemon as root, also with -u"
 	}
 	return fmt.Errorf("bind_device %s: %w%s", s.device, err, remedy)
+}
+
+// mostUnsent is how many octets of datagrams may wait in the kernel, as it counts them, which is with its own
+// structures.
+const mostUnsent = 96 << 10
+
+// narrow keeps what may wait in the kernel below what it keeps for a neighbour whose link-layer address it is
+// asking for (net.ipv4.neigh.default.unres_qlen_bytes, 212992): of more than that it throws the oldest away, and says
+// nothing. A socket whose buffer is full takes no more, so that records wait where they are counted. Two sockets may
+// ask for one neighbour, and the last write may exceed the buffer by its own length.
+func narrow(fd int) error {
+	if have, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF); err != nil || have <= mostUnsent {
+		return err
+	}
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, mostUnsent/2) // the kernel doubles it
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	"golang.org/x/sys/unix"
@@ -117,9 +118,10 @@ func (s *DTLS) Send(p []byte, pieces []Piece) (int, error) {
 		_, err := s.conn.Write(p[done : done+int(m.Length)])
 		switch {
 		case err == nil:
+			s.full = time.Time{}
 			done += int(m.Length)
 		case errors.Is(err, unix.EAGAIN):
-			return done, nil
+			return done, s.stuck()
 		case passes(err):
 			return done, &LaterError{fmt.Errorf("send to %s: %w", s.UDP.conn.RemoteAddr(), err)}
 		case errors.Is(err, dtls.ErrConnClosed):

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,7 @@ type UDP struct {
 	raw     syscall.RawConn
 	refused *engine.Counter
 	refusal atomic.Int64 // times that nobody listened, in this session
+	full    time.Time    // since when the socket has no room; zero: it had some
 
 	// One attempt to write, kept here so that the closure that makes it is allocated once.
 	p       []byte
@@ -103,10 +105,11 @@ func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
 		err := u.write(p[done:done+octets], n, int(pieces[0].Length))
 		switch {
 		case err == nil:
+			u.full = time.Time{}
 			done += octets
 			pieces = pieces[n:]
 		case errors.Is(err, unix.EAGAIN):
-			return done, nil
+			return done, u.stuck()
 		case errors.Is(err, unix.ECONNREFUSED):
 			u.refuse()
 			return done, errRefused
@@ -119,6 +122,22 @@ func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
 		}
 	}
 	return done, nil
+}
+
+// stuckAfter is how long nothing may leave the machine before it is said.
+const stuckAfter = time.Second
+
+// stuck is the error of a socket that has no room: none for a moment, which a burst may take to leave.
+func (u *UDP) stuck() error {
+	now := time.Now()
+	if u.full.IsZero() {
+		u.full = now
+	}
+	if now.Sub(u.full) < stuckAfter {
+		return nil
+	}
+	return &LaterError{fmt.Errorf("send to %s: nothing has left this machine for %v: does the next hop answer? (ip neigh)",
+		u.conn.RemoteAddr(), now.Sub(u.full).Round(time.Millisecond))}
 }
 
 // segments returns how many of the next messages one write can take, and their octets: equal ones,
