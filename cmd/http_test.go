@@ -478,7 +478,7 @@ func TestReadinessWantsInputs(t *testing.T) {
 http = "%s/http.sock"
 control = `+
 		"\"%s/control\"\n[c]\ninterface = \"here\"\n", dir, dir))
-	ns.Start(t, binary+" -v -c "+path).WaitOutput("all is open", 30*time.Second)
+	ns.Start(t, binary+" -v -c "+path).WaitOutput("all is open", time.Minute)
 	s := overUnix(t, dir+"/http.sock")
 	s.wants(200, "GET", "/readyz")
 	ready := func(status int, want string) {

@@ -210,7 +210,7 @@ func TestReloadRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, errs, want)
 		}
 	}
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	all := r.ends()
 	for _, id := range []string{"keep", "behind"} {
 		if n := r.lines(id); n != all["g"].Made || n == 0 {
@@ -222,7 +222,7 @@ func TestReloadRefused(t *testing.T) {
 // An input that is taken out hands on what it has; another begins; a stack of it is new.
 func TestReloadAnotherInput(t *testing.T) {
 	r := runs(t, reloadStart)
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	c := r.reload(`
 stack = ["h:GEN,keep:PRINT", "h:GEN,fresh:PRINT"]
 
@@ -246,7 +246,7 @@ file = "DIR/fresh"
 			behind = s.Out
 		}
 	}
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	all := r.ends()
 	if n := r.lines("behind"); n != first || behind != first || first == 0 {
 		t.Errorf("behind has %d lines and counted %d, of %d records", n, behind, first)

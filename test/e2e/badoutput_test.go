@@ -78,7 +78,7 @@ func TestReaderGoesAway(t *testing.T) {
 				}
 				read := filepath.Join(dir, fmt.Sprint("read", i))
 				reader := f.ns.Start(t, "cp "+fifo+" "+read)
-				nstest.Eventually(t, 20*time.Second, func() error {
+				nstest.Eventually(t, time.Minute, func() error {
 					if c := f.settle(t).Counters; !slices.Contains(c, engine.Reading{Name: "files_opened", Value: int64(i + 1)}) {
 						return fmt.Errorf("the reader has not been noticed: %v", c)
 					}

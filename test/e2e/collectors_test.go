@@ -181,7 +181,7 @@ func connections(t *testing.T, ns *nstest.NS, events *nstest.Proc) (want []expec
 			talk("udp6", "[::1]:0", i)
 		}
 	})
-	nstest.Eventually(t, 60*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		want = nil
 		ns.Run(t, "conntrack -L") // the kernel looks for dead entries when it lists them; by itself it takes its time
 		for line := range strings.Lines(events.Output()) {

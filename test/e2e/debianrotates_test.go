@@ -110,7 +110,7 @@ func TestDebiansUnitAndLogrotateWithASpool(t *testing.T) {
 	send := func() {
 		m.sendFrom(t, sent, each)
 		sent += each
-		nstest.Eventually(t, 30*time.Second, func() error {
+		nstest.Eventually(t, time.Minute, func() error {
 			if n := len(m.logged(t, log)); n < sent {
 				return fmt.Errorf("%d of %d packets are logged", n, sent)
 			}
@@ -149,7 +149,7 @@ func TestDebiansUnitAndLogrotateWithASpool(t *testing.T) {
 	// The collector comes, and the daemon is started anew.
 	_, dir := startRecorder(t, m.NS, "127.0.0.1:4739")
 	m.Run(t, inside+"/usr/sbin/ulogd --daemon --uid ulog --pidfile /run/ulog/ulogd.pid -c "+config)
-	nstest.Eventually(t, 30*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if n := arrived(dir); n < sent {
 			return fmt.Errorf("the collector has %d of %d packets", n, sent)
 		}
@@ -195,7 +195,7 @@ func (m *machine) ends(t *testing.T, pid int) {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if syscall.Kill(pid, 0) == nil {
 			return fmt.Errorf("process %d has not ended", pid)
 		}

@@ -153,8 +153,8 @@ resend_window = 0
 			}
 			third := len(trace) / 3
 			feed.Write(trace[:third])
-			d.WaitOutput(`session with collector 127\.0\.0\.2:4739 is up`, 20*time.Second)
-			nstest.Eventually(t, 20*time.Second, func() error {
+			d.WaitOutput(`session with collector 127\.0\.0\.2:4739 is up`, time.Minute)
+			nstest.Eventually(t, time.Minute, func() error {
 				if n := sources(t, firstDir, map[[4]byte]bool{}); n == 0 {
 					return fmt.Errorf("nothing came to the first collector")
 				}

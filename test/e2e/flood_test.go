@@ -95,7 +95,7 @@ func (f *flooded) sendMore(t *testing.T, n int) {
 // settle waits until every packet is logged, dropped or lost, and returns the output's counters.
 func (f *flooded) settle(t *testing.T) (out engine.Snapshot) {
 	t.Helper()
-	nstest.Eventually(t, 30*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		in := stats(t, f.config, "log1")
 		out = stats(t, f.config, "out")
 		if in.Made+in.Lost != f.sent.Load() || out.Out+out.Dropped+in.Lost != f.sent.Load() {
@@ -124,7 +124,7 @@ func (f *flooded) signal(t *testing.T, s syscall.Signal) {
 func (f *flooded) stop(t *testing.T) {
 	t.Helper()
 	f.signal(t, syscall.SIGTERM)
-	if m := f.shell.WaitOutput(`ended with (\d+)`, 20*time.Second); m[1] != "0" {
+	if m := f.shell.WaitOutput(`ended with (\d+)`, time.Minute); m[1] != "0" {
 		t.Errorf("exit code %s", m[1])
 	}
 }

@@ -17,7 +17,7 @@ import (
 // forget has all packets of the daemon's session dropped.
 func forget(t *testing.T, ns *nstest.NS, d *nstest.Proc) {
 	t.Helper()
-	port := d.WaitOutput(`is up.* local=127\.0\.0\.1:(\d+)`, 20*time.Second)[1]
+	port := d.WaitOutput(`is up.* local=127\.0\.0\.1:(\d+)`, time.Minute)[1]
 	ns.Nft(t, `table ip forgets { chain in { type filter hook input priority 0; tcp sport `+port+` drop; tcp dport `+port+` drop; }; }`)
 }
 
@@ -37,7 +37,7 @@ count = 1000000
 host = "127.0.0.1"
 flush_interval = 0.1
 `))
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if sink.Records.Load() == 0 {
 			return fmt.Errorf("nothing has come\n%s", d.Output())
 		}
@@ -82,18 +82,18 @@ reconnect_interval = 2
 resend_window = 0
 resend_time = 0
 `, records)))
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if sink.Records.Load() == 0 {
 			return fmt.Errorf("nothing has come")
 		}
 		return nil
 	})
 	forget(t, ns, d)
-	d.WaitOutput("acknowledges nothing; another session is tried", 60*time.Second)
+	d.WaitOutput("acknowledges nothing; another session is tried", time.Minute)
 	if st := d.Wait(3 * time.Minute); st.ExitCode() != 0 {
 		t.Errorf("exit code %d", st.ExitCode())
 	}
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if n := sink.Records.Load(); n != 2*records { // one for each direction
 			return fmt.Errorf("%d of %d records have come\n%s", n, 2*records, d.Output())
 		}

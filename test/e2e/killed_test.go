@@ -77,11 +77,11 @@ rate = 1` // whose rows are of later hours
 	flows := "FROM flows WHERE time < '2024-01-01 01:00'"
 	for range 4 {
 		p := run(later)
-		held := p.WaitOutput(`the spool holds records of an earlier run .*records=(\d+)`, 20*time.Second)
+		held := p.WaitOutput(`the spool holds records of an earlier run .*records=(\d+)`, time.Minute)
 		if left < 0 {
 			left, _ = strconv.Atoi(held[1])
 		}
-		p.WaitOutput("connected", 20*time.Second)
+		p.WaitOutput("connected", time.Minute)
 		before := query("SELECT count(*) " + flows)
 		nstest.Eventually(t, time.Minute, func() error {
 			if query("SELECT count(*) "+flows) == before {
@@ -95,7 +95,7 @@ rate = 1` // whose rows are of later hours
 		}
 	}
 	last := run(later)
-	last.WaitOutput("connected", 20*time.Second)
+	last.WaitOutput("connected", time.Minute)
 	nstest.Eventually(t, 2*time.Minute, func() error { // what its shutdown_timeout is too short for would wait for the next
 		if segments, _ := filepath.Glob(spool + "/rows/*.spool"); len(segments) > 1 {
 			return fmt.Errorf("%d segments of the spool are left", len(segments))

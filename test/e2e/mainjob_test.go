@@ -171,7 +171,7 @@ var event = regexp.MustCompile(`\[DESTROY\].*?(tcp|udp) +(\d+).*? src=(\S+) dst=
 // and returns both directions of each.
 func destroyed(t *testing.T, ns *nstest.NS, events *nstest.Proc, n int) (flows []flow) {
 	t.Helper()
-	nstest.Eventually(t, 60*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		flows = nil
 		ns.Run(t, "conntrack -L") // the kernel looks for dead entries when it lists them; by itself it takes its time
 		for line := range strings.Lines(events.Output()) {

@@ -48,7 +48,7 @@ table ip6 nat { chain out { type nat hook output priority -100; tcp dport 8080 d
 			})
 			poll := func() {
 				if strings.HasPrefix(mode, "poll") {
-					time.Sleep(1500 * time.Millisecond)
+					time.Sleep(3 * time.Second)
 				}
 			}
 			poll()

@@ -34,7 +34,7 @@ flush_interval = 0.05
 template_refresh = 3600
 template_refresh_packets = 1000000
 `+o.options))
-			d.WaitOutput("is away: its host refuses", 20*time.Second)
+			d.WaitOutput("is away: its host refuses", time.Minute)
 			for phase := range 4 { // between two refusals
 				time.Sleep(1500*time.Millisecond + time.Duration(phase)*250*time.Millisecond)
 				toldAgain(t, far)

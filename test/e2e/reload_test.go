@@ -84,7 +84,7 @@ func TestReloadsUnderAFlood(t *testing.T) {
 	}
 	set("", "mask = 0")
 	d := ns.Start(t, daemon+" -v -l 5 -c "+config)
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		return exec.Command(daemon, "stats", "-c", config).Run()
 	})
 
@@ -146,7 +146,7 @@ func TestReloadsUnderAFlood(t *testing.T) {
 	}
 	close(end)
 	flood.Wait()
-	nstest.Eventually(t, 30*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if n := sink.Records.Load(); n < flows {
 			return fmt.Errorf("%d of %d flows are at the collector", n, flows)
 		}

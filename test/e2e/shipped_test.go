@@ -34,7 +34,7 @@ func boot(t *testing.T, script string, args ...string) *machine {
 	ns.Nft(t, `table inet t { chain out { type filter hook output priority 0; udp dport 9 log prefix "zero " group 0; udp dport 10 meta mark set 1 log prefix "one " group 1; }; }`)
 	script = "set -e\nmount -t tmpfs -o mode=755 none /var/log\nmount -t tmpfs none /run\n" + script + "\necho up; exec sleep 1000"
 	p := ns.Start(t, "sh -c", append([]string{script}, args...)...)
-	p.WaitOutput("up\n", 20*time.Second)
+	p.WaitOutput("up\n", time.Minute)
 	return &machine{ns, fmt.Sprintf("/proc/%d/root", p.PID())}
 }
 

@@ -86,7 +86,7 @@ func TestWithoutRoot(t *testing.T) {
 	nstest.FillConntrack(t, ns, n)
 	until := func(what string, ok func() bool) {
 		t.Helper()
-		nstest.Eventually(t, 60*time.Second, func() error {
+		nstest.Eventually(t, time.Minute, func() error {
 			if !ok() {
 				return fmt.Errorf("no %s\n%s", what, p.Output())
 			}

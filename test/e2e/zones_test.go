@@ -43,7 +43,7 @@ sync = true
 	// `ip netns exec` gives the process mounts of its own.
 	p := ns.Start(t, "sh -c", "mount -t tmpfs none /etc && printf '<+0330>-3:30\n' >/etc/TZ && exec "+
 		""+daemon+" -v -l 3 -c "+config)
-	p.WaitOutput("entering main loop", 20*time.Second)
+	p.WaitOutput("entering main loop", time.Minute)
 	etc := fmt.Sprintf("/proc/%d/root/etc/", p.PID())
 	seen := 0
 	var offsets []time.Duration
@@ -61,7 +61,7 @@ sync = true
 		count := func(path string) string {
 			t.Helper()
 			var last string
-			nstest.Eventually(t, 20*time.Second, func() error {
+			nstest.Eventually(t, time.Minute, func() error {
 				text, _ := os.ReadFile(path)
 				if n := strings.Count(string(text), "\n"); n < seen {
 					return fmt.Errorf("%d lines of %d in %s", n, seen, path)
@@ -101,7 +101,7 @@ sync = true
 		t.Helper()
 		before := strings.Count(p.Output(), "signal received")
 		p.Signal(syscall.SIGHUP)
-		nstest.Eventually(t, 20*time.Second, func() error {
+		nstest.Eventually(t, time.Minute, func() error {
 			if strings.Count(p.Output(), "signal received") == before {
 				return fmt.Errorf("SIGHUP is not in the log")
 			}

@@ -170,7 +170,7 @@ func TestPrometheus(t *testing.T) {
 	l.ns.Run(t, "ip link set gone0 up")
 	dir := t.TempDir()
 	p := l.ns.Start(t, daemon.Path(t)+" -v -c "+write(t, dir, "ulogd.toml", strings.ReplaceAll(config, "DIR", dir)))
-	p.WaitOutput("entering main loop", 30*time.Second)
+	p.WaitOutput("entering main loop", time.Minute)
 
 	rules := strings.NewReplacer("for: 2m", "for: 2s", "for: 1m", "for: 1s", "> 900", "> 5", "[5m]",
 		"[1m]").Replace(read(t, packaging+"ulogd.rules.yml"))

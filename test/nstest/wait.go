@@ -4,6 +4,7 @@ package nstest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -40,11 +41,14 @@ func BoundTCP(port string, ended <-chan error) bool {
 	return bound("/proc/thread-self/net/tcp", port, ended)
 }
 
-// DrainUDP waits until whoever has the UDP port of this namespace has read all that came to it.
+// DrainUDP waits until whoever has the UDP port of this namespace has read all that came to it, and nothing more
+// has come for a moment.
 func DrainUDP(t testing.TB, port string) {
 	t.Helper()
 	n, _ := strconv.Atoi(port)
+	empty := 0
 	Eventually(t, time.Minute, func() error {
+		time.Sleep(100 * time.Millisecond)
 		four, _ := os.ReadFile("/proc/thread-self/net/udp")
 		six, _ := os.ReadFile("/proc/thread-self/net/udp6")
 		for line := range strings.Lines(string(append(four, six...))) {
@@ -53,8 +57,12 @@ func DrainUDP(t testing.TB, port string) {
 				continue
 			}
 			if _, waiting, _ := strings.Cut(f[4], ":"); waiting != "00000000" {
+				empty = 0
 				return fmt.Errorf("0x%s octets wait at port %s to be read", waiting, port)
 			}
+		}
+		if empty++; empty < 4 {
+			return errors.New("the queue has just been found empty")
 		}
 		return nil
 	})

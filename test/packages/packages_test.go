@@ -60,7 +60,7 @@ func logs(m *systemdtest.Machine, file string) {
 		return n
 	}
 	before := count()
-	nstest.Eventually(m, 20*time.Second, func() error {
+	nstest.Eventually(m, time.Minute, func() error {
 		m.Run(`bash -c 'exec 3>/dev/udp/127.0.0.1/9; echo hello >&3'`)
 		if n := count(); n <= before {
 			return fmt.Errorf("%s has %d lines, as before", file, n)
@@ -72,7 +72,7 @@ func logs(m *systemdtest.Machine, file string) {
 // runs wants the daemon to run, and returns its process.
 func runs(m *systemdtest.Machine) string {
 	m.Helper()
-	nstest.Eventually(m, 20*time.Second, func() error {
+	nstest.Eventually(m, time.Minute, func() error {
 		if state := m.Property("ulogd", "ActiveState"); state != "active" {
 			more := m.Run("systemctl status ulogd; ls -lR /etc/ulogd /var/log/ulogd || true")
 			return fmt.Errorf("ulogd.service is %s\n%s", state, more)

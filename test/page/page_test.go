@@ -78,7 +78,7 @@ http_token_file `+
 		t.Fatal(err)
 	}
 	g.p = g.router.Start(t, daemon.Path(t)+" -v -c "+config)
-	g.p.WaitOutput("entering main loop", 30*time.Second)
+	g.p.WaitOutput("entering main loop", time.Minute)
 	g.forward(t)
 	return g
 }
@@ -179,7 +179,7 @@ func newBrowser(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { // its processes end one after the other, and write meanwhile
-		nstest.Eventually(t, 20*time.Second, func() error { return os.RemoveAll(profile) })
+		nstest.Eventually(t, time.Minute, func() error { return os.RemoveAll(profile) })
 	})
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,

@@ -102,7 +102,7 @@ secret = %q
 func (x *intrusion) logs(want string) string {
 	x.Helper()
 	var text []byte
-	nstest.Eventually(x, 30*time.Second, func() (err error) {
+	nstest.Eventually(x, time.Minute, func() (err error) {
 		if text, err = os.ReadFile(x.log); err == nil && !strings.Contains(string(text), want) {
 			err = fmt.Errorf("no %q in the log:\n%s", want, text)
 		}

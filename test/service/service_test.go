@@ -117,7 +117,7 @@ func TestService(t *testing.T) {
 		t.Errorf("after the reload the status is %q", got)
 	}
 	m.Run("mv /var/log/ulogd/packets.log /var/log/ulogd/packets.log.1; systemctl kill --kill-who=main --signal=HUP ulogd")
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		_, err := m.Try("test -e /var/log/ulogd/packets.log")
 		return err
 	})
@@ -137,7 +137,7 @@ func TestService(t *testing.T) {
 // holds waits until a file of the machine has a text.
 func holds(m *systemdtest.Machine, path, text string) {
 	m.Helper()
-	nstest.Eventually(m, 20*time.Second, func() error {
+	nstest.Eventually(m, time.Minute, func() error {
 		got, err := m.Try(`cat "$1"`, path)
 		if err == nil && !strings.Contains(got, text) {
 			err = fmt.Errorf("%s has no %q: %s", path, text, got)
@@ -160,7 +160,7 @@ rate = 10
 		t.Fatalf("%s restarts of a daemon that is well", n)
 	}
 	m.Run("systemctl kill --kill-who=main --signal=STOP ulogd")
-	nstest.Eventually(t, 30*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		if n := m.Property("ulogd", "NRestarts"); n != "1" {
 			return fmt.Errorf("%s restarts", n)
 		}

@@ -101,7 +101,7 @@ port=%d
 proto="udp"
 `, socket, filepath.Join(dir, "packets"), collector.LocalAddr().(*net.UDPAddr).Port))
 	p := ns.Start(t, daemon.Path(t)+" -v -l 3 -c "+config)
-	p.WaitOutput("entering main loop", 20*time.Second)
+	p.WaitOutput("entering main loop", time.Minute)
 	var port int
 	ns.Do(t, func() {
 		c, err := net.DialUDP("udp4", nil, service.LocalAddr().(*net.UDPAddr))
@@ -112,7 +112,7 @@ proto="udp"
 		port = c.LocalAddr().(*net.UDPAddr).Port
 		c.Write([]byte("hello"))
 	})
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		text, err := os.ReadFile(filepath.Join(dir, "packets"))
 		if want := fmt.Sprintf("SPT=%d DPT=9 ", port); err == nil && !strings.Contains(string(text), want) {
 			err = fmt.Errorf("no %s in %q", want, text)

@@ -60,7 +60,7 @@ func Boot(t *testing.T, root string) *Machine {
 		removeGroups(t, group)
 	})
 	m.pid = c.Process.Pid
-	nstest.Eventually(t, 30*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		out, err := m.command("systemctl is-system-running").CombinedOutput()
 		if err != nil {
 			said, _ := os.ReadFile(m.log)

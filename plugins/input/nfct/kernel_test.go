@@ -225,7 +225,7 @@ func compare(t testing.TB, theirs []string, ours []string) {
 // that connections have run out; listing them makes it look.
 func lines(t testing.TB, ns *nstest.NS, p *nstest.Proc, what string, n int) (found []string) {
 	t.Helper()
-	nstest.Eventually(t, 20*time.Second, func() error {
+	nstest.Eventually(t, time.Minute, func() error {
 		ns.Run(t, "conntrack -L")
 		found = nil
 		for line := range strings.Lines(p.Output()) {

@@ -303,7 +303,7 @@ func TestFlowEndAfterTimeoutsWereChanged(t *testing.T) {
 		port    int
 	}{{"4", 7001}, {"9", 7002}, {"3", 7003}} {
 		ns.Sysctl(t, "net.netfilter.nf_conntrack_udp_timeout", c.timeout)
-		time.Sleep(2 * time.Second) // it is read once a second
+		time.Sleep(3 * time.Second) // it is read once a second
 		(&stage{t, ns, c.port}).udp(c.port-1000, true)
 		last[strconv.Itoa(c.port)] = time.Now()
 	}

@@ -95,7 +95,7 @@ func TestPolling(t *testing.T) {
 	d.Eventually("the connection to be known", func() bool { return d.Count("ct1", "live") == 1 })
 	tcpEcho(t, ns, "127.0.0.1:0", 10) // left out
 	c.say(t, 900)
-	time.Sleep(500 * time.Millisecond) // two polls
+	time.Sleep(2 * time.Second) // some polls
 	ns.Run(t, "conntrack -F")
 	line := collect(t, d, t.Name(), 1)[0]
 	if m := fields(line); octets(line) != 128+928 || m["ct.event"] != "4" || m["flow.end.reason"] != "1" ||

@@ -56,7 +56,7 @@ func TestEqualsULOGD2(t *testing.T) {
 	}
 	os.WriteFile(theirs+"/ulogd.conf", []byte(inEachMode(theirs, "logfile=\"stdout\"\n"+load, "")), 0o644)
 	other := ns.Start(t, "ulogd -v -l 3 -c "+theirs+"/ulogd.conf")
-	other.WaitOutput("entering main loop", 30*time.Second)
+	other.WaitOutput("entering main loop", time.Minute)
 	d := stacktest.StartConf(t, inEachMode(ours, "compat=ulogd2\n", "network_namespace_path="+ns.Path()))
 
 	tcpEcho(t, ns, "127.0.0.1:0", 3000)
@@ -67,7 +67,7 @@ func TestEqualsULOGD2(t *testing.T) {
 	ping(t, ns, "ip4:icmp", "127.0.0.1", 8)
 	ping(t, ns, "ip6:ipv6-icmp", "::1", 128)
 	translated(t, ns)
-	time.Sleep(2500 * time.Millisecond) // two polls
+	time.Sleep(4 * time.Second) // some polls
 	ns.Run(t, "conntrack -F")
 	for _, m := range modes {
 		for _, o := range []string{"GPRINT", "OPRINT"} {

@@ -66,7 +66,7 @@ func (r *rig) start(sink string, ready func(pid int) bool) {
 	r.t.Helper()
 	command := r.program.command(r.dir, sink)
 	r.proc = r.home.Start(r.t, fmt.Sprintf("taskset -c %d %s", programCPU, command))
-	nstest.Eventually(r.t, 20*time.Second, func() error {
+	nstest.Eventually(r.t, time.Minute, func() error {
 		if !ready(r.proc.PID()) {
 			return fmt.Errorf("%s does not listen:\n%s", r.program.name, r.proc.Output())
 		}

@@ -90,7 +90,7 @@ expire_interval=0
 func start(b *testing.B, ns *nstest.NS, program, config string) (micros float64, kib int) {
 	b.Helper()
 	p := ns.Start(b, program+" -v -l 3 -c "+config)
-	p.WaitSubscribed(20 * time.Second)
+	p.WaitSubscribed(time.Minute)
 	measure.WaitIdle(p.PID())
 	used := measure.CPUTime(p.PID())
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
@@ -110,7 +110,7 @@ func start(b *testing.B, ns *nstest.NS, program, config string) (micros float64,
 func atExit(b *testing.B, ns *nstest.NS, program, config string) (micros float64, kib int) {
 	b.Helper()
 	p := ns.Start(b, program+" -v -l 3 -c "+config)
-	p.WaitSubscribed(20 * time.Second)
+	p.WaitSubscribed(time.Minute)
 	measure.WaitIdle(p.PID())
 	state := p.Stop(syscall.SIGTERM)
 	return (state.UserTime() + state.SystemTime()).Seconds() * 1e6 / entries, int(state.SysUsage().(*syscall.Rusage).Maxrss)

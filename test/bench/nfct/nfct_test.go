@@ -76,7 +76,7 @@ func perFlow(b *testing.B, program, config string) float64 {
 		b.Fatal(err)
 	}
 	p := ns.Start(b, program+" -v -l 3 -c "+path)
-	p.WaitSubscribed(20 * time.Second)
+	p.WaitSubscribed(time.Minute)
 	nstest.FillConntrack(b, ns, flows)
 	measure.WaitIdle(p.PID())
 	before := measure.CPUTime(p.PID())
