@@ -240,3 +240,66 @@ flush_interval = 0.1
 		}
 	}
 }
+
+// TestCollectorsMachineIsOff: nobody answers who has the collector's address, for longer than the kernel
+// asks. What was sent before that showed is lost, and the log says so; the rest waits.
+func TestCollectorsMachineIsOff(t *testing.T) {
+	const (
+		rate, flows = 2000, 60000 // GEN's connections have a flow each way
+		off         = 20          // seconds; the kernel gives up after three, and again and again
+		onTheWay    = 4500        // twice what the kernel's part holds, and some
+	)
+	for _, c := range []struct{ output, options, near, far, deaf string }{
+		{
+			"IPFIX", "proto = \"udp\"\n", "10.9.0.1/24", "10.9.0.2/24",
+			"table arp deny { chain in { type filter hook input priority 0; drop; }; }",
+		},
+		{
+			"NETFLOW9", "", "fd09::1/64 nodad", "fd09::2/64 nodad",
+			"table ip6 deny { chain in { type filter hook input priority 0; icmpv6 type nd-neighbor-advert drop; }; }",
+		},
+	} {
+		t.Run(c.output, func(t *testing.T) {
+			nstest.Need(t, "tool:nfcapd", "tool:nfdump", "nft")
+			t.Parallel()
+			ns, far := nstest.New(t), nstest.New(t)
+			nstest.Veth(t, ns, far, "a0", "", "b0", "")
+			ns.Run(t, "ip address add dev a0 "+c.near)
+			far.Run(t, "ip address add dev b0 "+c.far)
+			host, _, _ := strings.Cut(c.far, "/")
+			collector := startPatientNfcapd(t, far, host)
+			config := write(t, "ulogd.toml", fmt.Sprintf(`
+stack = "gen:GEN,out:%s"
+[gen]
+rate = %d
+count = %d
+[out]
+host = "%s"
+port = 9995
+flush_interval = 0.1
+%s`, c.output, rate/2, flows/2, host, c.options))
+			d := ns.Start(t, daemon+" -v -l 3 -c "+config)
+			d.WaitOutput("is up", time.Minute)
+			time.Sleep(time.Second)
+			ns.Nft(t, c.deaf)
+			ns.Run(t, "ip neigh delete "+host+" dev a0")
+			time.Sleep(off * time.Second)
+			ns.Nft(t, "delete "+strings.Join(strings.Fields(c.deaf)[:3], " "))
+			if st := d.Wait(time.Minute); st.ExitCode() != 0 {
+				t.Errorf("exit code %d", st.ExitCode())
+			}
+			got, _ := collector.flows(t, far)
+			m := regexp.MustCompile(`id=out plugin=.* out=(\d+)`).FindStringSubmatch(d.Output())
+			if m == nil {
+				t.Fatalf("no summary\n%s", d.Output())
+			}
+			sent, _ := strconv.Atoi(m[1])
+			t.Logf("nfcapd has %d of %d flows", got, sent)
+			if sent != flows || got < sent-onTheWay || got > sent {
+				t.Errorf("nfcapd has %d of %d flows\n%s", got, sent, d.Output())
+			}
+			mustLog(t, d.Output(), `nothing can be sent to collector .*: nothing has left this machine for 1`)
+			mustLog(t, d.Output(), `sending to collector .* works again.* after=(1[6-9]|2)`)
+		})
+	}
+}

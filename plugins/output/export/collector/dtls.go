@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"time"
 
 	"github.com/pion/dtls/v3"
 	"golang.org/x/sys/unix"
@@ -113,15 +112,17 @@ func (s *DTLS) listen() {
 // Send implements Session. Unlike with plain UDP a refusal breaks the session: whoever listens
 // there later does not know its keys.
 func (s *DTLS) Send(p []byte, pieces []Piece) (int, error) {
+	if _, err := s.leaves(nil); err != nil {
+		return 0, err
+	}
 	done := 0
 	for _, m := range pieces {
 		_, err := s.conn.Write(p[done : done+int(m.Length)])
 		switch {
 		case err == nil:
-			s.full = time.Time{}
 			done += int(m.Length)
 		case errors.Is(err, unix.EAGAIN):
-			return done, s.stuck()
+			return done, nil
 		case passes(err):
 			return done, &LaterError{fmt.Errorf("send to %s: %w", s.UDP.conn.RemoteAddr(), err)}
 		case errors.Is(err, dtls.ErrConnClosed):

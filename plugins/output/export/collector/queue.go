@@ -291,7 +291,9 @@ func (q *Queue) write(now time.Time) error {
 		if err != nil || taken < len(p) {
 			return err
 		}
-		q.canSend(now)
+		if q.pacer == nil { // else it knows better
+			q.canSend(now)
+		}
 	}
 }
 

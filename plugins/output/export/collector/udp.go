@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +26,8 @@ type UDP struct {
 	raw     syscall.RawConn
 	refused *engine.Counter
 	refusal atomic.Int64 // times that nobody listened, in this session
-	full    time.Time    // since when the socket has no room; zero: it had some
+	unsent  unsent
+	mu      sync.Mutex // of the socket's error, which two goroutines look for
 
 	// One attempt to write, kept here so that the closure that makes it is allocated once.
 	p       []byte
@@ -34,6 +35,8 @@ type UDP struct {
 	oob     []byte
 	err     error
 	attempt func(fd uintptr) bool
+	waiting int // octets in the kernel
+	ask     func(fd uintptr)
 	plain   bool // the path does not take UDP_SEGMENT
 	scrap   [2048]byte
 }
@@ -67,6 +70,15 @@ func newUDP(conn *net.UDPConn, refused *engine.Counter) (*UDP, error) {
 		_, u.err = unix.SendmsgN(int(fd), u.p, u.oob, nil, 0)
 		return true
 	}
+	u.ask = func(fd uintptr) {
+		var err error
+		if u.waiting, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err != nil { // an emulator's
+			u.waiting = 0
+		}
+		if u.unsent.held {
+			u.takeError(int(fd))
+		}
+	}
 	return u, nil
 }
 
@@ -96,7 +108,16 @@ const (
 
 // Send implements Session.
 func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
-	done := 0
+	if len(pieces) == 0 {
+		return 0, nil
+	}
+	done, err := u.leaves(p[:pieces[0].Length])
+	if err != nil {
+		return 0, err
+	}
+	if done > 0 {
+		pieces = pieces[1:]
+	}
 	for len(pieces) > 0 {
 		n, octets := 1, int(pieces[0].Length)
 		if !u.plain {
@@ -105,11 +126,10 @@ func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
 		err := u.write(p[done:done+octets], n, int(pieces[0].Length))
 		switch {
 		case err == nil:
-			u.full = time.Time{}
 			done += octets
 			pieces = pieces[n:]
 		case errors.Is(err, unix.EAGAIN):
-			return done, u.stuck()
+			return done, nil
 		case errors.Is(err, unix.ECONNREFUSED):
 			u.refuse()
 			return done, errRefused
@@ -122,22 +142,6 @@ func (u *UDP) Send(p []byte, pieces []Piece) (int, error) {
 		}
 	}
 	return done, nil
-}
-
-// stuckAfter is how long nothing may leave the machine before it is said.
-const stuckAfter = time.Second
-
-// stuck is the error of a socket that has no room: none for a moment, which a burst may take to leave.
-func (u *UDP) stuck() error {
-	now := time.Now()
-	if u.full.IsZero() {
-		u.full = now
-	}
-	if now.Sub(u.full) < stuckAfter {
-		return nil
-	}
-	return &LaterError{fmt.Errorf("send to %s: nothing has left this machine for %v: does the next hop answer? (ip neigh)",
-		u.conn.RemoteAddr(), now.Sub(u.full).Round(time.Millisecond))}
 }
 
 // segments returns how many of the next messages one write can take, and their octets: equal ones,
@@ -201,13 +205,8 @@ func (u *UDP) Refused() int64 { return u.refusal.Load() }
 // Drain implements Session. What a peer sends back is thrown away by the kernel once the socket's
 // buffer is full, so reading it is for the errors that it brings.
 func (u *UDP) Drain() error {
-	var code int
-	err := u.raw.Control(func(fd uintptr) { code, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
-	if err != nil {
+	if err := u.raw.Control(func(fd uintptr) { u.takeError(int(fd)) }); err != nil {
 		return err
-	}
-	if code == int(unix.ECONNREFUSED) {
-		u.refuse()
 	}
 	for range 64 {
 		n := -1
