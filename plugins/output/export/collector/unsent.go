@@ -17,8 +17,10 @@ import (
 // where the kernel says that the host cannot be reached, which it does to those who ask (IP_RECVERR,
 // ip(7)). Elsewhere such errors are not asked for: routers far away send them, too.
 type unsent struct {
-	since   time.Time // since when the socket was never seen empty; zero: it was, at the last look
+	waiting int       // octets in the socket at the last look
+	since   time.Time // since when no look found that something had left; zero: the last one did
 	held    bool      // nothing leaves: datagrams are tried
+	heldAt  time.Time
 	trial   []byte    // the one that is being tried; empty: none, what is in the socket was sent before
 	emptied time.Time // since when the socket is empty again
 	thrown  bool      // the kernel has given up (under mu)
@@ -27,6 +29,9 @@ type unsent struct {
 const (
 	// stuckAfter is how long a datagram may take to leave the machine.
 	stuckAfter = time.Second
+	// releaseAfter is how long nothing is sent while something waits: longer than the kernel asks by default. Where it
+	// was told to ask for longer, the socket's buffer bounds what is sent meanwhile.
+	releaseAfter = 5 * time.Second
 	// answerAfter is how long what the kernel says of a datagram may come behind its end.
 	answerAfter = 500 * time.Millisecond
 	// stampedOctets is the longest header, of NetFlow v5: a message that is tried again has another time.
@@ -38,7 +43,9 @@ const (
 func (u *UDP) leaves(p []byte) (left int, err error) {
 	s := &u.unsent
 	waiting, thrown := u.look()
-	if waiting == 0 && !s.held {
+	before := s.waiting
+	s.waiting = waiting
+	if !s.held && (waiting == 0 || waiting < before) {
 		s.since = time.Time{}
 		return 0, nil
 	}
@@ -51,10 +58,10 @@ func (u *UDP) leaves(p []byte) (left int, err error) {
 		if now.Sub(s.since) < stuckAfter {
 			return 0, nil
 		}
-		s.held, s.emptied = true, time.Time{}
+		s.held, s.heldAt, s.emptied = true, now, time.Time{}
 		u.reportUnreachable(true)
 	case thrown:
-		s.emptied = time.Time{}
+		s.heldAt, s.emptied = now, time.Time{}
 		if p == nil {
 			return 0, nil
 		}
@@ -62,11 +69,12 @@ func (u *UDP) leaves(p []byte) (left int, err error) {
 		if err := u.write(p, 1, len(p)); err == nil {
 			s.trial = append(s.trial, p...)
 		}
-	case waiting > 0:
+	case waiting > 0 && now.Sub(s.heldAt) < releaseAfter:
 		s.emptied = time.Time{}
-	case s.emptied.IsZero():
+	case waiting == 0 && s.emptied.IsZero():
 		s.emptied = now
-	case now.Sub(s.emptied) >= answerAfter:
+	case waiting == 0 && now.Sub(s.emptied) < answerAfter:
+	default:
 		if same := min(stampedOctets, len(p)); len(p) > 0 && len(p) == len(s.trial) && bytes.Equal(p[same:], s.trial[same:]) {
 			left = len(p)
 		}
